@@ -1,0 +1,45 @@
+//! A PTP (IEEE 1588) proxy forwarder: it passes time between PTP clients and their grandmaster,
+//! and nothing else.
+//!
+//! A pure core decides and a thin shell moves bytes:
+//!
+//! * [`wire`] reads and edits frames in place (Ethernet, tags, IP, UDP, PTP);
+//! * [`core`] decides what happens to a frame, when it departs and what residence time to take out;
+//! * [`ring`] is the only room with `unsafe`: AF_PACKET rings, stamps, interfaces;
+//! * [`engine`] is the one loop that joins them, over real ports or simulated ones.
+
+pub mod core;
+pub mod engine;
+pub mod reason;
+pub mod ring;
+pub mod time;
+pub mod wire;
+
+/// The side of the gateway a frame came from, or leaves by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Toward the grandmaster (`--up`).
+    Up,
+    /// Toward the clients (`--down`).
+    Down,
+}
+
+impl Side {
+    /// The opposite side.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+
+    /// The word used in options, logs and metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! `ptpproxy`: parse, validate, run; nothing else.
+
+fn main() {}

@@ -1,0 +1,119 @@
+//! Why a frame was dropped: one list that is the log word, the metric label and the README's table.
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $label:literal,)+) => {
+        /// Why a frame was not forwarded.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Reason {
+            /// Every reason, in the order of its discriminant.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The word used in logs, metrics and reports.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$name => $label),+ }
+            }
+
+            /// One sentence on what happened.
+            #[must_use]
+            pub const fn describe(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+)),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    // What the frame is: found by the parser.
+    /// Not a PTP message: neither EtherType 0x88F7 nor UDP port 319 or 320.
+    NotPtp = "not-ptp",
+    /// Shorter than its headers say, or cut by the capture.
+    Truncated = "truncated",
+    /// A length field contradicts another or is too small for the message type.
+    BadLength = "bad-length",
+    /// More than two VLAN tags.
+    TooManyTags = "too-many-tags",
+    /// An IP fragment; PTP messages are never fragmented.
+    Fragment = "fragment",
+    /// Several datagrams merged by a receive offload.
+    Merged = "merged",
+    /// PTP version other than 2 (version 1 among them).
+    Version = "version",
+    /// A message type that the standard reserves.
+    UnknownType = "unknown-type",
+    // What the policy says.
+    /// Addressed to the gateway itself: left to the host's own network stack.
+    ToHost = "to-host",
+    /// A Delay_Req heard on the up side: somebody else's client.
+    Foreign = "foreign",
+    /// A peer delay message: it ends at the neighbour.
+    PeerDelay = "peer-delay",
+    /// majorSdoId 1 (IEEE 802.1AS): link by link by its standard.
+    Gptp = "gptp",
+    /// Sync, Follow_Up, Announce or Delay_Resp from below: nobody there may play grandmaster.
+    MasterBelow = "master-below",
+    /// A domain that `--domain` does not allow.
+    Domain = "domain",
+    /// A grandmaster that `--grandmaster` does not allow.
+    Grandmaster = "grandmaster",
+    /// From a port that has not announced its grandmaster yet, while `--grandmaster` is set.
+    Unannounced = "unannounced",
+    /// More masters at once than the table holds.
+    TooManyMasters = "too-many-masters",
+    /// For a client that is not ours.
+    NotOurClient = "not-our-client",
+    /// A client that `--client` does not list.
+    NotAllowed = "not-allowed",
+    /// The client table is full (`--max-clients`).
+    TableFull = "table-full",
+    /// A Delay_Resp that answers no open request of ours.
+    Unsolicited = "unsolicited",
+    /// A second answer from the same master, or a message seen before.
+    Duplicate = "duplicate",
+    /// A Management action that `--management` does not let through.
+    Management = "management",
+    /// A Management response that answers no open request.
+    ManagementUnsolicited = "management-unsolicited",
+    /// Management or Signaling beyond its rate limit.
+    ManagementRate = "management-rate",
+    /// More Delay_Req from one client than `--client-rate` allows.
+    ClientRate = "client-rate",
+    /// More Delay_Req than `--max-rate` lets depart within `--max-hold`.
+    MaxRate = "max-rate",
+    /// Carries an AUTHENTICATION TLV and `--authenticated drop` is set, or needs a correction that would break it.
+    Authenticated = "authenticated",
+    /// A second path between the two segments was found for this exchange.
+    SecondPath = "second-path",
+    // What happened to it on the way.
+    /// Older than `--max-hold` since its receive stamp.
+    Stale = "stale",
+    /// No memory left for held frames.
+    HoldFull = "hold-full",
+    /// Too many messages wait for a transmit stamp.
+    InFlightFull = "in-flight-full",
+    /// No receive stamp from the kernel.
+    NoRxStamp = "no-rx-stamp",
+    /// No transmit stamp in time and `--estimate off` is set.
+    NoTxStamp = "no-tx-stamp",
+    /// The local clock stepped: the residence would be ambiguous.
+    ClockStep = "clock-step",
+    /// A Follow_Up whose Sync never departed through us.
+    NoSync = "no-sync",
+    /// The residence is negative or beyond any bound.
+    Residence = "residence",
+    /// The egress ring has no free slot.
+    TxFull = "tx-full",
+    /// The kernel refused the frame: link down or queue full.
+    TxFailed = "tx-failed",
+    /// Larger than the egress interface's MTU.
+    TooLarge = "too-large",
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.label())
+    }
+}
