@@ -228,6 +228,8 @@ mod tests {
         sample.checksum = false;
         let mut bytes = sample.bytes();
         let layout = layout(&bytes);
+        add_correction(&mut bytes, layout, 0);
+        assert_eq!(bytes, sample.bytes(), "untouched");
         add_correction(&mut bytes, layout, 77);
         assert_ne!(checksum_of(&bytes), expected_checksum(&bytes));
         assert_ne!(checksum_of(&bytes), 0);

@@ -202,6 +202,14 @@ mod tests {
     }
 
     #[test]
+    fn a_sync_already_marked_as_two_step_does_not_pass_its_flag_on() {
+        let mut sample = Sample::new(Transport::Udp4, message(MessageType::Sync));
+        sample.message[6] |= TWO_STEP;
+        let bytes = made(&sample.bytes());
+        assert!(!Frame::parse(&bytes).expect("a Follow_Up").two_step());
+    }
+
+    #[test]
     fn only_what_came_padded_leaves_padded() {
         let mut sample = Sample::new(Transport::Ethernet, message(MessageType::Sync));
         assert_eq!(made(&sample.bytes()).len(), 60);
