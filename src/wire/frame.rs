@@ -99,7 +99,7 @@ impl<'a> Frame<'a> {
     }
 
     /// VLAN tags (TPID, TCI), outermost first.
-    pub fn tags(&self) -> impl Iterator<Item = (u16, u16)> + 'a {
+    pub fn tags(&self) -> impl Iterator<Item = (u16, u16)> + use<'a> {
         let tags = self.bytes.get(12..self.layout.network_offset() - 2);
         tags.unwrap_or_default()
             .as_chunks::<4>()
@@ -288,7 +288,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The unicast negotiation TLVs of a Signaling message (16.1), in their order.
-    pub fn unicast(&self) -> impl Iterator<Item = Unicast> + 'a {
+    pub fn unicast(&self) -> impl Iterator<Item = Unicast> + use<'a> {
         let tlvs = match self.message_type() {
             MessageType::Signaling => self.tlvs(),
             _ => Tlvs::new(&[]),

@@ -16,6 +16,8 @@ mod message;
 mod outer;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod tests;
 pub mod tlv;
 
 pub use address::{Address, BadAddress, Mac};
