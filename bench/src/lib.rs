@@ -1,1 +1,3 @@
 //! The lab of ptpproxy.
+
+pub mod net;
