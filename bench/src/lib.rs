@@ -1,1 +1,4 @@
 //! The lab of ptpproxy.
+
+pub mod net;
+pub mod ptp4l;
