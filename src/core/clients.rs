@@ -1,5 +1,6 @@
 //! Our clients: whoever sends Delay_Req or Signaling from below.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::core::limits::Bucket;
@@ -66,6 +67,8 @@ pub(crate) struct Client {
     pub(crate) above_sequence_id: u16,
     /// Row of the master that answered last, plus one.
     pub(crate) master: u16,
+    /// Version of the table with which it joined (see [`Clients::admit`]).
+    joined: u32,
     next_open: u8,
     /// An answer was matched and corrected: it may be held.
     pub(crate) served: bool,
@@ -95,6 +98,7 @@ impl Client {
             above_ms: 0,
             above_sequence_id: 0,
             master: 0,
+            joined: 0,
             next_open: 0,
             served: false,
             authenticates: false,
@@ -170,7 +174,14 @@ pub(crate) struct Clients {
     hand: u32,
     /// Changes when clients come or go.
     version: u64,
+    /// Clients up to this version are let in by the kernel filter above.
+    admitted: u64,
+    /// Clients whose first request waits for that.
+    pending: VecDeque<(u32, u32)>,
 }
+
+/// Clients that wait for the kernel filter at once.
+const PENDING: usize = 4096;
 
 impl Clients {
     pub(crate) fn new(capacity: u32, secret: Secret) -> Self {
@@ -179,7 +190,46 @@ impl Clients {
             clocks: Table::new(capacity as usize, secret),
             hand: 0,
             version: 0,
+            admitted: u64::MAX,
+            pending: VecDeque::with_capacity(PENDING),
         }
+    }
+
+    /// From now on a new client's first request waits until [`Clients::admit`].
+    pub(crate) const fn gate(&mut self) {
+        self.admitted = self.version;
+    }
+
+    /// The kernel filter lets in the answers to all clients of this version. Each call returns the next
+    /// client whose request need not wait any more.
+    pub(crate) fn admit(&mut self, version: u64) -> Option<u32> {
+        self.admitted = version;
+        while let Some(&(row, generation)) = self.pending.front() {
+            if self.rows.generation(row) == generation && !self.admitted(row) {
+                return None;
+            }
+            self.pending.pop_front();
+            if self.rows.generation(row) == generation {
+                return Some(row);
+            }
+        }
+        None
+    }
+
+    /// Whether the answers to a client are let in.
+    pub(crate) fn admitted(&self, row: u32) -> bool {
+        self.rows
+            .get(row)
+            .is_some_and(|client| u64::from(client.joined) <= self.admitted)
+    }
+
+    /// A client's request waits for the filter; false when too many do.
+    pub(crate) fn wait_for_filter(&mut self, row: u32) -> bool {
+        let room = self.pending.len() < PENDING;
+        if room {
+            self.pending.push_back((row, self.rows.generation(row)));
+        }
+        room
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -216,6 +266,9 @@ impl Clients {
             let _ = self.clocks.insert(clock, 1);
         }
         self.version += 1;
+        if let Some(client) = self.rows.get_mut(row) {
+            client.joined = u32::try_from(self.version).unwrap_or(u32::MAX);
+        }
         Ok(row)
     }
 

@@ -135,6 +135,25 @@ impl Forwarder {
         self.clients.version()
     }
 
+    /// From now on a new client's first request waits until [`Forwarder::admit`]: for loops that have the
+    /// kernel drop what is not for our clients.
+    pub const fn gate_new_clients(&mut self) {
+        self.clients.gate();
+    }
+
+    /// The kernel lets in the answers to all clients of this version of the table.
+    pub fn admit(&mut self, version: u64) {
+        while let Some(row) = self.clients.admit(version) {
+            if let Some(frame) = self
+                .clients
+                .get_mut(row)
+                .and_then(|client| client.held.take())
+            {
+                self.ready.push_back(frame);
+            }
+        }
+    }
+
     /// Frames that wait for their moment or for a stamp.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -103,6 +103,15 @@ impl Forwarder {
             }
         }
 
+        if !self.clients.admitted(row) {
+            // Its answer could not come in yet.
+            if !self.clients.wait_for_filter(row) {
+                return Verdict::Drop(Reason::HoldFull);
+            }
+            due = latest;
+            paced = false;
+        }
+
         // A client's requests keep their order: one that still waits departs at once.
         let earlier = self
             .clients
