@@ -81,51 +81,64 @@ fn ipv4(asm: &mut Assembler, udp: Label, fragment: Label, drop: Label) -> Label 
 }
 
 fn ipv6(asm: &mut Assembler, udp: Label, fragment: Label, drop: Label) -> Label {
-    let mut deeper = None;
-    for depth in (0..=MAX_EXTENSIONS).rev() {
-        // X stays at the IPv6 header until the first extension header is skipped.
-        let ahead = if depth == 0 { IPV6_HEADER } else { 0 };
-        deeper = Some(next_header(asm, ahead, deeper, (udp, fragment, drop)));
+    // X stays at the IPv6 header until the first extension header is skipped.
+    let ends = ends(asm, 0, (udp, fragment, drop));
+    let mut next = next_header(asm, ends, drop);
+    for _ in 1..MAX_EXTENSIONS {
+        let other = extension(asm, 0, next, drop);
+        next = next_header(asm, ends, other);
     }
-    asm.block(&[(LD_B_IND, MAC + 6)], deeper.unwrap_or(drop))
+    let other = extension(asm, IPV6_HEADER, next, drop);
+    let ends = self::ends(asm, IPV6_HEADER, (udp, fragment, drop));
+    let next = next_header(asm, ends, other);
+    asm.block(&[(LD_B_IND, MAC + 6)], next)
 }
 
-/// A = the type of the header at X + `MAC` + `ahead`: UDP, a fragment, or one that leads `deeper`.
-fn next_header(
-    asm: &mut Assembler,
-    ahead: u32,
-    deeper: Option<Label>,
-    (udp, fragment, drop): (Label, Label, Label),
-) -> Label {
-    let mut next = drop;
-    if let Some(deeper) = deeper {
-        // Type and length of the next header in one halfword; options count in units of 8 octets
-        // less 1, the authentication header in units of 4 less 2.
-        let read = [(LD_H_IND, MAC + ahead), (ST, 0), (AND, 0xFF)];
-        let skip = asm.block(
-            &[
-                (ADD, 2),
-                (LSH, 2),
-                (ADD, ahead),
-                (ADD | WITH_X, 0),
-                (TAX, 0),
-                (LD_MEM, 0),
-                (RSH, 8),
-            ],
-            deeper,
-        );
-        let options = asm.block(&[(LSH, 1)], skip);
-        let options = asm.block(&read, options);
-        let authentication = asm.block(&read, skip);
-        next = asm.jump(JEQ, AUTHENTICATION, authentication, next);
-        for kind in OPTIONS {
-            next = asm.jump(JEQ, kind, options, next);
-        }
-    }
+/// Where the chain of headers ends.
+#[derive(Clone, Copy)]
+struct Ends {
+    udp: Label,
+    fragment: Label,
+}
+
+/// UDP or a fragment header at X + `MAC` + `ahead`.
+fn ends(asm: &mut Assembler, ahead: u32, (udp, fragment, drop): (Label, Label, Label)) -> Ends {
     let first = asm.block(&[(TXA, 0), (ADD, ahead + 8 + 8), (TAX, 0)], fragment);
     let first = asm.jump(JEQ, PROTOCOL_UDP << 24, first, drop);
-    let first = asm.block(&[(LD_W_IND, MAC + ahead), (AND, 0xFF00_FFF8)], first);
-    let direct = asm.block(&[(TXA, 0), (ADD, ahead + 8), (TAX, 0)], udp);
-    let next = asm.jump(JEQ, FRAGMENT, first, next);
-    asm.jump(JEQ, PROTOCOL_UDP, direct, next)
+    Ends {
+        fragment: asm.block(&[(LD_W_IND, MAC + ahead), (AND, 0xFF00_FFF8)], first),
+        udp: asm.block(&[(TXA, 0), (ADD, ahead + 8), (TAX, 0)], udp),
+    }
+}
+
+/// A = the type of a header: the end of the chain, or one of the `other`s.
+fn next_header(asm: &mut Assembler, ends: Ends, other: Label) -> Label {
+    let next = asm.jump(JEQ, FRAGMENT, ends.fragment, other);
+    asm.jump(JEQ, PROTOCOL_UDP, ends.udp, next)
+}
+
+/// A = the type of the header at X + `MAC` + `ahead`: if it can be skipped, on to the `next` one.
+fn extension(asm: &mut Assembler, ahead: u32, next: Label, drop: Label) -> Label {
+    // Type and length in one halfword; options count in units of 8 octets less 1, the
+    // authentication header in units of 4 less 2.
+    let read = [(LD_H_IND, MAC + ahead), (ST, 0), (AND, 0xFF)];
+    let skip = asm.block(
+        &[
+            (LSH, 2),
+            (ADD, ahead + 8),
+            (ADD | WITH_X, 0),
+            (TAX, 0),
+            (LD_MEM, 0),
+            (RSH, 8),
+        ],
+        next,
+    );
+    let authentication = asm.block(&read, skip);
+    let options = asm.block(&[(LSH, 1)], skip);
+    let options = asm.block(&read, options);
+    let mut kinds = asm.jump(JEQ, AUTHENTICATION, authentication, drop);
+    for kind in OPTIONS {
+        kinds = asm.jump(JEQ, kind, options, kinds);
+    }
+    kinds
 }

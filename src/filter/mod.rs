@@ -33,12 +33,10 @@ mod headers;
 mod instruction;
 #[doc(hidden)]
 pub mod interpreter;
-#[cfg(test)]
-mod properties;
-#[cfg(test)]
-mod reference;
 mod rules;
 mod search;
+#[cfg(test)]
+mod tests;
 
 pub use fold::fold;
 pub use instruction::{Instruction, MAX_INSTRUCTIONS, WHOLE_FRAME};
@@ -170,8 +168,8 @@ fn coarse(
         match assemble(spec, &Known::Coarse(bitmaps), limit) {
             Ok(program) => return Some((program, Fit::Coarse { pass_per_mille })),
             Err(TooLarge { needed, .. }) => {
-                let over = u32::try_from((needed - limit).div_ceil(3)).ok()?;
-                count = count.saturating_sub(over);
+                let over = u32::try_from(needed.saturating_sub(limit).div_ceil(3)).ok()?;
+                count = count.saturating_sub(over.max(1));
             }
         }
     }
