@@ -23,7 +23,7 @@
 //! IPv4 options are skipped, and up to four IPv6 extension headers (hop-by-hop, routing, destination options,
 //! authentication).
 //!
-//! A client is known by a 31-bit [`fold`] of its portIdentity: a false pass is harmless, since the core matches
+//! A client is known by a 31-bit [`fold()`] of its portIdentity: a false pass is harmless, since the core matches
 //! exactly, and a false drop does not occur. Tags and transport are not looked at here either.
 #![forbid(unsafe_code)]
 
@@ -60,7 +60,7 @@ pub struct Spec<'a> {
     pub watch_second_path: bool,
     /// One of so many denied PTP messages passes: a power of two (others are rounded up); 0 for none.
     pub sample_one_in: u32,
-    /// Key of the [`fold`]: random words, best drawn once per process.
+    /// Key of the [`fold()`]: random words, best drawn once per process.
     pub key: [u32; 3],
 }
 
