@@ -1,4 +1,5 @@
 //! The lab of ptpproxy.
 
+pub mod accuracy;
 pub mod net;
 pub mod ptp4l;
