@@ -19,6 +19,10 @@ mod stamp_budget;
 mod stamp_ids;
 mod stamps;
 mod sys;
+#[cfg(test)]
+mod test_net;
+#[cfg(test)]
+mod tests_veth;
 mod tx;
 mod tx_slots;
 
