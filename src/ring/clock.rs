@@ -83,9 +83,18 @@ fn read_ns(clock: libc::clockid_t) -> i64 {
         libc::clock_gettime(clock, time.as_mut_ptr());
         time.assume_init()
     };
+    timespec_ns(&time).unwrap_or(0)
+}
+
+/// A point in time in nanoseconds, if an i64 holds it.
+#[allow(
+    clippy::useless_conversion,
+    reason = "both members are 32 bits wide on some targets"
+)]
+pub(super) fn timespec_ns(time: &libc::timespec) -> Option<i64> {
     i64::from(time.tv_sec)
-        .saturating_mul(1_000_000_000)
-        .saturating_add(i64::from(time.tv_nsec))
+        .checked_mul(1_000_000_000)?
+        .checked_add(i64::from(time.tv_nsec))
 }
 
 #[cfg(test)]
