@@ -367,6 +367,12 @@ impl Forwarder {
         self.settle(&flight, Err(reason));
     }
 
+    /// Whether event messages were sent whose stamps are not here yet.
+    #[must_use]
+    pub fn stamps_due(&self) -> bool {
+        self.in_flight.any()
+    }
+
     /// The local clock jumped.
     pub fn clock_stepped(&mut self) {
         self.tell(Event::ClockStep);

@@ -80,6 +80,11 @@ impl InFlight {
         self.take(slot, generation)
     }
 
+    /// Whether any is in the air.
+    pub(crate) const fn any(&self) -> bool {
+        self.free.len() < self.slots.len()
+    }
+
     /// The flight in a slot, while its owner still refers to it.
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Flight> {
         self.slots.get_mut(slot as usize)?.flight.as_mut()

@@ -38,7 +38,7 @@ mod test_net;
 #[cfg(test)]
 mod tests_veth;
 
-pub use clock::{ClockSample, SystemClock};
+pub use clock::SystemClock;
 pub use groups::GroupMembership;
 pub use hardware::{HardwareInfo, Stamping, Timestamping, choose};
 pub use interface::{Interface, Kind};

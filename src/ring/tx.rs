@@ -255,6 +255,9 @@ impl<T> TxRing<T> {
         while let Some(done) = self.ready.pop_front() {
             sink(done);
         }
+        if !self.budget.expects() {
+            return;
+        }
         let Self {
             ids, errors, stats, ..
         } = self;
