@@ -1,3 +1,4 @@
 //! The lab of ptpproxy.
 
+pub mod lab;
 pub mod net;
