@@ -1,9 +1,7 @@
 //! A generator's rings on one interface.
 
 use anyhow::Result;
-use ptpproxy::ring::interface::Interface;
-use ptpproxy::ring::rx::{RxOptions, RxRing};
-use ptpproxy::ring::tx::{Done, TxOptions, TxRing};
+use ptpproxy::ring::{Done, Interface, RxOptions, RxRing, TxOptions, TxRing};
 
 use super::frames::{Draft, Template};
 use super::shape::Shape;
@@ -105,7 +103,7 @@ impl<T> Outbox<T> {
 
 /// Opens both rings of an interface with room for `frames` frames each.
 pub fn open<T>(interface: &str, frames: u32, shape: Shape) -> Result<(Inbox, Outbox<T>)> {
-    let interface = Interface::by_name(interface)?;
+    let interface = Interface::lookup(interface)?;
     let frames = frames.next_power_of_two().clamp(4096, 65_536);
     // Everything passes: the stations tell by themselves what is theirs.
     let everything = [libc::sock_filter {
