@@ -1,0 +1,423 @@
+//! The transmit ring: frames in batches, one system call per batch, transmit stamps for those that ask.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use anyhow::Result;
+
+use super::error_queue::ErrorQueue;
+use super::interface::Interface;
+use super::map::{FrameMap, Geometry};
+use super::setup::{failed, require_kernel};
+use super::stamp_budget::StampBudget;
+use super::stamp_ids::{Counted, StampIds};
+use super::stamps::StampSource;
+use super::sys;
+use super::tx_slots::TxSlots;
+use crate::engine::KickReport;
+use crate::reason::Reason;
+use crate::time::{Instant, Stamp};
+
+/// How a transmit ring is set up.
+#[derive(Clone, Debug)]
+pub struct TxOptions {
+    /// Frames in the ring, a power of two.
+    pub frames: u32,
+    /// Bytes per frame, its header included, a power of two.
+    pub frame_size: u32,
+    /// Skip the queueing discipline (PACKET_QDISC_BYPASS): no shaping, invisible to local sniffers.
+    pub qdisc_bypass: bool,
+    /// Who stamps.
+    pub stamps: StampSource,
+}
+
+impl Default for TxOptions {
+    fn default() -> Self {
+        Self {
+            frames: 2048,
+            frame_size: 2048,
+            qdisc_bypass: false,
+            stamps: StampSource::Software,
+        }
+    }
+}
+
+/// What became of a frame that had a token.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Done<T> {
+    /// It departed at this moment.
+    Stamped(T, Stamp),
+    /// It did not depart and never will.
+    Unsent(T, Reason),
+}
+
+/// What a transmit ring counted since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TxStats {
+    /// Frames that the kernel took.
+    pub sent: u64,
+    /// Frames that it refused; they were taken back.
+    pub unsent: u64,
+    /// Frames that were never given to it: too short or too long.
+    pub refused: u64,
+    /// Kicks that failed or were cut short.
+    pub failed_kicks: u64,
+    /// The system's last error (errno), 0 if there was none.
+    pub last_error: i32,
+    /// Stamps that reached their token.
+    pub stamped: u64,
+    /// Tokens whose stamp was lost or not to be trusted.
+    pub stamps_lost: u64,
+    /// Times that the kernel's stamp counter had to be set back.
+    pub resets: u64,
+}
+
+/// A TPACKET_V2 transmit ring on one interface. `T` is the caller's token of a frame to be stamped.
+///
+/// Fill with [`Self::slot`] and [`Self::commit`], send with [`Self::kick`], then ask for
+/// [`Self::completions`]. What the kernel does not take in a kick is taken back and never leaves later.
+/// The descriptor reports an error condition (POLLERR) while stamps wait.
+#[derive(Debug)]
+pub struct TxRing<T> {
+    // Before the socket, so that the memory is unmapped first.
+    slots: TxSlots,
+    socket: OwnedFd,
+    interface: String,
+    mtu: u32,
+    stamps: StampSource,
+    ids: StampIds<T>,
+    budget: StampBudget,
+    errors: ErrorQueue,
+    /// Tokens of the batch, one entry per frame.
+    batch: Vec<Option<T>>,
+    batch_tokens: usize,
+    /// What the next call of `completions` reports first.
+    ready: VecDeque<Done<T>>,
+    doubt_since: Option<Instant>,
+    down: bool,
+    stats: TxStats,
+}
+
+/// Longer than any queue keeps a frame: after it, no stamp of an earlier kick can come.
+const QUARANTINE_NS: u64 = 1_000_000_000;
+
+impl<T> TxRing<T> {
+    /// Opens a ring on `interface`.
+    ///
+    /// # Errors
+    /// One line that names the interface, the system's error and the remedy.
+    pub fn open(interface: &Interface, options: &TxOptions) -> Result<Self> {
+        require_kernel()?;
+        let name = interface.name.as_str();
+        let geometry = Geometry::new(options.frames, options.frame_size)
+            .map_err(|text| anyhow::anyhow!("{name}: {text}"))?;
+        let failed = |what: &'static str| move |error: io::Error| failed(name, what, &error);
+        // Protocol 0: it receives nothing.
+        let socket =
+            sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0).map_err(failed("packet socket"))?;
+        let fd = socket.as_fd();
+        let version = libc::tpacket_versions::TPACKET_V2 as libc::c_int;
+        for (what, option, value) in [
+            ("ring version 2", libc::PACKET_VERSION, version),
+            // A frame that the kernel finds bad is skipped; else it would stall the ring for good.
+            ("loss mode", libc::PACKET_LOSS, 1),
+            (
+                "queue bypass",
+                libc::PACKET_QDISC_BYPASS,
+                i32::from(options.qdisc_bypass),
+            ),
+        ] {
+            sys::set_option(fd, libc::SOL_PACKET, option, &value).map_err(failed(what))?;
+        }
+        let frames = options.frames as usize;
+        let queue = sys::raise_buffer(
+            fd,
+            libc::SO_RCVBUFFORCE,
+            libc::SO_RCVBUF,
+            StampBudget::bytes_for(frames.saturating_mul(2)),
+        )
+        .map_err(failed("receive buffer"))?;
+        // Frames on their way are charged to the send buffer; a full one would cut kicks short.
+        sys::raise_buffer(
+            fd,
+            libc::SO_SNDBUFFORCE,
+            libc::SO_SNDBUF,
+            frames.saturating_mul(options.frame_size as usize),
+        )
+        .map_err(failed("send buffer"))?;
+        let flags = options.stamps.report_flags();
+        sys::set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &flags)
+            .map_err(failed("transmit stamps"))?;
+        sys::set_option(
+            fd,
+            libc::SOL_PACKET,
+            libc::PACKET_TX_RING,
+            &geometry.request(),
+        )
+        .map_err(failed("transmit ring"))?;
+        let map = FrameMap::map(fd, geometry).map_err(failed("mapping the transmit ring"))?;
+        sys::bind_packet(fd, interface.index, 0).map_err(failed("bind"))?;
+        let budget = StampBudget::new(queue);
+        Ok(Self {
+            slots: TxSlots::new(map),
+            interface: interface.name.clone(),
+            mtu: interface.mtu,
+            stamps: options.stamps,
+            ids: StampIds::new(frames.saturating_mul(2)),
+            budget,
+            errors: ErrorQueue::new(),
+            batch: Vec::with_capacity(frames),
+            batch_tokens: 0,
+            ready: VecDeque::with_capacity(frames.saturating_mul(4)),
+            doubt_since: None,
+            down: false,
+            stats: TxStats::default(),
+            socket,
+        })
+    }
+
+    /// Space for one frame in the current batch; `None` when the ring is full, or the batch holds as
+    /// many frames as the kernel keeps stamps, or reports wait to be read: kick, ask for the
+    /// completions, and go on.
+    pub fn slot(&mut self) -> Option<&mut [u8]> {
+        if self.queued() >= self.budget.limit() || self.ready.len() >= self.slots.frames() as usize
+        {
+            return None;
+        }
+        self.slots.free()
+    }
+
+    /// Adds the first `len` bytes of the slot to the batch. A frame shorter than its Ethernet header or
+    /// longer than the interface takes is not added; its token comes back as unsent.
+    pub fn commit(&mut self, len: usize, token: Option<T>) {
+        if let Some(reason) = self.unfit(len) {
+            self.stats.refused += 1;
+            self.report_unsent(token, reason);
+        } else if self.slots.commit(len) {
+            self.batch_tokens += usize::from(token.is_some());
+            self.batch.push(token);
+        } else {
+            self.stats.refused += 1;
+            self.report_unsent(token, Reason::TxFull);
+        }
+    }
+
+    /// Frames committed since the last kick.
+    #[must_use]
+    pub const fn queued(&self) -> usize {
+        self.slots.queued() as usize
+    }
+
+    /// Sends the batch: one system call. What the kernel did not take is taken back.
+    pub fn kick(&mut self) -> KickReport {
+        if self.slots.queued() == 0 {
+            return KickReport::default();
+        }
+        let tokens = self.batch_tokens > 0;
+        if self.ids.is_sure() {
+            self.doubt_since = None;
+        } else if tokens {
+            self.settle_doubt();
+        }
+        let stamped = tokens && self.ids.may_stamp();
+        let result = sys::kick(
+            self.socket.as_fd(),
+            stamped.then(|| self.stamps.transmit_flags()),
+        );
+        let settled = self.slots.settle(result.as_ref().ok().copied());
+        let taken = settled.taken as usize;
+        self.note(&result, settled.left);
+        for token in self.batch.drain(taken.min(self.batch.len())..).flatten() {
+            self.ready.push_back(Done::Unsent(token, Reason::TxFailed));
+        }
+        self.batch_tokens = 0;
+        if stamped {
+            self.budget.sent(taken);
+            let counted = self.count(&result, settled.taken, settled.exact);
+            self.ids.sent(&mut self.batch, counted);
+        } else {
+            // Without stamps: the tokens of what left have no answer to wait for.
+            self.stats.stamps_lost += self.batch.drain(..).flatten().count() as u64;
+        }
+        self.stats.sent += u64::from(settled.taken);
+        self.stats.unsent += u64::from(settled.left);
+        KickReport {
+            sent: taken,
+            unsent: settled.left as usize,
+        }
+    }
+
+    /// Reports each departure and each failure known since the last call. A token whose stamp the
+    /// kernel lost, or that cannot be trusted, never comes back.
+    pub fn completions(&mut self, sink: &mut dyn FnMut(Done<T>)) {
+        while let Some(done) = self.ready.pop_front() {
+            sink(done);
+        }
+        let Self {
+            ids, errors, stats, ..
+        } = self;
+        let read = errors.drain(self.socket.as_fd(), self.stamps, &mut |id, stamp| {
+            ids.stamp(id, stamp, &mut |token, stamp| {
+                stats.stamped += 1;
+                sink(Done::Stamped(token, stamp));
+            });
+        });
+        self.budget.drained(read);
+    }
+
+    /// The ring's counters.
+    #[must_use]
+    pub fn stats(&self) -> TxStats {
+        TxStats {
+            stamps_lost: self.stats.stamps_lost + self.ids.lost(),
+            ..self.stats
+        }
+    }
+
+    /// The last kick found the interface down or gone.
+    #[must_use]
+    pub const fn is_down(&self) -> bool {
+        self.down
+    }
+
+    /// Frames that one kick can stamp now.
+    #[must_use]
+    pub fn stamp_limit(&self) -> usize {
+        self.budget.limit()
+    }
+
+    /// Takes over a changed MTU, in bytes.
+    pub fn set_mtu(&mut self, mtu: u32) {
+        self.mtu = mtu;
+    }
+
+    /// Binds the same ring again, after its interface was deleted and made anew.
+    ///
+    /// # Errors
+    /// The kernel's; ENODEV when the interface is gone again.
+    pub fn rebind(&mut self, interface: &Interface) -> io::Result<()> {
+        sys::bind_packet(self.socket.as_fd(), interface.index, 0)?;
+        self.interface.clone_from(&interface.name);
+        self.mtu = interface.mtu;
+        self.down = false;
+        Ok(())
+    }
+
+    /// Reads and clears the socket's pending error.
+    pub fn take_error(&self) -> Option<io::Error> {
+        sys::take_error(self.socket.as_fd())
+    }
+
+    /// Why the kernel would skip a frame of this length, by the rules of tpacket_snd.
+    fn unfit(&self, len: usize) -> Option<Reason> {
+        if len < ETHERNET_HEADER {
+            return Some(Reason::BadLength);
+        }
+        let mut limit = self.mtu as usize + ETHERNET_HEADER;
+        // One tag more fits if it is 802.1Q's; the kernel knows no other here.
+        if self.slots.peek().get(12..14) == Some(&[0x81, 0x00]) {
+            limit += 4;
+        }
+        (len > limit.min(self.slots.capacity())).then_some(Reason::TooLarge)
+    }
+
+    fn report_unsent(&mut self, token: Option<T>, reason: Reason) {
+        if let Some(token) = token {
+            self.ready.push_back(Done::Unsent(token, reason));
+        }
+    }
+
+    fn note(&mut self, result: &io::Result<usize>, left: u32) {
+        match result {
+            Ok(_) if left == 0 => self.down = false,
+            Ok(_) => {
+                self.down = false;
+                self.stats.failed_kicks += 1;
+                self.stats.last_error = libc::EAGAIN;
+            }
+            Err(error) => {
+                let code = error.raw_os_error().unwrap_or(0);
+                self.down = matches!(code, libc::ENETDOWN | libc::ENXIO | libc::ENODEV);
+                self.stats.failed_kicks += 1;
+                self.stats.last_error = code;
+            }
+        }
+    }
+
+    /// How many stamp ids a stamped kick used up, by tpacket_snd of Linux 5.4 to 6.18; `None` when
+    /// frames may have been skipped among those it took, so that not even their order tells their ids.
+    fn count(&self, result: &io::Result<usize>, taken: u32, exact: bool) -> Option<Counted> {
+        match result {
+            // All was sent, or there was no memory for the next frame, which has no id yet.
+            Ok(_) => exact.then_some(Counted::exactly(taken)),
+            // The link is down or the queue refused the first frame: only the latter used an id up.
+            Err(_) if taken == 0 => Some(Counted { least: 0, most: 1 }),
+            // Frames are skipped only when the MTU has shrunk since they were committed.
+            Err(_) if self.mtu_shrank() => None,
+            // After a frame was sent, only a refusal by the queue is an error.
+            Err(_) => Some(Counted::exactly(taken + 1)),
+        }
+    }
+
+    fn mtu_shrank(&self) -> bool {
+        sys::interface_mtu(self.socket.as_fd(), &self.interface).is_ok_and(|mtu| mtu < self.mtu)
+    }
+
+    /// Reads what stamps there are before a trial starts; sets the kernel's counter back when a trial
+    /// stays incomplete for too long.
+    fn settle_doubt(&mut self) {
+        let now = super::clock::now();
+        let Self {
+            ids,
+            errors,
+            ready,
+            stats,
+            ..
+        } = self;
+        let read = errors.drain(self.socket.as_fd(), self.stamps, &mut |id, stamp| {
+            ids.stamp(id, stamp, &mut |token, stamp| {
+                stats.stamped += 1;
+                ready.push_back(Done::Stamped(token, stamp));
+            });
+        });
+        self.budget.drained(read);
+        if self.ids.may_stamp() {
+            self.doubt_since = None;
+            return;
+        }
+        let since = *self.doubt_since.get_or_insert(now);
+        if now.as_nanos().saturating_sub(since.as_nanos()) >= QUARANTINE_NS && self.reset_counter()
+        {
+            self.ids.reset();
+            self.doubt_since = None;
+            self.stats.resets += 1;
+        }
+    }
+
+    /// Switching SOF_TIMESTAMPING_OPT_ID off and on sets the kernel's counter to 0.
+    fn reset_counter(&self) -> bool {
+        let flags = self.stamps.report_flags();
+        [flags & !libc::SOF_TIMESTAMPING_OPT_ID, flags]
+            .iter()
+            .all(|flags| {
+                let fd = self.socket.as_fd();
+                sys::set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags).is_ok()
+            })
+    }
+}
+
+const ETHERNET_HEADER: usize = 14;
+
+impl<T> AsFd for TxRing<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl<T> AsRawFd for TxRing<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
