@@ -5,11 +5,13 @@
 //!
 //! * [`wire`] reads and edits frames in place (Ethernet, tags, IP, UDP, PTP);
 //! * [`core`] decides what happens to a frame, when it departs and what residence time to take out;
+//! * [`filter`] writes the program by which the kernel drops what is not for us;
 //! * [`ring`] is the only room with `unsafe`: AF_PACKET rings, stamps, interfaces;
 //! * [`engine`] is the one loop that joins them, over real ports or simulated ones.
 
 pub mod core;
 pub mod engine;
+pub mod filter;
 pub mod reason;
 pub mod ring;
 pub mod time;

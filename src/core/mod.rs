@@ -1,1 +1,50 @@
-//! The pure core: it never reads a clock, a socket or a random device.
+//! The pure core: it never reads a clock, a socket or a random device. Frames, stamps, time and a
+//! seed are handed in; verdicts and departures come out.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `forwarder` | the state machine that the loop drives |
+//! | `from_up`, `from_down` | the policy, a function for each row of its table |
+//! | `clients`, `open` | who is ours, and what they asked |
+//! | `foreign` | who was heard on the other side, for roaming and second paths |
+//! | `syncs` | Sync with its Follow_Up, in either order |
+//! | `masters`, `syntonizer` | who sends time, and at what rate against ours |
+//! | `departures`, `store` | what waits, until when, and where its bytes are |
+//! | `in_flight`, `estimate` | what was sent and awaits its stamp, or goes without |
+//! | `residence`, `clock_watch` | how long a message stayed, measured on a steady clock |
+//! | `table` | the hash table under it all, safe against chosen keys |
+#![forbid(unsafe_code)]
+
+mod clients;
+mod clock_watch;
+mod counters;
+mod departures;
+mod estimate;
+mod event;
+mod foreign;
+mod forwarder;
+mod from_down;
+mod from_up;
+mod in_flight;
+mod limits;
+mod management;
+mod masters;
+mod open;
+mod residence;
+mod settings;
+mod store;
+mod syncs;
+mod syntonizer;
+mod table;
+mod verdict;
+
+pub use clock_watch::{ClockSample, ClockWatch};
+pub use counters::{Counters, Kind};
+pub use event::Event;
+pub use forwarder::Forwarder;
+pub(crate) use forwarder::apply_edit;
+pub use settings::{
+    Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, SettingsError,
+};
+pub use syntonizer::Syntonizer;
+pub use verdict::{Arrival, Departure, Edit, Verdict};

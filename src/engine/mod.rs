@@ -1,5 +1,131 @@
-//! The one loop that joins core and ports.
+//! The one loop that joins core and ports; generic over both, so that a simulated link runs it too.
+//!
+//! A turn reads what has arrived, lets time pass in the core, fills the egress rings, kicks each once,
+//! takes the transmit stamps, and sends what they complete.
 
+mod brain;
 mod port;
 
 pub use port::{Completion, KickReport, Port, Received, Token};
+
+use brain::Brain;
+
+use crate::Side;
+use crate::core::{ClockSample, Counters, Forwarder, Settings};
+use crate::time::Instant;
+
+/// The clocks of the machine, real or simulated.
+pub trait Clock {
+    /// The steady clock.
+    fn now(&self) -> Instant;
+
+    /// The steady clock beside the one that stamps are taken from.
+    fn sample(&self) -> ClockSample;
+
+    /// Whether the stamping clock was set since the last call (TFD_TIMER_CANCEL_ON_SET).
+    fn was_set(&mut self) -> bool {
+        false
+    }
+}
+
+/// A turn ends after this many rounds of kicks, whatever still becomes ready.
+const ROUNDS: usize = 16;
+
+/// What a turn did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// Frames read.
+    pub received: usize,
+    /// Frames that the ports took.
+    pub sent: usize,
+    /// More waits to be read.
+    pub more: bool,
+}
+
+/// Ports, clocks and the core, driven turn by turn.
+pub struct Engine<U, D, C> {
+    up: U,
+    down: D,
+    brain: Brain<C>,
+}
+
+impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
+    /// Joins two ports.
+    pub fn new(up: U, down: D, clock: C, settings: Settings) -> Self {
+        Self {
+            up,
+            down,
+            brain: Brain::new(clock, settings),
+        }
+    }
+
+    /// The core.
+    pub const fn core(&self) -> &Forwarder {
+        &self.brain.core
+    }
+
+    /// The core, to take its events.
+    pub const fn core_mut(&mut self) -> &mut Forwarder {
+        &mut self.brain.core
+    }
+
+    /// Counts of the core.
+    pub const fn counters(&self) -> &Counters {
+        self.brain.core.counters()
+    }
+
+    /// Frames that the egress port of a side did not take after all.
+    pub const fn unsent(&self, side: Side) -> u64 {
+        self.brain.unsent[side as usize]
+    }
+
+    /// The up port.
+    pub const fn up_mut(&mut self) -> &mut U {
+        &mut self.up
+    }
+
+    /// The down port.
+    pub const fn down_mut(&mut self) -> &mut D {
+        &mut self.down
+    }
+
+    /// The clocks.
+    pub const fn clock_mut(&mut self) -> &mut C {
+        &mut self.brain.clock
+    }
+
+    /// When the next turn has something to do, if no frame arrives before.
+    pub fn next_wake(&mut self) -> Option<Instant> {
+        self.brain.core.next_wake()
+    }
+
+    /// One turn.
+    pub fn turn(&mut self) -> Turn {
+        let Self { up, down, brain } = self;
+        let now = brain.look_at_clocks();
+        brain.take_stamps(up);
+        brain.take_stamps(down);
+        // Below before above: a copy of our own request is not to be seen before the request.
+        let below = brain.receive(Side::Down, down, up, now);
+        let above = brain.receive(Side::Up, up, down, now);
+        let mut turn = Turn {
+            received: below.frames + above.frames,
+            sent: 0,
+            more: below.more || above.more,
+        };
+        brain.core.advance(now);
+        for _ in 0..ROUNDS {
+            brain.fill(up, down, now);
+            if up.queued() + down.queued() == 0 {
+                break;
+            }
+            turn.sent += brain.kick(Side::Down, down);
+            turn.sent += brain.kick(Side::Up, up);
+            // A clock that jumped since the kick makes these stamps ambiguous.
+            brain.look_at_clocks();
+            brain.take_stamps(up);
+            brain.take_stamps(down);
+        }
+        turn
+    }
+}

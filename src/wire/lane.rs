@@ -45,6 +45,12 @@ impl Lane {
         }
     }
 
+    /// The whole lane as a number, for hashing.
+    #[must_use]
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
     /// VLAN IDs, outermost first; `None` where there is no tag.
     #[must_use]
     pub const fn vlans(self) -> [Option<u16>; 2] {

@@ -7,12 +7,22 @@
 mod address;
 mod checksum;
 pub mod edit;
+mod follow_up;
 mod frame;
 mod identity;
 mod lane;
+mod layout;
 mod message;
 mod outer;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
 pub mod tlv;
 
-pub use identity::{ClockIdentity, PortIdentity};
+pub use address::{Address, BadAddress, Mac};
+pub use frame::Frame;
+pub use identity::{BadIdentity, ClockIdentity, PortIdentity};
 pub use lane::{Lane, Transport};
+pub use layout::Layout;
+pub use message::{Announce, ClockQuality, MessageType, PtpTime};

@@ -1,7 +1,7 @@
 //! A process whose networks cannot reach the machine's own.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -103,7 +103,8 @@ pub fn run_test(marker: &str, body: impl FnOnce()) {
 pub fn skip(reason: &str) {
     let required = std::env::var(SKIP_IS_FAILURE).is_ok_and(|value| value == "1");
     assert!(!required, "{SKIP_IS_FAILURE}=1 and {reason}");
-    println!("ignored: {reason}");
+    // Not by println!, which libtest swallows when a test passes.
+    let _ = writeln!(io::stderr(), "ignored: {reason}");
 }
 
 /// `crate::module::test::here` names the test `module::test`.
@@ -122,7 +123,7 @@ fn refusal(error: &io::Error) -> String {
     let mut text =
         format!("the system refuses a user namespace with a network of its own: {error}");
     let is = |name: &str, value: &str| setting(name).is_some_and(|found| found == value);
-    if is("user/max_user_namespaces", "0") {
+    if is("user/max_user_namespaces", "0") || error.raw_os_error() == Some(libc::ENOSPC) {
         text += "; allow them: sysctl user.max_user_namespaces=15000";
     } else if is("kernel/unprivileged_userns_clone", "0") {
         text += "; allow them: sysctl kernel.unprivileged_userns_clone=1";

@@ -1,0 +1,174 @@
+//! How a ptp4l is run.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::program::{Program, TempDir};
+use super::rig::Transport;
+use crate::net::Namespace;
+
+/// What a ptp4l is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The grandmaster; multicast, and for those who ask also unicast.
+    Grandmaster,
+    /// A client with this servo.
+    Client(Servo),
+    /// A client with this servo that negotiates unicast with the grandmaster at this address.
+    UnicastClient(Servo, Ipv4Addr),
+    /// A client with this servo that hears multicast Sync and sends its Delay_Req by unicast.
+    HybridClient(Servo),
+    /// An end-to-end transparent clock between two interfaces.
+    TransparentClock,
+}
+
+/// What a client does with its samples. None of them moves the clock: a program in a lab's
+/// namespace may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Servo {
+    /// Prints every sample, and stays in the state UNCALIBRATED.
+    Measure,
+    /// A PI servo that believes it steers: reaches SLAVE.
+    Lock,
+}
+
+/// A ptp4l to be run.
+#[derive(Clone, Debug)]
+pub struct Ptp4l<'a> {
+    /// What it is.
+    pub role: Role,
+    /// What it speaks over.
+    pub transport: Transport,
+    /// Its interfaces.
+    pub interfaces: &'a [&'a str],
+}
+
+/// The path of the installed ptp4l; `None` when there is none.
+#[must_use]
+pub fn find() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // Debian keeps it in a folder that only root has in its PATH.
+    env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
+        .map(|folder| folder.join("ptp4l"))
+        .find(|path| path.is_file())
+}
+
+impl Ptp4l<'_> {
+    /// Starts it in `namespace`; its configuration and its socket live in `folder`.
+    ///
+    /// # Errors
+    /// When ptp4l is not installed or cannot be started.
+    pub fn start(&self, namespace: &Namespace, folder: &TempDir) -> Result<Program> {
+        let Some(program) = find() else {
+            bail!("ptp4l is not installed (Debian: linuxptp)")
+        };
+        let base = folder.path().join(namespace.name());
+        let file = base.with_extension("cfg");
+        fs::write(
+            &file,
+            self.config(&base.with_extension("uds").to_string_lossy()),
+        )
+        .with_context(|| format!("cannot write {}", file.display()))?;
+        Program::start(namespace, Command::new(program).arg("-f").arg(file))
+    }
+
+    /// The text of its configuration file.
+    fn config(&self, uds: &str) -> String {
+        let mut text = format!(
+            "[global]\n\
+             time_stamping software\n\
+             network_transport {}\n\
+             logSyncInterval -4\n\
+             logMinDelayReqInterval -4\n\
+             logAnnounceInterval -2\n\
+             tx_timestamp_timeout 50\n\
+             summary_interval -5\n\
+             use_syslog 0\n\
+             verbose 1\n\
+             uds_address {uds}\n",
+            self.transport.network_transport()
+        );
+        text += match self.role {
+            Role::Grandmaster => "masterOnly 1\nfree_running 1\nunicast_listen 1\nhybrid_e2e 1\n",
+            Role::Client(_) | Role::UnicastClient(..) => "slaveOnly 1\n",
+            Role::HybridClient(_) => "slaveOnly 1\nhybrid_e2e 1\n",
+            Role::TransparentClock => "clock_type E2E_TC\nfree_running 1\n",
+        };
+        if let Role::Client(servo) | Role::UnicastClient(servo, _) | Role::HybridClient(servo) =
+            self.role
+        {
+            text += match servo {
+                Servo::Measure => "clock_servo ntpshm\n",
+                // High constants shorten the servo's first estimate of the frequency from a
+                // minute to an instant; without a first step it goes straight to locked.
+                Servo::Lock => {
+                    "clock_servo pi\n\
+                     pi_proportional_const 0.7\n\
+                     pi_integral_const 0.3\n\
+                     first_step_threshold 0\n"
+                }
+            };
+        }
+        let unicast = match self.role {
+            Role::UnicastClient(_, master) => {
+                // A short grant, so that it is renewed while we look.
+                let _ = write!(
+                    text,
+                    "unicast_req_duration 10\n\
+                     [unicast_master_table]\n\
+                     table_id 1\n\
+                     logQueryInterval -1\n\
+                     UDPv4 {master}\n"
+                );
+                "unicast_master_table 1\n"
+            }
+            _ => "",
+        };
+        for interface in self.interfaces {
+            let _ = write!(text, "[{interface}]\n{unicast}");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unicast_client_names_its_master_and_its_table() {
+        let client = Ptp4l {
+            role: Role::UnicastClient(Servo::Lock, Ipv4Addr::new(10, 0, 0, 1)),
+            transport: Transport::Udp4,
+            interfaces: &["eth0"],
+        };
+        let text = client.config("/tmp/uds");
+        let (global, rest) = text.split_once("[unicast_master_table]\n").unwrap();
+        assert!(global.starts_with("[global]\n") && global.contains("clock_servo pi\n"));
+        assert!(
+            rest.contains("UDPv4 10.0.0.1\n[eth0]\nunicast_master_table 1\n"),
+            "{rest}"
+        );
+    }
+
+    #[test]
+    fn only_a_clients_servo_is_named() {
+        let tc = Ptp4l {
+            role: Role::TransparentClock,
+            transport: Transport::Ethernet,
+            interfaces: &["a", "b"],
+        };
+        let text = tc.config("/tmp/uds");
+        assert!(
+            !text.contains("servo") && text.ends_with("[a]\n[b]\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,211 @@
+//! Three namespaces in a row, with something in the middle.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::config::{Ptp4l, Role};
+use super::program::{Program, TempDir};
+use crate::net::{Namespace, veth};
+
+/// The interface of the grandmaster, and that of the client.
+pub const INTERFACE: &str = "eth0";
+/// The grandmaster's IPv4 address. Client and grandmaster know each other's hardware address.
+pub const GRANDMASTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+/// The client's IPv4 address.
+pub const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+/// The gateway's interface toward the grandmaster, and that toward the client.
+const UP: &str = "gm0";
+const DOWN: &str = "cl0";
+
+/// What PTP is carried by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// IEEE 802.3, EtherType 0x88F7.
+    Ethernet,
+    /// UDP over IPv4.
+    Udp4,
+    /// UDP over IPv6.
+    Udp6,
+}
+
+impl Transport {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Ethernet, Self::Udp4, Self::Udp6];
+
+    /// The word for options and tables.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Ethernet => "ethernet",
+            Self::Udp4 => "udp4",
+            Self::Udp6 => "udp6",
+        }
+    }
+
+    /// The word in a ptp4l configuration.
+    pub(super) const fn network_transport(self) -> &'static str {
+        match self {
+            Self::Ethernet => "L2",
+            Self::Udp4 => "UDPv4",
+            Self::Udp6 => "UDPv6",
+        }
+    }
+}
+
+/// What stands between the grandmaster and the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gateway {
+    /// Nothing: one cable.
+    Direct,
+    /// A gateway that forwards nothing.
+    Nothing,
+    /// The kernel's bridge.
+    Bridge,
+    /// ptp4l as an end-to-end transparent clock.
+    Ptp4lTc,
+    /// `BINARY --up gm0 --down cl0 ARGUMENTS`.
+    Ptpproxy {
+        /// The program.
+        binary: PathBuf,
+        /// More of its options.
+        arguments: Vec<OsString>,
+    },
+}
+
+/// A grandmaster's, a gateway's and a client's namespace, joined and addressed, and the gateway's
+/// program running.
+#[derive(Debug)]
+pub struct Rig {
+    /// The gateway's program, if it is one. (Before the namespaces, so that it ends first.)
+    pub program: Option<Program>,
+    /// Where the grandmaster is to run, on [`INTERFACE`].
+    pub grandmaster: Namespace,
+    /// Where the gateway runs, on `gm0` and `cl0`.
+    pub gateway: Namespace,
+    /// Where the client is to run, on [`INTERFACE`].
+    pub client: Namespace,
+    transport: Transport,
+    folder: TempDir,
+}
+
+impl Rig {
+    /// Builds the network and starts the gateway.
+    ///
+    /// # Errors
+    /// Outside of a [`Sandbox`](crate::net::Sandbox), or when the gateway's program does not start.
+    pub fn new(gateway: &Gateway, transport: Transport) -> Result<Self> {
+        let mut rig = Self {
+            program: None,
+            grandmaster: Namespace::new("grandmaster")?,
+            gateway: Namespace::new("gateway")?,
+            client: Namespace::new("client")?,
+            transport,
+            folder: TempDir::new()?,
+        };
+        if *gateway == Gateway::Direct {
+            veth(&rig.grandmaster, INTERFACE, &rig.client, INTERFACE)?;
+        } else {
+            veth(&rig.grandmaster, INTERFACE, &rig.gateway, UP)?;
+            veth(&rig.gateway, DOWN, &rig.client, INTERFACE)?;
+        }
+        address_ends(&rig.grandmaster, &rig.client)?;
+        rig.program = rig.start_gateway(gateway)?;
+        Ok(rig)
+    }
+
+    /// Starts a ptp4l as the grandmaster.
+    ///
+    /// # Errors
+    /// When ptp4l is not installed or cannot be started.
+    pub fn start_grandmaster(&self) -> Result<Program> {
+        self.ptp4l(Role::Grandmaster, &[INTERFACE])
+            .start(&self.grandmaster, &self.folder)
+    }
+
+    /// Starts a ptp4l of this role in the client's place.
+    ///
+    /// # Errors
+    /// When ptp4l is not installed or cannot be started.
+    pub fn start_client(&self, role: Role) -> Result<Program> {
+        self.ptp4l(role, &[INTERFACE])
+            .start(&self.client, &self.folder)
+    }
+
+    fn ptp4l<'a>(&self, role: Role, interfaces: &'a [&'a str]) -> Ptp4l<'a> {
+        Ptp4l {
+            role,
+            transport: self.transport,
+            interfaces,
+        }
+    }
+
+    fn start_gateway(&self, gateway: &Gateway) -> Result<Option<Program>> {
+        let patience = Duration::from_secs(5);
+        match gateway {
+            Gateway::Direct | Gateway::Nothing => Ok(None),
+            Gateway::Bridge => self.gateway.bridge("br0", &[UP, DOWN]).map(|()| None),
+            Gateway::Ptp4lTc => {
+                for (last, interface) in [(0xfd, UP), (0xfe, DOWN)] {
+                    self.gateway.add_address(interface, [10, 0, 0, last], 32)?;
+                    let address = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last.into());
+                    self.gateway.add_address(interface, address, 128)?;
+                }
+                let clock = self.ptp4l(Role::TransparentClock, &[UP, DOWN]);
+                let mut program = clock.start(&self.gateway, &self.folder)?;
+                program.wait_for("start of its ports", patience, |line| {
+                    line.contains("port 2").then_some(())
+                })?;
+                Ok(Some(program))
+            }
+            Gateway::Ptpproxy { binary, arguments } => {
+                let mut command = Command::new(binary);
+                command.args(["--up", UP, "--down", DOWN]).args(arguments);
+                let mut program = Program::start(&self.gateway, &mut command)?;
+                program.wait_for("first line", patience, |_| Some(()))?;
+                Ok(Some(program))
+            }
+        }
+    }
+}
+
+/// Addresses, multicast routes and static neighbours: neither ARP nor ND crosses a PTP forwarder.
+fn address_ends(grandmaster: &Namespace, client: &Namespace) -> Result<()> {
+    let v6 = |last| Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last);
+    let ends = [
+        (
+            grandmaster,
+            client,
+            GRANDMASTER_ADDRESS,
+            v6(1),
+            CLIENT_ADDRESS,
+            v6(2),
+        ),
+        (
+            client,
+            grandmaster,
+            CLIENT_ADDRESS,
+            v6(2),
+            GRANDMASTER_ADDRESS,
+            v6(1),
+        ),
+    ];
+    for (here, there, v4, v6, other_v4, other_v6) in ends {
+        here.add_address(INTERFACE, v4, 24)?;
+        here.add_address(INTERFACE, v6, 64)?;
+        here.add_route(INTERFACE, Ipv4Addr::new(224, 0, 0, 0), 4)?;
+        let mac = there.link(INTERFACE)?.mac;
+        for address in [IpAddr::from(other_v4), IpAddr::from(other_v6)] {
+            here.add_neighbour(INTERFACE, address, mac)?;
+        }
+    }
+    Ok(())
+}

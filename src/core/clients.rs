@@ -1,0 +1,342 @@
+//! Our clients: whoever sends Delay_Req or Signaling from below.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::core::limits::Bucket;
+use crate::core::open::{OPEN, Open, OpenKey, Progress};
+use crate::core::store::FrameRef;
+use crate::core::table::{Full, Key, Secret, Table};
+use crate::time::Instant;
+use crate::wire::{Address, ClockIdentity, Lane, Mac, PortIdentity};
+
+/// A client is one port on one lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientKey {
+    pub(crate) identity: PortIdentity,
+    pub(crate) lane: Lane,
+}
+
+impl Key for ClientKey {
+    fn words(&self) -> [u64; 3] {
+        [
+            u64::from_be_bytes(self.identity.clock.0),
+            u64::from(self.identity.port) << 32 | u64::from(self.lane.bits()),
+            0,
+        ]
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct ClockKey {
+    clock: ClockIdentity,
+    lane: Lane,
+}
+
+impl Key for ClockKey {
+    fn words(&self) -> [u64; 3] {
+        [
+            u64::from_be_bytes(self.clock.0),
+            u64::from(self.lane.bits()),
+            1,
+        ]
+    }
+}
+
+/// What is known of a client. With its key and its open requests it takes at most 320 octets.
+pub(crate) struct Client {
+    pub(crate) open: [Open; OPEN],
+    pub(crate) last_seen: Instant,
+    /// Arrival of its last Delay_Req.
+    pub(crate) last_request: Instant,
+    /// End of its longest unicast grant.
+    pub(crate) granted_until: Instant,
+    pub(crate) bucket: Bucket,
+    /// Mean gap between its Delay_Req; zero while unknown.
+    pub(crate) interval_ns: u32,
+    pub(crate) requests: u32,
+    pub(crate) answered: u32,
+    /// Mean residence of its requests.
+    pub(crate) residence_ns: u32,
+    /// Mean time from departure to answer.
+    pub(crate) response_ns: u32,
+    /// The request that waits.
+    pub(crate) held: Option<FrameRef>,
+    /// Heard above: its last sequenceId there, and when (milliseconds of the steady clock).
+    pub(crate) above_ms: u32,
+    pub(crate) above_sequence_id: u16,
+    /// Row of the master that answered last, plus one.
+    pub(crate) master: u16,
+    /// Version of the table with which it joined (see [`Clients::admit`]).
+    joined: u32,
+    next_open: u8,
+    /// An answer was matched and corrected: it may be held.
+    pub(crate) served: bool,
+    /// It authenticates: it is never held.
+    pub(crate) authenticates: bool,
+    pub(crate) mac: Mac,
+    pub(crate) address: Address,
+}
+
+/// The mean interval is never taken to be more than this.
+const LONGEST_INTERVAL_NS: u64 = 4_000_000_000;
+
+impl Client {
+    pub(crate) fn new(now: Instant, mac: Mac, address: Address) -> Self {
+        Self {
+            open: [Open::EMPTY; OPEN],
+            last_seen: now,
+            last_request: Instant::default(),
+            granted_until: Instant::default(),
+            bucket: Bucket::full(now),
+            interval_ns: 0,
+            requests: 0,
+            answered: 0,
+            residence_ns: 0,
+            response_ns: 0,
+            held: None,
+            above_ms: 0,
+            above_sequence_id: 0,
+            master: 0,
+            joined: 0,
+            next_open: 0,
+            served: false,
+            authenticates: false,
+            mac,
+            address,
+        }
+    }
+
+    /// Notes a Delay_Req that arrived at `at`: the mean interval follows the last eight or so.
+    pub(crate) fn request_arrived(&mut self, at: Instant) {
+        if self.requests > 0 {
+            let gap = at
+                .as_nanos()
+                .saturating_sub(self.last_request.as_nanos())
+                .min(LONGEST_INTERVAL_NS);
+            self.interval_ns = mean(self.interval_ns, gap);
+        }
+        self.last_request = at;
+        self.requests = self.requests.saturating_add(1);
+    }
+
+    /// The place of the open request with this key.
+    pub(crate) fn find_open(&self, key: OpenKey, now: Instant) -> Option<u8> {
+        self.open
+            .iter()
+            .position(|open| open.matches(key, now))
+            .and_then(|at| u8::try_from(at).ok())
+    }
+
+    /// Opens a request in place of the oldest; returns its place and what was there.
+    pub(crate) fn open_request(
+        &mut self,
+        key: OpenKey,
+        since: Instant,
+        progress: Progress,
+    ) -> (u8, Open) {
+        let at = self.next_open;
+        self.next_open = (at + 1) % OPEN8;
+        let before = std::mem::replace(
+            &mut self.open[usize::from(at)],
+            Open::new(key, since, progress),
+        );
+        (at, before)
+    }
+
+    /// Whether it was silent for so long that it is forgotten: the largest of `timeout`, four of its
+    /// intervals, and its grant.
+    pub(crate) fn expired(&self, now: Instant, timeout: Duration) -> bool {
+        let patience = timeout.max(Duration::from_nanos(u64::from(self.interval_ns) * 4));
+        now.since(self.last_seen) > patience && now > self.granted_until
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "eight")]
+const OPEN8: u8 = OPEN as u8;
+
+/// A running mean over about eight values; the first one counts whole.
+pub(crate) fn mean(before: u32, value: u64) -> u32 {
+    let value = u32::try_from(value).unwrap_or(u32::MAX).max(1);
+    if before == 0 {
+        return value;
+    }
+    let mean = (u64::from(before) * 7 + u64::from(value)) / 8;
+    u32::try_from(mean).unwrap_or(u32::MAX).max(1)
+}
+
+/// The client table.
+pub(crate) struct Clients {
+    rows: Table<ClientKey, Client>,
+    /// Ports of each clock, for targets that mean every port of it.
+    clocks: Table<ClockKey, u32>,
+    /// Where the sweep for silent clients goes on.
+    hand: u32,
+    /// Changes when clients come or go.
+    version: u64,
+    /// Clients up to this version are let in by the kernel filter above.
+    admitted: u64,
+    /// Clients whose first request waits for that.
+    pending: VecDeque<(u32, u32)>,
+}
+
+/// Clients that wait for the kernel filter at once.
+const PENDING: usize = 4096;
+
+impl Clients {
+    pub(crate) fn new(capacity: u32, secret: Secret) -> Self {
+        Self {
+            rows: Table::new(capacity as usize, secret),
+            clocks: Table::new(capacity as usize, secret),
+            hand: 0,
+            version: 0,
+            admitted: u64::MAX,
+            pending: VecDeque::with_capacity(PENDING),
+        }
+    }
+
+    /// From now on a new client's first request waits until [`Clients::admit`].
+    pub(crate) const fn gate(&mut self) {
+        self.admitted = self.version;
+    }
+
+    /// The kernel filter lets in the answers to all clients of this version. Each call returns the next
+    /// client whose request need not wait any more.
+    pub(crate) fn admit(&mut self, version: u64) -> Option<u32> {
+        self.admitted = version;
+        while let Some(&(row, generation)) = self.pending.front() {
+            if self.rows.generation(row) == generation && !self.admitted(row) {
+                return None;
+            }
+            self.pending.pop_front();
+            if self.rows.generation(row) == generation {
+                return Some(row);
+            }
+        }
+        None
+    }
+
+    /// Whether the answers to a client are let in.
+    pub(crate) fn admitted(&self, row: u32) -> bool {
+        self.rows
+            .get(row)
+            .is_some_and(|client| u64::from(client.joined) <= self.admitted)
+    }
+
+    /// A client's request waits for the filter; false when too many do.
+    pub(crate) fn wait_for_filter(&mut self, row: u32) -> bool {
+        let room = self.pending.len() < PENDING;
+        if room {
+            self.pending.push_back((row, self.rows.generation(row)));
+        }
+        room
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn find(&self, key: &ClientKey) -> Option<u32> {
+        self.rows.find(key)
+    }
+
+    /// Whether some port of this clock is ours.
+    pub(crate) fn knows_clock(&self, clock: ClockIdentity, lane: Lane) -> bool {
+        self.clocks.find(&ClockKey { clock, lane }).is_some()
+    }
+
+    pub(crate) fn insert(&mut self, key: ClientKey, client: Client) -> Result<u32, Full> {
+        let row = self.rows.insert(key, client)?;
+        let clock = ClockKey {
+            clock: key.identity.clock,
+            lane: key.lane,
+        };
+        if let Some(count) = self
+            .clocks
+            .find(&clock)
+            .and_then(|at| self.clocks.get_mut(at))
+        {
+            *count += 1;
+        } else {
+            // There are never more clocks than clients.
+            let _ = self.clocks.insert(clock, 1);
+        }
+        self.version += 1;
+        if let Some(client) = self.rows.get_mut(row) {
+            client.joined = u32::try_from(self.version).unwrap_or(u32::MAX);
+        }
+        Ok(row)
+    }
+
+    pub(crate) fn remove(&mut self, row: u32) -> Option<(ClientKey, Client)> {
+        let (key, client) = self.rows.remove(row)?;
+        let clock = ClockKey {
+            clock: key.identity.clock,
+            lane: key.lane,
+        };
+        if let Some(at) = self.clocks.find(&clock)
+            && let Some(count) = self.clocks.get_mut(at)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.clocks.remove(at);
+            }
+        }
+        self.version += 1;
+        Some((key, client))
+    }
+
+    pub(crate) fn get_mut(&mut self, row: u32) -> Option<&mut Client> {
+        self.rows.get_mut(row)
+    }
+
+    pub(crate) fn key(&self, row: u32) -> Option<&ClientKey> {
+        self.rows.key(row)
+    }
+
+    pub(crate) fn generation(&self, row: u32) -> u32 {
+        self.rows.generation(row)
+    }
+
+    /// The client in a row, if it is still the same one.
+    pub(crate) fn same_mut(&mut self, row: u32, generation: u32) -> Option<&mut Client> {
+        if self.rows.generation(row) != generation {
+            return None;
+        }
+        self.rows.get_mut(row)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &ClientKey, &Client)> {
+        self.rows.iter()
+    }
+
+    /// The next rows to be looked at for silence: the sweep goes round in small steps.
+    pub(crate) fn next_to_check(&mut self) -> Option<u32> {
+        let end = self.rows.high_water();
+        if end == 0 {
+            return None;
+        }
+        let row = if self.hand < end { self.hand } else { 0 };
+        self.hand = row + 1;
+        Some(row)
+    }
+
+    pub(crate) fn high_water(&self) -> u32 {
+        self.rows.high_water()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_takes_at_most_320_octets() {
+        let row = size_of::<ClientKey>() + size_of::<Option<Client>>() + size_of::<u32>();
+        assert!(row.next_multiple_of(8) <= 320, "{row}");
+    }
+}

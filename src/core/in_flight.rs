@@ -1,0 +1,124 @@
+//! Event messages that were sent and whose transmit stamp is not here yet.
+
+use std::collections::VecDeque;
+
+use crate::Side;
+use crate::core::store::FrameRef;
+use crate::engine::Token;
+use crate::time::{Instant, Stamp};
+
+/// Whose departure it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Owner {
+    /// An open request of a client: row, its generation, place among the open ones.
+    Request {
+        client: u32,
+        generation: u32,
+        open: u8,
+    },
+    /// A Sync: its entry in the pairing table.
+    Sync { entry: u32, generation: u32 },
+}
+
+/// An event message on its way out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flight {
+    pub(crate) rx: Stamp,
+    pub(crate) owner: Owner,
+    pub(crate) egress: Side,
+    /// The batch it left in, for estimates.
+    pub(crate) batch: u32,
+    /// The general message that waits for its stamp.
+    pub(crate) waiter: Option<FrameRef>,
+}
+
+struct Slot {
+    generation: u32,
+    flight: Option<Flight>,
+}
+
+/// Event messages in flight; a fixed number.
+pub(crate) struct InFlight {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// In order of their deadlines; those that have landed are skipped.
+    deadlines: VecDeque<(Instant, u32, u32)>,
+}
+
+impl InFlight {
+    pub(crate) fn new(capacity: u32) -> Self {
+        Self {
+            slots: (0..capacity)
+                .map(|_| Slot {
+                    generation: 0,
+                    flight: None,
+                })
+                .collect(),
+            free: (0..capacity).rev().collect(),
+            deadlines: VecDeque::with_capacity(2 * capacity as usize),
+        }
+    }
+
+    /// Takes off; `None` when too many are in the air.
+    pub(crate) fn launch(&mut self, flight: Flight, deadline: Instant) -> Option<(Token, u32)> {
+        if self.deadlines.len() == self.deadlines.capacity() {
+            return None;
+        }
+        let slot = self.free.pop()?;
+        let entry = &mut self.slots[slot as usize];
+        entry.flight = Some(flight);
+        self.deadlines.push_back((deadline, slot, entry.generation));
+        let token = Token::new(u64::from(entry.generation) << 32 | u64::from(slot));
+        Some((token, slot))
+    }
+
+    /// Lands: gives the slot free. `None` if its deadline has passed before.
+    pub(crate) fn land(&mut self, token: Token) -> Option<Flight> {
+        let value = token.into_value();
+        let slot = u32::try_from(value & 0xFFFF_FFFF).ok()?;
+        let generation = u32::try_from(value >> 32).ok()?;
+        self.take(slot, generation)
+    }
+
+    /// The flight in a slot, while its owner still refers to it.
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Flight> {
+        self.slots.get_mut(slot as usize)?.flight.as_mut()
+    }
+
+    /// Takes the next one whose deadline has passed.
+    pub(crate) fn pop_overdue(&mut self, now: Instant) -> Option<Flight> {
+        while let Some(&(deadline, slot, generation)) = self.deadlines.front() {
+            let landed = self.slots[slot as usize].generation != generation;
+            if !landed && deadline > now {
+                return None;
+            }
+            self.deadlines.pop_front();
+            if let Some(flight) = self.take(slot, generation) {
+                return Some(flight);
+            }
+        }
+        None
+    }
+
+    /// The next deadline; drops those that have landed from the queue's head.
+    pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
+        while let Some(&(deadline, slot, generation)) = self.deadlines.front() {
+            if self.slots[slot as usize].generation == generation {
+                return Some(deadline);
+            }
+            self.deadlines.pop_front();
+        }
+        None
+    }
+
+    fn take(&mut self, slot: u32, generation: u32) -> Option<Flight> {
+        let entry = self.slots.get_mut(slot as usize)?;
+        if entry.generation != generation {
+            return None;
+        }
+        let flight = entry.flight.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(slot);
+        Some(flight)
+    }
+}

@@ -1,0 +1,92 @@
+//! Rate limits: token buckets and the pace toward the grandmaster.
+
+use crate::time::Instant;
+
+/// A token bucket that holds up to one second's worth.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bucket {
+    /// Time bought so far: the bucket is empty when this reaches the present.
+    spent_until: Instant,
+}
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+impl Bucket {
+    /// A full bucket.
+    pub(crate) fn full(now: Instant) -> Self {
+        Self {
+            spent_until: Instant::from_nanos(now.as_nanos().saturating_sub(SECOND_NS)),
+        }
+    }
+
+    /// Takes one of `rate` a second; false when the bucket is empty.
+    pub(crate) fn take(&mut self, now: Instant, rate: u32) -> bool {
+        let cost = SECOND_NS / u64::from(rate.max(1));
+        let floor = now.as_nanos().saturating_sub(SECOND_NS);
+        let spent = self.spent_until.as_nanos().max(floor);
+        if spent + cost > now.as_nanos() {
+            return false;
+        }
+        self.spent_until = Instant::from_nanos(spent + cost);
+        true
+    }
+}
+
+/// The pace of departures toward the grandmaster.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    gap_ns: u64,
+    next: Instant,
+}
+
+/// Departures may be this much ahead of an even pace, so that a sweep can send its share at once.
+const BURST_NS: u64 = 1_000_000;
+
+impl Pace {
+    pub(crate) fn new(rate: u32) -> Self {
+        Self {
+            gap_ns: SECOND_NS / u64::from(rate.max(1)),
+            next: Instant::default(),
+        }
+    }
+
+    /// Books the next place: when its owner may depart, `now` or later. `None`, and nothing booked, if
+    /// that is after `latest`.
+    pub(crate) fn book(&mut self, now: Instant, latest: Instant) -> Option<Instant> {
+        let floor = now.as_nanos().saturating_sub(BURST_NS);
+        let place = self.next.as_nanos().max(floor);
+        let depart = Instant::from_nanos(place.max(now.as_nanos()));
+        if depart > latest {
+            return None;
+        }
+        self.next = Instant::from_nanos(place + self.gap_ns);
+        Some(depart)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_lets_its_rate_through() {
+        let mut now = Instant::from_nanos(10 * SECOND_NS);
+        let mut bucket = Bucket::full(now);
+        let at_once = (0..100).filter(|_| bucket.take(now, 8)).count();
+        assert_eq!(at_once, 8);
+        now = now.plus_nanos(SECOND_NS / 4);
+        let later = (0..100).filter(|_| bucket.take(now, 8)).count();
+        assert_eq!(later, 2);
+    }
+
+    #[test]
+    fn the_pace_spreads_and_refuses_what_would_be_late() {
+        let now = Instant::from_nanos(SECOND_NS);
+        let mut pace = Pace::new(1_000);
+        let latest = now.plus_nanos(10_000_000);
+        let booked: Vec<u64> = std::iter::from_fn(|| pace.book(now, latest))
+            .map(|at| at.since(now).as_millis().try_into().expect("small"))
+            .collect();
+        assert_eq!(booked, [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Who sends time from above: what it announced, and its rate.
+
+use crate::core::syntonizer::Syntonizer;
+use crate::core::table::{Full, Key, Secret, Table};
+use crate::time::Instant;
+use crate::wire::{Announce, ClockIdentity, Lane, PortIdentity};
+
+/// Masters known at once.
+pub(crate) const MASTERS: usize = 1024;
+/// A master that was silent for this long gives way to a new one.
+const SILENT_NS: u64 = 10_000_000_000;
+
+/// One port of one master in one domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MasterKey {
+    pub(crate) sender: PortIdentity,
+    pub(crate) domain: u8,
+    pub(crate) sdo: u8,
+    pub(crate) lane: Lane,
+}
+
+impl Key for MasterKey {
+    fn words(&self) -> [u64; 3] {
+        [
+            u64::from_be_bytes(self.sender.clock.0),
+            u64::from(self.sender.port) << 32 | u64::from(self.lane.bits()),
+            u64::from(self.domain) << 8 | u64::from(self.sdo),
+        ]
+    }
+}
+
+/// What is known of a master.
+pub(crate) struct Master {
+    /// From its last Announce.
+    pub(crate) announced: Option<Announce>,
+    pub(crate) last_seen: Instant,
+    pub(crate) last_sync: Instant,
+    pub(crate) syntonizer: Syntonizer,
+}
+
+/// The masters above.
+pub(crate) struct Masters {
+    rows: Table<MasterKey, Master>,
+    max_ppm: f64,
+    hand: u32,
+}
+
+impl Masters {
+    pub(crate) fn new(max_ppm: f64, secret: Secret) -> Self {
+        Self {
+            rows: Table::new(MASTERS, secret),
+            max_ppm,
+            hand: 0,
+        }
+    }
+
+    /// The row of a master that is heard now; a new one takes the place of one that fell silent.
+    pub(crate) fn heard(&mut self, key: MasterKey, now: Instant) -> Result<u32, Full> {
+        if let Some(row) = self.rows.find(&key) {
+            if let Some(master) = self.rows.get_mut(row) {
+                master.last_seen = now;
+            }
+            return Ok(row);
+        }
+        if self.rows.len() == MASTERS {
+            self.evict_a_silent_one(now);
+        }
+        self.rows.insert(
+            key,
+            Master {
+                announced: None,
+                last_seen: now,
+                last_sync: Instant::default(),
+                syntonizer: Syntonizer::new(self.max_ppm),
+            },
+        )
+    }
+
+    pub(crate) fn find(&self, key: &MasterKey) -> Option<u32> {
+        self.rows.find(key)
+    }
+
+    pub(crate) fn get(&self, row: u32) -> Option<&Master> {
+        self.rows.get(row)
+    }
+
+    pub(crate) fn get_mut(&mut self, row: u32) -> Option<&mut Master> {
+        self.rows.get_mut(row)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &MasterKey, &Master)> {
+        self.rows.iter()
+    }
+
+    /// The grandmaster that a master announced.
+    pub(crate) fn grandmaster(&self, row: u32) -> Option<ClockIdentity> {
+        Some(self.get(row)?.announced?.grandmaster)
+    }
+
+    /// Looks at a few rows only, so that a flood of new masters costs little.
+    fn evict_a_silent_one(&mut self, now: Instant) {
+        for _ in 0..16 {
+            self.hand = (self.hand + 1) % self.rows.high_water();
+            let silent = self.rows.get(self.hand).is_some_and(|master| {
+                now.as_nanos().saturating_sub(master.last_seen.as_nanos()) > SILENT_NS
+            });
+            if silent {
+                self.rows.remove(self.hand);
+                return;
+            }
+        }
+    }
+}

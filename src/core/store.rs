@@ -1,0 +1,165 @@
+//! Where the bytes of waiting frames are: memory that is reserved once.
+
+use crate::Side;
+use crate::core::verdict::Edit;
+use crate::time::{Instant, Stamp};
+use crate::wire::Layout;
+
+/// Most PTP messages with their headers and tags fit in a small cell.
+const SMALL: usize = 256;
+/// Anything a receive slot can hold fits in a large one.
+const LARGE: usize = 2048;
+/// One large cell for this many small ones.
+const SMALL_PER_LARGE: u32 = 32;
+
+/// A waiting frame: one cell of the store. Not valid any more once its generation has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrameRef {
+    cell: u32,
+    generation: u32,
+}
+
+/// An event message that waits to depart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldRequest {
+    pub(crate) rx: Stamp,
+    pub(crate) at: Instant,
+    pub(crate) client: u32,
+    pub(crate) client_generation: u32,
+    pub(crate) open: u8,
+    pub(crate) sequence_id: u16,
+    /// It already has its place in the queue of `--max-rate`.
+    pub(crate) paced: bool,
+}
+
+/// What a waiting frame is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// A Delay_Req until its random moment.
+    Request(HeldRequest),
+    /// A Follow_Up or Delay_Resp of this master's row until its event message's residence is known.
+    General { master: u32 },
+}
+
+/// A waiting frame's particulars.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) len: u16,
+    /// The side it leaves by.
+    pub(crate) egress: Side,
+    pub(crate) layout: Layout,
+    pub(crate) edit: Edit,
+    pub(crate) purpose: Purpose,
+}
+
+/// Waiting frames.
+pub(crate) struct FrameStore {
+    bytes: Box<[u8]>,
+    waiting: Vec<Option<Waiting>>,
+    generations: Vec<u32>,
+    free_small: Vec<u32>,
+    free_large: Vec<u32>,
+    small: u32,
+}
+
+impl FrameStore {
+    /// Memory for `small` frames of up to 256 octets, and some large ones.
+    pub(crate) fn new(small: u32) -> Self {
+        let large = small.div_ceil(SMALL_PER_LARGE).max(16);
+        let cells = small + large;
+        Self {
+            bytes: vec![0; small as usize * SMALL + large as usize * LARGE].into_boxed_slice(),
+            waiting: vec![None; cells as usize],
+            generations: vec![0; cells as usize],
+            free_small: (0..small).rev().collect(),
+            free_large: (small..cells).rev().collect(),
+            small,
+        }
+    }
+
+    /// Frames that can wait at once.
+    pub(crate) fn capacity(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Frames that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len() - self.free_small.len() - self.free_large.len()
+    }
+
+    /// Keeps a frame of `len` octets, written by `fill`; `None` when memory is full.
+    pub(crate) fn keep_with(
+        &mut self,
+        len: usize,
+        waiting: Waiting,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Option<FrameRef> {
+        let cell = if len <= SMALL {
+            self.free_small.pop().or_else(|| self.free_large.pop())
+        } else if len <= LARGE {
+            self.free_large.pop()
+        } else {
+            None
+        }?;
+        fill(&mut self.cell_mut(cell)[..len]);
+        self.waiting[cell as usize] = Some(waiting);
+        Some(FrameRef {
+            cell,
+            generation: self.generations[cell as usize],
+        })
+    }
+
+    /// A waiting frame, unless it has gone.
+    pub(crate) fn get(&self, frame: FrameRef) -> Option<(&[u8], &Waiting)> {
+        let waiting = self.live(frame)?;
+        let start = self.start(frame.cell);
+        Some((
+            &self.bytes[start..start + usize::from(waiting.len)],
+            waiting,
+        ))
+    }
+
+    /// A waiting frame's particulars, unless it has gone.
+    pub(crate) fn get_mut(&mut self, frame: FrameRef) -> Option<&mut Waiting> {
+        if self.generations[frame.cell as usize] != frame.generation {
+            return None;
+        }
+        self.waiting[frame.cell as usize].as_mut()
+    }
+
+    /// Gives a frame's memory back; does nothing if it has gone.
+    pub(crate) fn release(&mut self, frame: FrameRef) {
+        if self.live(frame).is_none() {
+            return;
+        }
+        self.waiting[frame.cell as usize] = None;
+        let generation = &mut self.generations[frame.cell as usize];
+        *generation = generation.wrapping_add(1);
+        if frame.cell < self.small {
+            self.free_small.push(frame.cell);
+        } else {
+            self.free_large.push(frame.cell);
+        }
+    }
+
+    fn live(&self, frame: FrameRef) -> Option<&Waiting> {
+        if self.generations[frame.cell as usize] != frame.generation {
+            return None;
+        }
+        self.waiting[frame.cell as usize].as_ref()
+    }
+
+    fn start(&self, cell: u32) -> usize {
+        if cell < self.small {
+            cell as usize * SMALL
+        } else {
+            self.small as usize * SMALL + (cell - self.small) as usize * LARGE
+        }
+    }
+
+    fn cell_mut(&mut self, cell: u32) -> &mut [u8] {
+        let start = self.start(cell);
+        let size = if cell < self.small { SMALL } else { LARGE };
+        &mut self.bytes[start..start + size]
+    }
+}

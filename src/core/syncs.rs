@@ -1,0 +1,191 @@
+//! Sync with its Follow_Up, whichever comes first.
+
+use std::collections::VecDeque;
+
+use crate::core::store::FrameRef;
+use crate::core::table::{Key, Secret, Table};
+use crate::time::{Instant, Stamp};
+use crate::wire::{Lane, PortIdentity};
+
+/// What a Follow_Up shares with its Sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SyncKey {
+    pub(crate) sender: PortIdentity,
+    pub(crate) sequence_id: u16,
+    pub(crate) domain: u8,
+    pub(crate) sdo: u8,
+    pub(crate) lane: Lane,
+    /// A keyed fold of the address a unicast Sync goes to; zero for multicast.
+    pub(crate) peer: u32,
+}
+
+impl Key for SyncKey {
+    fn words(&self) -> [u64; 3] {
+        [
+            u64::from_be_bytes(self.sender.clock.0),
+            u64::from(self.sender.port) << 32 | u64::from(self.lane.bits()),
+            u64::from(self.peer) << 32
+                | u64::from(self.sequence_id) << 16
+                | u64::from(self.domain) << 8
+                | u64::from(self.sdo),
+        ]
+    }
+}
+
+/// How far a Sync has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SyncProgress {
+    /// Its Follow_Up came first and waits.
+    FollowUpFirst(FrameRef),
+    /// Sent: its slot among those in flight.
+    InFlight(u32),
+    /// Its residence is known, in nanoseconds.
+    Departed(i64),
+    /// Authenticated, or corrected in place: a Follow_Up passes untouched.
+    Untouched,
+    /// Did not depart, or not to be relied on: its Follow_Up is dropped.
+    Lost,
+    /// The local clock stepped while it was here.
+    ClockStep,
+    /// A second path was found: its Follow_Up is dropped.
+    SecondPath,
+}
+
+/// A Sync, its Follow_Up, or both.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sync {
+    pub(crate) since: Instant,
+    pub(crate) progress: SyncProgress,
+    /// Its master's row.
+    pub(crate) master: u32,
+    /// Its receive stamp and its correctionField in nanoseconds, for the rate.
+    pub(crate) rx: Option<(Stamp, i64)>,
+    /// A Follow_Up was seen.
+    pub(crate) followed: bool,
+}
+
+/// A pair is remembered this long, so that duplicates are known.
+const LIFE_NS: u64 = 1_500_000_000;
+
+/// The last Syncs; a fixed number, the oldest gives way.
+pub(crate) struct Syncs {
+    rows: Table<SyncKey, Sync>,
+    /// In the order they came.
+    order: VecDeque<(u32, u32)>,
+    capacity: usize,
+    /// Follow_Ups that came first, in the order of their deadlines.
+    waiting: VecDeque<(Instant, u32, u32)>,
+}
+
+impl Syncs {
+    pub(crate) fn new(capacity: usize, secret: Secret) -> Self {
+        Self {
+            rows: Table::new(capacity, secret),
+            order: VecDeque::with_capacity(capacity),
+            capacity,
+            waiting: VecDeque::with_capacity(capacity),
+        }
+    }
+
+    /// The entry of a key, if it is recent.
+    pub(crate) fn find(&self, key: &SyncKey, now: Instant) -> Option<u32> {
+        let row = self.rows.find(key)?;
+        let sync = self.rows.get(row)?;
+        (now.as_nanos().saturating_sub(sync.since.as_nanos()) < LIFE_NS).then_some(row)
+    }
+
+    /// Adds an entry. Returns it, and what an older one that gave way still kept waiting.
+    pub(crate) fn insert(&mut self, key: SyncKey, sync: Sync) -> (Option<u32>, Option<FrameRef>) {
+        let mut orphan = None;
+        if let Some(old) = self.rows.find(&key) {
+            orphan = self.forget(old);
+        } else if self.rows.len() == self.capacity {
+            while let Some((row, generation)) = self.order.pop_front() {
+                if self.rows.generation(row) == generation && self.rows.get(row).is_some() {
+                    orphan = self.forget(row);
+                    break;
+                }
+            }
+        }
+        if self.order.len() == self.order.capacity() {
+            let rows = &self.rows;
+            self.order
+                .retain(|&(row, generation)| rows.generation(row) == generation);
+        }
+        let Ok(row) = self.rows.insert(key, sync) else {
+            return (None, orphan);
+        };
+        self.order.push_back((row, self.rows.generation(row)));
+        (Some(row), orphan)
+    }
+
+    /// A Follow_Up waits in this entry until `deadline`; false when too many wait.
+    pub(crate) fn wait_until(&mut self, row: u32, deadline: Instant) -> bool {
+        let room = self.waiting.len() < self.waiting.capacity();
+        if room {
+            self.waiting
+                .push_back((deadline, row, self.rows.generation(row)));
+        }
+        room
+    }
+
+    /// The next Follow_Up that waited in vain; its Sync, should it come, is lost.
+    pub(crate) fn pop_overdue(&mut self, now: Instant) -> Option<FrameRef> {
+        while let Some(&(deadline, row, generation)) = self.waiting.front() {
+            let frame = self.waiting_frame(row, generation);
+            if frame.is_some() && deadline > now {
+                return None;
+            }
+            self.waiting.pop_front();
+            if let (Some(frame), Some(sync)) = (frame, self.rows.get_mut(row)) {
+                sync.progress = SyncProgress::Lost;
+                return Some(frame);
+            }
+        }
+        None
+    }
+
+    /// When the next Follow_Up will have waited in vain.
+    pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
+        while let Some(&(deadline, row, generation)) = self.waiting.front() {
+            if self.waiting_frame(row, generation).is_some() {
+                return Some(deadline);
+            }
+            self.waiting.pop_front();
+        }
+        None
+    }
+
+    pub(crate) fn get_mut(&mut self, row: u32) -> Option<&mut Sync> {
+        self.rows.get_mut(row)
+    }
+
+    pub(crate) fn generation(&self, row: u32) -> u32 {
+        self.rows.generation(row)
+    }
+
+    /// The entry in a row, if it is still the same one.
+    pub(crate) fn same_mut(&mut self, row: u32, generation: u32) -> Option<&mut Sync> {
+        if self.rows.generation(row) != generation {
+            return None;
+        }
+        self.rows.get_mut(row)
+    }
+
+    fn waiting_frame(&self, row: u32, generation: u32) -> Option<FrameRef> {
+        if self.rows.generation(row) != generation {
+            return None;
+        }
+        match self.rows.get(row)?.progress {
+            SyncProgress::FollowUpFirst(frame) => Some(frame),
+            _ => None,
+        }
+    }
+
+    fn forget(&mut self, row: u32) -> Option<FrameRef> {
+        match self.rows.remove(row)?.1.progress {
+            SyncProgress::FollowUpFirst(frame) => Some(frame),
+            _ => None,
+        }
+    }
+}

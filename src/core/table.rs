@@ -1,0 +1,254 @@
+//! A hash table that chosen keys cannot degrade and that never stalls.
+//!
+//! Keys are hashed by SipHash-1-3 under a secret; rows live in a vector that is sized once, so that
+//! no insertion ever moves or rehashes the table, and a removal closes its gap at once.
+
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher13;
+
+/// A key, as words to hash.
+pub(crate) trait Key: Copy + Eq {
+    /// The whole key in three words.
+    fn words(&self) -> [u64; 3];
+}
+
+/// The secret of a table's hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Secret(pub(crate) u64, pub(crate) u64);
+
+impl Secret {
+    /// A keyed hash of `words`.
+    pub(crate) fn hash(self, words: [u64; 3]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.0, self.1);
+        for word in words {
+            hasher.write_u64(word);
+        }
+        hasher.finish()
+    }
+}
+
+/// The table is full.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    /// The upper half of the hash: tells most strangers apart and says where a row belongs.
+    tag: u32,
+    /// Row number plus one; zero is empty.
+    row: u32,
+}
+
+const EMPTY: Bucket = Bucket { tag: 0, row: 0 };
+
+struct Row<K, V> {
+    key: K,
+    generation: u32,
+    value: Option<V>,
+}
+
+/// Rows by key; a row number stays valid until its row is removed, and [`Table::generation`] tells
+/// a reused row from the one before.
+pub(crate) struct Table<K, V> {
+    secret: Secret,
+    buckets: Box<[Bucket]>,
+    rows: Vec<Row<K, V>>,
+    free: Vec<u32>,
+    capacity: usize,
+}
+
+impl<K: Key, V> Table<K, V> {
+    /// An empty table for up to `capacity` rows; all memory is reserved here.
+    pub(crate) fn new(capacity: usize, secret: Secret) -> Self {
+        let buckets = (capacity.max(4) * 2).next_power_of_two();
+        Self {
+            secret,
+            buckets: vec![EMPTY; buckets].into_boxed_slice(),
+            rows: Vec::with_capacity(capacity),
+            free: Vec::with_capacity(capacity),
+            capacity,
+        }
+    }
+
+    /// Rows in use.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len() - self.free.len()
+    }
+
+    /// Row numbers that were ever used are below this.
+    pub(crate) fn high_water(&self) -> u32 {
+        index32(self.rows.len())
+    }
+
+    /// The row of `key`.
+    pub(crate) fn find(&self, key: &K) -> Option<u32> {
+        let (mut at, tag) = self.home(key);
+        loop {
+            let bucket = self.buckets[at];
+            if bucket.row == 0 {
+                return None;
+            }
+            if bucket.tag == tag && self.rows[bucket.row as usize - 1].key == *key {
+                return Some(bucket.row - 1);
+            }
+            at = (at + 1) & (self.buckets.len() - 1);
+        }
+    }
+
+    /// Adds a row; the key must not be in the table yet.
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Result<u32, Full> {
+        debug_assert!(self.find(&key).is_none(), "a key is inserted once");
+        let row = if let Some(row) = self.free.pop() {
+            let slot = &mut self.rows[row as usize];
+            slot.key = key;
+            slot.value = Some(value);
+            row
+        } else if self.rows.len() < self.capacity {
+            self.rows.push(Row {
+                key,
+                generation: 0,
+                value: Some(value),
+            });
+            index32(self.rows.len() - 1)
+        } else {
+            return Err(Full);
+        };
+        let (mut at, tag) = self.home(&key);
+        while self.buckets[at].row != 0 {
+            at = (at + 1) & (self.buckets.len() - 1);
+        }
+        self.buckets[at] = Bucket { tag, row: row + 1 };
+        Ok(row)
+    }
+
+    /// Removes a row.
+    pub(crate) fn remove(&mut self, row: u32) -> Option<(K, V)> {
+        let slot = self.rows.get_mut(row as usize)?;
+        let value = slot.value.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        let key = slot.key;
+        self.free.push(row);
+
+        let mask = self.buckets.len() - 1;
+        let (mut hole, _) = self.home(&key);
+        while self.buckets[hole].row != row + 1 {
+            hole = (hole + 1) & mask;
+        }
+        // Close the gap: pull back each follower whose home is not between the hole and itself.
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let bucket = self.buckets[at];
+            if bucket.row == 0 {
+                break;
+            }
+            let home = bucket.tag as usize & mask;
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
+                self.buckets[hole] = bucket;
+                hole = at;
+            }
+        }
+        self.buckets[hole] = EMPTY;
+        Some((key, value))
+    }
+
+    /// The value of a row in use.
+    pub(crate) fn get(&self, row: u32) -> Option<&V> {
+        self.rows.get(row as usize)?.value.as_ref()
+    }
+
+    /// The value of a row in use.
+    pub(crate) fn get_mut(&mut self, row: u32) -> Option<&mut V> {
+        self.rows.get_mut(row as usize)?.value.as_mut()
+    }
+
+    /// The key of a row in use.
+    pub(crate) fn key(&self, row: u32) -> Option<&K> {
+        let row = self.rows.get(row as usize)?;
+        row.value.is_some().then_some(&row.key)
+    }
+
+    /// Changes each time the row is freed.
+    pub(crate) fn generation(&self, row: u32) -> u32 {
+        self.rows.get(row as usize).map_or(0, |row| row.generation)
+    }
+
+    /// Rows in use with their keys.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &K, &V)> {
+        self.rows
+            .iter()
+            .enumerate()
+            .filter_map(|(at, row)| Some((index32(at), &row.key, row.value.as_ref()?)))
+    }
+
+    fn home(&self, key: &K) -> (usize, u32) {
+        #[expect(clippy::cast_possible_truncation, reason = "the upper half is meant")]
+        let tag = (self.secret.hash(key.words()) >> 32) as u32;
+        (tag as usize & (self.buckets.len() - 1), tag)
+    }
+}
+
+fn index32(at: usize) -> u32 {
+    u32::try_from(at).expect("tables hold fewer than 2^32 rows")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+    struct Word(u64);
+
+    impl Key for Word {
+        fn words(&self) -> [u64; 3] {
+            [self.0, 0, 0]
+        }
+    }
+
+    proptest! {
+        /// Insertions, removals and look-ups agree with a naive twin, also with the table full.
+        #[test]
+        fn agrees_with_a_hash_map(steps in prop::collection::vec((any::<bool>(), 0_u64..24), 0..400)) {
+            let mut table = Table::new(12, Secret(1, 2));
+            let mut twin = HashMap::new();
+            for (add, number) in steps {
+                let key = Word(number);
+                match (add, table.find(&key)) {
+                    (true, None) => {
+                        let added = table.insert(key, number * 3);
+                        prop_assert_eq!(added.is_ok(), twin.len() < 12);
+                        if added.is_ok() {
+                            twin.insert(key, number * 3);
+                        }
+                    }
+                    (false, Some(row)) => {
+                        prop_assert_eq!(table.remove(row), Some((key, number * 3)));
+                        twin.remove(&key);
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(table.len(), twin.len());
+                for number in 0..24 {
+                    let found = table.find(&Word(number)).and_then(|row| table.get(row));
+                    prop_assert_eq!(found, twin.get(&Word(number)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_reused_row_has_another_generation() {
+        let mut table = Table::new(2, Secret(7, 7));
+        let row = table.insert(Word(1), ()).expect("room");
+        let before = table.generation(row);
+        table.remove(row);
+        let again = table.insert(Word(2), ()).expect("room");
+        assert_eq!(row, again);
+        assert_ne!(before, table.generation(again));
+    }
+}

@@ -1,0 +1,234 @@
+//! What a turn does on one side, whichever port it has.
+
+use crate::Side;
+use crate::core::{Arrival, ClockWatch, Edit, Forwarder, Settings, Verdict, apply_edit};
+use crate::engine::{Clock, Completion, Port, Received, Token};
+use crate::reason::Reason;
+use crate::time::{ClockId, Instant, Stamp};
+use crate::wire::{Frame, MessageType};
+
+/// Frames read from one side in one turn, so that departures do not wait for a flood.
+const BUDGET: usize = 512;
+/// A stamp that lies further in the future than this was taken by a clock that was set back since.
+const FUTURE_NS: u64 = 10_000_000;
+
+/// What was read from one side.
+pub(super) struct Read {
+    pub(super) frames: usize,
+    pub(super) more: bool,
+}
+
+/// The core and the clocks.
+pub(super) struct Brain<C> {
+    pub(super) core: Forwarder,
+    pub(super) clock: C,
+    watch: ClockWatch,
+    /// By side: frames that waited when the clock jumped carry ambiguous stamps, until all are read.
+    ambiguous: [bool; 2],
+    /// By side of departure.
+    pub(super) unsent: [u64; 2],
+}
+
+impl<C: Clock> Brain<C> {
+    pub(super) fn new(clock: C, settings: Settings) -> Self {
+        Self {
+            core: Forwarder::new(settings),
+            clock,
+            watch: ClockWatch::default(),
+            ambiguous: [false; 2],
+            unsent: [0; 2],
+        }
+    }
+
+    /// Reads both clocks; notices when the stamping one jumped.
+    pub(super) fn look_at_clocks(&mut self) -> Instant {
+        let sample = self.clock.sample();
+        let was_set = self.clock.was_set();
+        if self.watch.observe(sample) || was_set {
+            self.ambiguous = [true; 2];
+            self.core.clock_stepped();
+        }
+        sample.steady
+    }
+
+    /// Reads what has arrived on `side` and sends on what may go at once.
+    pub(super) fn receive(
+        &mut self,
+        side: Side,
+        ingress: &mut impl Port,
+        egress: &mut impl Port,
+        now: Instant,
+    ) -> Read {
+        let mut frames = 0;
+        while frames < BUDGET {
+            let Some(received) = ingress.receive() else {
+                self.ambiguous[side as usize] = false;
+                return Read {
+                    frames,
+                    more: false,
+                };
+            };
+            frames += 1;
+            self.frame(side, &received, egress, now);
+        }
+        Read { frames, more: true }
+    }
+
+    fn frame(&mut self, side: Side, received: &Received<'_>, egress: &mut impl Port, now: Instant) {
+        if received.truncated {
+            self.core.malformed(side, Reason::Truncated);
+            return;
+        }
+        let frame = match Frame::parse(received.bytes) {
+            Ok(frame) => frame,
+            Err(reason) => {
+                self.core.malformed(side, reason);
+                return;
+            }
+        };
+        let (stamp, at) = self.arrival_time(side, received.stamp, now);
+        let arrival = Arrival {
+            side,
+            stamp,
+            at,
+            now,
+            to_host: received.to_host,
+            checksum_unfinished: received.checksum_unfinished,
+        };
+        if let Verdict::Forward(edit, token) = self.core.frame(&frame, &arrival) {
+            self.send(side, &frame, &edit, token, egress, now);
+        }
+    }
+
+    /// The stamp on the steady clock, and the moment of arrival.
+    fn arrival_time(
+        &self,
+        side: Side,
+        stamp: Option<Stamp>,
+        now: Instant,
+    ) -> (Result<Stamp, Reason>, Instant) {
+        let Some(stamp) = stamp else {
+            return (Err(Reason::NoRxStamp), now);
+        };
+        if stamp.clock() == ClockId::Realtime && self.ambiguous[side as usize] {
+            return (Err(Reason::ClockStep), now);
+        }
+        let Some(steady) = self.watch.translate(stamp) else {
+            return (Err(Reason::NoRxStamp), now);
+        };
+        if steady.clock() != ClockId::Steady {
+            // How a hardware clock stands to ours is not known: it arrived before it was read.
+            return (Ok(steady), now);
+        }
+        match u64::try_from(steady.as_nanos()) {
+            Ok(ns) if ns <= now.as_nanos() + FUTURE_NS => (Ok(steady), Instant::from_nanos(ns)),
+            _ => (Err(Reason::ClockStep), now),
+        }
+    }
+
+    fn send(
+        &mut self,
+        from: Side,
+        frame: &Frame<'_>,
+        edit: &Edit,
+        token: Option<Token>,
+        egress: &mut impl Port,
+        now: Instant,
+    ) {
+        let to = from.other();
+        if edit.rewrite.is_some() || egress.slot().is_none() {
+            self.kick(to, egress);
+            self.take_stamps(egress);
+        }
+        let message = frame.message_type();
+        let bytes = frame.bytes();
+        let Some(slot) = egress.slot().and_then(|slot| slot.get_mut(..bytes.len())) else {
+            self.refuse(from, message, token, Reason::TxFull, now);
+            return;
+        };
+        slot.copy_from_slice(bytes);
+        let mut edit = *edit;
+        if let Some((rx, master)) = edit.rewrite {
+            match self.core.rewrite_correction(rx, master, self.clock.now()) {
+                Some(correction) => edit.correction = correction,
+                None => {
+                    self.refuse(from, message, token, Reason::NoTxStamp, now);
+                    return;
+                }
+            }
+        }
+        apply_edit(slot, frame.layout(), &edit);
+        egress.commit(bytes.len(), token);
+        if edit.rewrite.is_some() {
+            self.kick(to, egress);
+            self.take_stamps(egress);
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        from: Side,
+        message: MessageType,
+        token: Option<Token>,
+        reason: Reason,
+        now: Instant,
+    ) {
+        self.core.not_sent(from, message, token, reason, now);
+    }
+
+    /// Moves ready frames into the egress rings.
+    pub(super) fn fill(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
+        while let Some(side) = self.core.next_egress() {
+            let done = match side {
+                Side::Up => self.place(side, up, now),
+                Side::Down => self.place(side, down, now),
+            };
+            if !done {
+                self.core.give_up(now);
+            }
+        }
+    }
+
+    /// Moves one ready frame; false when the ring stays full.
+    fn place(&mut self, side: Side, egress: &mut impl Port, now: Instant) -> bool {
+        if egress.slot().is_none() {
+            self.kick(side, egress);
+            self.take_stamps(egress);
+        }
+        let Some(slot) = egress.slot() else {
+            return false;
+        };
+        if let Some(departure) = self.core.depart(slot, now) {
+            egress.commit(departure.len, departure.token);
+        }
+        true
+    }
+
+    /// Sends the batch of one side.
+    pub(super) fn kick(&mut self, side: Side, egress: &mut impl Port) -> usize {
+        if egress.queued() == 0 {
+            return 0;
+        }
+        self.core.kicked(side, self.clock.now());
+        let report = egress.kick();
+        self.unsent[side as usize] += report.unsent as u64;
+        report.sent
+    }
+
+    /// Takes the transmit stamps that are here.
+    pub(super) fn take_stamps(&mut self, port: &mut impl Port) {
+        let jumped = self.ambiguous.contains(&true);
+        let Self { core, watch, .. } = self;
+        port.completions(&mut |completion| match completion {
+            Completion::Stamped(token, stamp) => {
+                let stamp = if jumped && stamp.clock() == ClockId::Realtime {
+                    Err(Reason::ClockStep)
+                } else {
+                    watch.translate(stamp).ok_or(Reason::NoTxStamp)
+                };
+                core.stamped(token, stamp);
+            }
+            Completion::Unsent(token, reason) => core.unsent(token, reason),
+        });
+    }
+}

@@ -1,0 +1,153 @@
+//! What happens to a PTP message in the kernel: the table of the module's documentation.
+
+use super::Spec;
+use super::assembler::{Assembler, Label};
+use super::fold::fold_at;
+use super::headers::MAC;
+use super::instruction::{
+    AD_RANDOM, ADD, AND, JEQ, JGE, JGT, JSET, LD_B_IND, LD_H_IND, LD_W_ABS, TAX, TXA,
+};
+use super::search;
+use crate::Side;
+
+/// How the filter knows our clients.
+#[derive(Debug)]
+pub(super) enum Known {
+    /// It does not: all Delay_Resp pass.
+    Everyone,
+    /// By their folds, sorted and unique.
+    Exact(Vec<u32>),
+    /// By bitmaps of their folds.
+    Coarse(Vec<u32>),
+}
+
+// Displacements from X, see `headers`.
+const TYPE_AND_VERSION: u32 = MAC;
+const DOMAIN: u32 = MAC + 4;
+const SOURCE_PORT_IDENTITY: u32 = MAC + 20;
+const REQUESTING_PORT_IDENTITY: u32 = MAC + 44;
+
+/// X + `MAC` = the offset of the PTP header: `pass` or `drop`.
+pub(super) fn message(
+    asm: &mut Assembler,
+    spec: &Spec<'_>,
+    known: &Known,
+    pass: Label,
+    drop: Label,
+) -> Label {
+    let sample = sample(asm, spec.sample_one_in, pass, drop);
+    match spec.side {
+        Side::Down => match spec.domains {
+            None => pass,
+            Some(allowed) => {
+                let next = domain(asm, allowed, pass, sample);
+                let next = version(asm, next, pass);
+                asm.block(&[(LD_H_IND, TYPE_AND_VERSION)], next)
+            }
+        },
+        Side::Up => {
+            let mut next = message_type(asm, spec, known, pass, sample);
+            if let Some(allowed) = spec.domains {
+                next = asm.block(&[(LD_H_IND, TYPE_AND_VERSION)], next);
+                next = domain(asm, allowed, next, sample);
+            }
+            // majorSdoId 1 and nothing else.
+            let sdo = asm.jump(JSET, 0x1000, sample, next);
+            let sdo = asm.jump(JSET, 0xE000, next, sdo);
+            let next = version(asm, sdo, sample);
+            asm.block(&[(LD_H_IND, TYPE_AND_VERSION)], next)
+        }
+    }
+}
+
+/// A random one of so many passes.
+fn sample(asm: &mut Assembler, one_in: u32, pass: Label, drop: Label) -> Label {
+    match one_in {
+        0 => drop,
+        1 => pass,
+        _ => {
+            let one_in = one_in.checked_next_power_of_two().unwrap_or(1 << 31);
+            let next = asm.jump(JSET, one_in - 1, drop, pass);
+            asm.block(&[(LD_W_ABS, AD_RANDOM)], next)
+        }
+    }
+}
+
+/// versionPTP, the lowest nibble of A, is 2. A stays.
+fn version(asm: &mut Assembler, two: Label, other: Label) -> Label {
+    let next = asm.jump(JSET, 0x2, two, other);
+    asm.jump(JSET, 0xD, other, next)
+}
+
+fn domain(asm: &mut Assembler, allowed: &[u8], yes: Label, no: Label) -> Label {
+    let mut sorted = allowed.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for number in sorted {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let next = domain_ranges(asm, &ranges, yes, no);
+    asm.block(&[(LD_B_IND, DOMAIN)], next)
+}
+
+fn domain_ranges(asm: &mut Assembler, ranges: &[(u8, u8)], yes: Label, no: Label) -> Label {
+    match *ranges {
+        [] => no,
+        [(0, u8::MAX)] => yes,
+        [(first, last)] if first == last => asm.jump(JEQ, first.into(), yes, no),
+        [(first, last)] => {
+            let next = asm.jump(JGT, last.into(), no, yes);
+            asm.jump(JGE, first.into(), next, no)
+        }
+        _ => {
+            let (low, high) = ranges.split_at(ranges.len() / 2);
+            let border = low.last().map_or(0, |&(_, last)| last);
+            let high = domain_ranges(asm, high, yes, no);
+            let low = domain_ranges(asm, low, yes, no);
+            asm.jump(JGT, border.into(), high, low)
+        }
+    }
+}
+
+/// messageType on the up side; A = the PTP header's first halfword.
+fn message_type(
+    asm: &mut Assembler,
+    spec: &Spec<'_>,
+    known: &Known,
+    pass: Label,
+    sample: Label,
+) -> Label {
+    let search = match known {
+        Known::Everyone => None,
+        Known::Exact(folds) => Some(search::exact(asm, folds, pass, sample)),
+        Known::Coarse(bitmaps) => Some(search::coarse(asm, bitmaps, pass, sample)),
+    };
+    let (response, request) = match search {
+        None => (pass, sample),
+        Some(search) if search == sample => (sample, sample),
+        Some(search) if spec.watch_second_path => {
+            let request = fold_at(asm, SOURCE_PORT_IDENTITY, &spec.key, search);
+            // One search for both: X moves on by what lies between the two fields.
+            let ahead = REQUESTING_PORT_IDENTITY - SOURCE_PORT_IDENTITY;
+            let response = asm.block(&[(TXA, 0), (ADD, ahead), (TAX, 0)], request);
+            (response, request)
+        }
+        Some(search) => {
+            let response = fold_at(asm, REQUESTING_PORT_IDENTITY, &spec.key, search);
+            (response, sample)
+        }
+    };
+    // Sync; Follow_Up to Management, but for Pdelay_Resp_Follow_Up. The rest is peer delay or reserved.
+    let next = asm.jump(JGE, 0x800, pass, sample);
+    let next = asm.jump(JEQ, 0xA00, sample, next);
+    let next = asm.jump(JGT, 0xD00, sample, next);
+    let next = asm.jump(JEQ, 0x000, pass, next);
+    // What floods come first.
+    let next = asm.jump(JEQ, 0x100, request, next);
+    let next = asm.jump(JEQ, 0x900, response, next);
+    asm.block(&[(AND, 0x0F00)], next)
+}

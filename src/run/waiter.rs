@@ -1,0 +1,129 @@
+//! Sleeping: two sets of descriptors, one with the receive rings in it and one without.
+//!
+//! While sweeping, arriving frames must not wake the loop: they are not in the set it sleeps on.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::ring::Timer;
+use crate::time::Instant;
+
+const TIMER: Token = Token(0);
+
+/// What the timer is set to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Armed {
+    Off,
+    Once(Instant),
+    Every,
+}
+
+/// Sleeps until something happens.
+pub(super) struct Waiter {
+    /// Everything.
+    idle: Poll,
+    /// All but the rings.
+    sweeping: Poll,
+    timer: Timer,
+    armed: Armed,
+    sweep: Duration,
+    events: Events,
+}
+
+impl Waiter {
+    pub(super) fn new(sweep: Duration) -> anyhow::Result<Self> {
+        let waiter = Self {
+            idle: Poll::new()?,
+            sweeping: Poll::new()?,
+            timer: Timer::new()?,
+            armed: Armed::Off,
+            sweep,
+            events: Events::with_capacity(16),
+        };
+        waiter.watch_always(waiter.timer.as_raw_fd(), TIMER)?;
+        Ok(waiter)
+    }
+
+    /// Wakes for this descriptor only while waiting for frames.
+    pub(super) fn watch_idle(&self, fd: RawFd, token: Token) -> io::Result<()> {
+        self.idle
+            .registry()
+            .register(&mut SourceFd(&fd), token, Interest::READABLE)
+    }
+
+    /// Wakes for this descriptor always.
+    pub(super) fn watch_always(&self, fd: RawFd, token: Token) -> io::Result<()> {
+        self.watch_idle(fd, token)?;
+        self.sweeping
+            .registry()
+            .register(&mut SourceFd(&fd), token, Interest::READABLE)
+    }
+
+    /// Sleeps until a frame comes, or until `due`; reports what else happened.
+    pub(super) fn wait_for_frame(
+        &mut self,
+        due: Option<Instant>,
+        now: Instant,
+        mut happened: impl FnMut(Token),
+    ) -> io::Result<()> {
+        let wanted = due.map_or(Armed::Off, Armed::Once);
+        if wanted != self.armed {
+            match due {
+                // A moment that has passed still has to fire.
+                Some(due) => self
+                    .timer
+                    .arm_once(due.since(now).max(Duration::from_nanos(1)))?,
+                None => self.timer.disarm()?,
+            }
+            self.armed = wanted;
+        }
+        poll(&mut self.idle, &mut self.events, None)?;
+        for event in &self.events {
+            match event.token() {
+                TIMER => self.armed = Armed::Off,
+                token => happened(token),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sleeps for a sweep interval; reports what else happened.
+    pub(super) fn wait_for_sweep(&mut self, mut happened: impl FnMut(Token)) -> io::Result<()> {
+        if self.armed != Armed::Every {
+            self.timer.arm_every(self.sweep)?;
+            self.armed = Armed::Every;
+        }
+        poll(&mut self.sweeping, &mut self.events, None)?;
+        self.report(&mut happened);
+        Ok(())
+    }
+
+    /// Does not sleep; reports what happened beside frames.
+    pub(super) fn look(&mut self, mut happened: impl FnMut(Token)) -> io::Result<()> {
+        poll(&mut self.sweeping, &mut self.events, Some(Duration::ZERO))?;
+        self.report(&mut happened);
+        Ok(())
+    }
+
+    fn report(&self, happened: &mut impl FnMut(Token)) {
+        for event in &self.events {
+            if event.token() != TIMER {
+                happened(event.token());
+            }
+        }
+    }
+}
+
+fn poll(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+    match poll.poll(events, timeout) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            events.clear();
+            Ok(())
+        }
+        other => other,
+    }
+}

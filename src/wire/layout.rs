@@ -1,0 +1,77 @@
+//! Where things are in a frame.
+
+use super::lane::{Lane, Transport};
+use super::message::MessageType;
+
+/// Offsets and lengths of a parsed frame: what an edit of its copy has to know. 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    pub(super) lane: Lane,
+    /// Start of the PTP message.
+    pub(super) ptp: u16,
+    /// messageLength.
+    pub(super) message: u16,
+    /// Octets that the outer layer carries from the PTP message on.
+    pub(super) carried: u16,
+    /// What follows the Ethernet header and its tags.
+    pub(super) network: u8,
+    pub(super) message_type: MessageType,
+    /// An IP authentication header covers the message.
+    pub(super) sealed: bool,
+}
+
+impl Layout {
+    /// Transport and VLANs.
+    #[must_use]
+    pub const fn lane(self) -> Lane {
+        self.lane
+    }
+
+    /// The transport.
+    #[must_use]
+    pub const fn transport(self) -> Transport {
+        self.lane.transport()
+    }
+
+    /// messageType.
+    #[must_use]
+    pub const fn message_type(self) -> MessageType {
+        self.message_type
+    }
+
+    /// Offset of the PTP message in the frame.
+    #[must_use]
+    pub const fn ptp_offset(self) -> usize {
+        self.ptp as usize
+    }
+
+    /// Offset of what follows the Ethernet header and its tags: the IP header, or the message itself.
+    #[must_use]
+    pub const fn network_offset(self) -> usize {
+        self.network as usize
+    }
+
+    /// Octets of the PTP message (messageLength).
+    #[must_use]
+    pub const fn message_len(self) -> usize {
+        self.message as usize
+    }
+
+    /// Octets that the outer layer carries from the PTP message on: the message and what trails it.
+    #[must_use]
+    pub const fn carried_len(self) -> usize {
+        self.carried as usize
+    }
+
+    /// Offset of the UDP header; `None` over Ethernet.
+    #[must_use]
+    pub(super) const fn udp_offset(self) -> Option<usize> {
+        match self.transport() {
+            Transport::Ethernet => None,
+            // The parser found a UDP header in front of the message.
+            Transport::Udp4 | Transport::Udp6 => Some(self.ptp_offset().saturating_sub(8)),
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Layout>() <= 16);
