@@ -20,6 +20,7 @@ pub(super) struct StampIds<T> {
     next: u32,
     state: State,
     pending: Box<[Option<(u32, T)>]>,
+    waiting: usize,
     trial_tokens: Vec<Option<T>>,
     trial_stamps: Vec<(u32, Stamp)>,
     lost: u64,
@@ -61,6 +62,7 @@ impl<T> StampIds<T> {
             next: 0,
             state: State::Sure,
             pending: (0..capacity).map(|_| None).collect(),
+            waiting: 0,
             trial_tokens: Vec::with_capacity(capacity),
             trial_stamps: Vec::with_capacity(capacity),
             lost: 0,
@@ -75,6 +77,11 @@ impl<T> StampIds<T> {
     /// Whether the counter's position is known.
     pub(super) const fn is_sure(&self) -> bool {
         matches!(self.state, State::Sure)
+    }
+
+    /// Whether a stamp could still say something.
+    pub(super) const fn expects_stamps(&self) -> bool {
+        self.waiting > 0 || !self.is_sure()
     }
 
     /// Tokens whose stamps never came or could not be trusted.
@@ -96,10 +103,11 @@ impl<T> StampIds<T> {
                     if let Some(token) = token {
                         let id = self.next.wrapping_add(offset);
                         let mask = self.pending.len() - 1;
-                        if let Some(place) = self.pending.get_mut(id as usize & mask)
-                            && place.replace((id, token)).is_some()
-                        {
-                            self.lost += 1;
+                        if let Some(place) = self.pending.get_mut(id as usize & mask) {
+                            match place.replace((id, token)) {
+                                Some(_) => self.lost += 1,
+                                None => self.waiting += 1,
+                            }
                         }
                     }
                 }
@@ -131,6 +139,7 @@ impl<T> StampIds<T> {
             if let Some(place) = self.pending.get_mut(id as usize & mask)
                 && let Some((_, token)) = place.take_if(|(known, _)| *known == id)
             {
+                self.waiting -= 1;
                 deliver(token, stamp);
             }
             return;
@@ -196,6 +205,7 @@ impl<T> StampIds<T> {
 
     fn drift(&mut self) {
         self.lost += self.pending.iter_mut().filter_map(Option::take).count() as u64;
+        self.waiting = 0;
         self.lost += self.trial_tokens.drain(..).flatten().count() as u64;
         self.trial_stamps.clear();
         self.state = State::Adrift;

@@ -138,3 +138,21 @@ on_veth! {
         assert!(text.contains("power of two"), "{text}");
     }
 }
+
+on_veth! {
+    fn missing_privilege_is_named_with_its_remedy() {
+        let (a, _b) = veth("va", "vb");
+        // linux/capability.h: version 3, this thread, and two words each of no capabilities.
+        let header = [0x2008_0522_u32, 0];
+        let none = [0_u32; 6];
+        // SAFETY: header and data have the shape that version 3 asks for; the kernel reads the data.
+        let dropped = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) };
+        assert_eq!(dropped, 0);
+        for text in [
+            RxRing::open(&a, &ptp_only(), &RxOptions::default()).unwrap_err().to_string(),
+            TxRing::<u64>::open(&a, &TxOptions::default()).unwrap_err().to_string(),
+        ] {
+            assert!(text.starts_with("va: ") && text.contains("run as root or see deploy/"), "{text}");
+        }
+    }
+}

@@ -225,7 +225,8 @@ impl<T> TxRing<T> {
         while let Some(done) = self.ready.pop_front() {
             sink(done);
         }
-        if !self.budget.expects() {
+        // Nothing stamped is out: not worth a system call.
+        if !self.ids.expects_stamps() && !self.budget.is_awaited() {
             return;
         }
         let Self {
