@@ -8,12 +8,7 @@ pub(super) struct StampBudget {
     capacity: usize,
     /// Stamps that may be in the queue or on their way to it.
     outstanding: usize,
-    /// Empty reads that are still worth a system call.
-    patience: u32,
 }
-
-/// Empty reads until the stamps that have not come are given up: sweeps of more than any time-out.
-const PATIENCE: u32 = 4096;
 
 /// Bytes of receive buffer per stamp. Linux 6.18 on x86-64 charges 832 (255 stamps in 212992 bytes);
 /// some room is left for kernels with larger structures.
@@ -26,7 +21,6 @@ impl StampBudget {
         Self {
             capacity: if capacity == 0 { 1 } else { capacity },
             outstanding: 0,
-            patience: 0,
         }
     }
 
@@ -47,12 +41,6 @@ impl StampBudget {
     /// A kick stamped this many frames.
     pub(super) const fn sent(&mut self, frames: usize) {
         self.outstanding = self.outstanding.saturating_add(frames);
-        self.patience = PATIENCE;
-    }
-
-    /// Whether a read of the queue may find something.
-    pub(super) const fn expects(&self) -> bool {
-        self.patience > 0
     }
 
     /// Whether stamps may be in the queue or on their way.
@@ -62,16 +50,12 @@ impl StampBudget {
 
     /// The queue was read until it was empty; this many stamps were in it.
     pub(super) const fn drained(&mut self, stamps: usize) {
-        if stamps == 0 {
+        self.outstanding = if stamps == 0 {
             // Late or lost: each empty read makes lost more likely.
-            self.outstanding /= 2;
-            self.patience = self.patience.saturating_sub(1);
+            self.outstanding / 2
         } else {
-            self.outstanding = self.outstanding.saturating_sub(stamps);
-            if self.outstanding == 0 {
-                self.patience = 0;
-            }
-        }
+            self.outstanding.saturating_sub(stamps)
+        };
     }
 }
 
