@@ -56,14 +56,12 @@ pub enum Action {
 ///
 /// # Errors
 /// Help or version was asked for, or the command line is wrong.
-pub fn parse(
-    arguments: impl IntoIterator<Item = OsString>,
-) -> Result<(Action, LevelFilter), Stop> {
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, LevelFilter), Stop> {
     let cli = Cli::try_parse_from(arguments)?;
     let level = cli.output.level();
     let action = match cli.command {
         Some(Command::Replay(replay)) => Action::Replay(replay.options()?),
-        None => Action::Run(cli.gateway.options(cli.policy)?),
+        None => Action::Run(cli.gateway()?),
     };
     Ok((action, level))
 }
@@ -86,13 +84,17 @@ pub fn command() -> clap::Command {
     max_term_width = 100,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    args_override_self = true
+    args_override_self = true,
+    disable_help_subcommand = true
 )]
 struct Cli {
+    // In the order of their headings in the help.
     #[command(flatten)]
-    gateway: GatewayArgs,
+    interfaces: InterfaceArgs,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    rings: RingArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(subcommand)]
@@ -106,7 +108,7 @@ enum Command {
 }
 
 #[derive(Args, Debug)]
-struct GatewayArgs {
+struct InterfaceArgs {
     /// Interface toward the grandmaster.
     #[arg(long, required = true, help_heading = "Interfaces", value_name = "IF", value_parser = interface)]
     up: Option<String>,
@@ -123,7 +125,10 @@ struct GatewayArgs {
     /// only for interfaces that must not be promiscuous.
     #[arg(long, help_heading = "Interfaces")]
     no_promiscuous: bool,
+}
 
+#[derive(Args, Debug)]
+struct RingArgs {
     /// Which clock stamps frames.
     #[arg(long, help_heading = "Time stamping", value_enum, value_name = "HOW",
           default_value_t = Timestamping::Auto)]
@@ -189,10 +194,15 @@ struct ReplayArgs {
     policy: PolicyArgs,
 }
 
-impl GatewayArgs {
-    fn options(self, policy: PolicyArgs) -> Result<RunOptions, Stop> {
-        let (Some(up), Some(down)) = (self.up, self.down) else {
-            return Err(Stop::Usage("--up and --down are required (see --help)".into()));
+impl Cli {
+    fn gateway(self) -> Result<RunOptions, Stop> {
+        let Self {
+            interfaces, rings, ..
+        } = self;
+        let (Some(up), Some(down)) = (interfaces.up, interfaces.down) else {
+            return Err(Stop::Usage(
+                "--up and --down are required (see --help)".into(),
+            ));
         };
         if up == down {
             return Err(Stop::Usage(format!(
@@ -203,17 +213,17 @@ impl GatewayArgs {
         Ok(RunOptions {
             up,
             down,
-            settings: settings(&policy, any_seed())?,
+            settings: settings(&self.policy, any_seed())?,
             rings: RingOptions {
-                frames: self.ring_frames,
-                sweep: self.sweep.0,
-                spin: self.spin,
-                qdisc_bypass: self.qdisc_bypass,
-                promiscuous: !self.no_promiscuous,
-                timestamping: self.timestamping,
+                frames: rings.ring_frames,
+                sweep: rings.sweep.0,
+                spin: rings.spin,
+                qdisc_bypass: rings.qdisc_bypass,
+                promiscuous: !interfaces.no_promiscuous,
+                timestamping: rings.timestamping,
             },
-            summary: self.summary.0.map(|seconds| seconds.0),
-            wait: self.wait,
+            summary: rings.summary.0.map(|seconds| seconds.0),
+            wait: interfaces.wait,
         })
     }
 }

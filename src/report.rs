@@ -70,7 +70,11 @@ fn drops(counters: &Counters, before: &Counters) -> String {
         .iter()
         .map(|(count, reason)| format!("{reason} {count}"))
         .collect();
-    let rest: u64 = drops.iter().skip(TOP_REASONS).map(|&(count, _)| count).sum();
+    let rest: u64 = drops
+        .iter()
+        .skip(TOP_REASONS)
+        .map(|&(count, _)| count)
+        .sum();
     if rest > 0 {
         named.push(format!("other {rest}"));
     }
@@ -112,14 +116,46 @@ pub fn totals(
     reasons(out, counters)?;
     let counts = [
         ("held", counters.held, "Delay_Req held for a random time"),
-        ("answered", counters.answered, "Delay_Req of our clients that got an answer"),
-        ("unanswered", counters.unanswered, "Delay_Req of our clients that got none in time"),
-        ("evicted", counters.evicted, "open requests put out by newer ones of the same client"),
-        ("estimated", counters.estimated, "departures estimated for want of a stamp"),
-        ("follow_ups_made", counters.follow_ups_made, "Follow_Up made for one-step Syncs"),
-        ("authenticated", counters.authenticated, "messages with an AUTHENTICATION TLV left untouched"),
-        ("roamed", counters.roamed, "clients that moved here from the up side"),
-        ("heard_above", counters.heard_above, "messages of our clients heard on the up side too"),
+        (
+            "answered",
+            counters.answered,
+            "Delay_Req of our clients that got an answer",
+        ),
+        (
+            "unanswered",
+            counters.unanswered,
+            "Delay_Req of our clients that got none in time",
+        ),
+        (
+            "evicted",
+            counters.evicted,
+            "open requests put out by newer ones of the same client",
+        ),
+        (
+            "estimated",
+            counters.estimated,
+            "departures estimated for want of a stamp",
+        ),
+        (
+            "follow_ups_made",
+            counters.follow_ups_made,
+            "Follow_Up made for one-step Syncs",
+        ),
+        (
+            "authenticated",
+            counters.authenticated,
+            "messages with an AUTHENTICATION TLV left untouched",
+        ),
+        (
+            "roamed",
+            counters.roamed,
+            "clients that moved here from the up side",
+        ),
+        (
+            "heard_above",
+            counters.heard_above,
+            "messages of our clients heard on the up side too",
+        ),
     ];
     for (name, count, meaning) in counts.iter().chain(more) {
         if *count > 0 {
@@ -147,7 +183,13 @@ fn frames(out: &mut impl Write, counters: &Counters) -> io::Result<()> {
     if rows.is_empty() {
         return writeln!(out, "frames  none");
     }
-    row(out, "frames", "from", "message", format_args!("{:>12} {:>12} {:>12}", "received", "forwarded", "dropped"))?;
+    row(
+        out,
+        "frames",
+        "from",
+        "message",
+        format_args!("{:>12} {:>12} {:>12}", "received", "forwarded", "dropped"),
+    )?;
     for (side, kind, [received, forwarded, dropped]) in rows {
         row(
             out,
@@ -170,7 +212,13 @@ fn reasons(out: &mut impl Write, counters: &Counters) -> io::Result<()> {
                     continue;
                 }
                 if std::mem::take(&mut first) {
-                    row(out, "drops", "from", "message", format_args!("{:<21} {:>12}", "reason", "count"))?;
+                    row(
+                        out,
+                        "drops",
+                        "from",
+                        "message",
+                        format_args!("{:<21} {:>12}", "reason", "count"),
+                    )?;
                 }
                 row(
                     out,
@@ -253,8 +301,12 @@ mod tests {
     #[test]
     fn totals_leave_zero_rows_out() {
         let mut out = Vec::new();
-        totals(&mut out, &counted(), &[("unsent", 0, "-"), ("ring_drops", 7, "frames lost")])
-            .expect("a Vec takes everything");
+        totals(
+            &mut out,
+            &counted(),
+            &[("unsent", 0, "-"), ("ring_drops", 7, "frames lost")],
+        )
+        .expect("a Vec takes everything");
         let expected = "\
 frames  from  message                   received    forwarded      dropped
 frames  up    sync                            80           80            0

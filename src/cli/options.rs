@@ -71,13 +71,18 @@ pub struct ReplayOptions {
 /// not the default.
 #[must_use]
 pub fn banner(options: &RunOptions) -> String {
-    let RunOptions { settings, rings, .. } = options;
+    let RunOptions {
+        settings, rings, ..
+    } = options;
     let defaults = Settings::default();
     let mut line = format!("forwarding: up {} <-> down {}, ", options.up, options.down);
     if settings.jitter.is_zero() {
         line += "jitter off";
     } else {
-        add(&mut line, format_args!("jitter up to {}", Span(settings.jitter)));
+        add(
+            &mut line,
+            format_args!("jitter up to {}", Span(settings.jitter)),
+        );
         match settings.jitter_share {
             Some(share) => add(&mut line, format_args!(" (share {share})")),
             None => line += " (share off)",
@@ -99,31 +104,55 @@ pub fn banner(options: &RunOptions) -> String {
         add(&mut line, format_args!("sweep {}", Span(rings.sweep)));
     }
     if !settings.domains.is_empty() {
-        add(&mut line, format_args!(", domain {}", list(&settings.domains)));
+        add(
+            &mut line,
+            format_args!(", domain {}", list(&settings.domains)),
+        );
     }
     if !settings.grandmasters.is_empty() {
-        add(&mut line, format_args!(", grandmaster {}", list(&settings.grandmasters)));
+        add(
+            &mut line,
+            format_args!(", grandmaster {}", list(&settings.grandmasters)),
+        );
     }
     if !settings.clients.is_empty() {
-        add(&mut line, format_args!(", {} allowed clients", settings.clients.len()));
+        add(
+            &mut line,
+            format_args!(", {} allowed clients", settings.clients.len()),
+        );
     }
     if let Some(rate) = settings.max_rate {
         add(&mut line, format_args!(", max rate {rate}/s"));
     }
     if settings.client_rate != defaults.client_rate {
-        add(&mut line, format_args!(", client rate {}/s", settings.client_rate));
+        add(
+            &mut line,
+            format_args!(", client rate {}/s", settings.client_rate),
+        );
     }
     if settings.client_timeout != defaults.client_timeout {
-        add(&mut line, format_args!(", client timeout {}", Span(settings.client_timeout)));
+        add(
+            &mut line,
+            format_args!(", client timeout {}", Span(settings.client_timeout)),
+        );
     }
     if settings.management != defaults.management {
-        add(&mut line, format_args!(", management {}", word(&settings.management)));
+        add(
+            &mut line,
+            format_args!(", management {}", word(&settings.management)),
+        );
     }
     if settings.authenticated != defaults.authenticated {
-        add(&mut line, format_args!(", authenticated {}", word(&settings.authenticated)));
+        add(
+            &mut line,
+            format_args!(", authenticated {}", word(&settings.authenticated)),
+        );
     }
     if settings.one_step != defaults.one_step {
-        add(&mut line, format_args!(", one-step {}", word(&settings.one_step)));
+        add(
+            &mut line,
+            format_args!(", one-step {}", word(&settings.one_step)),
+        );
     }
     if !settings.syntonize {
         line += ", syntonize off";

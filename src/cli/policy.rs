@@ -5,9 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{OrOff, Span, Switch, client};
-use crate::core::{
-    Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, SettingsError,
-};
+use crate::core::{Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, SettingsError};
 use crate::wire::ClockIdentity;
 
 /// Options that become [`Settings`]; their defaults are those of [`Settings::default`].
@@ -44,12 +42,22 @@ pub struct PolicyArgs {
     seed: Option<u64>,
 
     /// Pass only these domains (0 to 255), several separated by commas. All, if none is given.
-    #[arg(long, help_heading = "Filtering", value_name = "N", value_delimiter = ',')]
+    #[arg(
+        long,
+        help_heading = "Filtering",
+        value_name = "N",
+        value_delimiter = ','
+    )]
     domain: Vec<u8>,
 
     /// Pass time only from these grandmasters (clock identities, as in 001122.fffe.334455), several
     /// separated by commas. Any, if none is given.
-    #[arg(long, help_heading = "Filtering", value_name = "CLOCKID", value_delimiter = ',')]
+    #[arg(
+        long,
+        help_heading = "Filtering",
+        value_name = "CLOCKID",
+        value_delimiter = ','
+    )]
     grandmaster: Vec<ClockIdentity>,
 
     /// Serve only these clients: clock or port identities, MAC or IP addresses, several separated by

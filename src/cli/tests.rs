@@ -42,13 +42,15 @@ fn defaults_are_those_of_the_core() {
 
 #[test]
 fn every_option_is_effective() {
-    let options = run("--up eth0 --down eth1 --jitter 7ms --jitter-share off --max-hold 50ms \
+    let options = run(
+        "--up eth0 --down eth1 --jitter 7ms --jitter-share off --max-hold 50ms \
         --max-rate 2000 --client-rate 20 --max-clients 10 --client 001122.fffe.334455,192.0.2.7 \
         --client 00:11:22:33:44:55 --client-timeout 2min --domain 1,2 --domain 3 \
         --grandmaster 001122.fffe.334455 --management all --authenticated drop --one-step rewrite \
         --estimate off --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
         --timestamping software --no-promiscuous --ring-frames 1024 --sweep 50us --spin \
-        --qdisc-bypass --hold-frames 99 --summary off --seed 5 --wait")
+        --qdisc-bypass --hold-frames 99 --summary off --seed 5 --wait",
+    )
     .expect("good values");
     let settings = &options.settings;
     assert_eq!(settings.jitter, Duration::from_millis(7));

@@ -48,7 +48,10 @@ fn one_line(rendered: &str) -> String {
         .map(str::trim)
         .filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"))
         .collect();
-    let words: Vec<&str> = said.iter().flat_map(|part| part.split_whitespace()).collect();
+    let words: Vec<&str> = said
+        .iter()
+        .flat_map(|part| part.split_whitespace())
+        .collect();
     let line = words.join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     if line.contains("required") || line.contains("unexpected argument") {

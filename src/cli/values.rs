@@ -76,7 +76,7 @@ impl fmt::Display for Span {
         let unit = UNITS
             .iter()
             .skip(2)
-            .find(|(_, unit)| ns % u128::from(*unit) == 0);
+            .find(|(_, unit)| ns.is_multiple_of(u128::from(*unit)));
         let &(name, unit) = unit.unwrap_or(&UNITS[5]);
         f.pad(&format!("{}{name}", ns / u128::from(unit)))
     }
@@ -242,8 +242,20 @@ mod tests {
             Err("the unit is missing: write 20us, 20ms or 20s".into())
         );
         for text in [
-            "", ".", "ms", ".5s", "1.s", "-1s", "1 s", "1x", "1.2.3s", "0.5ns", "1e3s",
-            "99999999999999999999s", "9999999999999h", "½s",
+            "",
+            ".",
+            "ms",
+            ".5s",
+            "1.s",
+            "-1s",
+            "1 s",
+            "1x",
+            "1.2.3s",
+            "0.5ns",
+            "1e3s",
+            "99999999999999999999s",
+            "9999999999999h",
+            "½s",
         ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
@@ -284,7 +296,13 @@ mod tests {
         ] {
             assert_eq!(client(text), Ok(expected), "{text}");
         }
-        for text in ["", "eth0", "001122.fffe.334455-", "001122.fffe.334455-70000", "192.0.2"] {
+        for text in [
+            "",
+            "eth0",
+            "001122.fffe.334455-",
+            "001122.fffe.334455-70000",
+            "192.0.2",
+        ] {
             assert!(client(text).is_err(), "{text}");
         }
     }

@@ -91,7 +91,8 @@ impl FrameStore {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0_u32..).zip(&self.waiting).filter_map(|(cell, waiting)| {
             let start = self.start(cell);
-            self.bytes.get(start..start + usize::from(waiting.as_ref()?.len))
+            self.bytes
+                .get(start..start + usize::from(waiting.as_ref()?.len))
         })
     }
 
