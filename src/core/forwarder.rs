@@ -160,6 +160,11 @@ impl Forwarder {
         self.store.len()
     }
 
+    /// The frames that wait, as they came.
+    pub fn waiting_frames(&self) -> impl Iterator<Item = &[u8]> {
+        self.store.iter()
+    }
+
     /// Masters heard: sender, domain, and the rate ratio less one in parts per million if it is known.
     pub fn masters(&self) -> impl Iterator<Item = (PortIdentity, u8, Option<f64>)> {
         self.masters.iter().map(|(_, key, master)| {
@@ -197,7 +202,7 @@ impl Forwarder {
                 self.counters.drop(arrival.side, kind, *reason);
                 self.tell_limit(*reason, arrival.now);
             }
-            Verdict::Wait => {}
+            Verdict::Wait => self.counters.wait(arrival.side, kind),
         }
         verdict
     }
@@ -705,6 +710,8 @@ impl Forwarder {
                 open.set_progress(Progress::Departed);
                 open.residence_or_flight = ns;
                 client.residence_ns = mean(client.residence_ns, u64::from(ns));
+                self.counters.measured += 1;
+                self.counters.residence_ns += u64::from(ns);
             }
             Err(Reason::ClockStep) => open.set_progress(Progress::ClockStep),
             Err(_) => open.set_progress(Progress::Lost),

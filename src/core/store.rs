@@ -87,6 +87,15 @@ impl FrameStore {
         self.waiting.len() - self.free_small.len() - self.free_large.len()
     }
 
+    /// The bytes of the frames that wait.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0_u32..).zip(&self.waiting).filter_map(|(cell, waiting)| {
+            let start = self.start(cell);
+            self.bytes
+                .get(start..start + usize::from(waiting.as_ref()?.len))
+        })
+    }
+
     /// Keeps a frame of `len` octets, written by `fill`; `None` when memory is full.
     pub(crate) fn keep_with(
         &mut self,
