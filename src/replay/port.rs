@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::capture::{LONGEST, Packet};
-use crate::core::ClockSample;
+
 use crate::engine::{Clock, Completion, KickReport, Port, Received, Token};
-use crate::time::{ClockId, Instant, Stamp};
+use crate::time::{ClockId, ClockSample, Instant, Stamp};
 
 /// Frames in a batch at most, as on a real port.
 const BATCH: usize = 256;

@@ -1,13 +1,14 @@
 //! The forwarder on real interfaces: opens the ports, runs the engine, prints and logs.
 
 mod filters;
+mod lap;
 mod log_events;
 mod pacer;
 mod ports;
 mod signals;
 mod waiter;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsRawFd;
 
 use anyhow::Context as _;
@@ -17,7 +18,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::Side;
-use crate::cli::RunOptions;
+use crate::cli::{RunOptions, banner};
 
 use crate::engine::{Clock, Engine};
 use crate::report;
@@ -25,6 +26,7 @@ use crate::ring::{ClockSetWatch, LinkChange, Monitor, PacketPort, SystemClock, p
 use crate::time::{ClockSample, Instant};
 
 use filters::Filters;
+use lap::Lap;
 use log_events::{log_event, log_link};
 use pacer::{Pacer, Wait};
 use ports::Opened;
@@ -61,6 +63,9 @@ impl Clock for MachineClock {
         std::mem::take(&mut self.was_set)
     }
 }
+
+/// The engine on this machine.
+type MachineEngine = Engine<PacketPort, PacketPort, MachineClock>;
 
 /// Forwards until it is told to stop.
 ///
@@ -103,7 +108,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut engine = Engine::new(up, down, clock, settings);
     engine.core_mut().gate_new_clients();
 
-    info!("{}", crate::cli::banner(options));
+    info!("{}", banner(options));
+    let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     let mut stop = false;
     let mut was_set = false;
@@ -116,7 +122,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         while let Some(event) = engine.core_mut().next_event() {
             log_event(event);
         }
-        let next_wake = [engine.next_wake(), filters.due(engine.core())]
+        lap.log_if_due(engine.core(), now);
+        let next_wake = [engine.next_wake(), filters.due(engine.core()), lap.due()]
             .into_iter()
             .flatten()
             .min();
@@ -145,29 +152,59 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             engine.clock_mut().was_set = true;
         }
     }
-    let mut out = io::stdout().lock();
-    report::totals(&mut out, engine.counters())?;
-    writeln!(
-        out,
-        "unsent {} {}",
-        engine.unsent(Side::Up),
-        engine.unsent(Side::Down)
-    )?;
-    for (name, port) in [("down", engine.down_mut().rx.drops())] {
-        writeln!(out, "ring {name} {port:?}")?;
+    finish(&mut engine)
+}
+
+/// Prints the totals.
+fn finish(engine: &mut MachineEngine) -> anyhow::Result<()> {
+    let mut more = Vec::new();
+    for side in [Side::Up, Side::Down] {
+        let unsent = engine.unsent(side);
+        let port = match side {
+            Side::Up => engine.up_mut(),
+            Side::Down => engine.down_mut(),
+        };
+        let (_, drops) = port.rx.drops();
+        let lost = port.tx.stats().stamps_lost;
+        more.extend(match side {
+            Side::Up => [
+                (
+                    "ring_drops_up",
+                    drops,
+                    "frames lost because the receive ring was full",
+                ),
+                ("unsent_up", unsent, "frames that the kernel did not take"),
+                (
+                    "stamps_lost_up",
+                    lost,
+                    "transmit stamps that never came or could not be trusted",
+                ),
+            ],
+            Side::Down => [
+                (
+                    "ring_drops_down",
+                    drops,
+                    "frames lost because the receive ring was full",
+                ),
+                ("unsent_down", unsent, "frames that the kernel did not take"),
+                (
+                    "stamps_lost_down",
+                    lost,
+                    "transmit stamps that never came or could not be trusted",
+                ),
+            ],
+        });
     }
-    let up = engine.up_mut();
-    writeln!(out, "ring up {:?} {:?}", up.rx.drops(), up.tx.stats())?;
-    writeln!(
-        out,
-        "masters {:?}",
-        engine.core().masters().collect::<Vec<_>>()
-    )?;
-    Ok(())
+    let printed = report::totals(&mut io::stdout().lock(), engine.counters(), &more);
+    match printed {
+        // Nobody reads any more: that is no failure of ours.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("printing the totals"),
+    }
 }
 
 /// Logs what became of our interfaces, and binds the rings again to one that was made anew.
-fn follow_links(engine: &mut Engine<PacketPort, PacketPort, MachineClock>, monitor: &mut Monitor) {
+fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor) {
     let result = monitor.changes(&mut |change| {
         let which = match &change {
             LinkChange::Changed { which, .. }
@@ -205,11 +242,7 @@ fn follow_links(engine: &mut Engine<PacketPort, PacketPort, MachineClock>, monit
     }
 }
 
-fn follow_clients(
-    engine: &mut Engine<PacketPort, PacketPort, MachineClock>,
-    filters: &mut Filters,
-    now: Instant,
-) {
+fn follow_clients(engine: &mut MachineEngine, filters: &mut Filters, now: Instant) {
     let (core, up) = engine.core_and_up();
     filters.follow(core, &mut up.rx, now);
 }

@@ -21,8 +21,20 @@ pub fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--package", "ptpproxy", "--bin", "ptpproxy"])
-        .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "ptpproxy",
+            "--bin",
+            "ptpproxy",
+        ])
+        .args([
+            "--message-format",
+            "json-render-diagnostics",
+            "--manifest-path",
+        ])
         .arg(manifest)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

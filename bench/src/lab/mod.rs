@@ -52,7 +52,9 @@ use report::Report;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let part = std::env::args().nth(1).and_then(|part| generator::play(&part));
+    let part = std::env::args()
+        .nth(1)
+        .and_then(|part| generator::play(&part));
     let result = match part {
         Some(played) => played.map(|()| ExitCode::SUCCESS),
         None => lab(&Options::parse()),

@@ -67,8 +67,16 @@ fn draw_heading(area: &Panel<'_>, options: &Options, report: &Report) -> Drawn {
         report.foreign_delivered,
         report.rogue_delivered
     );
-    area.draw(&Text::new(title, (20, 14), ("sans-serif", 20).into_font().color(&MARK)))?;
-    area.draw(&Text::new(text, (20, 42), ("sans-serif", 15).into_font().color(&MARK)))?;
+    area.draw(&Text::new(
+        title,
+        (20, 14),
+        ("sans-serif", 20).into_font().color(&MARK),
+    ))?;
+    area.draw(&Text::new(
+        text,
+        (20, 42),
+        ("sans-serif", 15).into_font().color(&MARK),
+    ))?;
     Ok(())
 }
 
@@ -83,7 +91,12 @@ fn arrivals(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
         counts.iter().enumerate().map(place).collect()
     };
     let (sent, heard) = (cut(sent), cut(heard));
-    let top = sent.iter().chain(&heard).map(|&(_, y)| y).fold(4.0, f64::max) * 1.1;
+    let top = sent
+        .iter()
+        .chain(&heard)
+        .map(|&(_, y)| y)
+        .fold(4.0, f64::max)
+        * 1.1;
     let mut chart = ChartBuilder::on(area)
         .caption(
             "Requests at the grandmaster over time: as clients send them, and as they arrive through the gateway",
@@ -97,7 +110,10 @@ fn arrivals(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(WHITE)
-        .x_desc(format!("time in ms, from {:.1} s into the measurement", from as f64 / 1e3))
+        .x_desc(format!(
+            "time in ms, from {:.1} s into the measurement",
+            from as f64 / 1e3
+        ))
         .y_desc("requests per ms")
         .draw()?;
     let bars = |points: Vec<(f64, f64)>, style: ShapeStyle| {
@@ -136,11 +152,17 @@ fn window(sent: &[u32], options: &Options) -> std::ops::Range<usize> {
 
 fn holds(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
     let caption = match options.gateway {
-        Gateway::Ours => "How long requests were held (departure at the client to arrival at the grandmaster)",
+        Gateway::Ours => {
+            "How long requests were held (departure at the client to arrival at the grandmaster)"
+        }
         _ => "How long requests took (departure at the client to arrival at the grandmaster)",
     };
     let longest = details.transit.quantile(0.9995).map_or(1.0, float);
-    let (unit, per) = if longest > 500_000.0 { ("ms", 1e6) } else { ("us", 1e3) };
+    let (unit, per) = if longest > 500_000.0 {
+        ("ms", 1e6)
+    } else {
+        ("us", 1e3)
+    };
     let text = Text3 {
         caption,
         x: format!("time in {unit}"),
@@ -155,7 +177,13 @@ fn errors(area: &Panel<'_>, details: &Details) -> Drawn {
         x: "t4 - t3 - correctionField, in ns".to_owned(),
         unit: "ns",
     };
-    histogram(area, &details.residual, 1.0, RGBColor(0x2E, 0x8B, 0x57), &text)
+    histogram(
+        area,
+        &details.residual,
+        1.0,
+        RGBColor(0x2E, 0x8B, 0x57),
+        &text,
+    )
 }
 
 struct Text3 {
@@ -165,13 +193,7 @@ struct Text3 {
 }
 
 /// Share of values in equal bins, with median and 99th percentile marked.
-fn histogram(
-    area: &Panel<'_>,
-    counts: &Counts,
-    per: f64,
-    color: RGBColor,
-    text: &Text3,
-) -> Drawn {
+fn histogram(area: &Panel<'_>, counts: &Counts, per: f64, color: RGBColor, text: &Text3) -> Drawn {
     let at = |q| counts.quantile(q).map_or(0.0, |ns| float(ns) / per);
     let low = at(0.0005).min(0.0);
     let high = at(0.9995).max(low + 1.0) * 1.05;
@@ -206,12 +228,20 @@ fn histogram(
         .draw()?;
     chart.draw_series(bins.iter().enumerate().map(|(bin, &share)| {
         let left = low + bin as f64 * width;
-        Rectangle::new([(left, 0.0), (left + width, share)], color.mix(0.8).filled())
+        Rectangle::new(
+            [(left, 0.0), (left + width, share)],
+            color.mix(0.8).filled(),
+        )
     }))?;
     for (name, q) in [("p50", 0.5), ("p99", 0.99)] {
         let x = at(q);
-        chart.draw_series(LineSeries::new([(x, 0.0), (x, top)], MARK.stroke_width(1)))?
-            .label(format!("{name} = {x:.*} {}", if per > 1.0 { 2 } else { 0 }, text.unit))
+        chart
+            .draw_series(LineSeries::new([(x, 0.0), (x, top)], MARK.stroke_width(1)))?
+            .label(format!(
+                "{name} = {x:.*} {}",
+                if per > 1.0 { 2 } else { 0 },
+                text.unit
+            ))
             .legend(|(x, y)| PathElement::new([(x, y), (x + 14, y)], MARK));
     }
     legend(&mut chart)

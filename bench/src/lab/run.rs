@@ -121,7 +121,10 @@ pub fn run(options: &Options, binary: &Path) -> Result<Outcome> {
     for forwarder in forwarders {
         drops.push(forwarder::ring_drops(&forwarder.stop()?));
     }
-    usage.ring_drops = drops.into_iter().sum::<Option<u64>>().filter(|_| usage.rss_kib.is_some());
+    usage.ring_drops = drops
+        .into_iter()
+        .sum::<Option<u64>>()
+        .filter(|_| usage.rss_kib.is_some());
     Ok(Outcome {
         master: *master.context("the grandmaster did not report")?,
         clients: *clients.context("the clients did not report")?,
@@ -249,7 +252,11 @@ impl Watch<'_> {
             forwarders: (!self.forwarders.is_empty())
                 .then(|| sum(self.forwarders.iter().map(Forwarder::cpu_ns).collect()))
                 .flatten(),
-            generators: sum(self.generators.iter().map(|g| machine::cpu_ns(g.id())).collect()),
+            generators: sum(self
+                .generators
+                .iter()
+                .map(|g| machine::cpu_ns(g.id()))
+                .collect()),
             machine: machine::busy_ticks(),
         }
     }
