@@ -305,7 +305,7 @@ impl Forwarder {
         let (_, &waiting) = self.store.get(frame)?;
         let token = match waiting.purpose {
             Purpose::General { .. } => None,
-            Purpose::Request(held) => match self.launch_held(&held, waiting.egress, now) {
+            Purpose::Request(held) => match self.launch_held(&held, frame, waiting.egress, now) {
                 Ok(token) => Some(token),
                 Err(reason) => {
                     self.discard(frame, reason);
@@ -591,6 +591,7 @@ impl Forwarder {
     fn launch_held(
         &mut self,
         held: &HeldRequest,
+        frame: FrameRef,
         egress: Side,
         now: Instant,
     ) -> Result<Token, Reason> {
@@ -620,7 +621,10 @@ impl Forwarder {
         let Some(client) = self.clients.same_mut(held.client, held.client_generation) else {
             return Err(Reason::NotOurClient);
         };
-        client.held = None;
+        // A later request may wait already.
+        if client.held == Some(frame) {
+            client.held = None;
+        }
         let open = &mut client.open[usize::from(held.open)];
         let Some((token, slot)) = launched else {
             open.set_progress(Progress::Lost);
