@@ -556,6 +556,18 @@ impl Forwarder {
         }
     }
 
+    /// A later request of its client has come: this one does not wait for its random moment, but for its
+    /// place under `--max-rate`.
+    pub(super) fn depart_early(&mut self, frame: FrameRef, now: Instant) {
+        if let Some(waiting) = self.store.get_mut(frame)
+            && let Purpose::Request(held) = &mut waiting.purpose
+            && !held.paced
+        {
+            held.due = now;
+        }
+        self.due(frame, now);
+    }
+
     /// A held request's moment has come.
     fn due(&mut self, frame: FrameRef, now: Instant) {
         let Some(waiting) = self.store.get_mut(frame) else {
@@ -564,6 +576,9 @@ impl Forwarder {
         let Purpose::Request(held) = &mut waiting.purpose else {
             return;
         };
+        if held.due > now {
+            return;
+        }
         let latest = held.at + self.settings.max_hold;
         if !held.paced
             && let Some(pace) = &mut self.pace
@@ -576,12 +591,13 @@ impl Forwarder {
                 }
                 Some(at) if at > now => {
                     held.paced = true;
+                    held.due = at;
                     if !self.departures.push(at, frame) {
                         self.discard(frame, Reason::HoldFull);
                     }
                     return;
                 }
-                Some(_) => {}
+                Some(_) => held.paced = true,
             }
         }
         self.ready.push_back(frame);

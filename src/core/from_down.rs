@@ -91,26 +91,12 @@ impl Forwarder {
 
         let window = self.hold_window(row);
         let latest = arrival.at + self.settings.max_hold;
-        let mut due = arrival.at.plus_nanos(self.draw(window)).max(now);
+        let mut due = if window == 0 {
+            now
+        } else {
+            arrival.at.plus_nanos(self.draw(window)).max(now)
+        };
         let mut paced = false;
-        if window == 0 {
-            match self.book(now, latest) {
-                Some(at) => {
-                    paced = true;
-                    due = at;
-                }
-                None => return Verdict::Drop(Reason::MaxRate),
-            }
-        }
-
-        if !self.clients.admitted(row) {
-            // Its answer could not come in yet.
-            if !self.clients.wait_for_filter(row) {
-                return Verdict::Drop(Reason::HoldFull);
-            }
-            due = latest;
-            paced = false;
-        }
 
         // A client's requests keep their order: one that still waits departs at once.
         let earlier = self
@@ -118,7 +104,24 @@ impl Forwarder {
             .get_mut(row)
             .and_then(|client| client.held.take());
         if let Some(earlier) = earlier {
-            self.make_ready(earlier);
+            self.depart_early(earlier, now);
+        }
+        if !self.clients.admitted(row) && !authenticated {
+            // Its answer could not come in yet.
+            if !self.clients.wait_for_filter(row) {
+                return Verdict::Drop(Reason::HoldFull);
+            }
+            due = latest;
+        } else if due <= now {
+            // What goes untouched must not wait: nothing would take the wait out again.
+            let latest = if authenticated { now } else { latest };
+            match self.book(now, latest) {
+                Some(at) => {
+                    paced = true;
+                    due = at;
+                }
+                None => return Verdict::Drop(Reason::MaxRate),
+            }
         }
         let hold = due > now || earlier.is_some();
         let (open, before) = match self.clients.get_mut(row) {
@@ -134,6 +137,7 @@ impl Forwarder {
                 client_generation: generation,
                 open,
                 sequence_id: key.sequence_id,
+                due,
                 paced,
             };
             self.hold(frame, arrival, held, due)
