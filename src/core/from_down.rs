@@ -226,7 +226,7 @@ impl Forwarder {
                 clippy::cast_sign_loss,
                 reason = "a share of a positive number of nanoseconds"
             )]
-            let of_interval = (f64::from(client.interval_ns) * share) as u64;
+            let of_interval = (f64::from(client.interval_us) * 1e3 * share) as u64;
             window = window.min(of_interval);
         }
         let known = client.master > 0
