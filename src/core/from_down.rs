@@ -248,6 +248,14 @@ impl Forwarder {
         };
         let now = arrival.now;
         if let Some(row) = self.clients.find(&key) {
+            let Some(client) = self.clients.get_mut(row) else {
+                return Err(Reason::NotOurClient);
+            };
+            // A known name does not let in an address that is not listed.
+            let moved = (client.mac, client.address) != (frame.source_mac(), frame.source());
+            if moved && !self.allowed(frame) {
+                return Err(Reason::NotAllowed);
+            }
             if let Some(client) = self.clients.get_mut(row) {
                 client.last_seen = now;
             }
