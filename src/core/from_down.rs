@@ -264,7 +264,10 @@ impl Forwarder {
         if !self.allowed(frame) {
             return Err(Reason::NotAllowed);
         }
-        match self.foreign.recall(&key, frame.sequence_id(), now) {
+        // What was heard above were Delay_Req: each type counts its own sequenceIds.
+        let request =
+            (frame.message_type() == MessageType::DelayReq).then_some(frame.sequence_id());
+        match self.foreign.recall(&key, request, now) {
             HeardAbove::No => {}
             HeardAbove::ThisRequest => {
                 self.second_path_found(Side::Up, now);
