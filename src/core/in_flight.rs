@@ -64,7 +64,10 @@ impl InFlight {
     /// Takes off; `None` when too many are in the air.
     pub(crate) fn launch(&mut self, flight: Flight, deadline: Instant) -> Option<(Token, u32)> {
         if self.deadlines.len() == self.deadlines.capacity() {
-            return None;
+            // One that never lands keeps those behind it in the queue: they are at most half of it.
+            let slots = &self.slots;
+            self.deadlines
+                .retain(|&(_, slot, generation)| slots[slot as usize].generation == generation);
         }
         let slot = self.free.pop()?;
         let entry = &mut self.slots[slot as usize];
