@@ -10,6 +10,7 @@ use crate::Side;
 use crate::core::clients::{ClientKey, Clients, mean};
 use crate::core::counters::{Counters, Kind};
 use crate::core::departures::Departures;
+use crate::core::echoes::Echoes;
 use crate::core::estimate::Estimator;
 use crate::core::event::Event;
 use crate::core::foreign::Foreign;
@@ -52,6 +53,7 @@ pub struct Forwarder {
     rng: SmallRng,
     pub(super) clients: Clients,
     pub(super) foreign: Foreign,
+    echoes: Echoes,
     pub(super) masters: Masters,
     pub(super) syncs: Syncs,
     pub(super) management: OpenManagement,
@@ -85,6 +87,7 @@ impl Forwarder {
             rng,
             clients: Clients::new(settings.max_clients, secret),
             foreign: Foreign::new(secret),
+            echoes: Echoes::new(secret),
             masters: Masters::new(settings.max_rate_ppm, secret),
             syncs: Syncs::new(syncs, secret),
             management: OpenManagement::new(),
@@ -492,6 +495,18 @@ impl Forwarder {
     pub(super) fn second_path_found(&mut self, side: Side, now: Instant) {
         if self.second_path.replace(now).is_none() {
             self.tell(Event::SecondPath(side));
+        }
+    }
+
+    /// Why a Signaling message goes no further: it is a copy of one heard a moment ago.
+    pub(super) fn echo(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<(), Reason> {
+        match self.echoes.heard(frame, arrival.side, arrival.now) {
+            None => Ok(()),
+            Some(side) if side == arrival.side => Err(Reason::Duplicate),
+            Some(_) => {
+                self.second_path_found(arrival.side, arrival.now);
+                Err(Reason::SecondPath)
+            }
         }
     }
 

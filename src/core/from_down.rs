@@ -339,6 +339,9 @@ impl Forwarder {
     }
 
     fn signaling_from_client(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+        if let Err(reason) = self.echo(frame, arrival) {
+            return Verdict::Drop(reason);
+        }
         let row = match self.client_row(frame, arrival) {
             Ok(row) => row,
             Err(reason) => return Verdict::Drop(reason),

@@ -455,6 +455,7 @@ impl Forwarder {
         arrival: &Arrival,
     ) -> Result<Verdict, Reason> {
         let target = frame.target_port().ok_or(Reason::BadLength)?;
+        self.echo(frame, arrival)?;
         if target.clock == ClockIdentity::ALL {
             return Ok(forward(arrival));
         }
