@@ -107,8 +107,12 @@ impl Client {
     /// Notes a Delay_Req that arrived at `at`: the mean interval follows the last eight or so.
     pub(crate) fn request_arrived(&mut self, at: Instant) {
         if self.requests > 0 {
-            let gap = at.as_nanos().saturating_sub(self.last_request.as_nanos());
-            self.interval_us = mean(self.interval_us, gap / 1_000);
+            let mut gap = at.as_nanos().saturating_sub(self.last_request.as_nanos()) / 1_000;
+            if self.interval_us > 0 {
+                // Gaps are up to twice the mean (9.5.11.2): more is a pause, and tells nothing of the rate.
+                gap = gap.min(u64::from(self.interval_us) * 4);
+            }
+            self.interval_us = mean(self.interval_us, gap);
         }
         self.last_request = at;
         self.requests = self.requests.saturating_add(1);
