@@ -571,9 +571,9 @@ impl Forwarder {
         }
     }
 
-    /// A later request of its client has come: this one does not wait for its random moment, but for its
-    /// place under `--max-rate`.
-    pub(super) fn depart_early(&mut self, frame: FrameRef, now: Instant) {
+    /// A later request of its client has come: this one does not wait for its random moment. False if it
+    /// still waits, for its place under `--max-rate`.
+    pub(super) fn depart_early(&mut self, frame: FrameRef, now: Instant) -> bool {
         if let Some(waiting) = self.store.get_mut(frame)
             && let Purpose::Request(held) = &mut waiting.purpose
             && !held.paced
@@ -581,6 +581,9 @@ impl Forwarder {
             held.due = now;
         }
         self.due(frame, now);
+        !self.store.get(frame).is_some_and(
+            |(_, waiting)| matches!(waiting.purpose, Purpose::Request(held) if held.due > now),
+        )
     }
 
     /// A held request's moment has come.

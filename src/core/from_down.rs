@@ -103,8 +103,14 @@ impl Forwarder {
             .clients
             .get_mut(row)
             .and_then(|client| client.held.take());
-        if let Some(earlier) = earlier {
-            self.depart_early(earlier, now);
+        if let Some(earlier) = earlier
+            && !self.depart_early(earlier, now)
+        {
+            // One of each client waits for its place; it would come before this one.
+            if let Some(client) = self.clients.get_mut(row) {
+                client.held = Some(earlier);
+            }
+            return Verdict::Drop(Reason::MaxRate);
         }
         if !self.clients.admitted(row) && !authenticated {
             // Its answer could not come in yet.
