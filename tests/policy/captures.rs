@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pcap_file::pcap::PcapReader;
 use ptpproxy::Side::{self, Down, Up};
@@ -16,6 +16,9 @@ use ptpproxy::time::{ClockId, Stamp};
 use ptpproxy::wire::Frame;
 
 use crate::gateway::{Gateway, Outcome, unheld};
+
+/// When a frame was captured (ns), and its octets.
+type Captured = (u64, Vec<u8>);
 
 /// How many frames of a type have this verdict.
 type Counts = &'static [(usize, &'static str)];
@@ -205,7 +208,7 @@ fn captures_get_the_verdicts_that_were_read_in_them() -> Result<(), Box<dyn Erro
 
 /// The verdicts counted; stamps and present are the capture's, departures 10 us later.
 fn replay(
-    frames: &[(u64, Vec<u8>)],
+    frames: &[Captured],
     side: impl Fn(&Frame<'_>) -> Side,
 ) -> (BTreeMap<String, usize>, Gateway) {
     let mut gateway = Gateway::new(unheld());
@@ -240,8 +243,7 @@ fn folder() -> Result<Option<PathBuf>, String> {
     }
 }
 
-/// When each frame was captured, and its octets.
-fn frames(path: &std::path::Path) -> Result<Vec<(u64, Vec<u8>)>, Box<dyn Error>> {
+fn frames(path: &Path) -> Result<Vec<Captured>, Box<dyn Error>> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut reader = PcapReader::new(file)?;
     let mut frames = Vec::new();

@@ -9,5 +9,6 @@ mod holds;
 mod limits;
 mod masters;
 mod paths;
+mod script;
 mod stations;
 mod table;
