@@ -10,6 +10,7 @@ use crate::Side;
 use crate::core::clients::{ClientKey, Clients, mean};
 use crate::core::counters::{Counters, Kind};
 use crate::core::departures::Departures;
+use crate::core::echoes::Echoes;
 use crate::core::estimate::Estimator;
 use crate::core::event::Event;
 use crate::core::foreign::Foreign;
@@ -52,6 +53,7 @@ pub struct Forwarder {
     rng: SmallRng,
     pub(super) clients: Clients,
     pub(super) foreign: Foreign,
+    echoes: Echoes,
     pub(super) masters: Masters,
     pub(super) syncs: Syncs,
     pub(super) management: OpenManagement,
@@ -85,6 +87,7 @@ impl Forwarder {
             rng,
             clients: Clients::new(settings.max_clients, secret),
             foreign: Foreign::new(secret),
+            echoes: Echoes::new(secret),
             masters: Masters::new(settings.max_rate_ppm, secret),
             syncs: Syncs::new(syncs, secret),
             management: OpenManagement::new(),
@@ -310,7 +313,7 @@ impl Forwarder {
         let (_, &waiting) = self.store.get(frame)?;
         let token = match waiting.purpose {
             Purpose::General { .. } => None,
-            Purpose::Request(held) => match self.launch_held(&held, waiting.egress, now) {
+            Purpose::Request(held) => match self.launch_held(&held, frame, waiting.egress, now) {
                 Ok(token) => Some(token),
                 Err(reason) => {
                     self.discard(frame, reason);
@@ -448,6 +451,7 @@ impl Forwarder {
             egress,
             batch: self.estimators[egress as usize].batch(),
             waiter,
+            slot: 0,
         };
         self.in_flight
             .launch(flight, now + self.settings.tx_timestamp_timeout)
@@ -502,6 +506,18 @@ impl Forwarder {
     pub(super) fn second_path_found(&mut self, side: Side, now: Instant) {
         if self.second_path.replace(now).is_none() {
             self.tell(Event::SecondPath(side));
+        }
+    }
+
+    /// Why a Signaling message goes no further: it is a copy of one heard a moment ago.
+    pub(super) fn echo(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<(), Reason> {
+        match self.echoes.heard(frame, arrival.side, arrival.now) {
+            None => Ok(()),
+            Some(side) if side == arrival.side => Err(Reason::Duplicate),
+            Some(_) => {
+                self.second_path_found(arrival.side, arrival.now);
+                Err(Reason::SecondPath)
+            }
         }
     }
 
@@ -566,6 +582,21 @@ impl Forwarder {
         }
     }
 
+    /// A later request of its client has come: this one does not wait for its random moment. False if it
+    /// still waits, for its place under `--max-rate`.
+    pub(super) fn depart_early(&mut self, frame: FrameRef, now: Instant) -> bool {
+        if let Some(waiting) = self.store.get_mut(frame)
+            && let Purpose::Request(held) = &mut waiting.purpose
+            && !held.paced
+        {
+            held.due = now;
+        }
+        self.due(frame, now);
+        !self.store.get(frame).is_some_and(
+            |(_, waiting)| matches!(waiting.purpose, Purpose::Request(held) if held.due > now),
+        )
+    }
+
     /// A held request's moment has come.
     fn due(&mut self, frame: FrameRef, now: Instant) {
         let Some(waiting) = self.store.get_mut(frame) else {
@@ -574,6 +605,9 @@ impl Forwarder {
         let Purpose::Request(held) = &mut waiting.purpose else {
             return;
         };
+        if held.due > now {
+            return;
+        }
         let latest = held.at + self.settings.max_hold;
         if !held.paced
             && let Some(pace) = &mut self.pace
@@ -586,12 +620,13 @@ impl Forwarder {
                 }
                 Some(at) if at > now => {
                     held.paced = true;
+                    held.due = at;
                     if !self.departures.push(at, frame) {
                         self.discard(frame, Reason::HoldFull);
                     }
                     return;
                 }
-                Some(_) => {}
+                Some(_) => held.paced = true,
             }
         }
         self.ready.push_back(frame);
@@ -601,6 +636,7 @@ impl Forwarder {
     fn launch_held(
         &mut self,
         held: &HeldRequest,
+        frame: FrameRef,
         egress: Side,
         now: Instant,
     ) -> Result<Token, Reason> {
@@ -630,7 +666,10 @@ impl Forwarder {
         let Some(client) = self.clients.same_mut(held.client, held.client_generation) else {
             return Err(Reason::NotOurClient);
         };
-        client.held = None;
+        // A later request may wait already.
+        if client.held == Some(frame) {
+            client.held = None;
+        }
         let open = &mut client.open[usize::from(held.open)];
         let Some((token, slot)) = launched else {
             open.set_progress(Progress::Lost);
@@ -658,7 +697,7 @@ impl Forwarder {
                 client,
                 generation,
                 open,
-            } => self.settle_request(client, generation, open, outcome),
+            } => self.settle_request(client, generation, open, flight.slot, outcome),
             Owner::Sync { entry, generation } => self.settle_sync(entry, generation, outcome),
         };
         let Some(frame) = flight.waiter else {
@@ -694,12 +733,13 @@ impl Forwarder {
         client: u32,
         generation: u32,
         open: u8,
+        slot: u32,
         outcome: Result<i64, Reason>,
     ) -> Option<Reason> {
         let client = self.clients.same_mut(client, generation)?;
         let open = &mut client.open[usize::from(open)];
         match open.progress() {
-            Progress::InFlight => {}
+            Progress::InFlight if open.residence_or_flight == slot => {}
             Progress::SecondPath => return Some(Reason::SecondPath),
             // Another request has taken the place meanwhile.
             _ => return Some(Reason::Unsolicited),

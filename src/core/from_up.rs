@@ -80,6 +80,12 @@ impl Forwarder {
             ..Edit::default()
         };
         let mut waiter = waiter;
+        if (authenticated || !frame.two_step())
+            && let Some(kept) = waiter.take()
+        {
+            // A Follow_Up came before a Sync that has none, or whose exchange goes untouched.
+            self.discard(kept, Reason::NoSync);
+        }
         if !frame.two_step() {
             let origin = frame.timestamp().and_then(|time| time.as_nanos());
             let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
@@ -449,6 +455,7 @@ impl Forwarder {
         arrival: &Arrival,
     ) -> Result<Verdict, Reason> {
         let target = frame.target_port().ok_or(Reason::BadLength)?;
+        self.echo(frame, arrival)?;
         if target.clock == ClockIdentity::ALL {
             return Ok(forward(arrival));
         }

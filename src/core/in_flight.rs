@@ -30,6 +30,8 @@ pub(crate) struct Flight {
     pub(crate) batch: u32,
     /// The general message that waits for its stamp.
     pub(crate) waiter: Option<FrameRef>,
+    /// Its own slot: tells it from another one in its owner's place.
+    pub(crate) slot: u32,
 }
 
 struct Slot {
@@ -62,11 +64,14 @@ impl InFlight {
     /// Takes off; `None` when too many are in the air.
     pub(crate) fn launch(&mut self, flight: Flight, deadline: Instant) -> Option<(Token, u32)> {
         if self.deadlines.len() == self.deadlines.capacity() {
-            return None;
+            // One that never lands keeps those behind it in the queue: they are at most half of it.
+            let slots = &self.slots;
+            self.deadlines
+                .retain(|&(_, slot, generation)| slots[slot as usize].generation == generation);
         }
         let slot = self.free.pop()?;
         let entry = &mut self.slots[slot as usize];
-        entry.flight = Some(flight);
+        entry.flight = Some(Flight { slot, ..flight });
         self.deadlines.push_back((deadline, slot, entry.generation));
         let token = Token::new(u64::from(entry.generation) << 32 | u64::from(slot));
         Some((token, slot))

@@ -28,6 +28,8 @@ pub(crate) struct HeldRequest {
     pub(crate) client_generation: u32,
     pub(crate) open: u8,
     pub(crate) sequence_id: u16,
+    /// When it departs; earlier entries among the departures are void.
+    pub(crate) due: Instant,
     /// It already has its place in the queue of `--max-rate`.
     pub(crate) paced: bool,
 }
