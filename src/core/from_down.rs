@@ -399,9 +399,9 @@ impl Forwarder {
             sdo: frame.major_sdo_id(),
             lane: frame.lane(),
         };
-        let Some(master) = self.masters.find(&master) else {
+        if self.masters.find(&master).is_none() {
             return Reason::MasterBelow;
-        };
+        }
         let key = self.sync_key(frame);
         let mut orphan = None;
         if let Some(row) = self.syncs.find(&key, now) {
@@ -416,7 +416,6 @@ impl Forwarder {
             let sync = Sync {
                 since: now,
                 progress: SyncProgress::SecondPath,
-                master,
                 rx: None,
                 followed: false,
             };

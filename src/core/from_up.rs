@@ -69,7 +69,7 @@ impl Forwarder {
             Ok(rx) => rx,
             Err(reason) => {
                 // Its Follow_Up must not pass either.
-                self.enter_sync(key, before, now, master, SyncProgress::Lost, None);
+                self.enter_sync(key, before, now, SyncProgress::Lost, None);
                 return Err(reason);
             }
         };
@@ -110,7 +110,6 @@ impl Forwarder {
                 key,
                 before,
                 now,
-                master,
                 SyncProgress::Lost,
                 Some((rx, correction_ns)),
             )
@@ -143,7 +142,6 @@ impl Forwarder {
         key: SyncKey,
         before: Option<(u32, SyncProgress)>,
         now: Instant,
-        master: u32,
         progress: SyncProgress,
         rx: Option<(Stamp, i64)>,
     ) -> Option<u32> {
@@ -162,7 +160,6 @@ impl Forwarder {
         let sync = Sync {
             since: now,
             progress,
-            master,
             rx,
             followed: false,
         };
@@ -261,7 +258,6 @@ impl Forwarder {
         let sync = Sync {
             since: now,
             progress: SyncProgress::FollowUpFirst(kept),
-            master,
             rx: None,
             followed: true,
         };

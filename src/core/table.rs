@@ -163,12 +163,6 @@ impl<K: Key, V> Table<K, V> {
         self.rows.get_mut(row as usize)?.value.as_mut()
     }
 
-    /// The key of a row in use.
-    pub(crate) fn key(&self, row: u32) -> Option<&K> {
-        let row = self.rows.get(row as usize)?;
-        row.value.is_some().then_some(&row.key)
-    }
-
     /// Changes each time the row is freed.
     pub(crate) fn generation(&self, row: u32) -> u32 {
         self.rows.get(row as usize).map_or(0, |row| row.generation)
