@@ -286,7 +286,7 @@ fn time_that_goes_back_is_told_and_does_no_harm() {
         &file,
         &[
             (10_000 * MS, frame(DELAY_REQ, 2, 3, 0)),
-            (0 * MS, frame(DELAY_REQ, 2, 4, 0)),
+            (Duration::ZERO, frame(DELAY_REQ, 2, 4, 0)),
             (1_000 * MS, frame(DELAY_REQ, 2, 5, 0)),
         ],
     );

@@ -195,8 +195,8 @@ impl Forwarder {
         let verdict = match self.common(frame, arrival) {
             Some(reason) => Verdict::Drop(reason),
             None => match arrival.side {
-                Side::Up => self.from_up(frame, arrival),
-                Side::Down => self.from_down(frame, arrival),
+                Side::Up => self.decide_up(frame, arrival),
+                Side::Down => self.decide_down(frame, arrival),
             },
         };
         match &verdict {

@@ -38,7 +38,7 @@ mod action {
 
 impl Forwarder {
     /// One row of the policy's table for each message type.
-    pub(super) fn from_down(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+    pub(super) fn decide_down(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
         match frame.message_type() {
             MessageType::DelayReq => self.request(frame, arrival),
             MessageType::Signaling => self.signaling_from_client(frame, arrival),
@@ -364,11 +364,13 @@ impl Forwarder {
     }
 
     fn management_from_below(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
-        let may_pass = match (frame.management_action(), self.settings.management) {
-            (Some(action::GET), ManagementPolicy::Get | ManagementPolicy::All)
-            | (Some(action::SET | action::COMMAND), ManagementPolicy::All) => true,
-            _ => false,
-        };
+        let may_pass = matches!(
+            (frame.management_action(), self.settings.management),
+            (
+                Some(action::GET),
+                ManagementPolicy::Get | ManagementPolicy::All
+            ) | (Some(action::SET | action::COMMAND), ManagementPolicy::All)
+        );
         if !may_pass {
             return Verdict::Drop(Reason::Management);
         }

@@ -32,7 +32,7 @@ const LARGEST_FOLLOW_UP: usize = 512;
 
 impl Forwarder {
     /// One row of the policy's table for each message type.
-    pub(super) fn from_up(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+    pub(super) fn decide_up(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
         let verdict = match frame.message_type() {
             MessageType::Sync => self.sync(frame, arrival),
             MessageType::FollowUp => self.follow_up(frame, arrival),

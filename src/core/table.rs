@@ -177,7 +177,6 @@ impl<K: Key, V> Table<K, V> {
     }
 
     fn home(&self, key: &K) -> (usize, u32) {
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half is meant")]
         let tag = (self.secret.hash(key.words()) >> 32) as u32;
         (tag as usize & (self.buckets.len() - 1), tag)
     }
