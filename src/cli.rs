@@ -121,8 +121,9 @@ struct InterfaceArgs {
     #[arg(long, help_heading = "Interfaces")]
     wait: bool,
 
-    /// Receive only what is sent to the PTP groups or to this machine. Unicast PTP then no longer passes:
-    /// only for interfaces that must not be promiscuous.
+    /// Receive only what is sent to the PTP groups or to this machine.
+    ///
+    /// Unicast PTP then no longer passes: only for interfaces that must not be promiscuous.
     #[arg(long, help_heading = "Interfaces")]
     no_promiscuous: bool,
 }
@@ -134,13 +135,15 @@ struct RingArgs {
           default_value_t = Timestamping::Auto)]
     timestamping: Timestamping,
 
-    /// Frames that each packet ring holds: a power of two, 64 to 65536. Raise it if rings overflow; each
-    /// frame takes 2 KB in each of four rings.
+    /// Frames that each packet ring holds: a power of two, 64 to 65536.
+    ///
+    /// Raise it if rings overflow; each frame takes 2 KB in each of four rings.
     #[arg(long, help_heading = "Rings", value_name = "N", default_value = "4096", value_parser = ring_frames)]
     ring_frames: u32,
 
-    /// Look at the rings this often while traffic flows: 20us to 10ms. Longer costs less CPU and adds
-    /// latency, which is taken out of the time again.
+    /// Look at the rings this often while traffic flows: 20us to 10ms.
+    ///
+    /// Longer costs less CPU and adds latency, which is taken out of the time again.
     #[arg(long, help_heading = "Rings", value_name = "DUR", default_value = "200us", value_parser = sweep)]
     sweep: Span,
 
@@ -148,8 +151,8 @@ struct RingArgs {
     #[arg(long, help_heading = "Rings")]
     spin: bool,
 
-    /// Send past the kernel's queueing discipline: no traffic shaping, and tcpdump on this machine does not
-    /// see what is sent.
+    /// Send past the kernel's queueing discipline: no traffic shaping, and tcpdump on this machine
+    /// does not see what is sent.
     #[arg(long, help_heading = "Rings")]
     qdisc_bypass: bool,
 
@@ -170,7 +173,9 @@ struct OutputArgs {
           conflicts_with = "verbose")]
     quiet: u8,
 
-    /// Log this level and what is graver. The log goes to standard error.
+    /// Log this level and what is graver.
+    ///
+    /// The log goes to standard error.
     #[arg(long, help_heading = "Output", value_name = "LEVEL", global = true,
           conflicts_with_all = ["verbose", "quiet"], value_parser = levels())]
     log: Option<LevelFilter>,

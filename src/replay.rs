@@ -51,15 +51,14 @@ pub fn run(options: &ReplayOptions, out: &mut impl Write) -> anyhow::Result<()> 
     };
     let result = Replay::new(options, written, out).run(&mut capture);
     match result {
-        Err(error) if is_broken_pipe(&error) => Ok(()),
-        result => result,
+        // Only writing to `out` fails with a bare error of this type.
+        Err(error) => match error.downcast::<io::Error>() {
+            Ok(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            Ok(error) => Err(anyhow!("cannot write the verdicts: {error}")),
+            Err(error) => Err(error),
+        },
+        Ok(()) => Ok(()),
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// A replay under way.

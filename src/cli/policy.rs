@@ -11,37 +11,46 @@ use crate::wire::ClockIdentity;
 /// Options that become [`Settings`]; their defaults are those of [`Settings::default`].
 #[derive(Args, Clone, Debug)]
 pub struct PolicyArgs {
-    /// Hold each Delay_Req for a random time of up to DUR, so that clients do not hit the grandmaster
-    /// all at once. The hold is taken out of their time again. `off` sends on at once.
+    /// Hold each Delay_Req for a random time of up to DUR, so that clients do not hit the
+    /// grandmaster all at once.
+    ///
+    /// The hold is taken out of their time again. `off` sends on at once.
     #[arg(long, help_heading = "Holding", value_name = "DUR|off",
           default_value_t = OrOff(Some(Span(Settings::default().jitter)).filter(|span| !span.0.is_zero())))]
     jitter: OrOff<Span>,
 
-    /// Hold no client's Delay_Req for more than this share of its own request interval. Clients that
-    /// take only the answer to their latest request lose exchanges when held longer; `off` only if
-    /// none is like that.
+    /// Hold no client's Delay_Req for more than this share of its own request interval.
+    ///
+    /// Clients that take only the answer to their latest request lose exchanges when held longer;
+    /// `off` only if none is like that.
     #[arg(long, help_heading = "Holding", value_name = "SHARE|off",
           default_value_t = OrOff(Settings::default().jitter_share))]
     jitter_share: OrOff<f64>,
 
-    /// Send on no Sync or Delay_Req later than this after it arrived, whatever kept it; it is dropped as
-    /// stale instead. At most 1s.
+    /// Send on no Sync or Delay_Req later than this after it arrived, whatever kept it; it is
+    /// dropped as stale instead.
+    ///
+    /// At most 1s.
     #[arg(long, help_heading = "Holding", value_name = "DUR",
           default_value_t = Span(Settings::default().max_hold))]
     max_hold: Span,
 
-    /// Memory for this many held frames, reserved at start (2.3 KB for 8). Raise it if frames are
-    /// dropped as hold-full.
+    /// Memory for this many held frames, reserved at start (about 0.6 KB each).
+    ///
+    /// Raise it if frames are dropped as hold-full.
     #[arg(long, help_heading = "Holding", value_name = "N",
           default_value_t = Settings::default().hold_frames)]
     hold_frames: u32,
 
-    /// Seed of the random holds: the same seed and input give the same output. Without it a new one is
-    /// drawn at each start (in a replay: 0).
+    /// Seed of the random holds: the same seed and input give the same output.
+    ///
+    /// Without it a new one is drawn at each start (in a replay: 0).
     #[arg(long, help_heading = "Holding", value_name = "N")]
     seed: Option<u64>,
 
-    /// Pass only these domains (0 to 255), several separated by commas. All, if none is given.
+    /// Pass only these domains (0 to 255), several separated by commas.
+    ///
+    /// All, if none is given.
     #[arg(
         long,
         help_heading = "Filtering",
@@ -51,7 +60,9 @@ pub struct PolicyArgs {
     domain: Vec<u8>,
 
     /// Pass time only from these grandmasters (clock identities, as in 001122.fffe.334455), several
-    /// separated by commas. Any, if none is given.
+    /// separated by commas.
+    ///
+    /// Any, if none is given.
     #[arg(
         long,
         help_heading = "Filtering",
@@ -60,14 +71,17 @@ pub struct PolicyArgs {
     )]
     grandmaster: Vec<ClockIdentity>,
 
-    /// Serve only these clients: clock or port identities, MAC or IP addresses, several separated by
-    /// commas. Anyone on the down side, if none is given.
+    /// Serve only these clients: clock or port identities, MAC or IP addresses, several separated
+    /// by commas.
+    ///
+    /// Anyone on the down side, if none is given.
     #[arg(long, help_heading = "Filtering", value_name = "IDENTITY|MAC|IP",
           value_delimiter = ',', value_parser = client)]
     client: Vec<ClientMatch>,
 
-    /// Management messages that pass from below. Reading (GET) is harmless; SET and COMMAND let
-    /// clients reconfigure the grandmaster.
+    /// Management messages that pass from below.
+    ///
+    /// Reading (GET) is harmless; SET and COMMAND let clients reconfigure the grandmaster.
     #[arg(long, help_heading = "Filtering", value_enum, value_name = "WHICH",
           default_value_t = Settings::default().management)]
     management: ManagementPolicy,
@@ -77,8 +91,9 @@ pub struct PolicyArgs {
           default_value_t = Settings::default().authenticated)]
     authenticated: Authenticated,
 
-    /// Send at most N Delay_Req a second toward the grandmaster, all clients together. More wait for up
-    /// to --max-hold, then are dropped. Set it to what the grandmaster can answer.
+    /// Send at most N Delay_Req a second toward the grandmaster, all clients together.
+    ///
+    /// More wait for up to --max-hold, then are dropped. Set it to what the grandmaster can answer.
     #[arg(long, help_heading = "Limits", value_name = "N|off",
           default_value_t = OrOff(Settings::default().max_rate))]
     max_rate: OrOff<u32>,
@@ -88,7 +103,8 @@ pub struct PolicyArgs {
           default_value_t = Settings::default().client_rate)]
     client_rate: u32,
 
-    /// Serve at most N clients at once; memory for them is reserved at start (about 350 octets each).
+    /// Serve at most N clients at once; memory for them is reserved at start (about 0.4 KB
+    /// each).
     #[arg(long, help_heading = "Limits", value_name = "N",
           default_value_t = Settings::default().max_clients)]
     max_clients: u32,
@@ -104,28 +120,31 @@ pub struct PolicyArgs {
           default_value_t = Settings::default().one_step)]
     one_step: OneStep,
 
-    /// Wait this long for the kernel's transmit stamp; then the departure is estimated. Raise it only if
-    /// a slow driver makes many estimates.
+    /// Wait this long for the kernel's transmit stamp; then the departure is estimated.
+    ///
+    /// Raise it only if a slow driver makes many estimates.
     #[arg(long, help_heading = "Time stamping", value_name = "DUR",
           default_value_t = Span(Settings::default().tx_timestamp_timeout))]
     tx_timestamp_timeout: Span,
 
-    /// Estimate a departure that got no stamp in time (good to some microseconds). `off` drops what
-    /// depends on it instead.
+    /// Estimate a departure that got no stamp in time (good to some microseconds).
+    ///
+    /// `off` drops what depends on it instead.
     #[arg(long, help_heading = "Time stamping", value_enum, value_name = "on|off",
           hide_possible_values = true,
           default_value_t = Switch::from(Settings::default().estimate))]
     estimate: Switch,
 
-    /// Scale the time that a message stayed here to the grandmaster's rate. `off` leaves an error of
-    /// 0.1 us for each millisecond of hold and 100 ppm of rate.
+    /// Scale the time that a message stayed here to the grandmaster's rate.
+    ///
+    /// `off` leaves an error of 0.1 us for each millisecond of hold and 100 ppm of rate.
     #[arg(long, help_heading = "Time stamping", value_enum, value_name = "on|off",
           hide_possible_values = true,
           default_value_t = Switch::from(Settings::default().syntonize))]
     syntonize: Switch,
 
-    /// Believe no grandmaster whose rate differs from the local clock's by more than N parts per million
-    /// (at most 1000).
+    /// Believe no grandmaster whose rate differs from the local clock's by more than N parts per
+    /// million (at most 1000).
     #[arg(long, help_heading = "Time stamping", value_name = "N",
           default_value_t = Settings::default().max_rate_ppm)]
     max_rate_ppm: f64,

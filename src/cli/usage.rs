@@ -1,5 +1,6 @@
 //! What is wrong with a command line, in one line.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -24,7 +25,6 @@ impl Stop {
                 ExitCode::SUCCESS
             }
             Self::Usage(line) => {
-                use std::io::Write as _;
                 let _ = writeln!(std::io::stderr(), "error: {line}");
                 ExitCode::from(2)
             }
@@ -43,16 +43,13 @@ impl From<clap::Error> for Stop {
 
 /// clap's message without its usage and its pointer to --help, which a bad value does not call for.
 fn one_line(rendered: &str) -> String {
-    let said: Vec<&str> = rendered
+    let said: Vec<String> = rendered
         .split("\n\n")
-        .map(str::trim)
+        .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|part| !part.is_empty())
         .filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"))
         .collect();
-    let words: Vec<&str> = said
-        .iter()
-        .flat_map(|part| part.split_whitespace())
-        .collect();
-    let line = words.join(" ");
+    let line = said.join("; ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     if line.contains("required") || line.contains("unexpected argument") {
         format!("{line} (see --help)")
