@@ -2,3 +2,4 @@
 
 pub mod net;
 pub mod ptp4l;
+pub mod sim;
