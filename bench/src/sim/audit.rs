@@ -41,6 +41,8 @@ pub enum Violation {
     Made(u64, MessageType),
     /// A message left by the side it may not leave by.
     Side(u64, MessageType),
+    /// A Delay_Req left before an earlier one of the same client.
+    Order(u64, PortIdentity, u16),
     /// A frame left that does not parse.
     Malformed(u64),
 }
@@ -97,6 +99,8 @@ pub struct Audit {
     unread: Vec<Vec<usize>>,
     events: HashMap<EventKey, Departed>,
     answered: HashSet<(EventKey, PortIdentity)>,
+    /// The last Delay_Req of each client that left, by its arrival.
+    last: HashMap<(usize, PortIdentity, Lane), u64>,
     limits: Limits,
 }
 
@@ -263,6 +267,11 @@ impl Audit {
         };
         self.events.insert(key(gateway, frame, None), departed);
         if message == MessageType::DelayReq {
+            let (who, id) = (frame.port_identity(), mark_of(&sent.bytes).unwrap_or(0));
+            let last = self.last.insert((gateway, who, frame.lane()), id);
+            if last.is_some_and(|last| last > id) {
+                self.broken(Violation::Order(sent.at, who, frame.sequence_id()));
+            }
             self.holds.push((arrived.at, residence_ns));
         } else if rewritten {
             let error = self.compare(sent.at, frame, arrived.correction, departed, ppm);

@@ -39,6 +39,8 @@ pub struct ClientModel {
     pub first_sequence_id: u16,
     /// When the first asks; the others follow within a second.
     pub start_ns: u64,
+    /// When nobody asks any more.
+    pub stop_ns: u64,
     /// Time of flight between the nearest client and the segment; and what the farthest has more.
     pub cable_ns: (u64, u64),
 }
@@ -51,6 +53,7 @@ impl Default for ClientModel {
             accept: Accept::Recent,
             first_sequence_id: 0,
             start_ns: 0,
+            stop_ns: u64::MAX,
             cable_ns: (100, 1_000),
         }
     }

@@ -23,6 +23,8 @@ pub struct MasterModel {
     pub follow_up_ns: i64,
     /// Share of Follow_Ups that it forgets to send.
     pub follow_up_lost: f64,
+    /// It sends Follow_Ups also where its Syncs are one-step.
+    pub stray_follow_ups: bool,
     /// Time until it answers a Delay_Req.
     pub answer_ns: u64,
     /// When it starts and ends.
@@ -41,6 +43,7 @@ impl Default for MasterModel {
             first_sequence_id: 0,
             follow_up_ns: 30_000,
             follow_up_lost: 0.0,
+            stray_follow_ups: false,
             answer_ns: 20_000,
             active_ns: (0, u64::MAX),
             domain: 0,
@@ -104,19 +107,15 @@ impl Master {
         }
     }
 
-    /// Delay_Req of clients below that came in its busiest millisecond from true time `from` on.
+    /// The most Delay_Req of clients below that came within `span_ns`, from true time `from` on.
     #[must_use]
-    pub fn busiest_millisecond(&self, from: u64) -> usize {
-        let mut busiest = 0;
+    pub fn busiest(&self, from: u64, span_ns: u64) -> usize {
+        let start = self.requests.partition_point(|&at| at < from);
+        let times = self.requests.get(start..).unwrap_or_default();
         let mut first = 0;
-        let times: Vec<u64> = self
-            .requests
-            .iter()
-            .copied()
-            .filter(|&at| at >= from)
-            .collect();
+        let mut busiest = 0;
         for (at, &time) in times.iter().enumerate() {
-            while times[first] + 1_000_000 <= time {
+            while times[first] + span_ns <= time {
                 first += 1;
             }
             busiest = busiest.max(at - first + 1);

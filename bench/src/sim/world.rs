@@ -255,7 +255,7 @@ impl World {
         let origin = master.clock.read(at + early);
         for end in 0..self.masters[number as usize].syncs.len() {
             let forgotten = happens(&mut self.rng, model.follow_up_lost);
-            if model.two_step && !forgotten {
+            if (model.two_step || model.stray_follow_ups) && !forgotten {
                 let template = &self.masters[number as usize].follow_ups[end];
                 let mut bytes = self.buffers.copy(&template.bytes);
                 template.fill(&mut bytes, sequence_id, origin);
@@ -279,10 +279,9 @@ impl World {
             return;
         }
         for end in 0..self.masters[number as usize].announces.len() {
-            let bytes = {
-                let template = &self.masters[number as usize].announces[end];
-                self.buffers.copy(&template.bytes)
-            };
+            let template = &self.masters[number as usize].announces[end];
+            let mut bytes = self.buffers.copy(&template.bytes);
+            template.fill(&mut bytes, 0, 0);
             self.spread(at, From::Master(number), &bytes);
             self.buffers.give(bytes);
         }
@@ -334,6 +333,9 @@ impl World {
     // Clients.
 
     fn ask(&mut self, at: u64, number: u32) {
+        if at >= self.scenario.clients.stop_ns {
+            return;
+        }
         let client = &mut self.clients[number as usize];
         let mut bytes = self.buffers.copy(&client.template.bytes);
         client.ask(at, &mut bytes);
