@@ -286,7 +286,7 @@ impl Forwarder {
         let (_, &waiting) = self.store.get(frame)?;
         let token = match waiting.purpose {
             Purpose::General { .. } => None,
-            Purpose::Request(held) => match self.launch_held(&held, waiting.egress, now) {
+            Purpose::Request(held) => match self.launch_held(frame, &held, waiting.egress, now) {
                 Ok(token) => Some(token),
                 Err(reason) => {
                     self.discard(frame, reason);
@@ -570,6 +570,7 @@ impl Forwarder {
     /// A held request leaves: it becomes an event message in flight.
     fn launch_held(
         &mut self,
+        frame: FrameRef,
         held: &HeldRequest,
         egress: Side,
         now: Instant,
@@ -600,7 +601,10 @@ impl Forwarder {
         let Some(client) = self.clients.same_mut(held.client, held.client_generation) else {
             return Err(Reason::NotOurClient);
         };
-        client.held = None;
+        // A newer one of the same client may wait by now.
+        if client.held == Some(frame) {
+            client.held = None;
+        }
         let open = &mut client.open[usize::from(held.open)];
         let Some((token, slot)) = launched else {
             open.set_progress(Progress::Lost);
