@@ -418,6 +418,7 @@ impl Forwarder {
             egress,
             batch: self.estimators[egress as usize].batch(),
             waiter,
+            slot: 0,
         };
         self.in_flight
             .launch(flight, now + self.settings.tx_timestamp_timeout)
@@ -632,7 +633,7 @@ impl Forwarder {
                 client,
                 generation,
                 open,
-            } => self.settle_request(client, generation, open, outcome),
+            } => self.settle_request(client, generation, open, flight.slot, outcome),
             Owner::Sync { entry, generation } => self.settle_sync(entry, generation, outcome),
         };
         let Some(frame) = flight.waiter else {
@@ -668,12 +669,13 @@ impl Forwarder {
         client: u32,
         generation: u32,
         open: u8,
+        slot: u32,
         outcome: Result<i64, Reason>,
     ) -> Option<Reason> {
         let client = self.clients.same_mut(client, generation)?;
         let open = &mut client.open[usize::from(open)];
         match open.progress() {
-            Progress::InFlight => {}
+            Progress::InFlight if open.residence_or_flight == slot => {}
             Progress::SecondPath => return Some(Reason::SecondPath),
             // Another request has taken the place meanwhile.
             _ => return Some(Reason::Unsolicited),

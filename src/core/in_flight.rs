@@ -30,6 +30,8 @@ pub(crate) struct Flight {
     pub(crate) batch: u32,
     /// The general message that waits for its stamp.
     pub(crate) waiter: Option<FrameRef>,
+    /// Its own slot, by which its owner refers to it.
+    pub(crate) slot: u32,
 }
 
 struct Slot {
@@ -66,7 +68,7 @@ impl InFlight {
         }
         let slot = self.free.pop()?;
         let entry = &mut self.slots[slot as usize];
-        entry.flight = Some(flight);
+        entry.flight = Some(Flight { slot, ..flight });
         self.deadlines.push_back((deadline, slot, entry.generation));
         let token = Token::new(u64::from(entry.generation) << 32 | u64::from(slot));
         Some((token, slot))
