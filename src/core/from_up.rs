@@ -84,6 +84,9 @@ impl Forwarder {
             let origin = frame.timestamp().and_then(|time| time.as_nanos());
             let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
             self.syntonize(master, master_ns, rx, key.sender);
+            if let Some(stray) = waiter.take() {
+                self.discard(stray, Reason::NoSync);
+            }
             if authenticated {
                 // Goes untouched.
             } else if self.converts() {
