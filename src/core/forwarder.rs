@@ -27,7 +27,7 @@ use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Departure, Edit, Verdict};
 use crate::engine::Token;
 use crate::reason::Reason;
-use crate::time::{Instant, Stamp};
+use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::{Address, Frame, Lane, Layout, MessageType, PortIdentity, edit};
 
 /// Event messages that may await their stamps at once.
@@ -69,6 +69,8 @@ pub struct Forwarder {
     second_path: Option<Instant>,
     peer_delay_told: Vec<PortIdentity>,
     last_sweep: Option<Instant>,
+    /// How often the local clock has jumped.
+    jumps: u32,
 }
 
 impl Forwarder {
@@ -102,6 +104,7 @@ impl Forwarder {
             second_path: None,
             peer_delay_told: Vec::with_capacity(PEER_DELAY_TOLD),
             last_sweep: None,
+            jumps: 0,
             settings,
         }
     }
@@ -327,6 +330,10 @@ impl Forwarder {
             return;
         };
         let outcome = stamp.and_then(|stamp| {
+            if stamp.clock() == ClockId::Steady && flight.jumps != self.jumps {
+                // Taken before a jump, it was translated by what holds after it.
+                return Err(Reason::ClockStep);
+            }
             self.estimators[flight.egress as usize].learn(flight.batch, stamp);
             stamp.since(flight.rx).ok_or(Reason::Residence)
         });
@@ -348,8 +355,9 @@ impl Forwarder {
         self.settle(&flight, Err(reason));
     }
 
-    /// The local clock jumped.
+    /// The local clock jumped: stamps of what is in flight are ambiguous.
     pub fn clock_stepped(&mut self) {
+        self.jumps = self.jumps.wrapping_add(1);
         self.tell(Event::ClockStep);
     }
 
@@ -418,6 +426,7 @@ impl Forwarder {
             egress,
             batch: self.estimators[egress as usize].batch(),
             waiter,
+            jumps: self.jumps,
             slot: 0,
         };
         self.in_flight

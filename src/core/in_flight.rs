@@ -30,6 +30,8 @@ pub(crate) struct Flight {
     pub(crate) batch: u32,
     /// The general message that waits for its stamp.
     pub(crate) waiter: Option<FrameRef>,
+    /// How often the local clock had jumped before it was launched.
+    pub(crate) jumps: u32,
     /// Its own slot, by which its owner refers to it.
     pub(crate) slot: u32,
 }
