@@ -139,7 +139,7 @@ fn the_local_clock_begins_to_slew_in_mid_hold() {
         assert_sound(&world);
         assert!(taken(&world) > 0.99);
         let worst = worst(&world, 4 * SECOND);
-        assert!(worst < 300.0 + f64::from(uncertainty_ns), "{worst}");
+        assert!(worst < 300.0 + 2.0 * f64::from(uncertainty_ns), "{worst}");
     }
 }
 

@@ -31,7 +31,8 @@ fn a_full_memory_drops_the_newest() {
     assert_sound(&world);
     let full = dropped(&world, Reason::HoldFull);
     assert!(full > 3_000, "{full}");
-    assert!(forwarded(&world) > 3_000);
+    let went = forwarded(&world);
+    assert!(went > 600, "{went}");
 }
 
 /// Requests that leave early leave their places in the queue behind: those must not count.

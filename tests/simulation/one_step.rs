@@ -2,7 +2,7 @@
 
 use ptpproxy::core::{OneStep, Settings};
 use ptpproxy_lab::sim::statistics::quantile;
-use ptpproxy_lab::sim::{MasterModel, PortModel, Scenario, Way, World};
+use ptpproxy_lab::sim::{ClientModel, MasterModel, PortModel, Scenario, Way, World};
 
 use crate::common::*;
 
@@ -79,6 +79,10 @@ fn stray_follow_ups_keep_no_memory() {
                         active_ns: (0, 5 * SECOND),
                         ..MasterModel::default()
                     }],
+                    clients: ClientModel {
+                        stop_ns: 5 * SECOND,
+                        ..ClientModel::default()
+                    },
                     ..Scenario::default()
                 },
             );

@@ -250,7 +250,8 @@ impl Audit {
         let limits = &self.limits;
         let lag = arrived.read.unwrap_or(sent.at) - arrived.at + limits.kick_ns;
         let mut bound_ns = noise as f64
-            + f64::from(limits.uncertainty_ns)
+            // A poor reading is used when it proves the line of good ones off by more than itself.
+            + 2.0 * f64::from(limits.uncertainty_ns)
             + limits.rate_ppm * 1e-6 * residence_ns as f64
             + SLEW_PPM * 1e-6 * lag as f64
             + 3.0;
