@@ -385,6 +385,7 @@ impl Forwarder {
                 progress: SyncProgress::SecondPath,
                 master,
                 rx: None,
+                origin_ns: None,
                 followed: false,
             };
             orphan = self.syncs.insert(key, sync).1;

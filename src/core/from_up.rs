@@ -130,6 +130,11 @@ impl Forwarder {
             };
             // A Follow_Up of our making is the only one that may follow.
             sync.followed = waiter.is_some();
+            let origin = sync.origin_ns.take();
+            if frame.two_step() {
+                let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
+                self.syntonize(master, master_ns, rx, key.sender);
+            }
         }
         Ok(Verdict::Forward(change, Some(token)))
     }
@@ -161,6 +166,7 @@ impl Forwarder {
             progress,
             master,
             rx,
+            origin_ns: None,
             followed: false,
         };
         let (row, orphan) = self.syncs.insert(key, sync);
@@ -260,6 +266,7 @@ impl Forwarder {
             progress: SyncProgress::FollowUpFirst(kept),
             master,
             rx: None,
+            origin_ns: origin(frame),
             followed: true,
         };
         let (row, orphan) = self.syncs.insert(key, sync);
@@ -282,11 +289,7 @@ impl Forwarder {
         let Some((rx, sync_correction_ns)) = rx else {
             return;
         };
-        let corrections = sync_correction_ns.saturating_add(follow_up.correction() >> 16);
-        let master_ns = follow_up
-            .timestamp()
-            .and_then(|time| time.as_nanos())
-            .and_then(|origin| origin.checked_add(corrections));
+        let master_ns = origin(follow_up).and_then(|origin| origin.checked_add(sync_correction_ns));
         self.syntonize(master, master_ns, rx, follow_up.port_identity());
     }
 
@@ -519,6 +522,12 @@ impl Forwarder {
         let list = &self.settings.grandmasters;
         list.is_empty() || list.contains(&grandmaster)
     }
+}
+
+/// When a Sync departed by its Follow_Up, corrections of the path added.
+fn origin(follow_up: &Frame<'_>) -> Option<i64> {
+    let time = follow_up.timestamp()?.as_nanos()?;
+    time.checked_add(follow_up.correction() >> 16)
 }
 
 fn master_key(frame: &Frame<'_>) -> MasterKey {
