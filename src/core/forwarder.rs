@@ -324,6 +324,13 @@ impl Forwarder {
         self.estimators[side as usize].kicked(now);
     }
 
+    /// The batch before was kicked to make room: this event message leaves by the next.
+    pub fn postponed(&mut self, token: &Token) {
+        if let Some(flight) = self.in_flight.of_mut(token) {
+            flight.batch = self.estimators[flight.egress as usize].batch();
+        }
+    }
+
     /// An event message departed at this moment; or its stamp is not to be relied on.
     pub fn stamped(&mut self, token: Token, stamp: Result<Stamp, Reason>) {
         let Some(flight) = self.in_flight.land(token) else {

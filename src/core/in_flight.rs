@@ -84,6 +84,12 @@ impl InFlight {
         self.take(slot, generation)
     }
 
+    /// The flight of a token, before it lands.
+    pub(crate) fn of_mut(&mut self, token: &Token) -> Option<&mut Flight> {
+        let slot = u32::try_from(token.value() & 0xFFFF_FFFF).ok()?;
+        self.get_mut(slot)
+    }
+
     /// The flight in a slot, while its owner still refers to it.
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Flight> {
         self.slots.get_mut(slot as usize)?.flight.as_mut()

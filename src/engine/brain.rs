@@ -139,6 +139,9 @@ impl<C: Clock> Brain<C> {
         if edit.rewrite.is_some() || egress.slot().is_none() {
             self.kick(to, egress);
             self.take_stamps(egress);
+            if let Some(token) = &token {
+                self.core.postponed(token);
+            }
         }
         let message = frame.message_type();
         let bytes = frame.bytes();

@@ -258,6 +258,7 @@ fn estimates_know_which_kick_a_frame_left_by() {
     scenario.machine.wake_ns = (2 * MS, 2 * MS);
     let port = PortModel {
         tx_lost: 0.3,
+        kick_ns: (200_000, 100),
         batch: 16,
         ..PortModel::default()
     };
@@ -267,7 +268,7 @@ fn estimates_know_which_kick_a_frame_left_by() {
     assert!(world.gateways[0].engine.counters().estimated > 500);
     let all = errors(2 * SECOND, &world.audit.response_errors);
     let largest = quantile(&all, 1.0);
-    assert!(largest < 18_000.0, "{largest}");
+    assert!(largest < 3_000.0, "{largest}");
 }
 
 #[test]
