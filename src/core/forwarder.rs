@@ -448,8 +448,14 @@ impl Forwarder {
         }
     }
 
+    /// A held request leaves next, once.
     pub(super) fn make_ready(&mut self, frame: FrameRef) {
-        self.ready.push_back(frame);
+        if let Some(waiting) = self.store.get_mut(frame)
+            && let Purpose::Request(held) = &mut waiting.purpose
+            && !std::mem::replace(&mut held.ready, true)
+        {
+            self.ready.push_back(frame);
+        }
     }
 
     /// Queues a held request; false when the queue is full.
@@ -561,6 +567,9 @@ impl Forwarder {
         let Purpose::Request(held) = &mut waiting.purpose else {
             return;
         };
+        if held.ready {
+            return;
+        }
         let latest = held.at + self.settings.max_hold;
         if !held.paced
             && let Some(pace) = &mut self.pace
@@ -581,7 +590,7 @@ impl Forwarder {
                 Some(_) => {}
             }
         }
-        self.ready.push_back(frame);
+        self.make_ready(frame);
     }
 
     /// A held request leaves: it becomes an event message in flight.

@@ -125,7 +125,9 @@ impl Forwarder {
                 client_generation: generation,
                 open,
                 sequence_id: key.sequence_id,
+                due,
                 paced,
+                ready: false,
             };
             self.hold(frame, arrival, held, due)
         } else {
@@ -154,16 +156,15 @@ impl Forwarder {
         };
         if due <= arrival.now {
             self.make_ready(kept);
-            return Verdict::Wait;
-        }
-        if !self.hold_until(due, kept) {
+        } else if self.hold_until(due, kept) {
+            self.counters.held += 1;
+        } else {
             self.store.release(kept);
             return Verdict::Drop(Reason::HoldFull);
         }
         if let Some(client) = self.clients.get_mut(held.client) {
             client.held = Some(kept);
         }
-        self.counters.held += 1;
         Verdict::Wait
     }
 

@@ -28,8 +28,12 @@ pub(crate) struct HeldRequest {
     pub(crate) client_generation: u32,
     pub(crate) open: u8,
     pub(crate) sequence_id: u16,
+    /// When it departs.
+    pub(crate) due: Instant,
     /// It already has its place in the queue of `--max-rate`.
     pub(crate) paced: bool,
+    /// Its moment has come: it is among those that leave next.
+    pub(crate) ready: bool,
 }
 
 /// What a waiting frame is.
