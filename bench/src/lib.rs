@@ -4,3 +4,4 @@ pub mod accuracy;
 pub mod lab;
 pub mod net;
 pub mod ptp4l;
+pub mod sim;

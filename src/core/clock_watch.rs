@@ -58,7 +58,9 @@ impl ClockWatch {
             };
             return true;
         }
-        if sample.uncertainty_ns <= GOOD_NS || elapsed > 1e9 {
+        let uncertainty = f64::from(sample.uncertainty_ns);
+        // A poor reading is still better than a line that it proves to be off.
+        if sample.uncertainty_ns <= GOOD_NS || deviation > uncertainty || elapsed > 1e9 {
             self.last = Some(now);
             if let Some(anchor) = self.anchor {
                 let span = now.steady_ns.saturating_sub(anchor.steady_ns);

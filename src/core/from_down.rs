@@ -145,6 +145,7 @@ impl Forwarder {
                 sequence_id: key.sequence_id,
                 due,
                 paced,
+                ready: false,
             };
             self.hold(frame, arrival, held, due)
         } else {
@@ -173,16 +174,15 @@ impl Forwarder {
         };
         if due <= arrival.now {
             self.make_ready(kept);
-            return Verdict::Wait;
-        }
-        if !self.hold_until(due, kept) {
+        } else if self.hold_until(due, kept) {
+            self.counters.held += 1;
+        } else {
             self.store.release(kept);
             return Verdict::Drop(Reason::HoldFull);
         }
         if let Some(client) = self.clients.get_mut(held.client) {
             client.held = Some(kept);
         }
-        self.counters.held += 1;
         Verdict::Wait
     }
 
@@ -419,6 +419,7 @@ impl Forwarder {
                 since: now,
                 progress: SyncProgress::SecondPath,
                 rx: None,
+                origin_ns: None,
                 followed: false,
             };
             orphan = self.syncs.insert(key, sync).1;

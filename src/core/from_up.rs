@@ -90,6 +90,9 @@ impl Forwarder {
             let origin = frame.timestamp().and_then(|time| time.as_nanos());
             let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
             self.syntonize(master, master_ns, rx, key.sender);
+            if let Some(stray) = waiter.take() {
+                self.discard(stray, Reason::NoSync);
+            }
             if authenticated {
                 // Goes untouched.
             } else if self.converts() {
@@ -132,6 +135,11 @@ impl Forwarder {
             };
             // A Follow_Up of our making is the only one that may follow.
             sync.followed = waiter.is_some();
+            let origin = sync.origin_ns.take();
+            if frame.two_step() {
+                let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
+                self.syntonize(master, master_ns, rx, key.sender);
+            }
         }
         Ok(Verdict::Forward(change, Some(token)))
     }
@@ -161,6 +169,7 @@ impl Forwarder {
             since: now,
             progress,
             rx,
+            origin_ns: None,
             followed: false,
         };
         let (row, orphan) = self.syncs.insert(key, sync);
@@ -259,6 +268,7 @@ impl Forwarder {
             since: now,
             progress: SyncProgress::FollowUpFirst(kept),
             rx: None,
+            origin_ns: origin(frame),
             followed: true,
         };
         let (row, orphan) = self.syncs.insert(key, sync);
@@ -281,11 +291,7 @@ impl Forwarder {
         let Some((rx, sync_correction_ns)) = rx else {
             return;
         };
-        let corrections = sync_correction_ns.saturating_add(follow_up.correction() >> 16);
-        let master_ns = follow_up
-            .timestamp()
-            .and_then(|time| time.as_nanos())
-            .and_then(|origin| origin.checked_add(corrections));
+        let master_ns = origin(follow_up).and_then(|origin| origin.checked_add(sync_correction_ns));
         self.syntonize(master, master_ns, rx, follow_up.port_identity());
     }
 
@@ -519,6 +525,12 @@ impl Forwarder {
         let list = &self.settings.grandmasters;
         list.is_empty() || list.contains(&grandmaster)
     }
+}
+
+/// When a Sync departed by its Follow_Up, corrections of the path added.
+fn origin(follow_up: &Frame<'_>) -> Option<i64> {
+    let time = follow_up.timestamp()?.as_nanos()?;
+    time.checked_add(follow_up.correction() >> 16)
 }
 
 fn master_key(frame: &Frame<'_>) -> MasterKey {

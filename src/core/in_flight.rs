@@ -30,7 +30,9 @@ pub(crate) struct Flight {
     pub(crate) batch: u32,
     /// The general message that waits for its stamp.
     pub(crate) waiter: Option<FrameRef>,
-    /// Its own slot: tells it from another one in its owner's place.
+    /// How often the local clock had jumped before it was launched.
+    pub(crate) jumps: u32,
+    /// Its own slot, by which its owner refers to it.
     pub(crate) slot: u32,
 }
 
@@ -88,6 +90,12 @@ impl InFlight {
     /// Whether any is in the air.
     pub(crate) const fn any(&self) -> bool {
         self.free.len() < self.slots.len()
+    }
+
+    /// The flight of a token, before it lands.
+    pub(crate) fn of_mut(&mut self, token: &Token) -> Option<&mut Flight> {
+        let slot = u32::try_from(token.value() & 0xFFFF_FFFF).ok()?;
+        self.get_mut(slot)
     }
 
     /// The flight in a slot, while its owner still refers to it.

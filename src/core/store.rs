@@ -32,6 +32,8 @@ pub(crate) struct HeldRequest {
     pub(crate) due: Instant,
     /// It already has its place in the queue of `--max-rate`.
     pub(crate) paced: bool,
+    /// Its moment has come: it is among those that leave next.
+    pub(crate) ready: bool,
 }
 
 /// What a waiting frame is.

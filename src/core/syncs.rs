@@ -58,6 +58,8 @@ pub(crate) struct Sync {
     pub(crate) progress: SyncProgress,
     /// Its receive stamp and its correctionField in nanoseconds, for the rate.
     pub(crate) rx: Option<(Stamp, i64)>,
+    /// Its preciseOriginTimestamp with the correction of its Follow_Up, where that came first.
+    pub(crate) origin_ns: Option<i64>,
     /// A Follow_Up was seen.
     pub(crate) followed: bool,
 }
