@@ -18,8 +18,10 @@ proptest! {
             if !mutated {
                 step[7] = 0;
             }
-            // Mostly short pauses, ordinary ways and fresh frames, so that exchanges come about.
-            step[3] |= 0xF8;
+            // Few hosts, numbers and ways, short pauses, fresh frames: so that exchanges come about.
+            step[1] &= 0x1B;
+            step[2] &= 0x1B;
+            step[3] = step[3] & 3 | 0xF8;
             step[4] = step[4] & 0xF8 | pause;
             script.extend(step);
         }
