@@ -308,7 +308,7 @@ impl Forwarder {
         let (_, &waiting) = self.store.get(frame)?;
         let token = match waiting.purpose {
             Purpose::General { .. } => None,
-            Purpose::Request(held) => match self.launch_held(&held, frame, waiting.egress, now) {
+            Purpose::Request(held) => match self.launch_held(frame, &held, waiting.egress, now) {
                 Ok(token) => Some(token),
                 Err(reason) => {
                     self.discard(frame, reason);
@@ -624,8 +624,8 @@ impl Forwarder {
     /// A held request leaves: it becomes an event message in flight.
     fn launch_held(
         &mut self,
-        held: &HeldRequest,
         frame: FrameRef,
+        held: &HeldRequest,
         egress: Side,
         now: Instant,
     ) -> Result<Token, Reason> {
@@ -655,7 +655,7 @@ impl Forwarder {
         let Some(client) = self.clients.same_mut(held.client, held.client_generation) else {
             return Err(Reason::NotOurClient);
         };
-        // A later request may wait already.
+        // A newer one of the same client may wait by now.
         if client.held == Some(frame) {
             client.held = None;
         }

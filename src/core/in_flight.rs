@@ -30,7 +30,7 @@ pub(crate) struct Flight {
     pub(crate) batch: u32,
     /// The general message that waits for its stamp.
     pub(crate) waiter: Option<FrameRef>,
-    /// Its own slot: tells it from another one in its owner's place.
+    /// Its own slot, by which its owner refers to it.
     pub(crate) slot: u32,
 }
 
