@@ -105,6 +105,18 @@ impl Forwarder {
                 change.rewrite = Some((rx, master));
             }
         }
+        if let Some(kept) = waiter
+            && frame.two_step()
+        {
+            // Its Follow_Up came first: the pair is complete now.
+            let follow_up = self.store.get(kept).and_then(|(bytes, _)| {
+                let follow_up = Frame::parse(bytes).ok()?;
+                let origin = follow_up.timestamp()?.as_nanos()?;
+                origin.checked_add(follow_up.correction() >> 16)
+            });
+            let master_ns = follow_up.and_then(|ns| ns.checked_add(correction_ns));
+            self.syntonize(master, master_ns, rx, key.sender);
+        }
         if authenticated {
             self.counters.authenticated += 1;
         }

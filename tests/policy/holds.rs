@@ -317,3 +317,31 @@ fn when_memory_is_full_the_newest_is_dropped() {
     }
     gateway.assert_conserved();
 }
+
+/// Where the kernel drops the answers to others, a new client's request waits until it knows the client.
+#[test]
+fn a_new_clients_first_request_waits_for_the_kernel_filter() {
+    let mut gateway = Gateway::new(unheld());
+    assert!(gateway.hears(Down, &delay_req(9, 1)).is_sent());
+    gateway.core.gate_new_clients();
+    // Who is known already does not wait.
+    assert!(gateway.hears(Down, &delay_req(9, 2)).is_sent());
+    assert_eq!(gateway.hears(Down, &delay_req(10, 1)), Outcome::Waits);
+    let before = gateway.core.clients_version();
+    assert_eq!(gateway.hears(Down, &delay_req(11, 1)), Outcome::Waits);
+    gateway.pass(MS * 20);
+    assert!(gateway.left.is_empty());
+    gateway.core.admit(before);
+    gateway.flush();
+    assert_eq!(gateway.left.len(), 1, "only the first of the two");
+    assert_eq!(gateway.left[0].frame().port_identity(), port(10));
+    let answer = gateway.hears(Up, &delay_resp(1, 1, port(10)));
+    assert_eq!(answer.correction(), 20_010_000 << 16);
+    gateway.core.admit(gateway.core.clients_version());
+    gateway.flush();
+    assert_eq!(gateway.left.len(), 2);
+    // From now on they go at once; what goes untouched never waits.
+    assert!(gateway.hears(Down, &delay_req(10, 2)).is_sent());
+    assert!(gateway.hears(Down, &delay_req(12, 1).signed()).is_sent());
+    gateway.assert_conserved();
+}

@@ -161,3 +161,29 @@ fn a_follow_up_before_a_one_step_sync_leaves_nothing_behind() {
         assert_eq!(gateway.left.len() as u64, made, "{one_step_mode:?}");
     }
 }
+
+/// The rate is measured whichever of the two comes first, and over one-step Syncs as well.
+#[test]
+fn the_rate_is_measured_in_either_order() {
+    for order in 0..3 {
+        let mut gateway = Gateway::new(unheld());
+        for number in 0..40 {
+            let ns = gateway.now + gateway.now / 50_000;
+            let pair = match order {
+                0 => vec![sync(1, number), follow_up(1, number, ns)],
+                1 => vec![follow_up(1, number, ns), sync(1, number)],
+                _ => vec![one_step(1, number, ns)],
+            };
+            for message in &pair {
+                let outcome = gateway.hears(Up, message);
+                assert!(!matches!(outcome, Dropped(_)), "{order}: {outcome:?}");
+            }
+            gateway.pass(MS * 125);
+        }
+        let (_, _, ppm) = gateway.core.masters().next().expect("a master");
+        assert!(
+            ppm.is_some_and(|ppm| (ppm - 20.0).abs() < 0.1),
+            "{order}: {ppm:?}"
+        );
+    }
+}

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use ptpproxy::core::ClockSample;
 use ptpproxy::engine::Clock;
+use ptpproxy::time::ClockSample;
 use ptpproxy::time::Instant;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
