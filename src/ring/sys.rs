@@ -173,16 +173,6 @@ pub(super) unsafe fn interface_ioctl<T: Copy>(
     check(unsafe { libc::ioctl(fd.as_raw_fd(), request as _, &raw mut argument) })
 }
 
-/// The interface's MTU now (SIOCGIFMTU), in bytes.
-pub(super) fn interface_mtu(fd: BorrowedFd<'_>, interface: &str) -> io::Result<u32> {
-    let mut argument = interface_request(interface)?;
-    // SAFETY: SIOCGIFMTU reads the name and writes an integer within `argument`.
-    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFMTU as _, &raw mut argument) })?;
-    // SAFETY: on success the kernel wrote this member of the union.
-    u32::try_from(unsafe { argument.ifr_ifru.ifru_mtu })
-        .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
-}
-
 fn interface_request(interface: &str) -> io::Result<libc::ifreq> {
     // SAFETY: ifreq holds integers and a raw pointer: all zeroes is a valid value.
     let mut argument: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };

@@ -54,7 +54,6 @@ pub struct TxRing<T> {
     // Before the socket, so that the memory is unmapped first.
     slots: TxSlots,
     socket: OwnedFd,
-    interface: String,
     mtu: u32,
     stamps: StampSource,
     ids: StampIds<T>,
@@ -91,6 +90,7 @@ impl<T> TxRing<T> {
         let version = libc::tpacket_versions::TPACKET_V2 as libc::c_int;
         for (what, option, value) in [
             ("ring version 2", libc::PACKET_VERSION, version),
+            ("virtio headers", libc::PACKET_VNET_HDR, 1),
             // A frame that the kernel finds bad is skipped; else it would stall the ring for good.
             ("loss mode", libc::PACKET_LOSS, 1),
             (
@@ -132,7 +132,6 @@ impl<T> TxRing<T> {
         let budget = StampBudget::new(queue);
         Ok(Self {
             slots: TxSlots::new(map),
-            interface: interface.name.clone(),
             mtu: interface.mtu,
             stamps: options.stamps,
             ids: StampIds::new(frames.saturating_mul(2)),
@@ -273,7 +272,6 @@ impl<T> TxRing<T> {
     /// The kernel's; ENODEV when the interface is gone again.
     pub fn rebind(&mut self, interface: &Interface) -> io::Result<()> {
         sys::bind_packet(self.socket.as_fd(), interface.index, 0)?;
-        self.interface.clone_from(&interface.name);
         self.mtu = interface.mtu;
         self.down = false;
         Ok(())
@@ -328,15 +326,9 @@ impl<T> TxRing<T> {
             Ok(_) => exact.then_some(Counted::exactly(taken)),
             // The link is down or the queue refused the first frame: only the latter used an id up.
             Err(_) if taken == 0 => Some(Counted { least: 0, most: 1 }),
-            // Frames are skipped only when the MTU has shrunk since they were committed.
-            Err(_) if self.mtu_shrank() => None,
             // After a frame was sent, only a refusal by the queue is an error.
             Err(_) => Some(Counted::exactly(taken + 1)),
         }
-    }
-
-    fn mtu_shrank(&self) -> bool {
-        sys::interface_mtu(self.socket.as_fd(), &self.interface).is_ok_and(|mtu| mtu < self.mtu)
     }
 
     /// Reads what stamps there are before a trial starts; sets the kernel's counter back when a trial
