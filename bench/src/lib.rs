@@ -1,4 +1,7 @@
-//! The lab of ptpproxy.
+//! The lab of ptpproxy: networks made for it, load, peers and comparisons.
 
+pub mod accuracy;
+pub mod lab;
 pub mod net;
 pub mod ptp4l;
+pub mod sim;

@@ -292,10 +292,6 @@ impl Clients {
         self.rows.get_mut(row)
     }
 
-    pub(crate) fn key(&self, row: u32) -> Option<&ClientKey> {
-        self.rows.key(row)
-    }
-
     pub(crate) fn generation(&self, row: u32) -> u32 {
         self.rows.generation(row)
     }

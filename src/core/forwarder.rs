@@ -28,7 +28,7 @@ use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Departure, Edit, Verdict};
 use crate::engine::Token;
 use crate::reason::Reason;
-use crate::time::{Instant, Stamp};
+use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::{Address, Frame, Lane, Layout, MessageType, PortIdentity, edit};
 
 /// Event messages that may await their stamps at once.
@@ -71,6 +71,8 @@ pub struct Forwarder {
     second_path: Option<Instant>,
     peer_delay_told: Vec<PortIdentity>,
     last_sweep: Option<Instant>,
+    /// How often the local clock has jumped.
+    jumps: u32,
 }
 
 impl Forwarder {
@@ -105,6 +107,7 @@ impl Forwarder {
             second_path: None,
             peer_delay_told: Vec::with_capacity(PEER_DELAY_TOLD),
             last_sweep: None,
+            jumps: 0,
             settings,
         }
     }
@@ -152,7 +155,7 @@ impl Forwarder {
                 .get_mut(row)
                 .and_then(|client| client.held.take())
             {
-                self.ready.push_back(frame);
+                self.make_ready(frame);
             }
         }
     }
@@ -161,6 +164,11 @@ impl Forwarder {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.store.len()
+    }
+
+    /// The frames that wait, as they came.
+    pub fn waiting_frames(&self) -> impl Iterator<Item = &[u8]> {
+        self.store.iter()
     }
 
     /// Masters heard: sender, domain, and the rate ratio less one in parts per million if it is known.
@@ -190,8 +198,8 @@ impl Forwarder {
         let verdict = match self.common(frame, arrival) {
             Some(reason) => Verdict::Drop(reason),
             None => match arrival.side {
-                Side::Up => self.from_up(frame, arrival),
-                Side::Down => self.from_down(frame, arrival),
+                Side::Up => self.decide_up(frame, arrival),
+                Side::Down => self.decide_down(frame, arrival),
             },
         };
         match &verdict {
@@ -200,7 +208,7 @@ impl Forwarder {
                 self.counters.drop(arrival.side, kind, *reason);
                 self.tell_limit(*reason, arrival.now);
             }
-            Verdict::Wait => {}
+            Verdict::Wait => self.counters.wait(arrival.side, kind),
         }
         verdict
     }
@@ -343,12 +351,23 @@ impl Forwarder {
         self.estimators[side as usize].kicked(now);
     }
 
+    /// The batch before was kicked to make room: this event message leaves by the next.
+    pub fn postponed(&mut self, token: &Token) {
+        if let Some(flight) = self.in_flight.of_mut(token) {
+            flight.batch = self.estimators[flight.egress as usize].batch();
+        }
+    }
+
     /// An event message departed at this moment; or its stamp is not to be relied on.
     pub fn stamped(&mut self, token: Token, stamp: Result<Stamp, Reason>) {
         let Some(flight) = self.in_flight.land(token) else {
             return;
         };
         let outcome = stamp.and_then(|stamp| {
+            if stamp.clock() == ClockId::Steady && flight.jumps != self.jumps {
+                // Taken before a jump, it was translated by what holds after it.
+                return Err(Reason::ClockStep);
+            }
             self.estimators[flight.egress as usize].learn(flight.batch, stamp);
             stamp.since(flight.rx).ok_or(Reason::Residence)
         });
@@ -370,8 +389,15 @@ impl Forwarder {
         self.settle(&flight, Err(reason));
     }
 
-    /// The local clock jumped.
+    /// Whether event messages were sent whose stamps are not here yet.
+    #[must_use]
+    pub fn stamps_due(&self) -> bool {
+        self.in_flight.any()
+    }
+
+    /// The local clock jumped: stamps of what is in flight are ambiguous.
     pub fn clock_stepped(&mut self) {
+        self.jumps = self.jumps.wrapping_add(1);
         self.tell(Event::ClockStep);
     }
 
@@ -440,6 +466,7 @@ impl Forwarder {
             egress,
             batch: self.estimators[egress as usize].batch(),
             waiter,
+            jumps: self.jumps,
             slot: 0,
         };
         self.in_flight
@@ -454,8 +481,14 @@ impl Forwarder {
         }
     }
 
+    /// A held request leaves next, once.
     pub(super) fn make_ready(&mut self, frame: FrameRef) {
-        self.ready.push_back(frame);
+        if let Some(waiting) = self.store.get_mut(frame)
+            && let Purpose::Request(held) = &mut waiting.purpose
+            && !std::mem::replace(&mut held.ready, true)
+        {
+            self.ready.push_back(frame);
+        }
     }
 
     /// Queues a held request; false when the queue is full.
@@ -594,7 +627,7 @@ impl Forwarder {
         let Purpose::Request(held) = &mut waiting.purpose else {
             return;
         };
-        if held.due > now {
+        if held.ready || held.due > now {
             return;
         }
         let latest = held.at + self.settings.max_hold;
@@ -618,7 +651,7 @@ impl Forwarder {
                 Some(_) => held.paced = true,
             }
         }
-        self.ready.push_back(frame);
+        self.make_ready(frame);
     }
 
     /// A held request leaves: it becomes an event message in flight.
@@ -739,6 +772,8 @@ impl Forwarder {
                 open.set_progress(Progress::Departed);
                 open.residence_or_flight = ns;
                 client.residence_ns = mean(client.residence_ns, u64::from(ns));
+                self.counters.measured += 1;
+                self.counters.residence_ns += u64::from(ns);
             }
             Err(Reason::ClockStep) => open.set_progress(Progress::ClockStep),
             Err(_) => open.set_progress(Progress::Lost),

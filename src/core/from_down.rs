@@ -38,7 +38,7 @@ mod action {
 
 impl Forwarder {
     /// One row of the policy's table for each message type.
-    pub(super) fn from_down(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+    pub(super) fn decide_down(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
         match frame.message_type() {
             MessageType::DelayReq => self.request(frame, arrival),
             MessageType::Signaling => self.signaling_from_client(frame, arrival),
@@ -145,6 +145,7 @@ impl Forwarder {
                 sequence_id: key.sequence_id,
                 due,
                 paced,
+                ready: false,
             };
             self.hold(frame, arrival, held, due)
         } else {
@@ -173,16 +174,15 @@ impl Forwarder {
         };
         if due <= arrival.now {
             self.make_ready(kept);
-            return Verdict::Wait;
-        }
-        if !self.hold_until(due, kept) {
+        } else if self.hold_until(due, kept) {
+            self.counters.held += 1;
+        } else {
             self.store.release(kept);
             return Verdict::Drop(Reason::HoldFull);
         }
         if let Some(client) = self.clients.get_mut(held.client) {
             client.held = Some(kept);
         }
-        self.counters.held += 1;
         Verdict::Wait
     }
 
@@ -364,11 +364,13 @@ impl Forwarder {
     }
 
     fn management_from_below(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
-        let may_pass = match (frame.management_action(), self.settings.management) {
-            (Some(action::GET), ManagementPolicy::Get | ManagementPolicy::All)
-            | (Some(action::SET | action::COMMAND), ManagementPolicy::All) => true,
-            _ => false,
-        };
+        let may_pass = matches!(
+            (frame.management_action(), self.settings.management),
+            (
+                Some(action::GET),
+                ManagementPolicy::Get | ManagementPolicy::All
+            ) | (Some(action::SET | action::COMMAND), ManagementPolicy::All)
+        );
         if !may_pass {
             return Verdict::Drop(Reason::Management);
         }
@@ -399,9 +401,9 @@ impl Forwarder {
             sdo: frame.major_sdo_id(),
             lane: frame.lane(),
         };
-        let Some(master) = self.masters.find(&master) else {
+        if self.masters.find(&master).is_none() {
             return Reason::MasterBelow;
-        };
+        }
         let key = self.sync_key(frame);
         let mut orphan = None;
         if let Some(row) = self.syncs.find(&key, now) {
@@ -416,8 +418,8 @@ impl Forwarder {
             let sync = Sync {
                 since: now,
                 progress: SyncProgress::SecondPath,
-                master,
                 rx: None,
+                origin_ns: None,
                 followed: false,
             };
             orphan = self.syncs.insert(key, sync).1;

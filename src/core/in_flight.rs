@@ -30,6 +30,8 @@ pub(crate) struct Flight {
     pub(crate) batch: u32,
     /// The general message that waits for its stamp.
     pub(crate) waiter: Option<FrameRef>,
+    /// How often the local clock had jumped before it was launched.
+    pub(crate) jumps: u32,
     /// Its own slot, by which its owner refers to it.
     pub(crate) slot: u32,
 }
@@ -83,6 +85,17 @@ impl InFlight {
         let slot = u32::try_from(value & 0xFFFF_FFFF).ok()?;
         let generation = u32::try_from(value >> 32).ok()?;
         self.take(slot, generation)
+    }
+
+    /// Whether any is in the air.
+    pub(crate) const fn any(&self) -> bool {
+        self.free.len() < self.slots.len()
+    }
+
+    /// The flight of a token, before it lands.
+    pub(crate) fn of_mut(&mut self, token: &Token) -> Option<&mut Flight> {
+        let slot = u32::try_from(token.value() & 0xFFFF_FFFF).ok()?;
+        self.get_mut(slot)
     }
 
     /// The flight in a slot, while its owner still refers to it.

@@ -40,7 +40,7 @@ mod syntonizer;
 mod table;
 mod verdict;
 
-pub use clock_watch::{ClockSample, ClockWatch};
+pub use clock_watch::ClockWatch;
 pub use counters::{Counters, Kind};
 pub use event::Event;
 pub use forwarder::Forwarder;

@@ -29,7 +29,7 @@ pub fn fold(identity: &PortIdentity, key: &[u32; 3]) -> u32 {
     folded & MASK
 }
 
-/// A = the fold of the identity at X + `at`, then `next`. Uses X, M[0] and M[1].
+/// A = the fold of the identity at X + `at`, then `next`. Uses X and the first two slots of M.
 pub(super) fn fold_at(asm: &mut Assembler, at: u32, key: &[u32; 3], next: Label) -> Label {
     let [k0, k1, k2] = key.map(|k| k | 1);
     asm.block(

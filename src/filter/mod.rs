@@ -23,7 +23,7 @@
 //! IPv4 options are skipped, and up to four IPv6 extension headers (hop-by-hop, routing, destination options,
 //! authentication).
 //!
-//! A client is known by a 31-bit [`fold`] of its portIdentity: a false pass is harmless, since the core matches
+//! A client is known by a 31-bit [`fold()`] of its portIdentity: a false pass is harmless, since the core matches
 //! exactly, and a false drop does not occur. Tags and transport are not looked at here either.
 #![forbid(unsafe_code)]
 
@@ -33,12 +33,10 @@ mod headers;
 mod instruction;
 #[doc(hidden)]
 pub mod interpreter;
-#[cfg(test)]
-mod properties;
-#[cfg(test)]
-mod reference;
 mod rules;
 mod search;
+#[cfg(test)]
+mod tests;
 
 pub use fold::fold;
 pub use instruction::{Instruction, MAX_INSTRUCTIONS, WHOLE_FRAME};
@@ -62,7 +60,7 @@ pub struct Spec<'a> {
     pub watch_second_path: bool,
     /// One of so many denied PTP messages passes: a power of two (others are rounded up); 0 for none.
     pub sample_one_in: u32,
-    /// Key of the [`fold`]: random words, best drawn once per process.
+    /// Key of the [`fold()`]: random words, best drawn once per process.
     pub key: [u32; 3],
 }
 
@@ -170,8 +168,8 @@ fn coarse(
         match assemble(spec, &Known::Coarse(bitmaps), limit) {
             Ok(program) => return Some((program, Fit::Coarse { pass_per_mille })),
             Err(TooLarge { needed, .. }) => {
-                let over = u32::try_from((needed - limit).div_ceil(3)).ok()?;
-                count = count.saturating_sub(over);
+                let over = u32::try_from(needed.saturating_sub(limit).div_ceil(3)).ok()?;
+                count = count.saturating_sub(over.max(1));
             }
         }
     }

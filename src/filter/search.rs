@@ -6,9 +6,10 @@ use super::instruction::{AND, JEQ, JGT, JSET, LD_IMM, LD_MEM, LSH, ST, TAX, TXA,
 
 /// Folds compared one by one at the end of a branch.
 ///
-/// A comparison in a row is foreseen by the processor, a turn in the tree is not: eight in a row are
-/// faster than a deeper tree, and the tree's own nodes shrink to an eighth of an instruction per client.
-const LEAF: usize = 8;
+/// A comparison in a row is foreseen by the processor, a turn in the tree is not: sixteen in a row
+/// cost no more time than the deeper tree of eight (measured, with the kernel's compiler), and the
+/// tree's own nodes shrink to a sixteenth of an instruction per client.
+const LEAF: usize = 16;
 
 /// A = fold, then `hit` or `miss`. `folds` are sorted and unique.
 pub(super) fn exact(asm: &mut Assembler, folds: &[u32], hit: Label, miss: Label) -> Label {
@@ -116,16 +117,42 @@ fn tree<T>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::instruction::LD_W_ABS;
+    use super::super::interpreter::{check, run};
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn buckets_and_borders_agree(fold in 0..=MASK, buckets in 1_u32..5000) {
-            let bucket = u32::try_from(bucket_of(fold, buckets)).unwrap();
-            prop_assert!(bucket < buckets);
-            prop_assert!(fold <= last_of(bucket, buckets));
-            prop_assert!(bucket == 0 || fold > last_of(bucket - 1, buckets));
+            let bucket = bucket_of(fold, buckets);
+            prop_assert!(bucket < u64::from(buckets));
+            let last = last_of(u32::try_from(bucket).unwrap(), buckets);
+            prop_assert!(fold <= last);
+            prop_assert_eq!(bucket_of(last, buckets), bucket);
+            prop_assert!(last == MASK || bucket_of(last + 1, buckets) == bucket + 1);
+        }
+
+        /// Empty, full and other bitmaps; ranges that are no power of two.
+        #[test]
+        fn coarse_tests_the_bit_of_the_range(
+            bitmaps in prop::collection::vec(
+                prop_oneof![Just(0), Just(u32::MAX), Just(1), Just(1 << 31), any::<u32>()], 1..200),
+            folds in prop::collection::vec(0..=MASK, 50),
+        ) {
+            let mut asm = Assembler::default();
+            let miss = asm.ret(1);
+            let hit = asm.ret(2);
+            let search = coarse(&mut asm, &bitmaps, hit, miss);
+            let start = asm.block(&[(LD_W_ABS, 0)], search);
+            let program = asm.finish(start);
+            prop_assert_eq!(check(&program), Ok(()));
+            let count = u32::try_from(bitmaps.len()).unwrap();
+            for fold in folds {
+                let bitmap = bitmaps[usize::try_from(bucket_of(fold, count)).unwrap()];
+                let expected = 1 + (bitmap >> (fold & 31) & 1);
+                prop_assert_eq!(run(&program, &fold.to_be_bytes(), 0).unwrap().verdict, expected);
+            }
         }
     }
 }

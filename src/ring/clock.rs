@@ -2,22 +2,11 @@
 
 use std::mem::MaybeUninit;
 
-use crate::time::Instant;
+use crate::time::{ClockSample, Instant};
 
 /// The local clocks: CLOCK_MONOTONIC_RAW schedules, CLOCK_REALTIME is what software stamps show.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
-
-/// One moment on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockSample {
-    /// CLOCK_REALTIME, in nanoseconds since 1970.
-    pub realtime_ns: i64,
-    /// CLOCK_MONOTONIC_RAW at that moment.
-    pub steady: Instant,
-    /// At most this far apart were the two readings.
-    pub uncertainty_ns: u32,
-}
 
 impl SystemClock {
     /// The steady clock now.
@@ -83,9 +72,18 @@ fn read_ns(clock: libc::clockid_t) -> i64 {
         libc::clock_gettime(clock, time.as_mut_ptr());
         time.assume_init()
     };
+    timespec_ns(&time).unwrap_or(0)
+}
+
+/// A point in time in nanoseconds, if an i64 holds it.
+#[allow(
+    clippy::useless_conversion,
+    reason = "both members are 32 bits wide on some targets"
+)]
+pub(super) fn timespec_ns(time: &libc::timespec) -> Option<i64> {
     i64::from(time.tv_sec)
-        .saturating_mul(1_000_000_000)
-        .saturating_add(i64::from(time.tv_nsec))
+        .checked_mul(1_000_000_000)?
+        .checked_add(i64::from(time.tv_nsec))
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use super::stamps::StampSource;
 use crate::time::Stamp;
 
 /// Stamps per system call.
-const BATCH: usize = 64;
+const BATCH: usize = BATCH_LENGTH as usize;
+
+const BATCH_LENGTH: libc::c_uint = 64;
 
 /// Buffers for one batch of stamps.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ impl ErrorQueue {
             libc::recvmmsg(
                 fd.as_raw_fd(),
                 messages.as_mut_ptr(),
-                BATCH as _,
+                BATCH_LENGTH,
                 (libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) as _,
                 std::ptr::null_mut(),
             )
@@ -127,9 +129,7 @@ fn pick(stamps: &ScmTimestamping, source: StampSource) -> Option<Stamp> {
         StampSource::Software => software,
         StampSource::Hardware(_) => hardware,
     };
-    let ns = i64::from(time.tv_sec)
-        .checked_mul(1_000_000_000)?
-        .checked_add(i64::from(time.tv_nsec))?;
+    let ns = super::clock::timespec_ns(&time)?;
     (ns != 0).then_some(Stamp::new(source.clock(), ns))
 }
 

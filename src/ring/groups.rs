@@ -1,8 +1,10 @@
 //! Makes the network send PTP our way: link-layer memberships and multicast groups.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::interface::Interface;
 use super::sys;
 
 /// Receives every frame of the link (PACKET_MR_PROMISC), as long as the socket lives.
@@ -36,3 +38,85 @@ fn member(fd: BorrowedFd<'_>, index: u32, kind: libc::c_int, address: [u8; 6]) -
     };
     sys::set_option(fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request)
 }
+
+/// Membership of the PTP multicast groups on one interface, kept as long as this lives: the kernel
+/// answers IGMP and MLD queries, so that snooping switches send the messages our way.
+///
+/// The peer delay groups (224.0.0.107, FF02::6B) are left out: those messages end at the neighbour.
+#[derive(Debug)]
+pub struct GroupMembership {
+    sockets: Vec<OwnedFd>,
+}
+
+impl GroupMembership {
+    /// Joins 224.0.1.129 and FF0x::181. A family that cannot is no error: what went wrong is told as
+    /// one line each.
+    #[must_use]
+    pub fn join(interface: &Interface) -> (Self, Vec<String>) {
+        let mut sockets = Vec::new();
+        let mut warnings = Vec::new();
+        for (protocol, joined) in [
+            ("IPv4 (IGMP)", join_v4(interface.index)),
+            ("IPv6 (MLD)", join_v6(interface.index)),
+        ] {
+            match joined {
+                Ok(socket) => sockets.push(socket),
+                Err(error) => warnings.push(format!(
+                    "{}: the PTP groups of {protocol} were not joined: {error}; switches that snoop may \
+                     keep PTP over it from us",
+                    interface.name
+                )),
+            }
+        }
+        (Self { sockets }, warnings)
+    }
+
+    /// Families joined, 0 to 2.
+    #[must_use]
+    pub fn families(&self) -> usize {
+        self.sockets.len()
+    }
+}
+
+fn join_v4(index: u32) -> io::Result<OwnedFd> {
+    let socket = sys::socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
+    let request = libc::ip_mreqn {
+        imr_multiaddr: libc::in_addr {
+            s_addr: u32::from(PTP_V4).to_be(),
+        },
+        imr_address: libc::in_addr { s_addr: 0 },
+        imr_ifindex: libc::c_int::try_from(index)
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
+    };
+    sys::set_option(
+        socket.as_fd(),
+        libc::IPPROTO_IP,
+        libc::IP_ADD_MEMBERSHIP,
+        &request,
+    )?;
+    Ok(socket)
+}
+
+fn join_v6(index: u32) -> io::Result<OwnedFd> {
+    let socket = sys::socket(libc::AF_INET6, libc::SOCK_DGRAM, 0)?;
+    for scope in SCOPES {
+        let request = libc::ipv6_mreq {
+            ipv6mr_multiaddr: libc::in6_addr {
+                s6_addr: Ipv6Addr::new(0xFF00 | scope, 0, 0, 0, 0, 0, 0, 0x181).octets(),
+            },
+            ipv6mr_interface: index as _,
+        };
+        sys::set_option(
+            socket.as_fd(),
+            libc::IPPROTO_IPV6,
+            libc::IPV6_ADD_MEMBERSHIP,
+            &request,
+        )?;
+    }
+    Ok(socket)
+}
+
+/// IEEE 1588-2019 Annex C.
+const PTP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 129);
+/// IEEE 1588-2019 Annex D: the scopes that FF0x::181 is used with.
+const SCOPES: [u16; 7] = [1, 2, 3, 4, 5, 8, 0xE];

@@ -70,6 +70,8 @@ pub(super) fn each(mut bytes: &[u8], sink: &mut dyn FnMut(LinkNews)) {
                     .map_or(0, |code| i32::from_ne_bytes(*code));
                 sink(LinkNews::Error(code.saturating_neg()));
             }
+            // Bridges send news of their ports under a family of their own, by the same numbers.
+            libc::RTM_NEWLINK | libc::RTM_DELLINK if payload.first() != Some(&UNSPECIFIED) => {}
             libc::RTM_NEWLINK => {
                 if let Some(link) = link(payload) {
                     sink(LinkNews::Is(link));
@@ -171,6 +173,8 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value).into_owned()
 }
 
+/// AF_UNSPEC, as in ifi_family.
+const UNSPECIFIED: u8 = 0;
 /// Bytes of struct ifinfomsg.
 const LINK_HEADER: usize = 16;
 const IFF_UP: u32 = libc::IFF_UP.cast_unsigned();

@@ -1,3 +1,7 @@
 //! `cargo lab`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ptpproxy_lab::lab::main()
+}

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::ValueEnum;
+use serde::Serialize;
 
 use super::config::{Ptp4l, Role};
 use super::program::{Program, TempDir};
@@ -24,7 +26,8 @@ const UP: &str = "gm0";
 const DOWN: &str = "cl0";
 
 /// What PTP is carried by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Transport {
     /// IEEE 802.3, EtherType 0x88F7.
     Ethernet,

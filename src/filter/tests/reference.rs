@@ -1,7 +1,7 @@
 //! The table of the module's documentation once more, written without the generator: a plain parse
 //! and a list of rules, to test the program against.
 
-use super::Spec;
+use super::super::Spec;
 use crate::Side;
 use crate::wire::{ClockIdentity, PortIdentity};
 

@@ -1,0 +1,177 @@
+//! Gateways compared within the same round and transport, then pooled.
+
+use serde::Serialize;
+
+use super::case::{Case, Condition};
+use super::report::Measurement;
+use super::stats::{Spread, Stats};
+
+/// How two gateways compare: ratios and differences of the same round and transport, pooled.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Pooled {
+    /// Pairs that were compared.
+    pub pairs: usize,
+    /// Ratio of the offset's 99th percentiles.
+    pub offset_p99_ratio: Spread,
+    /// Difference of the offset's means, in ns.
+    pub offset_mean_difference_ns: Spread,
+    /// Difference of the path delay's medians, in ns.
+    pub path_delay_difference_ns: Spread,
+}
+
+/// A bar, and whether it was met.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// What else the machine did.
+    pub condition: Condition,
+    /// What is compared, in words.
+    pub what: String,
+    /// The figure, in the bar's unit.
+    pub found: f64,
+    /// The most that it may be.
+    pub bar: f64,
+    /// Whether it is at most the bar.
+    pub good: bool,
+}
+
+impl Pooled {
+    /// `case` against `base`; `None` when they have no round in common.
+    #[must_use]
+    pub fn of(
+        measurements: &[Measurement],
+        condition: Condition,
+        case: Case,
+        base: Case,
+    ) -> Option<Self> {
+        let of_case = |case| {
+            measurements
+                .iter()
+                .filter(move |m| m.condition == condition && m.case == case)
+                .filter_map(|m| m.stats.map(|stats| ((m.round, m.transport), stats)))
+        };
+        let pairs: Vec<(Stats, Stats)> = of_case(case)
+            .filter_map(|(key, stats)| {
+                of_case(base)
+                    .find(|(other, _)| *other == key)
+                    .map(|(_, base)| (stats, base))
+            })
+            .collect();
+        let spread = |figure: fn(&(Stats, Stats)) -> f64| Spread::of(pairs.iter().map(figure));
+        Some(Self {
+            pairs: pairs.len(),
+            offset_p99_ratio: spread(|(a, b)| a.offset_p99_ns / b.offset_p99_ns)?,
+            offset_mean_difference_ns: spread(|(a, b)| a.offset_mean_ns - b.offset_mean_ns)?,
+            path_delay_difference_ns: spread(|(a, b)| a.path_delay_p50_ns - b.path_delay_p50_ns)?,
+        })
+    }
+}
+
+/// What ptpproxy with 50 ms jitter has to meet, medians of pairs.
+#[must_use]
+pub fn verdicts(measurements: &[Measurement], condition: Condition) -> Vec<Verdict> {
+    let case = Case::OursHolding;
+    let against = |base| Pooled::of(measurements, condition, case, base);
+    let verdict = |what: &str, found: f64, bar: f64| Verdict {
+        condition,
+        what: what.to_owned(),
+        found,
+        bar,
+        good: found <= bar,
+    };
+    let mut verdicts = Vec::new();
+    if let Some(direct) = against(Case::Direct) {
+        let (mean, delay) = (
+            direct.offset_mean_difference_ns,
+            direct.path_delay_difference_ns,
+        );
+        verdicts.extend([
+            verdict(
+                "offset p99, times the direct cable's",
+                direct.offset_p99_ratio.median,
+                1.5,
+            ),
+            verdict(
+                "offset mean, us from the direct cable's",
+                mean.median.abs() / 1e3,
+                0.5,
+            ),
+            verdict(
+                "path delay p50, us from the direct cable's",
+                delay.median.abs() / 1e3,
+                1.5,
+            ),
+        ]);
+    }
+    if let Some(tc) = against(Case::Ptp4lTc) {
+        let ratio = tc.offset_p99_ratio.median;
+        verdicts.push(verdict("offset p99, times ptp4l E2E_TC's", ratio, 1.25));
+    }
+    verdicts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ptp4l::Transport;
+
+    fn measurement(round: u32, case: Case, p99: Option<f64>) -> Measurement {
+        let stats = p99.map(|p99| Stats {
+            offset_mean_ns: p99 / 10.0,
+            offset_p50_ns: p99 / 2.0,
+            offset_p99_ns: p99,
+            offset_max_ns: p99,
+            path_delay_p50_ns: 1000.0 + p99,
+        });
+        Measurement {
+            round,
+            condition: Condition::Rest,
+            transport: Transport::Udp4,
+            case,
+            stats,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn only_the_same_round_is_compared() {
+        let all = [
+            measurement(1, Case::Direct, Some(100.0)),
+            measurement(1, Case::OursHolding, Some(120.0)),
+            measurement(2, Case::Direct, Some(1000.0)),
+            measurement(2, Case::OursHolding, Some(1400.0)),
+            measurement(3, Case::Direct, None),
+            measurement(3, Case::OursHolding, Some(9.0)),
+        ];
+        let pooled = Pooled::of(&all, Condition::Rest, Case::OursHolding, Case::Direct).unwrap();
+        assert_eq!(pooled.pairs, 2);
+        assert!((pooled.offset_p99_ratio.median - 1.3).abs() < 1e-9);
+        assert_eq!(pooled.path_delay_difference_ns.max, 400.0);
+        assert_eq!(
+            Pooled::of(&all, Condition::Busy, Case::OursHolding, Case::Direct),
+            None
+        );
+    }
+
+    #[test]
+    fn a_bar_that_is_passed_is_bad() {
+        let good = [
+            measurement(1, Case::Direct, Some(1000.0)),
+            measurement(1, Case::OursHolding, Some(1400.0)),
+        ];
+        assert!(
+            verdicts(&good, Condition::Rest)
+                .iter()
+                .all(|verdict| verdict.good)
+        );
+        let bad = [
+            measurement(1, Case::Direct, Some(1000.0)),
+            measurement(1, Case::OursHolding, Some(9000.0)),
+        ];
+        assert!(
+            verdicts(&bad, Condition::Rest)
+                .iter()
+                .all(|verdict| !verdict.good)
+        );
+        assert_eq!(verdicts(&bad, Condition::Rest).len(), 3);
+    }
+}

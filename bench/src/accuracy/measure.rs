@@ -1,0 +1,108 @@
+//! One measurement: a client behind a gateway, and the samples it prints.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::ptp4l::{Gateway, Rig, Role, Sample, Servo, Transport};
+
+/// Samples that a client takes in a second.
+const RATE: f64 = 16.0;
+/// What a measurement takes besides: to start everything and to hear the first sample.
+const START: Duration = Duration::from_millis(2500);
+
+/// How each measurement is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Time from the client's first sample to the first that counts.
+    pub warm_up: Duration,
+    /// Samples that count.
+    pub samples: usize,
+}
+
+impl Settings {
+    /// What a measurement takes, about.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        START + self.warm_up + self.sampling()
+    }
+
+    fn sampling(&self) -> Duration {
+        Duration::from_secs_f64(self.samples as f64 / RATE)
+    }
+}
+
+/// Measures once.
+///
+/// # Errors
+/// When something does not start, no master is found, or samples stop.
+pub fn measure(gateway: &Gateway, transport: Transport, settings: Settings) -> Result<Vec<Sample>> {
+    let rig = Rig::new(gateway, transport)?;
+    let mut grandmaster = rig.start_grandmaster()?;
+    grandmaster.wait_for("grandmaster role", Duration::from_secs(10), |line| {
+        line.contains("assuming the grand master role")
+            .then_some(())
+    })?;
+    let mut client = rig.start_client(Role::Client(Servo::Measure))?;
+    client.wait_for("first sample", Duration::from_secs(15), Sample::parse)?;
+    thread::sleep(settings.warm_up);
+    let from = client.line_count();
+    // Twice the time: Syncs or responses that were lost leave gaps, and that is worth knowing.
+    let deadline = Instant::now() + settings.sampling() * 2 + Duration::from_secs(5);
+    loop {
+        let lines = client.lines_from(from);
+        let samples: Vec<_> = lines
+            .iter()
+            .filter_map(|line| Sample::parse(line))
+            .collect();
+        if samples.len() >= settings.samples {
+            return Ok(samples.into_iter().take(settings.samples).collect());
+        }
+        if Instant::now() > deadline || client.try_wait()?.is_some() {
+            bail!(
+                "only {} of {} samples came",
+                samples.len(),
+                settings.samples
+            );
+        }
+        thread::sleep(Duration::from_millis(250));
+    }
+}
+
+/// One busy loop per core, until dropped.
+#[derive(Debug)]
+pub struct Busy {
+    stop: Arc<AtomicBool>,
+    loops: Vec<JoinHandle<()>>,
+}
+
+impl Busy {
+    /// Starts the loops.
+    #[must_use]
+    pub fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let busy = |stop: Arc<AtomicBool>| {
+            thread::spawn(move || {
+                let mut count = 0_u64;
+                while !stop.load(Ordering::Relaxed) {
+                    count = std::hint::black_box(count.wrapping_add(1));
+                }
+            })
+        };
+        let loops = (0..cores).map(|_| busy(Arc::clone(&stop))).collect();
+        Self { stop, loops }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for busy in self.loops.drain(..) {
+            let _ = busy.join();
+        }
+    }
+}

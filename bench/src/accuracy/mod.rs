@@ -1,0 +1,19 @@
+//! How good is the time that a client gets through a gateway? The same real clients behind
+//! different gateways, round after round, each compared with a cable of the same round.
+
+mod case;
+mod compare;
+mod machine;
+mod measure;
+mod options;
+mod plot;
+mod report;
+mod stats;
+
+pub use case::{Case, Condition};
+pub use compare::{Pooled, Verdict, verdicts};
+pub use measure::{Busy, Settings, measure};
+pub use options::{Load, Options};
+pub use plot::draw;
+pub use report::{Measurement, Report};
+pub use stats::{Spread, Stats};

@@ -1,0 +1,60 @@
+//! What processes and machine spend, as the kernel counts it.
+
+use std::fs;
+
+/// Nanoseconds on a processor, of all threads of a process; `None` when it is gone.
+#[must_use]
+pub fn cpu_ns(process: u32) -> Option<u64> {
+    let mut total = 0;
+    for thread in fs::read_dir(format!("/proc/{process}/task")).ok()? {
+        let stat = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        total += stat.split(' ').next()?.parse::<u64>().ok()?;
+    }
+    Some(total)
+}
+
+/// Peak resident memory in KiB; `None` when the process is gone.
+#[must_use]
+pub fn peak_rss_kib(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Time that all processors together were busy, in clock ticks of 10 ms; `None` without /proc.
+#[must_use]
+pub fn busy_ticks() -> Option<u64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    busy(stat.lines().next()?)
+}
+
+/// user, nice, system, (idle, iowait,) irq, softirq, steal of proc(5)'s `cpu` line.
+fn busy(line: &str) -> Option<u64> {
+    let fields: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .map_while(|field| field.parse().ok())
+        .collect();
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = fields[..] else {
+        return None;
+    };
+    Some(user + nice + system + irq + softirq + steal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_time_is_not_busy() {
+        assert_eq!(busy("cpu  1 2 4 1000 5000 8 16 32 0 0"), Some(63));
+        assert_eq!(busy("cpu 1 2"), None);
+    }
+
+    #[test]
+    fn this_process_can_be_read() {
+        assert!(cpu_ns(std::process::id()).is_some_and(|ns| ns > 0));
+        assert!(peak_rss_kib(std::process::id()).is_some_and(|kib| kib > 100));
+        assert_eq!(cpu_ns(u32::MAX), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! `cargo lab`: the real forwarder between a simulated grandmaster and a thousand simulated clients.
+//!
+//! * [`options`], [`report`], [`plot`]: what the user says and sees;
+//! * [`run`], [`scene`], [`forwarder`], [`machine`]: one run from network to numbers;
+//! * [`generator`], [`assignment`]: the program's second life in a namespace, as [`grandmaster`] or as
+//!   [`clients`] (with [`exchange`], [`syncs`], [`rogue`]);
+//! * [`frames`], [`view`], [`shape`], [`checksum`], [`station`]: frames, built and read without the
+//!   product's code, since the lab judges it;
+//! * [`port`], [`pacing`], [`clock`]: rings, schedule and time;
+//! * [`arrivals`], [`spread`]: what is counted.
+//!
+//! Every namespace shares one kernel clock, so one-way times are true: a Delay_Req's t4 - t3 less its
+//! correction is what the cables took, plus what the correction got wrong.
+
+pub mod arrivals;
+pub mod assignment;
+pub mod checksum;
+pub mod clients;
+pub mod clock;
+pub mod exchange;
+pub mod forwarder;
+pub mod frames;
+pub mod generator;
+pub mod grandmaster;
+pub mod machine;
+pub mod options;
+pub mod pacing;
+pub mod plot;
+pub mod port;
+pub mod report;
+pub mod rogue;
+pub mod run;
+pub mod scene;
+pub mod shape;
+pub mod spread;
+pub mod station;
+pub mod syncs;
+pub mod view;
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::net::Sandbox;
+use options::{Gateway, Options};
+use report::Report;
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let part = std::env::args()
+        .nth(1)
+        .and_then(|part| generator::play(&part));
+    let result = match part {
+        Some(played) => played.map(|()| ExitCode::SUCCESS),
+        None => lab(&Options::parse()),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("lab: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn lab(options: &Options) -> Result<ExitCode> {
+    if let Err(error) = options.check() {
+        eprintln!("lab: {error:#}");
+        return Ok(ExitCode::from(2));
+    }
+    let binary = match (&options.binary, options.gateway) {
+        (Some(path), _) => path
+            .canonicalize()
+            .with_context(|| format!("--binary {}", path.display()))?,
+        (None, Gateway::Ours) => forwarder::build()?,
+        (None, _) => PathBuf::new(),
+    };
+    let _sandbox = Sandbox::enter()?;
+    let (report, details) = Report::of(options, run::run(options, &binary)?);
+    // Whoever reads the table may have gone away: the files matter still.
+    let _ = report.print(&mut std::io::stdout().lock());
+    if let Some(path) = &options.json {
+        let file = File::create(path).with_context(|| format!("--json {}", path.display()))?;
+        serde_json::to_writer_pretty(BufWriter::new(file), &report)?;
+    }
+    if let Some(path) = &options.plot {
+        plot::draw(path, options, &report, &details)
+            .with_context(|| format!("--plot {}", path.display()))?;
+    }
+    if options.assert_clean && !report.is_clean() {
+        eprintln!("lab: not clean: see what must be 0 above");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}

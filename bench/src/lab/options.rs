@@ -1,0 +1,245 @@
+//! `cargo lab --help`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::{ArgGroup, Parser, ValueEnum};
+
+use super::shape::{Network, Shape};
+
+/// Load test of ptpproxy on a network of its own: a simulated grandmaster, a gateway that runs the
+/// real forwarder, and simulated clients, in network namespaces of this machine joined by virtual cables.
+///
+/// Nothing outside is touched and no privilege is needed. All namespaces share one clock, so every
+/// error in the report is the gateway's own.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo lab", version, max_term_width = 100)]
+#[command(group = ArgGroup::new("pattern").args(["burst", "spread"]))]
+#[command(after_help = "\
+Examples:
+  cargo lab                                          1000 clients, 8 requests a second each
+  cargo lab --gateway direct                         the same over a bare cable: what the lab itself shows
+  cargo lab --jitter 50ms --plot lab.svg             hold up to 50 ms and look at it
+  cargo lab --gateways 4 --foreign 20000 --rogue     a hostile neighbourhood
+  cargo lab --rate 128 --transport udp4 --jitter off as fast as telecom profiles ask for")]
+pub struct Options {
+    /// Simulated clients
+    #[arg(long, value_name = "N", default_value_t = 1000,
+          value_parser = clap::value_parser!(u16).range(1..=60_000))]
+    pub clients: u16,
+
+    /// Delay_Req a second of each client
+    #[arg(long, value_name = "HZ", default_value_t = 8.0)]
+    pub rate: f64,
+
+    /// All clients answer a Sync at once, as many real ones do (default); Sync are sent --rate times a second
+    #[arg(long)]
+    pub burst: bool,
+
+    /// Clients send evenly spread over time
+    #[arg(long)]
+    pub spread: bool,
+
+    /// Sync a second with --spread
+    #[arg(long, value_name = "HZ", default_value_t = 8.0)]
+    pub sync_rate: f64,
+
+    /// How messages travel
+    #[arg(long, value_enum, default_value_t = Network::Ethernet)]
+    pub transport: Network,
+
+    /// VLAN ID of the one 802.1Q tag on every frame
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
+    pub vlan: Option<u16>,
+
+    /// Seconds measured
+    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    pub seconds: f64,
+
+    /// Seconds of traffic before that: counted as sent and answered, but not measured
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub warmup: f64,
+
+    /// Handed to ptpproxy: longest random hold of a Delay_Req, as in 20ms, or `off`; its own default if absent
+    #[arg(long, value_name = "DUR|off")]
+    pub jitter: Option<String>,
+
+    /// Gateways side by side on one upstream segment, each with its share of the clients: each hears the others' as foreign
+    #[arg(long, value_name = "K", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub gateways: u16,
+
+    /// Foreign frames a second on the upstream segment: Delay_Req and Delay_Resp of nobody here
+    #[arg(long, value_name = "PPS", default_value_t = 0.0)]
+    pub foreign: f64,
+
+    /// One station below plays grandmaster: Announce, Sync, Follow_Up and Delay_Resp
+    #[arg(long)]
+    pub rogue: bool,
+
+    /// The grandmaster sends one-step Sync
+    #[arg(long)]
+    pub one_step: bool,
+
+    /// How fast the grandmaster's clock runs, in parts per million
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    pub ppm: f64,
+
+    /// What stands between grandmaster and clients
+    #[arg(long, value_enum, default_value_t = Gateway::Ours)]
+    pub gateway: Gateway,
+
+    /// Further options for ptpproxy, in one string
+    #[arg(
+        long,
+        value_name = "ARGS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    pub proxy_args: String,
+
+    /// The ptpproxy to test; absent: it is built first, in release mode
+    #[arg(long, value_name = "PATH")]
+    pub binary: Option<PathBuf>,
+
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Draw the report (SVG): arrivals, holds, errors
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+
+    /// Exit with status 1 unless every request was answered and nothing foreign, rogue or damaged was delivered
+    #[arg(long)]
+    pub assert_clean: bool,
+
+    /// Measure the whole machine with an idle forwarder first, to tell what the traffic adds
+    #[arg(long)]
+    pub busy_baseline: bool,
+
+    /// Show what the forwarder prints
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// What stands between grandmaster and clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Gateway {
+    /// ptpproxy
+    Ours,
+    /// The kernel's bridge: forwards everything and corrects nothing
+    Bridge,
+    /// Nothing: one cable from grandmaster to clients, the floor of every measure
+    Direct,
+}
+
+impl Gateway {
+    /// The word used in options and reports.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Bridge => "bridge",
+            Self::Direct => "direct",
+        }
+    }
+}
+
+impl Options {
+    /// Whether all clients answer a Sync at once.
+    #[must_use]
+    pub const fn bursts(&self) -> bool {
+        !self.spread
+    }
+
+    /// The outer layers of every frame.
+    #[must_use]
+    pub const fn shape(&self) -> Shape {
+        Shape {
+            network: self.transport,
+            vlan: self.vlan,
+        }
+    }
+
+    /// Refuses what the lab cannot do, in one line.
+    pub fn check(&self) -> Result<()> {
+        let within = |value: f64, low: f64, high: f64| (low..=high).contains(&value);
+        ensure!(
+            within(self.rate, 0.01, 4096.0),
+            "--rate: 0.01 to 4096 a second"
+        );
+        ensure!(
+            within(self.sync_rate, 0.01, 4096.0),
+            "--sync-rate: 0.01 to 4096 a second"
+        );
+        ensure!(
+            within(self.seconds, 0.1, 86_400.0),
+            "--seconds: 0.1 to 86400"
+        );
+        ensure!(within(self.warmup, 0.0, 3600.0), "--warmup: 0 to 3600");
+        ensure!(
+            within(self.foreign, 0.0, 1e6),
+            "--foreign: 0 to 1000000 a second"
+        );
+        ensure!(
+            within(self.ppm, -10_000.0, 10_000.0),
+            "--ppm: -10000 to 10000"
+        );
+        ensure!(
+            self.clients >= self.gateways,
+            "--gateways: at most one for each client"
+        );
+        ensure!(
+            self.gateway != Gateway::Direct || self.gateways == 1,
+            "--gateway direct is one cable: it goes with --gateways 1 only"
+        );
+        ensure!(
+            self.gateway == Gateway::Ours || (self.jitter.is_none() && self.proxy_args.is_empty()),
+            "--jitter and --proxy-args are for ptpproxy: they go with --gateway ours only"
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn options_are_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn what_contradicts_is_refused() {
+        let parse = |args: &[&str]| -> Result<()> {
+            Options::try_parse_from([&["lab"], args].concat())?.check()
+        };
+        assert!(parse(&[]).is_ok());
+        assert!(
+            parse(&[
+                "--gateways",
+                "4",
+                "--foreign",
+                "5e3",
+                "--rogue",
+                "--ppm",
+                "-20"
+            ])
+            .is_ok()
+        );
+        assert!(parse(&["--burst", "--spread"]).is_err());
+        assert!(parse(&["--clients", "2", "--gateways", "3"]).is_err());
+        assert!(parse(&["--gateway", "direct", "--gateways", "2"]).is_err());
+        assert!(parse(&["--gateway", "bridge", "--jitter", "off"]).is_err());
+        assert!(parse(&["--rate", "nan"]).is_err());
+    }
+}

@@ -1,0 +1,107 @@
+//! Who takes part: every simulated station has one number, and all its addresses follow from it.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// What a simulated station does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// The grandmaster.
+    Master = 0x4D,
+    /// One of the clients below the gateways.
+    Client = 0x43,
+    /// Somebody else's client: nothing of it may cross a gateway.
+    Foreign = 0x46,
+    /// A station below a gateway that plays grandmaster.
+    Rogue = 0x52,
+}
+
+/// A simulated station. Identity, MAC and IP addresses carry its role and number, so that a frame
+/// leads back to its station without a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Station {
+    /// What it does.
+    pub role: Role,
+    /// Its number among those of its role.
+    pub number: u16,
+}
+
+impl Station {
+    /// The grandmaster.
+    pub const MASTER: Self = Self::new(Role::Master, 1);
+    /// The station that plays grandmaster from below.
+    pub const ROGUE: Self = Self::new(Role::Rogue, 1);
+
+    /// Station `number` of `role`.
+    #[must_use]
+    pub const fn new(role: Role, number: u16) -> Self {
+        Self { role, number }
+    }
+
+    /// Client `number`.
+    #[must_use]
+    pub const fn client(number: u16) -> Self {
+        Self::new(Role::Client, number)
+    }
+
+    /// Its portIdentity: a clockIdentity made from its MAC address (EUI-64 style), port 1.
+    #[must_use]
+    pub const fn identity(self) -> [u8; 10] {
+        let [a, b, c, d, e, f] = self.mac();
+        [a, b, c, 0xFF, 0xFE, d, e, f, 0, 1]
+    }
+
+    /// The station with this portIdentity; `None` if it is none of the lab's.
+    #[must_use]
+    pub const fn from_identity(identity: &[u8; 10]) -> Option<Self> {
+        let [0x02, role, 0x50, 0xFF, 0xFE, 0, high, low, 0, 1] = *identity else {
+            return None;
+        };
+        let role = match role {
+            0x4D => Role::Master,
+            0x43 => Role::Client,
+            0x46 => Role::Foreign,
+            0x52 => Role::Rogue,
+            _ => return None,
+        };
+        Some(Self::new(role, u16::from_be_bytes([high, low])))
+    }
+
+    /// Its MAC address, locally administered.
+    #[must_use]
+    pub const fn mac(self) -> [u8; 6] {
+        let [high, low] = self.number.to_be_bytes();
+        [0x02, self.role as u8, 0x50, 0, high, low]
+    }
+
+    /// Its IPv4 address.
+    #[must_use]
+    pub const fn ipv4(self) -> Ipv4Addr {
+        let [high, low] = self.number.to_be_bytes();
+        Ipv4Addr::new(10, self.role as u8, high, low)
+    }
+
+    /// Its IPv6 address, link-local.
+    #[must_use]
+    pub const fn ipv6(self) -> Ipv6Addr {
+        Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0x50, self.role as u16, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_leads_back_to_its_station() {
+        for role in [Role::Master, Role::Client, Role::Foreign, Role::Rogue] {
+            for number in [0, 1, 255, 256, u16::MAX] {
+                let station = Station::new(role, number);
+                assert_eq!(Station::from_identity(&station.identity()), Some(station));
+            }
+        }
+        let mut other = Station::MASTER.identity();
+        other[9] = 2;
+        assert_eq!(Station::from_identity(&other), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! What the process asks of the system for itself, and what it has used.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use super::sys::check;
+
+/// Sets how late timers of this thread may fire, in nanoseconds (PR_SET_TIMERSLACK); the default of
+/// 50 us would double a short sweep interval.
+///
+/// # Errors
+/// The system's.
+pub fn set_timer_slack(ns: u64) -> io::Result<()> {
+    let ns = libc::c_ulong::try_from(ns).unwrap_or(libc::c_ulong::MAX);
+    // SAFETY: PR_SET_TIMERSLACK takes one integer.
+    check(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, ns) })
+}
+
+/// Keeps what is in memory now from being paged out. To be called after all is allocated; memory
+/// allocated later is not locked, because a limit on it would then end the process.
+///
+/// # Errors
+/// The system's; EPERM or ENOMEM where RLIMIT_MEMLOCK is too low.
+pub fn lock_memory() -> io::Result<()> {
+    // SAFETY: mlockall takes flags only.
+    check(unsafe { libc::mlockall(libc::MCL_CURRENT) })
+}
+
+/// Gives this thread a real-time priority, 1 to 99 (SCHED_FIFO).
+///
+/// # Errors
+/// The system's; EPERM without CAP_SYS_NICE or RLIMIT_RTPRIO.
+pub fn set_realtime(priority: u8) -> io::Result<()> {
+    // SAFETY: sched_param holds integers only: all zeroes is a valid value.
+    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameters.sched_priority = i32::from(priority);
+    // SAFETY: `parameters` outlives the call; 0 is the calling thread.
+    check(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) })
+}
+
+/// CPU time that this process used so far, in user space and in the kernel.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    usage().map_or(Duration::ZERO, |usage| {
+        duration(usage.ru_utime) + duration(usage.ru_stime)
+    })
+}
+
+/// The most memory that this process held at once, in KiB.
+#[must_use]
+pub fn peak_rss_kib() -> u64 {
+    usage().map_or(0, |usage| u64::try_from(usage.ru_maxrss).unwrap_or(0))
+}
+
+fn usage() -> Option<libc::rusage> {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: getrusage writes one rusage.
+    check(unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) }).ok()?;
+    // SAFETY: zeroed at first and filled by the kernel; it holds integers only.
+    Some(unsafe { usage.assume_init() })
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
+        + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_grows_with_work() {
+        let before = cpu_time();
+        let mut sum = 0_u64;
+        while cpu_time() < before + Duration::from_millis(5) {
+            sum = std::hint::black_box(sum.wrapping_mul(31).wrapping_add(7));
+        }
+        assert!(cpu_time() >= before + Duration::from_millis(5));
+        assert!(peak_rss_kib() > 100);
+    }
+
+    #[test]
+    fn timer_slack_is_taken() {
+        std::thread::spawn(|| {
+            set_timer_slack(1_000).unwrap();
+            // SAFETY: PR_GET_TIMERSLACK takes no argument.
+            assert_eq!(unsafe { libc::prctl(libc::PR_GET_TIMERSLACK) }, 1_000);
+        })
+        .join()
+        .unwrap();
+    }
+}
