@@ -9,7 +9,7 @@ use ptpproxy::core::{Authenticated, ManagementPolicy, OneStep, Settings};
 use ptpproxy::filter::{Instruction, Spec, fit, interpreter};
 use ptpproxy::reason::Reason;
 use ptpproxy::time::{ClockId, Stamp};
-use ptpproxy::wire::{Frame, Lane, MessageType, PortIdentity};
+use ptpproxy::wire::{Address, Frame, Lane, MessageType, PortIdentity};
 
 use crate::frames::*;
 use crate::gateway::{Gateway, MS, Outcome, SECOND};
@@ -116,7 +116,7 @@ struct Script {
     gateway: Gateway,
     settings: Settings,
     /// When requests were heard last, and when they last went up.
-    heard: HashMap<Exchange, u64>,
+    heard: HashMap<(Exchange, Address), u64>,
     asked: HashMap<Exchange, u64>,
     /// Answers that went down since, by master.
     answered: HashMap<(Exchange, PortIdentity), u64>,
@@ -226,7 +226,8 @@ impl Script {
         if frame.message_type() == MessageType::DelayReq && side == Down {
             let kept = matches!(outcome, Outcome::Sent(_) | Outcome::Waits);
             if kept {
-                self.heard.insert(request(&frame), at);
+                self.heard
+                    .insert((request(&frame), frame.destination()), at);
             }
         }
         match &outcome {
@@ -277,7 +278,8 @@ impl Script {
         match (by, kind) {
             (Up, MessageType::DelayReq) => {
                 let key = request(&frame);
-                let heard = self.heard.get(&key).copied().expect("it was heard");
+                let heard = (key, frame.destination());
+                let heard = self.heard.get(&heard).copied().expect("it was heard");
                 assert!(
                     now - heard <= max_hold,
                     "late by {} ns",
