@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use ptpproxy::Side::{self, Down, Up};
 use ptpproxy::core::{Authenticated, ManagementPolicy, OneStep, Settings};
-use ptpproxy::filter::{Spec, fit, interpreter};
+use ptpproxy::filter::{Instruction, Spec, fit, interpreter};
 use ptpproxy::reason::Reason;
 use ptpproxy::time::{ClockId, Stamp};
-use ptpproxy::wire::{Frame, Lane, MessageType, PortIdentity};
+use ptpproxy::wire::{Address, Frame, Lane, MessageType, PortIdentity};
 
 use crate::frames::*;
 use crate::gateway::{Gateway, MS, Outcome, SECOND};
@@ -116,11 +116,14 @@ struct Script {
     gateway: Gateway,
     settings: Settings,
     /// When requests were heard last, and when they last went up.
-    heard: HashMap<Exchange, u64>,
+    heard: HashMap<(Exchange, Address), u64>,
     asked: HashMap<Exchange, u64>,
     /// Answers that went down since, by master.
     answered: HashMap<(Exchange, PortIdentity), u64>,
     seen: usize,
+    /// The kernel's filters by side, and the version of the client table that they were made for.
+    filters: [Vec<Instruction>; 2],
+    version: Option<u64>,
 }
 
 impl Script {
@@ -132,6 +135,8 @@ impl Script {
             asked: HashMap::new(),
             answered: HashMap::new(),
             seen: 0,
+            filters: [Vec::new(), Vec::new()],
+            version: None,
         }
     }
 
@@ -221,7 +226,8 @@ impl Script {
         if frame.message_type() == MessageType::DelayReq && side == Down {
             let kept = matches!(outcome, Outcome::Sent(_) | Outcome::Waits);
             if kept {
-                self.heard.insert(request(&frame), at);
+                self.heard
+                    .insert((request(&frame), frame.destination()), at);
             }
         }
         match &outcome {
@@ -272,7 +278,8 @@ impl Script {
         match (by, kind) {
             (Up, MessageType::DelayReq) => {
                 let key = request(&frame);
-                let heard = self.heard.get(&key).copied().expect("it was heard");
+                let heard = (key, frame.destination());
+                let heard = self.heard.get(&heard).copied().expect("it was heard");
                 assert!(
                     now - heard <= max_hold,
                     "late by {} ns",
@@ -321,24 +328,31 @@ impl Script {
     }
 
     /// Whether the kernel's filter, made for the clients of this moment, lets a frame in.
-    fn kernel_passes(&self, side: Side, bytes: &[u8]) -> bool {
-        let clients: Vec<_> = self.gateway.core.client_identities().collect();
-        let domains = &self.settings.domains;
-        let spec = Spec {
-            side,
-            domains: (!domains.is_empty()).then_some(domains),
-            clients: Some(&clients),
-            watch_second_path: true,
-            sample_one_in: 0,
-            key: [7, 11, 13],
-        };
-        let (program, _) = fit(&spec, 4096).expect("it fits");
+    fn kernel_passes(&mut self, side: Side, bytes: &[u8]) -> bool {
+        let version = self.gateway.core.clients_version();
+        if self.version != Some(version) {
+            let clients: Vec<_> = self.gateway.core.client_identities().collect();
+            let domains = &self.settings.domains;
+            for side in [Up, Down] {
+                let spec = Spec {
+                    side,
+                    domains: (!domains.is_empty()).then_some(domains),
+                    clients: Some(&clients),
+                    watch_second_path: true,
+                    sample_one_in: 0,
+                    key: [7, 11, 13],
+                };
+                self.filters[side as usize] = fit(&spec, 4096).expect("it fits").0;
+            }
+            self.version = Some(version);
+        }
         // The kernel takes the outermost tag out of the data.
         let mut data = bytes.to_vec();
         if matches!(data.get(12..14), Some([0x81, 0x00] | [0x88, 0xA8])) && data.len() >= 18 {
             data.drain(12..16);
         }
-        let run = interpreter::run(&program, &data, 1).expect("a valid program");
+        let run =
+            interpreter::run(&self.filters[side as usize], &data, 1).expect("a valid program");
         run.verdict != 0
     }
 
