@@ -559,6 +559,16 @@ impl Forwarder {
         }
     }
 
+    /// A request of the same client follows this one: it departs at once, or as soon as the pace allows.
+    pub(super) fn hasten(&mut self, frame: FrameRef, now: Instant) {
+        if self.pace.is_some() {
+            // Its place, if it has one, is before that of whoever follows.
+            self.due(frame, now);
+        } else {
+            self.make_ready(frame);
+        }
+    }
+
     /// A held request's moment has come.
     fn due(&mut self, frame: FrameRef, now: Instant) {
         let Some(waiting) = self.store.get_mut(frame) else {
@@ -567,7 +577,8 @@ impl Forwarder {
         let Purpose::Request(held) = &mut waiting.purpose else {
             return;
         };
-        if held.ready {
+        // It may have become ready, or have got a later place, since it was queued for this moment.
+        if held.ready || held.paced && held.due > now {
             return;
         }
         let latest = held.at + self.settings.max_hold;
@@ -582,6 +593,7 @@ impl Forwarder {
                 }
                 Some(at) if at > now => {
                     held.paced = true;
+                    held.due = at;
                     if !self.departures.push(at, frame) {
                         self.discard(frame, Reason::HoldFull);
                     }

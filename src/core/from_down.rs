@@ -89,28 +89,27 @@ impl Forwarder {
         client.request_arrived(arrival.at);
         client.authenticates |= authenticated;
 
-        let window = self.hold_window(row);
-        let latest = arrival.at + self.settings.max_hold;
-        let mut due = arrival.at.plus_nanos(self.draw(window)).max(now);
-        let mut paced = false;
-        if window == 0 {
-            match self.book(now, latest) {
-                Some(at) => {
-                    paced = true;
-                    due = at;
-                }
-                None => return Verdict::Drop(Reason::MaxRate),
-            }
-        }
-
         // A client's requests keep their order: one that still waits departs at once.
         let earlier = self
             .clients
             .get_mut(row)
-            .and_then(|client| client.held.take());
+            .and_then(|client| client.held)
+            .filter(|&frame| self.store.get(frame).is_some());
         if let Some(earlier) = earlier {
-            self.make_ready(earlier);
+            self.hasten(earlier, now);
         }
+
+        let window = self.hold_window(row);
+        let latest = arrival.at + self.settings.max_hold;
+        let mut due = arrival.at.plus_nanos(self.draw(window));
+        let paced = window == 0 || due <= now;
+        if paced {
+            match self.book(now, latest) {
+                Some(at) => due = at,
+                None => return Verdict::Drop(Reason::MaxRate),
+            }
+        }
+
         let hold = due > now || earlier.is_some();
         let (open, before) = match self.clients.get_mut(row) {
             Some(client) => client.open_request(key, arrival.at, Progress::Held),
