@@ -460,7 +460,9 @@ impl Forwarder {
 
     /// Queues a held request; false when the queue is full.
     pub(super) fn hold_until(&mut self, due: Instant, frame: FrameRef) -> bool {
-        self.departures.push(due, frame)
+        let store = &self.store;
+        self.departures
+            .push(due, frame, |due, frame| store.awaits(frame, due))
     }
 
     /// Drops a waiting frame.
@@ -594,7 +596,7 @@ impl Forwarder {
                 Some(at) if at > now => {
                     held.paced = true;
                     held.due = at;
-                    if !self.departures.push(at, frame) {
+                    if !self.hold_until(at, frame) {
                         self.discard(frame, Reason::HoldFull);
                     }
                     return;

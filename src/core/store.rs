@@ -123,6 +123,13 @@ impl FrameStore {
         ))
     }
 
+    /// Whether a frame is a request that waits for this very moment.
+    pub(crate) fn awaits(&self, frame: FrameRef, due: Instant) -> bool {
+        self.live(frame).is_some_and(|waiting| {
+            matches!(&waiting.purpose, Purpose::Request(held) if held.due == due && !held.ready)
+        })
+    }
+
     /// A waiting frame's particulars, unless it has gone.
     pub(crate) fn get_mut(&mut self, frame: FrameRef) -> Option<&mut Waiting> {
         if self.generations[frame.cell as usize] != frame.generation {
