@@ -583,7 +583,7 @@ impl Forwarder {
         if held.ready || held.paced && held.due > now {
             return;
         }
-        let latest = held.at + self.settings.max_hold;
+        let latest = held.at + self.settings.longest_hold();
         if !held.paced
             && let Some(pace) = &mut self.pace
         {
@@ -615,7 +615,7 @@ impl Forwarder {
         egress: Side,
         now: Instant,
     ) -> Result<Token, Reason> {
-        if now.since(held.at) > self.settings.max_hold {
+        if now.since(held.at) > self.settings.stale_after() {
             self.tell_limit(Reason::Stale, now);
             return Err(Reason::Stale);
         }

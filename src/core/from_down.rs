@@ -21,8 +21,6 @@ use crate::wire::{Address, Frame, MessageType, PortIdentity};
 
 /// Until the grandmaster's rate is known, nobody is held longer.
 const EARLY_HOLD_NS: u64 = 5_000_000;
-/// A hold ends at least this long before its message would be stale, or a tenth of `--max-hold`.
-const STALE_MARGIN: Duration = Duration::from_millis(1);
 /// Management requests a second that pass, and those to everybody.
 const MANAGEMENT_RATE: u32 = 100;
 const ALL_ONES_RATE: u32 = 1;
@@ -59,7 +57,7 @@ impl Forwarder {
 
     /// A client's Delay_Req: it goes up, now or at a random moment.
     fn request(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
-        let rx = match fresh_stamp(arrival, self.settings.max_hold) {
+        let rx = match fresh_stamp(arrival, self.settings.stale_after()) {
             Ok(rx) => rx,
             Err(reason) => return Verdict::Drop(reason),
         };
@@ -100,7 +98,12 @@ impl Forwarder {
         }
 
         let window = self.hold_window(row);
-        let latest = arrival.at + self.settings.max_hold;
+        // What is authenticated cannot be corrected: it goes now or never.
+        let latest = if authenticated {
+            now
+        } else {
+            arrival.at + self.settings.longest_hold()
+        };
         let mut due = arrival.at.plus_nanos(self.draw(window));
         let paced = window == 0 || due <= now;
         if paced {
@@ -205,8 +208,7 @@ impl Forwarder {
         if !client.served || client.authenticates {
             return 0;
         }
-        let margin = STALE_MARGIN.min(settings.max_hold / 10);
-        let mut window = nanos(settings.jitter.min(settings.max_hold - margin));
+        let mut window = nanos(settings.jitter.min(settings.longest_hold()));
         if let Some(share) = settings.jitter_share {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -436,8 +438,8 @@ pub(super) fn forward(arrival: &Arrival) -> Verdict {
 }
 
 /// The receive stamp of an event message that may still be sent on.
-pub(super) fn fresh_stamp(arrival: &Arrival, max_hold: Duration) -> Result<Stamp, Reason> {
-    if arrival.now.since(arrival.at) > max_hold {
+pub(super) fn fresh_stamp(arrival: &Arrival, stale_after: Duration) -> Result<Stamp, Reason> {
+    if arrival.now.since(arrival.at) > stale_after {
         return Err(Reason::Stale);
     }
     arrival.stamp

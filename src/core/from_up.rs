@@ -65,7 +65,7 @@ impl Forwarder {
             Some((_, SyncProgress::SecondPath)) => return Err(Reason::SecondPath),
             Some(_) => return Err(Reason::Duplicate),
         };
-        let rx = match fresh_stamp(arrival, self.settings.max_hold) {
+        let rx = match fresh_stamp(arrival, self.settings.stale_after()) {
             Ok(rx) => rx,
             Err(reason) => {
                 // Its Follow_Up must not pass either.

@@ -11,6 +11,12 @@ use ptpproxy_lab::sim::{
 
 use crate::common::*;
 
+/// As many as PROPTEST_CASES says.
+fn cases() -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(96)
+}
+
 fn share(most: f64) -> impl Strategy<Value = f64> {
     prop_oneof![2 => Just(0.0), 1 => 0.0..most]
 }
@@ -176,7 +182,7 @@ proptest! {
     #![proptest_config(ProptestConfig {
         max_shrink_iters: 400,
         failure_persistence: None,
-        ..ProptestConfig::with_cases(96)
+        ..ProptestConfig::with_cases(cases())
     })]
 
     #[test]
