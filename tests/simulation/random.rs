@@ -65,6 +65,11 @@ prop_compose! {
     }
 }
 
+/// Less than a millisecond may pass for a slew while nothing comes, unless the kernel tells of it.
+fn noticed(action: &Action) -> bool {
+    !matches!(action, Action::StepLocal(ns) if ns.unsigned_abs() < MS)
+}
+
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         prop_oneof![
@@ -153,6 +158,7 @@ prop_compose! {
         wake_ns in prop_oneof![Just((5_000, 30_000)), Just((3_000, 2 * MS))],
         script in prop::collection::vec((500 * MS..3 * SECOND, action()), 0..6),
     ) -> Scenario {
+        let told_when_set = told_when_set || !script.iter().all(|(_, action)| noticed(action));
         Scenario {
             seed,
             settings,
