@@ -105,6 +105,9 @@ impl Forwarder {
             arrival.at + self.settings.longest_hold()
         };
         let mut due = arrival.at.plus_nanos(self.draw(window));
+        if let Some(place) = earlier.and_then(|frame| self.store.place(frame)) {
+            due = due.max(place);
+        }
         let paced = window == 0 || due <= now;
         if paced {
             match self.book(now, latest) {

@@ -123,6 +123,14 @@ impl FrameStore {
         ))
     }
 
+    /// The moment that a request still waits for.
+    pub(crate) fn place(&self, frame: FrameRef) -> Option<Instant> {
+        match &self.live(frame)?.purpose {
+            Purpose::Request(held) if !held.ready => Some(held.due),
+            _ => None,
+        }
+    }
+
     /// Whether a frame is a request that waits for this very moment.
     pub(crate) fn awaits(&self, frame: FrameRef, due: Instant) -> bool {
         self.live(frame).is_some_and(|waiting| {
