@@ -42,9 +42,10 @@ impl Forwarder {
             MessageType::Signaling => self.signaling_from_client(frame, arrival),
             MessageType::Management => self.management_from_below(frame, arrival),
             MessageType::Sync => Verdict::Drop(self.sync_from_below(frame, arrival.now)),
-            MessageType::FollowUp | MessageType::Announce | MessageType::DelayResp => {
-                Verdict::Drop(Reason::MasterBelow)
+            MessageType::FollowUp | MessageType::Announce => {
+                Verdict::Drop(self.time_from_below(frame, arrival.now))
             }
+            MessageType::DelayResp => Verdict::Drop(Reason::MasterBelow),
             MessageType::PdelayReq => {
                 self.tell_peer_delay(frame.port_identity(), frame.lane());
                 Verdict::Drop(Reason::PeerDelay)
@@ -365,13 +366,7 @@ impl Forwarder {
 
     /// A Sync from below is never forwarded; one of our own master tells of a second path.
     fn sync_from_below(&mut self, frame: &Frame<'_>, now: Instant) -> Reason {
-        let master = MasterKey {
-            sender: frame.port_identity(),
-            domain: frame.domain(),
-            sdo: frame.major_sdo_id(),
-            lane: frame.lane(),
-        };
-        let Some(master) = self.masters.find(&master) else {
+        let Some(master) = self.master_above(frame) else {
             return Reason::MasterBelow;
         };
         let key = self.sync_key(frame);
@@ -398,8 +393,27 @@ impl Forwarder {
         if let Some(frame) = orphan {
             self.discard(frame, Reason::SecondPath);
         }
-        self.second_path_found(Side::Down, now);
+        self.second_path_found_below(now);
         Reason::SecondPath
+    }
+
+    /// Whatever else a master says, it is not forwarded from below either.
+    fn time_from_below(&mut self, frame: &Frame<'_>, now: Instant) -> Reason {
+        if self.master_above(frame).is_none() {
+            return Reason::MasterBelow;
+        }
+        self.second_path_found_below(now);
+        Reason::SecondPath
+    }
+
+    /// The row of this message's sender, if it is known from above.
+    fn master_above(&self, frame: &Frame<'_>) -> Option<u32> {
+        self.masters.find(&MasterKey {
+            sender: frame.port_identity(),
+            domain: frame.domain(),
+            sdo: frame.major_sdo_id(),
+            lane: frame.lane(),
+        })
     }
 
     /// What a Follow_Up shares with its Sync.

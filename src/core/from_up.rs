@@ -226,7 +226,17 @@ impl Forwarder {
         match progress {
             SyncProgress::Departed(ns) => {
                 let correction = residence::scaled(ns, self.ratio(master));
-                Ok(corrected(arrival, correction))
+                if !self.sync_may_cross() {
+                    return Ok(corrected(arrival, correction));
+                }
+                let kept = self
+                    .keep(frame, arrival, Purpose::General { master })
+                    .ok_or(Reason::HoldFull)?;
+                if let Some(waiting) = self.store.get_mut(kept) {
+                    waiting.edit.correction = correction;
+                }
+                self.await_crossing(kept, row, self.syncs.generation(row));
+                Ok(Verdict::Wait)
             }
             SyncProgress::InFlight(slot) => {
                 let kept = self

@@ -116,6 +116,9 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             sent: 0,
             more: below.more || above.more,
         };
+        if !turn.more {
+            brain.core.all_read(now);
+        }
         for _ in 0..ROUNDS {
             brain.fill(up, down, now);
             if up.queued() + down.queued() == 0 {
