@@ -45,6 +45,9 @@ const CROSSINGS: usize = 1024;
 const SWEEP_NS: u64 = 5_000_000_000;
 /// Residences beyond this are not believed.
 const LONGEST_RESIDENCE_NS: i64 = 4_000_000_000;
+/// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
+/// by half the hold, and an edit would break its integrity check.
+pub(super) const UNHELD: Duration = Duration::from_millis(1);
 /// Events kept for the log until they are taken.
 const EVENTS: usize = 64;
 /// Peer delay clients that are remembered as told.
@@ -717,6 +720,9 @@ impl Forwarder {
         };
         if progress == Progress::Held {
             open.set_progress(Progress::InFlight);
+        }
+        if now.since(held.at) > UNHELD {
+            open.set_held();
         }
         open.residence_or_flight = slot;
         open.since = now;

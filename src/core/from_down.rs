@@ -6,7 +6,7 @@ use crate::Side;
 use crate::core::clients::{Client, ClientKey};
 use crate::core::event::Event;
 use crate::core::foreign::HeardAbove;
-use crate::core::forwarder::Forwarder;
+use crate::core::forwarder::{Forwarder, UNHELD};
 use crate::core::in_flight::Owner;
 use crate::core::management::ManagementKey;
 use crate::core::masters::MasterKey;
@@ -195,6 +195,9 @@ impl Forwarder {
             open.set_progress(Progress::InFlight);
             open.residence_or_flight = slot;
             open.since = arrival.now;
+            if arrival.now.since(arrival.at) > UNHELD {
+                open.set_held();
+            }
         }
         let change = Edit {
             complete_checksum: arrival.checksum_unfinished,

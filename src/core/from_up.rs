@@ -24,9 +24,6 @@ mod action {
     pub(super) const ACKNOWLEDGE: u8 = 4;
 }
 
-/// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
-/// by half the hold, and an edit would break its integrity check.
-const UNHELD_NS: u32 = 1_000_000;
 /// A Follow_Up that we make: 44 octets of PTP, and the headers and tags of its Sync.
 const LARGEST_FOLLOW_UP: usize = 512;
 
@@ -370,6 +367,7 @@ impl Forwarder {
             None => return Err(Reason::Duplicate),
         }
         let (waited_for, since) = (open.residence_or_flight, open.since);
+        let held = open.was_held();
         client.master = master_number;
         if first {
             client.answered = client.answered.saturating_add(1);
@@ -378,7 +376,7 @@ impl Forwarder {
             self.counters.answered += 1;
         }
         if frame.authenticated() || progress == Progress::Untouched {
-            return self.authenticated_response(row, progress, waited_for, arrival);
+            return self.authenticated_response(row, progress, held, arrival);
         }
         if progress == Progress::InFlight {
             let kept = self
@@ -408,13 +406,12 @@ impl Forwarder {
         &mut self,
         row: u32,
         progress: Progress,
-        residence_ns: u32,
+        held: bool,
         arrival: &Arrival,
     ) -> Result<Verdict, Reason> {
         if let Some(client) = self.clients.get_mut(row) {
             client.authenticates = true;
         }
-        let held = progress == Progress::Departed && residence_ns > UNHELD_NS;
         if held || self.settings.authenticated == Authenticated::Drop {
             return Err(Reason::Authenticated);
         }

@@ -224,6 +224,7 @@ impl World {
                 }
             }
             Action::StepMaster(master, ns) => self.masters[master].clock.step(at, ns),
+            Action::SignAnswers(master, signs) => self.masters[master].signs = signs,
             Action::FreezeMaster(master) => self.masters[master].clock.freeze(at),
             Action::Stop(ns) => {
                 for gateway in &mut self.gateways {
@@ -318,13 +319,13 @@ impl World {
             transport: request.lane().transport(),
             vlan: request.lane().vlans()[0].unwrap_or(0),
         };
-        let template = Template::new(
-            MessageType::DelayResp,
-            way,
-            master.model.domain,
-            station,
-            to,
-        );
+        let make = if master.signs {
+            Template::signed
+        } else {
+            Template::new
+        };
+        let domain = master.model.domain;
+        let template = make(MessageType::DelayResp, way, domain, station, to);
         let mut bytes = self.buffers.copy(&template.bytes);
         template.answer(&mut bytes, request, master.clock.read(at));
         bytes
