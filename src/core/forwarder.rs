@@ -90,6 +90,8 @@ pub struct Forwarder {
     last_sweep: Option<Instant>,
     /// How often the local clock has jumped.
     jumps: u32,
+    /// How often the clocks were read.
+    pub(super) readings: u32,
     /// The moment of the last [`Forwarder::advance`].
     present: Instant,
 }
@@ -128,6 +130,7 @@ impl Forwarder {
             peer_delay_told: Vec::with_capacity(PEER_DELAY_TOLD),
             last_sweep: None,
             jumps: 0,
+            readings: 0,
             present: Instant::default(),
             settings,
         }
@@ -404,8 +407,16 @@ impl Forwarder {
         self.settle(&flight, Err(reason));
     }
 
-    /// The local clock jumped: stamps of what is in flight are ambiguous.
+    /// The clocks were read, and the local one had not jumped.
+    pub const fn clocks_read(&mut self) {
+        self.readings = self.readings.wrapping_add(1);
+    }
+
+    /// The local clock jumped since [`Forwarder::clocks_read`]: stamps of what is in flight are ambiguous,
+    /// and so are those of what was read since then.
     pub fn clock_stepped(&mut self) {
+        self.store.mark_ambiguous(self.readings);
+        self.readings = self.readings.wrapping_add(1);
         self.jumps = self.jumps.wrapping_add(1);
         self.tell(Event::ClockStep);
     }
@@ -686,6 +697,9 @@ impl Forwarder {
         if now.since(held.at) > self.settings.stale_after() {
             self.tell_limit(Reason::Stale, now);
             return Err(Reason::Stale);
+        }
+        if held.ambiguous && held.rx.clock() == ClockId::Steady {
+            return Err(Reason::ClockStep);
         }
         let Some(client) = self.clients.same_mut(held.client, held.client_generation) else {
             return Err(Reason::NotOurClient);

@@ -131,6 +131,8 @@ impl Forwarder {
                 client_generation: generation,
                 open,
                 sequence_id: key.sequence_id,
+                reading: self.readings,
+                ambiguous: false,
                 due,
                 paced,
                 ready: false,

@@ -28,6 +28,10 @@ pub(crate) struct HeldRequest {
     pub(crate) client_generation: u32,
     pub(crate) open: u8,
     pub(crate) sequence_id: u16,
+    /// How often the clocks had been read before it was.
+    pub(crate) reading: u32,
+    /// The local clock jumped while it was read: its receive stamp may be from before or after.
+    pub(crate) ambiguous: bool,
     /// When it departs.
     pub(crate) due: Instant,
     /// It already has its place in the queue of `--max-rate`.
@@ -121,6 +125,15 @@ impl FrameStore {
             &self.bytes[start..start + usize::from(waiting.len)],
             waiting,
         ))
+    }
+
+    /// Marks the requests that came after this reading of the clocks as ambiguous.
+    pub(crate) fn mark_ambiguous(&mut self, reading: u32) {
+        for waiting in self.waiting.iter_mut().flatten() {
+            if let Purpose::Request(held) = &mut waiting.purpose {
+                held.ambiguous |= held.reading == reading;
+            }
+        }
     }
 
     /// The moment that a request still waits for.

@@ -47,6 +47,8 @@ impl<C: Clock> Brain<C> {
         if self.watch.observe(sample) || was_set {
             self.ambiguous = [true; 2];
             self.core.clock_stepped();
+        } else {
+            self.core.clocks_read();
         }
         sample.steady
     }

@@ -318,6 +318,10 @@ fn signed_answers_to_held_requests_do_not_pass() {
         scenario.up_port.tx_late = (late, 8 * MS);
         let sign = |n: u64| Action::SignAnswers(0, n % 2 == 0);
         scenario.script = (0..6).map(|n| ((4 + n) * SECOND, sign(n))).collect();
+        // Requests that wait unread are no better.
+        let stop = Action::Stop(60 * MS);
+        let stops = (0..6).map(|n| (4_500 * MS + n * SECOND, stop));
+        scenario.script.extend(stops);
         let world = after(10, scenario);
         assert_sound(&world);
         assert!(dropped(&world, Reason::Authenticated) > 10);
