@@ -101,6 +101,12 @@ impl ClockWatch {
         false
     }
 
+    /// CLOCK_REALTIME was set by too little to be told from a slew: its rate is not to be learnt from that.
+    pub fn was_set(&mut self) {
+        self.past.clear();
+        self.anchor = self.last;
+    }
+
     /// The stamp on the steady clock if it was taken by CLOCK_REALTIME; others stay what they are.
     /// `None` before the first reading.
     #[must_use]
