@@ -304,6 +304,9 @@ impl Forwarder {
     /// When [`Forwarder::advance`] or [`Forwarder::all_read`] has something to do next.
     #[must_use]
     pub fn next_wake(&mut self) -> Option<Instant> {
+        if self.next_egress().is_some() {
+            return Some(self.present);
+        }
         [
             self.departures.next_due(),
             self.in_flight.next_deadline(),
