@@ -5,6 +5,8 @@
 //! that a slew during a hold does no harm. A jump between two readings is reported: stamps taken
 //! around it are ambiguous.
 
+use std::collections::VecDeque;
+
 use crate::time::{ClockId, ClockSample, Stamp};
 
 #[derive(Clone, Copy)]
@@ -15,9 +17,10 @@ struct Reading {
 }
 
 /// Translates stamps, and notices when CLOCK_REALTIME jumps.
-#[derive(Default)]
 pub struct ClockWatch {
     last: Option<Reading>,
+    /// Readings before that, the oldest first: a stamp may come long after it was taken.
+    past: VecDeque<Reading>,
     /// Start of the current baseline of the slope.
     anchor: Option<Reading>,
     /// Rate of CLOCK_REALTIME against the steady clock, less one.
@@ -32,6 +35,20 @@ const SLACK_NS: f64 = 300.0;
 const GOOD_NS: u32 = 200;
 /// Length of the slope's baseline.
 const BASELINE_NS: i64 = 500_000_000;
+/// Readings that are remembered, and how far they are apart at least.
+const PAST: usize = 128;
+const PAST_SPACING_NS: i64 = 1_000_000;
+
+impl Default for ClockWatch {
+    fn default() -> Self {
+        Self {
+            last: None,
+            past: VecDeque::with_capacity(PAST),
+            anchor: None,
+            slope: 0.0,
+        }
+    }
+}
 
 impl ClockWatch {
     /// Takes a reading; true if CLOCK_REALTIME jumped since the last one.
@@ -51,16 +68,15 @@ impl ClockWatch {
         let deviation = to_f64(now.offset_ns.saturating_sub(expected)).abs();
         let allowed = MAX_SLEW * elapsed + SLACK_NS + f64::from(sample.uncertainty_ns);
         if deviation > allowed {
-            *self = Self {
-                last: Some(now),
-                anchor: Some(now),
-                slope: self.slope,
-            };
+            self.last = Some(now);
+            self.anchor = Some(now);
+            self.past.clear();
             return true;
         }
         let uncertainty = f64::from(sample.uncertainty_ns);
         // A poor reading is still better than a line that it proves to be off.
         if sample.uncertainty_ns <= GOOD_NS || deviation > uncertainty || elapsed > 1e9 {
+            self.remember(last);
             self.last = Some(now);
             if let Some(anchor) = self.anchor {
                 let span = now.steady_ns.saturating_sub(anchor.steady_ns);
@@ -74,6 +90,12 @@ impl ClockWatch {
         false
     }
 
+    /// CLOCK_REALTIME was set by too little to be told from a slew: its rate is not to be learnt from that.
+    pub fn was_set(&mut self) {
+        self.past.clear();
+        self.anchor = self.last;
+    }
+
     /// The stamp on the steady clock if it was taken by CLOCK_REALTIME; others stay what they are.
     /// `None` before the first reading.
     #[must_use]
@@ -83,11 +105,42 @@ impl ClockWatch {
         }
         let last = self.last?;
         let about = stamp.as_nanos().checked_sub(last.offset_ns)?;
-        let offset = self.offset_at(last, about);
+        // A second look, since the offset may have been another then.
+        let about = stamp
+            .as_nanos()
+            .checked_sub(self.offset_then(last, about))?;
+        let offset = self.offset_then(last, about);
         Some(Stamp::new(
             ClockId::Steady,
             stamp.as_nanos().checked_sub(offset)?,
         ))
+    }
+
+    fn remember(&mut self, reading: Reading) {
+        let far = self
+            .past
+            .back()
+            .is_none_or(|newest| reading.steady_ns - newest.steady_ns >= PAST_SPACING_NS);
+        if far {
+            if self.past.len() == PAST {
+                self.past.pop_front();
+            }
+            self.past.push_back(reading);
+        }
+    }
+
+    /// Between two readings the line through both holds; outside of them the slope.
+    fn offset_then(&self, last: Reading, steady_ns: i64) -> i64 {
+        let mut later = last;
+        if steady_ns < last.steady_ns {
+            for &reading in self.past.iter().rev() {
+                if reading.steady_ns <= steady_ns {
+                    return between(reading, later, steady_ns);
+                }
+                later = reading;
+            }
+        }
+        self.offset_at(later, steady_ns)
     }
 
     fn offset_at(&self, last: Reading, steady_ns: i64) -> i64 {
@@ -96,6 +149,17 @@ impl ClockWatch {
         let drift = (self.slope * elapsed).round() as i64;
         last.offset_ns.saturating_add(drift)
     }
+}
+
+fn between(earlier: Reading, later: Reading, steady_ns: i64) -> i64 {
+    let span = later.steady_ns.saturating_sub(earlier.steady_ns);
+    if span <= 0 {
+        return earlier.offset_ns;
+    }
+    let share = to_f64(steady_ns.saturating_sub(earlier.steady_ns)) / to_f64(span);
+    #[expect(clippy::cast_possible_truncation, reason = "rounded; saturates")]
+    let drift = (to_f64(later.offset_ns.saturating_sub(earlier.offset_ns)) * share).round() as i64;
+    earlier.offset_ns.saturating_add(drift)
 }
 
 #[expect(
@@ -145,6 +209,26 @@ mod tests {
         // A step of 20 us is reported, once.
         assert!(watch.observe(sample(2_001_000_000, now + 1_000_400 + 20_000)));
         assert!(!watch.observe(sample(2_002_000_000, now + 2_000_800 + 20_000)));
+    }
+
+    #[test]
+    fn a_stamp_that_comes_late_is_translated_by_what_held_when_it_was_taken() {
+        let mut watch = ClockWatch::default();
+        let (mut real, mut taken) = (5_000_000_000.0, 0.0);
+        // A slew of 500 ppm begins; the slope has not seen it yet.
+        for ms in 0..700_u64 {
+            if ms == 640 {
+                taken = real;
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "test")]
+            let jumped = watch.observe(sample(ms * 1_000_000, real as i64));
+            assert!(!jumped, "at {ms} ms");
+            real += 1_000_000.0 * if ms < 600 { 1.0 } else { 1.0 + 500e-6 };
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "test")]
+        let stamp = Stamp::new(ClockId::Realtime, taken as i64);
+        let steady = watch.translate(stamp).expect("read before");
+        assert!((steady.as_nanos() - 640_000_000).abs() < 10, "{steady:?}");
     }
 
     #[test]

@@ -13,7 +13,8 @@ struct Entry {
     order: u64,
 }
 
-/// A queue by time. Frames that have gone meanwhile are left in it and skipped by the caller.
+/// A queue by time. Frames that have gone meanwhile are left in it, and skipped by the caller, until
+/// it is full of them.
 pub(crate) struct Departures {
     heap: BinaryHeap<Reverse<(Entry, KeptRef)>>,
     order: u64,
@@ -51,10 +52,20 @@ impl Departures {
         }
     }
 
-    /// Adds a frame; false when the queue is full.
-    pub(crate) fn push(&mut self, due: Instant, frame: FrameRef) -> bool {
+    /// Adds a frame; false when the queue is full of entries that still `count`.
+    pub(crate) fn push(
+        &mut self,
+        due: Instant,
+        frame: FrameRef,
+        counts: impl Fn(Instant, FrameRef) -> bool,
+    ) -> bool {
         if self.heap.len() >= self.capacity {
-            return false;
+            // Twice as many as can wait: each time at least half of them go.
+            self.heap
+                .retain(|Reverse((entry, frame))| counts(entry.due, frame.0));
+            if self.heap.len() >= self.capacity {
+                return false;
+            }
         }
         let order = self.order;
         self.order += 1;

@@ -37,14 +37,30 @@ const IN_FLIGHT: u32 = 8192;
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// A second path is gone when nothing told of it for this long.
 const SECOND_PATH_MEMORY: Duration = Duration::from_secs(10);
+/// While there is a second path below, a Follow_Up waits this long to see whether its Sync came by that
+/// path too: two gateways that send it at the same moment hear of each other only after that.
+const CROSSING_NS: u64 = 2_000_000;
+/// Follow_Ups that wait so at once.
+const CROSSINGS: usize = 1024;
 /// The whole client table is looked at for silent clients once in this time.
 const SWEEP_NS: u64 = 5_000_000_000;
 /// Residences beyond this are not believed.
 const LONGEST_RESIDENCE_NS: i64 = 4_000_000_000;
+/// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
+/// by half the hold, and an edit would break its integrity check.
+pub(super) const UNHELD: Duration = Duration::from_millis(1);
 /// Events kept for the log until they are taken.
 const EVENTS: usize = 64;
 /// Peer delay clients that are remembered as told.
 const PEER_DELAY_TOLD: usize = 32;
+
+/// A Follow_Up that waits for a copy of its Sync from below.
+struct Crossing {
+    until: Instant,
+    frame: FrameRef,
+    entry: u32,
+    generation: u32,
+}
 
 /// The forwarder: policy, holds and corrections.
 pub struct Forwarder {
@@ -69,10 +85,17 @@ pub struct Forwarder {
     events: VecDeque<Event>,
     told: [Option<Instant>; Reason::ALL.len()],
     second_path: Option<Instant>,
+    /// When a message of a master above was last heard below.
+    second_path_below: Option<Instant>,
+    crossings: VecDeque<Crossing>,
     peer_delay_told: Vec<PortIdentity>,
     last_sweep: Option<Instant>,
     /// How often the local clock has jumped.
     jumps: u32,
+    /// How often the clocks were read.
+    pub(super) readings: u32,
+    /// The moment of the last [`Forwarder::advance`].
+    present: Instant,
 }
 
 impl Forwarder {
@@ -105,9 +128,13 @@ impl Forwarder {
             events: VecDeque::with_capacity(EVENTS),
             told: [None; Reason::ALL.len()],
             second_path: None,
+            second_path_below: None,
+            crossings: VecDeque::with_capacity(CROSSINGS),
             peer_delay_told: Vec::with_capacity(PEER_DELAY_TOLD),
             last_sweep: None,
             jumps: 0,
+            readings: 0,
+            present: Instant::default(),
             settings,
         }
     }
@@ -257,6 +284,7 @@ impl Forwarder {
 
     /// Lets time pass: what is due becomes ready to depart, what waited in vain is dropped.
     pub fn advance(&mut self, now: Instant) {
+        self.present = now;
         while let Some(frame) = self.departures.pop_due(now) {
             self.due(frame, now);
         }
@@ -280,17 +308,37 @@ impl Forwarder {
             .is_some_and(|since| now.since(since) > SECOND_PATH_MEMORY)
         {
             self.second_path = None;
+            self.second_path_below = None;
             self.tell(Event::SecondPathGone);
         }
     }
 
-    /// When [`Forwarder::advance`] has something to do next.
+    /// Everything that had arrived was read: Follow_Ups that waited for that may leave.
+    pub fn all_read(&mut self, now: Instant) {
+        while self.crossings.front().is_some_and(|next| next.until <= now) {
+            let Some(crossing) = self.crossings.pop_front() else {
+                return;
+            };
+            let sync = self.syncs.same_mut(crossing.entry, crossing.generation);
+            match sync.map(|sync| sync.progress) {
+                Some(SyncProgress::Departed(_)) => self.ready.push_back(crossing.frame),
+                Some(SyncProgress::SecondPath) => self.discard(crossing.frame, Reason::SecondPath),
+                _ => self.discard(crossing.frame, Reason::NoSync),
+            }
+        }
+    }
+
+    /// When [`Forwarder::advance`] or [`Forwarder::all_read`] has something to do next.
     #[must_use]
     pub fn next_wake(&mut self) -> Option<Instant> {
+        if self.next_egress().is_some() {
+            return Some(self.present);
+        }
         [
             self.departures.next_due(),
             self.in_flight.next_deadline(),
             self.syncs.next_deadline(),
+            self.crossings.front().map(|crossing| crossing.until),
         ]
         .into_iter()
         .flatten()
@@ -395,8 +443,16 @@ impl Forwarder {
         self.in_flight.any()
     }
 
-    /// The local clock jumped: stamps of what is in flight are ambiguous.
+    /// The clocks were read, and the local one had not jumped.
+    pub const fn clocks_read(&mut self) {
+        self.readings = self.readings.wrapping_add(1);
+    }
+
+    /// The local clock jumped since [`Forwarder::clocks_read`]: stamps of what is in flight are ambiguous,
+    /// and so are those of what was read since then.
     pub fn clock_stepped(&mut self) {
+        self.store.mark_ambiguous(self.readings);
+        self.readings = self.readings.wrapping_add(1);
         self.jumps = self.jumps.wrapping_add(1);
         self.tell(Event::ClockStep);
     }
@@ -493,7 +549,9 @@ impl Forwarder {
 
     /// Queues a held request; false when the queue is full.
     pub(super) fn hold_until(&mut self, due: Instant, frame: FrameRef) -> bool {
-        self.departures.push(due, frame)
+        let store = &self.store;
+        self.departures
+            .push(due, frame, |due, frame| store.awaits(frame, due))
     }
 
     /// Drops a waiting frame.
@@ -541,6 +599,32 @@ impl Forwarder {
                 Err(Reason::SecondPath)
             }
         }
+    }
+
+    /// A message of a master above was heard below.
+    pub(super) fn second_path_found_below(&mut self, now: Instant) {
+        self.second_path_below = Some(now);
+        self.second_path_found(Side::Down, now);
+    }
+
+    /// Whether a Follow_Up has to wait for a copy of its Sync.
+    pub(super) fn sync_may_cross(&self) -> bool {
+        self.second_path_below
+            .is_some_and(|at| self.present.since(at) <= SECOND_PATH_MEMORY)
+    }
+
+    /// A corrected Follow_Up leaves if no copy of its Sync is heard below meanwhile.
+    pub(super) fn await_crossing(&mut self, frame: FrameRef, entry: u32, generation: u32) {
+        if self.crossings.len() == CROSSINGS {
+            self.discard(frame, Reason::SecondPath);
+            return;
+        }
+        self.crossings.push_back(Crossing {
+            until: self.present.plus_nanos(CROSSING_NS),
+            frame,
+            entry,
+            generation,
+        });
     }
 
     pub(super) fn tell_peer_delay(&mut self, who: PortIdentity, lane: Lane) {
@@ -630,7 +714,7 @@ impl Forwarder {
         if held.ready || held.due > now {
             return;
         }
-        let latest = held.at + self.settings.max_hold;
+        let latest = held.at + self.settings.longest_hold();
         if !held.paced
             && let Some(pace) = &mut self.pace
         {
@@ -643,7 +727,7 @@ impl Forwarder {
                 Some(at) if at > now => {
                     held.paced = true;
                     held.due = at;
-                    if !self.departures.push(at, frame) {
+                    if !self.hold_until(at, frame) {
                         self.discard(frame, Reason::HoldFull);
                     }
                     return;
@@ -662,9 +746,12 @@ impl Forwarder {
         egress: Side,
         now: Instant,
     ) -> Result<Token, Reason> {
-        if now.since(held.at) > self.settings.max_hold {
+        if now.since(held.at) > self.settings.stale_after() {
             self.tell_limit(Reason::Stale, now);
             return Err(Reason::Stale);
+        }
+        if held.ambiguous && held.rx.clock() == ClockId::Steady {
+            return Err(Reason::ClockStep);
         }
         let Some(client) = self.clients.same_mut(held.client, held.client_generation) else {
             return Err(Reason::NotOurClient);
@@ -699,6 +786,9 @@ impl Forwarder {
         };
         if progress == Progress::Held {
             open.set_progress(Progress::InFlight);
+        }
+        if now.since(held.at) > UNHELD {
+            open.set_held();
         }
         open.residence_or_flight = slot;
         open.since = now;
@@ -735,7 +825,12 @@ impl Forwarder {
                 let correction = residence::scaled(ns, self.ratio(master));
                 if let Some(waiting) = self.store.get_mut(frame) {
                     waiting.edit.correction = correction;
-                    self.ready.push_back(frame);
+                }
+                match flight.owner {
+                    Owner::Sync { entry, generation } if self.sync_may_cross() => {
+                        self.await_crossing(frame, entry, generation);
+                    }
+                    _ => self.ready.push_back(frame),
                 }
                 if let Owner::Request {
                     client, generation, ..

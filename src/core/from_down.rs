@@ -6,7 +6,7 @@ use crate::Side;
 use crate::core::clients::{Client, ClientKey};
 use crate::core::event::Event;
 use crate::core::foreign::HeardAbove;
-use crate::core::forwarder::Forwarder;
+use crate::core::forwarder::{Forwarder, UNHELD};
 use crate::core::in_flight::Owner;
 use crate::core::management::ManagementKey;
 use crate::core::masters::MasterKey;
@@ -21,8 +21,6 @@ use crate::wire::{Address, Frame, MessageType, PortIdentity};
 
 /// Until the grandmaster's rate is known, nobody is held longer.
 const EARLY_HOLD_NS: u64 = 5_000_000;
-/// A hold ends at least this long before its message would be stale, or a tenth of `--max-hold`.
-const STALE_MARGIN: Duration = Duration::from_millis(1);
 /// Management requests a second that pass, and those to everybody.
 const MANAGEMENT_RATE: u32 = 100;
 const ALL_ONES_RATE: u32 = 1;
@@ -44,9 +42,10 @@ impl Forwarder {
             MessageType::Signaling => self.signaling_from_client(frame, arrival),
             MessageType::Management => self.management_from_below(frame, arrival),
             MessageType::Sync => Verdict::Drop(self.sync_from_below(frame, arrival.now)),
-            MessageType::FollowUp | MessageType::Announce | MessageType::DelayResp => {
-                Verdict::Drop(Reason::MasterBelow)
+            MessageType::FollowUp | MessageType::Announce => {
+                Verdict::Drop(self.time_from_below(frame, arrival.now))
             }
+            MessageType::DelayResp => Verdict::Drop(Reason::MasterBelow),
             MessageType::PdelayReq => {
                 self.tell_peer_delay(frame.port_identity(), frame.lane());
                 Verdict::Drop(Reason::PeerDelay)
@@ -59,7 +58,7 @@ impl Forwarder {
 
     /// A client's Delay_Req: it goes up, now or at a random moment.
     fn request(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
-        let rx = match fresh_stamp(arrival, self.settings.max_hold) {
+        let rx = match fresh_stamp(arrival, self.settings.stale_after()) {
             Ok(rx) => rx,
             Err(reason) => return Verdict::Drop(reason),
         };
@@ -90,7 +89,7 @@ impl Forwarder {
         client.authenticates |= authenticated;
 
         let window = self.hold_window(row);
-        let latest = arrival.at + self.settings.max_hold;
+        let latest = arrival.at + self.settings.longest_hold();
         let mut due = if window == 0 {
             now
         } else {
@@ -143,6 +142,8 @@ impl Forwarder {
                 client_generation: generation,
                 open,
                 sequence_id: key.sequence_id,
+                reading: self.readings,
+                ambiguous: false,
                 due,
                 paced,
                 ready: false,
@@ -207,6 +208,9 @@ impl Forwarder {
             open.set_progress(Progress::InFlight);
             open.residence_or_flight = slot;
             open.since = arrival.now;
+            if arrival.now.since(arrival.at) > UNHELD {
+                open.set_held();
+            }
         }
         let change = Edit {
             complete_checksum: arrival.checksum_unfinished,
@@ -224,8 +228,7 @@ impl Forwarder {
         if !client.served || client.authenticates {
             return 0;
         }
-        let margin = STALE_MARGIN.min(settings.max_hold / 10);
-        let mut window = nanos(settings.jitter.min(settings.max_hold - margin));
+        let mut window = nanos(settings.jitter.min(settings.longest_hold()));
         if let Some(share) = settings.jitter_share {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -395,13 +398,7 @@ impl Forwarder {
 
     /// A Sync from below is never forwarded; one of our own master tells of a second path.
     fn sync_from_below(&mut self, frame: &Frame<'_>, now: Instant) -> Reason {
-        let master = MasterKey {
-            sender: frame.port_identity(),
-            domain: frame.domain(),
-            sdo: frame.major_sdo_id(),
-            lane: frame.lane(),
-        };
-        if self.masters.find(&master).is_none() {
+        if self.master_above(frame).is_none() {
             return Reason::MasterBelow;
         }
         let key = self.sync_key(frame);
@@ -427,8 +424,27 @@ impl Forwarder {
         if let Some(frame) = orphan {
             self.discard(frame, Reason::SecondPath);
         }
-        self.second_path_found(Side::Down, now);
+        self.second_path_found_below(now);
         Reason::SecondPath
+    }
+
+    /// Whatever else a master says, it is not forwarded from below either.
+    fn time_from_below(&mut self, frame: &Frame<'_>, now: Instant) -> Reason {
+        if self.master_above(frame).is_none() {
+            return Reason::MasterBelow;
+        }
+        self.second_path_found_below(now);
+        Reason::SecondPath
+    }
+
+    /// The row of this message's sender, if it is known from above.
+    fn master_above(&self, frame: &Frame<'_>) -> Option<u32> {
+        self.masters.find(&MasterKey {
+            sender: frame.port_identity(),
+            domain: frame.domain(),
+            sdo: frame.major_sdo_id(),
+            lane: frame.lane(),
+        })
     }
 
     /// What a Follow_Up shares with its Sync.
@@ -470,8 +486,8 @@ pub(super) fn forward(arrival: &Arrival) -> Verdict {
 }
 
 /// The receive stamp of an event message that may still be sent on.
-pub(super) fn fresh_stamp(arrival: &Arrival, max_hold: Duration) -> Result<Stamp, Reason> {
-    if arrival.now.since(arrival.at) > max_hold {
+pub(super) fn fresh_stamp(arrival: &Arrival, stale_after: Duration) -> Result<Stamp, Reason> {
+    if arrival.now.since(arrival.at) > stale_after {
         return Err(Reason::Stale);
     }
     arrival.stamp

@@ -24,9 +24,6 @@ mod action {
     pub(super) const ACKNOWLEDGE: u8 = 4;
 }
 
-/// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
-/// by half the hold, and an edit would break its integrity check.
-const UNHELD_NS: u32 = 1_000_000;
 /// A Follow_Up that we make: 44 octets of PTP, and the headers and tags of its Sync.
 const LARGEST_FOLLOW_UP: usize = 512;
 
@@ -65,7 +62,7 @@ impl Forwarder {
             Some((_, SyncProgress::SecondPath)) => return Err(Reason::SecondPath),
             Some(_) => return Err(Reason::Duplicate),
         };
-        let rx = match fresh_stamp(arrival, self.settings.max_hold) {
+        let rx = match fresh_stamp(arrival, self.settings.stale_after()) {
             Ok(rx) => rx,
             Err(reason) => {
                 // Its Follow_Up must not pass either.
@@ -241,7 +238,17 @@ impl Forwarder {
         match progress {
             SyncProgress::Departed(ns) => {
                 let correction = residence::scaled(ns, self.ratio(master));
-                Ok(corrected(arrival, correction))
+                if !self.sync_may_cross() {
+                    return Ok(corrected(arrival, correction));
+                }
+                let kept = self
+                    .keep(frame, arrival, Purpose::General { master })
+                    .ok_or(Reason::HoldFull)?;
+                if let Some(waiting) = self.store.get_mut(kept) {
+                    waiting.edit.correction = correction;
+                }
+                self.await_crossing(kept, row, self.syncs.generation(row));
+                Ok(Verdict::Wait)
             }
             SyncProgress::InFlight(slot) => {
                 let kept = self
@@ -374,6 +381,7 @@ impl Forwarder {
             None => return Err(Reason::Duplicate),
         }
         let (waited_for, since) = (open.residence_or_flight, open.since);
+        let held = open.was_held();
         client.master = master_number;
         if first {
             client.answered = client.answered.saturating_add(1);
@@ -382,7 +390,7 @@ impl Forwarder {
             self.counters.answered += 1;
         }
         if frame.authenticated() || progress == Progress::Untouched {
-            return self.authenticated_response(row, progress, waited_for, arrival);
+            return self.authenticated_response(row, progress, held, arrival);
         }
         if progress == Progress::InFlight {
             let kept = self
@@ -412,13 +420,12 @@ impl Forwarder {
         &mut self,
         row: u32,
         progress: Progress,
-        residence_ns: u32,
+        held: bool,
         arrival: &Arrival,
     ) -> Result<Verdict, Reason> {
         if let Some(client) = self.clients.get_mut(row) {
             client.authenticates = true;
         }
-        let held = progress == Progress::Departed && residence_ns > UNHELD_NS;
         if held || self.settings.authenticated == Authenticated::Drop {
             return Err(Reason::Authenticated);
         }

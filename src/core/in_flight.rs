@@ -66,10 +66,14 @@ impl InFlight {
     /// Takes off; `None` when too many are in the air.
     pub(crate) fn launch(&mut self, flight: Flight, deadline: Instant) -> Option<(Token, u32)> {
         if self.deadlines.len() == self.deadlines.capacity() {
-            // One that never lands keeps those behind it in the queue: they are at most half of it.
+            // One whose stamp is lost keeps those behind it in the queue. It holds twice as many as
+            // can be in flight, so that at least half of them have landed.
             let slots = &self.slots;
-            self.deadlines
-                .retain(|&(_, slot, generation)| slots[slot as usize].generation == generation);
+            self.deadlines.retain(|&(_, slot, generation)| {
+                slots
+                    .get(slot as usize)
+                    .is_some_and(|slot| slot.generation == generation)
+            });
         }
         let slot = self.free.pop()?;
         let entry = &mut self.slots[slot as usize];
@@ -138,5 +142,36 @@ impl InFlight {
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(slot);
         Some(flight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::ClockId;
+
+    #[test]
+    fn one_lost_stamp_does_not_fill_the_queue_of_deadlines() {
+        let flight = Flight {
+            rx: Stamp::new(ClockId::Steady, 0),
+            owner: Owner::Sync {
+                entry: 0,
+                generation: 0,
+            },
+            egress: Side::Down,
+            batch: 0,
+            jumps: 0,
+            waiter: None,
+            slot: 0,
+        };
+        let mut air = InFlight::new(4);
+        let deadline = Instant::from_nanos(1_000);
+        assert!(air.launch(flight, deadline).is_some(), "its stamp is lost");
+        for n in 0..100 {
+            let (token, _) = air.launch(flight, deadline).expect("room");
+            assert!(air.land(token).is_some(), "{n}");
+        }
+        assert!(air.pop_overdue(deadline).is_some());
+        assert!(air.pop_overdue(deadline).is_none());
     }
 }

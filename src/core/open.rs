@@ -41,8 +41,11 @@ pub(crate) struct Open {
     pub(crate) answered_by: [u16; 2],
     pub(crate) sequence_id: u16,
     pub(crate) domain: u8,
+    /// Four bits of majorSdoId, one that says that it was held, three of progress.
     sdo_and_progress: u8,
 }
+
+const HELD: u8 = 8;
 
 const PROGRESS: [Progress; 8] = [
     Progress::Empty,
@@ -83,7 +86,17 @@ impl Open {
     }
 
     pub(crate) const fn set_progress(&mut self, progress: Progress) {
-        self.sdo_and_progress = self.sdo_and_progress & 0xF0 | progress as u8;
+        self.sdo_and_progress = self.sdo_and_progress & !7 | progress as u8;
+    }
+
+    /// It was held for so long that its answer must not pass uncorrected.
+    pub(crate) const fn was_held(&self) -> bool {
+        self.sdo_and_progress & HELD != 0
+    }
+
+    /// See [`Open::was_held`].
+    pub(crate) const fn set_held(&mut self) {
+        self.sdo_and_progress |= HELD;
     }
 
     pub(crate) const fn answered(&self) -> bool {
@@ -130,11 +143,13 @@ mod tests {
         };
         let start = Instant::from_nanos(10);
         let mut open = Open::new(key, start, Progress::Held);
+        open.set_held();
         for progress in PROGRESS {
             open.set_progress(progress);
             assert_eq!(open.progress(), progress);
             assert_eq!(open.matches(key, start), progress != Progress::Empty);
         }
+        assert!(open.was_held() && !Open::new(key, start, Progress::Held).was_held());
         assert!(!open.matches(OpenKey { sdo: 0, ..key }, start));
         assert!(
             !open.matches(key, start.plus_nanos(OPEN_LIFE_NS)),

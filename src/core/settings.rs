@@ -135,6 +135,17 @@ impl Settings {
     /// Longest hold that the design carries: an open request lives two seconds.
     pub const MAX_HOLD_LIMIT: Duration = Duration::from_secs(1);
 
+    /// The longest hold that is planned: it leaves time for a late timer and for the batch.
+    pub(crate) fn longest_hold(&self) -> Duration {
+        self.max_hold - Duration::from_millis(1).min(self.max_hold / 10)
+    }
+
+    /// An event message that departs when it is older than this may be older than `max_hold` by the
+    /// time that its batch has left.
+    pub(crate) fn stale_after(&self) -> Duration {
+        self.max_hold - Duration::from_micros(250).min(self.max_hold / 40)
+    }
+
     /// Checks each value against its range and against the others.
     ///
     /// # Errors

@@ -28,7 +28,11 @@ pub(crate) struct HeldRequest {
     pub(crate) client_generation: u32,
     pub(crate) open: u8,
     pub(crate) sequence_id: u16,
-    /// When it departs; earlier entries among the departures are void.
+    /// How often the clocks had been read before it was.
+    pub(crate) reading: u32,
+    /// The local clock jumped while it was read: its receive stamp may be from before or after.
+    pub(crate) ambiguous: bool,
+    /// When it departs.
     pub(crate) due: Instant,
     /// It already has its place in the queue of `--max-rate`.
     pub(crate) paced: bool,
@@ -130,6 +134,22 @@ impl FrameStore {
             &self.bytes[start..start + usize::from(waiting.len)],
             waiting,
         ))
+    }
+
+    /// Marks the requests that came after this reading of the clocks as ambiguous.
+    pub(crate) fn mark_ambiguous(&mut self, reading: u32) {
+        for waiting in self.waiting.iter_mut().flatten() {
+            if let Purpose::Request(held) = &mut waiting.purpose {
+                held.ambiguous |= held.reading == reading;
+            }
+        }
+    }
+
+    /// Whether a frame is a request that waits for this very moment.
+    pub(crate) fn awaits(&self, frame: FrameRef, due: Instant) -> bool {
+        self.live(frame).is_some_and(|waiting| {
+            matches!(&waiting.purpose, Purpose::Request(held) if held.due == due && !held.ready)
+        })
     }
 
     /// A waiting frame's particulars, unless it has gone.

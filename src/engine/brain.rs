@@ -46,7 +46,10 @@ impl<C: Clock> Brain<C> {
         let was_set = self.clock.was_set();
         if self.watch.observe(sample) || was_set {
             self.ambiguous = [true; 2];
+            self.watch.was_set();
             self.core.clock_stepped();
+        } else {
+            self.core.clocks_read();
         }
         sample.steady
     }

@@ -1,6 +1,6 @@
 //! The one loop that joins core and ports; generic over both, so that a simulated link runs it too.
 //!
-//! A turn reads what has arrived, lets time pass in the core, fills the egress rings, kicks each once,
+//! A turn lets time pass in the core, reads what has arrived, fills the egress rings, kicks each once,
 //! takes the transmit stamps, and sends what they complete.
 
 mod brain;
@@ -112,16 +112,25 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         let now = brain.look_at_clocks();
         brain.take_stamps(up);
         brain.take_stamps(down);
+        // What is due leaves before what has just come, or one client's requests change places.
+        brain.core.advance(now);
+        brain.fill(up, down, now);
         // Below before above: a copy of our own request is not to be seen before the request.
         let below = brain.receive(Side::Down, down, up, now);
         let above = brain.receive(Side::Up, up, down, now);
+        if below.frames + above.frames > 0 {
+            // A jump between the reading of the clocks and that of the frames shows now.
+            brain.look_at_clocks();
+        }
         let mut turn = Turn {
             received: below.frames + above.frames,
             sent: 0,
             more: below.more || above.more,
             stamps_due: false,
         };
-        brain.core.advance(now);
+        if !turn.more {
+            brain.core.all_read(now);
+        }
         for _ in 0..ROUNDS {
             brain.fill(up, down, now);
             if up.queued() + down.queued() == 0 {

@@ -309,6 +309,27 @@ fn ports_that_lose_receive_stamps_and_refuse_frames() {
     }
 }
 
+/// What is signed passes untouched: so it must not have been held, also where the stamp that would tell
+/// comes after the answer.
+#[test]
+fn signed_answers_to_held_requests_do_not_pass() {
+    for late in [0.0, 0.9] {
+        let mut scenario = long_holds();
+        scenario.up_port.tx_late = (late, 8 * MS);
+        let sign = |n: u64| Action::SignAnswers(0, n % 2 == 0);
+        scenario.script = (0..6).map(|n| ((4 + n) * SECOND, sign(n))).collect();
+        // Requests that wait unread are no better.
+        let stop = Action::Stop(60 * MS);
+        let stops = (0..6).map(|n| (4_500 * MS + n * SECOND, stop));
+        scenario.script.extend(stops);
+        let world = after(10, scenario);
+        assert_sound(&world);
+        assert!(dropped(&world, Reason::Authenticated) > 10);
+        let passed = world.gateways[0].engine.counters().authenticated;
+        assert!(passed > 100, "once it is known to sign, nobody is held");
+    }
+}
+
 /// Timeouts longer than eight of a client's intervals: an open request gives way while its stamp is
 /// still under way.
 #[test]

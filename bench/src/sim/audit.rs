@@ -118,6 +118,8 @@ pub(super) struct Limits {
 /// CLOCK_REALTIME may be slewed by 500 ppm, and adjtime adds 500: so much may stamps be off that
 /// were taken some time before the clocks were read.
 const SLEW_PPM: f64 = 1_000.0;
+/// An authenticated answer passes untouched, if its request stayed no longer than this.
+const UNTOUCHED_NS: f64 = 1_000_000.0;
 const VIOLATIONS: usize = 8;
 
 impl Limits {
@@ -352,12 +354,17 @@ impl Audit {
         let residence = departed.residence_ns as f64;
         let added = (frame.correction() - before) as f64 / 65536.0;
         let error_ns = added - residence;
-        if error_ns.abs() > departed.bound_ns {
+        let bound_ns = if frame.authenticated() {
+            departed.bound_ns + UNTOUCHED_NS
+        } else {
+            departed.bound_ns
+        };
+        if error_ns.abs() > bound_ns {
             self.broken(Violation::Wrong {
                 at,
                 message: frame.message_type(),
                 error_ns,
-                bound_ns: departed.bound_ns,
+                bound_ns,
                 residence_ns: departed.residence_ns,
             });
         }

@@ -173,7 +173,31 @@ impl Template {
         from: Station,
         to: Option<Station>,
     ) -> Self {
-        let ptp = message_of(message, domain, from);
+        Self::of(message_of(message, domain, from), message, way, from, to)
+    }
+
+    /// The same with an AUTHENTICATION TLV (IEEE 1588-2019, 16.14).
+    #[must_use]
+    pub fn signed(
+        message: MessageType,
+        way: Way,
+        domain: u8,
+        from: Station,
+        to: Option<Station>,
+    ) -> Self {
+        let mut ptp = message_of(message, domain, from);
+        ptp.extend([0x80, 0x09, 0, 4, 1, 2, 3, 4]);
+        ptp[3] = ptp.len() as u8;
+        Self::of(ptp, message, way, from, to)
+    }
+
+    fn of(
+        ptp: Vec<u8>,
+        message: MessageType,
+        way: Way,
+        from: Station,
+        to: Option<Station>,
+    ) -> Self {
         let mut bytes = ethernet_to(way, to);
         bytes.extend(from.mac());
         if way.vlan != 0 {

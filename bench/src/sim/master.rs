@@ -60,6 +60,7 @@ pub struct Master {
     pub clock: Oscillator,
     /// True times at which Delay_Req came.
     pub requests: Vec<u64>,
+    pub(super) signs: bool,
     pub(super) sequence_id: u16,
     pub(super) syncs: Vec<Template>,
     pub(super) follow_ups: Vec<Template>,
@@ -100,6 +101,7 @@ impl Master {
             model,
             clock: Oscillator::new(model.reading_ns, model.ppm),
             requests: Vec::new(),
+            signs: false,
             sequence_id: model.first_sequence_id,
             syncs,
             follow_ups: to_each(MessageType::FollowUp),

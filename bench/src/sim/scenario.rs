@@ -26,6 +26,8 @@ pub enum Action {
     StepMaster(usize, i64),
     /// The time of this master stands still.
     FreezeMaster(usize),
+    /// This master signs its Delay_Resp from now on, or no longer.
+    SignAnswers(usize, bool),
     /// Every gateway's process stops for this long.
     Stop(u64),
     /// The ports behave like this from now on: up, then down.

@@ -32,8 +32,8 @@ pub struct Gateway {
     machine: Rc<Machine>,
     turn_at: Option<u64>,
     stopped_until: u64,
-    /// Latest arrival so far by side.
-    last: [u64; 2],
+    /// Latest arrival so far by side, from stations and from gateways: two cables of one switch.
+    last: [[u64; 2]; 2],
     /// Turns so far.
     pub turns: u64,
 }
@@ -224,6 +224,7 @@ impl World {
                 }
             }
             Action::StepMaster(master, ns) => self.masters[master].clock.step(at, ns),
+            Action::SignAnswers(master, signs) => self.masters[master].signs = signs,
             Action::FreezeMaster(master) => self.masters[master].clock.freeze(at),
             Action::Stop(ns) => {
                 for gateway in &mut self.gateways {
@@ -318,13 +319,13 @@ impl World {
             transport: request.lane().transport(),
             vlan: request.lane().vlans()[0].unwrap_or(0),
         };
-        let template = Template::new(
-            MessageType::DelayResp,
-            way,
-            master.model.domain,
-            station,
-            to,
-        );
+        let make = if master.signs {
+            Template::signed
+        } else {
+            Template::new
+        };
+        let domain = master.model.domain;
+        let template = make(MessageType::DelayResp, way, domain, station, to);
         let mut bytes = self.buffers.copy(&template.bytes);
         template.answer(&mut bytes, request, master.clock.read(at));
         bytes
@@ -423,20 +424,20 @@ impl World {
     fn spread(&mut self, at: u64, from: From, bytes: &[u8]) {
         let up = matches!(from, From::Master(_) | From::Above);
         for gateway in 0..self.gateways.len() as u32 {
-            self.to_gateway(at, gateway, up, bytes);
+            self.to_gateway(at, gateway, up, false, bytes);
         }
         if from == From::Above {
             self.to_masters(at, bytes);
         }
     }
 
-    fn to_gateway(&mut self, at: u64, gateway: u32, up: bool, bytes: &[u8]) {
+    fn to_gateway(&mut self, at: u64, gateway: u32, up: bool, other: bool, bytes: &[u8]) {
         let link = if up {
             self.scenario.up_link
         } else {
             self.scenario.down_link
         };
-        let last = &mut self.gateways[gateway as usize].last[usize::from(!up)];
+        let last = &mut self.gateways[gateway as usize].last[usize::from(!up)][usize::from(other)];
         let arrivals = link.arrivals(at, last, &mut self.rng);
         for arrival in arrivals.into_iter().flatten() {
             let frame = self.keep(self.buffers.copy(bytes));
@@ -543,7 +544,7 @@ impl World {
             let from = From::Gateway(number as u32);
             for other in 0..self.gateways.len() as u32 {
                 if From::Gateway(other) != from {
-                    self.to_gateway(sent.at, other, side == Side::Up, &sent.bytes);
+                    self.to_gateway(sent.at, other, side == Side::Up, true, &sent.bytes);
                 }
             }
             match side {
@@ -590,7 +591,7 @@ fn gateway(scenario: &Scenario, number: u64, buffers: &Buffers, seed: u64) -> Ga
         machine,
         turn_at: None,
         stopped_until: 0,
-        last: [0; 2],
+        last: [[0; 2]; 2],
         turns: 0,
     }
 }
