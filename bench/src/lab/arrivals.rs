@@ -27,7 +27,10 @@ impl Arrivals {
     /// Counts a frame with this stamp.
     pub fn record(&mut self, stamp: i64) {
         let bin = stamp.saturating_sub(self.start).div_euclid(MILLISECOND);
-        if let Some(count) = usize::try_from(bin).ok().and_then(|bin| self.counts.get_mut(bin)) {
+        if let Some(count) = usize::try_from(bin)
+            .ok()
+            .and_then(|bin| self.counts.get_mut(bin))
+        {
             *count += 1;
         }
     }
@@ -44,7 +47,11 @@ impl Arrivals {
         let mut occupied: Vec<_> = self.counts.iter().copied().filter(|&n| n > 0).collect();
         occupied.sort_unstable();
         let total = u64::try_from(occupied.len()).ok()?;
-        let at = |q| occupied.get(usize::try_from(rank(total, q)? - 1).ok()?).copied();
+        let at = |q| {
+            occupied
+                .get(usize::try_from(rank(total, q)? - 1).ok()?)
+                .copied()
+        };
         let sum: f64 = occupied.iter().map(|&n| f64::from(n)).sum();
         Some(Crowd {
             mean: sum / total as f64,

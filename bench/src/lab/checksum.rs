@@ -24,7 +24,10 @@ pub fn valid(frame: &[u8], shape: Shape) -> bool {
     match shape.network {
         Network::Ethernet => return true,
         Network::Udp4 => {
-            if frame.get(ip..ip + 20).is_none_or(|header| fold(add(header)) != 0xFFFF) {
+            if frame
+                .get(ip..ip + 20)
+                .is_none_or(|header| fold(add(header)) != 0xFFFF)
+            {
                 return false;
             }
             let at = shape.udp() + 6;
@@ -61,7 +64,10 @@ fn udp_sum(frame: &[u8], shape: Shape) -> u16 {
 
 fn add(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<2>();
-    let sum: u64 = words.iter().map(|&word| u64::from(u16::from_be_bytes(word))).sum();
+    let sum: u64 = words
+        .iter()
+        .map(|&word| u64::from(u16::from_be_bytes(word)))
+        .sum();
     sum + rest.first().map_or(0, |&last| u64::from(last) << 8)
 }
 
@@ -81,7 +87,10 @@ mod tests {
 
     #[test]
     fn rfc_1071_example() {
-        assert_eq!(fold(add(&[0x00, 0x01, 0xF2, 0x03, 0xF4, 0xF5, 0xF6, 0xF7])), 0xDDF2);
+        assert_eq!(
+            fold(add(&[0x00, 0x01, 0xF2, 0x03, 0xF4, 0xF5, 0xF6, 0xF7])),
+            0xDDF2
+        );
     }
 
     #[test]

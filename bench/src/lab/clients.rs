@@ -88,16 +88,14 @@ impl Clients {
         }
     }
 
-    fn work(
-        &mut self,
-        start: i64,
-        segments: &mut [Segment],
-        cue: &mut Cue,
-    ) -> Result<()> {
+    fn work(&mut self, start: i64, segments: &mut [Segment], cue: &mut Cue) -> Result<()> {
         clock::sleep_until(start);
         let each = self.assignment.interval as f64 / f64::from(self.assignment.clients);
         let mut even = Pace::new(start, each);
-        let mut rogue = self.assignment.rogue.then(|| Rogue::new(self.assignment.shape, start));
+        let mut rogue = self
+            .assignment
+            .rogue
+            .then(|| Rogue::new(self.assignment.shape, start));
         let mut progress = start;
         loop {
             let now = clock::now();
@@ -129,7 +127,11 @@ impl Clients {
                 self.note_departures(segment);
             }
             if !busy {
-                let next = if self.assignment.burst { i64::MAX } else { even.due() };
+                let next = if self.assignment.burst {
+                    i64::MAX
+                } else {
+                    even.due()
+                };
                 let pause = next.min(now + SWEEP_NS) - clock::now();
                 std::thread::sleep(Duration::from_nanos(u64::try_from(pause).unwrap_or(0)));
             }
@@ -201,8 +203,7 @@ impl Clients {
                             self.response(view, &segment.clients);
                         }
                         (Some(Kind::Sync), Some(Station::MASTER)) => {
-                            if segment.syncs.sync(view, stamp, self.clock)
-                                && self.assignment.burst
+                            if segment.syncs.sync(view, stamp, self.clock) && self.assignment.burst
                             {
                                 // The last burst was not even out, or this one starts late.
                                 self.done.late += u64::try_from(segment.burst.len()).unwrap_or(0);

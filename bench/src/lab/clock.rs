@@ -89,7 +89,10 @@ mod tests {
             }
         }
         let fast = MasterClock::new(epoch, 100.0);
-        assert_eq!(fast.read(epoch + 1_000_000_000) - fast.read(epoch), 1_000_100_000);
+        assert_eq!(
+            fast.read(epoch + 1_000_000_000) - fast.read(epoch),
+            1_000_100_000
+        );
         assert_eq!(fast.correction(100_010_000 << 16), 100_000_000);
     }
 }

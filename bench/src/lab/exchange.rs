@@ -55,7 +55,9 @@ impl Book {
         Self {
             entries: vec![[Entry::default(); WINDOW]; clients],
             // Not all alike: a gateway must not confuse two clients by their sequenceId.
-            sequences: (0..clients).map(|n| u16::try_from(n * 7 % 65_536).unwrap_or(0)).collect(),
+            sequences: (0..clients)
+                .map(|n| u16::try_from(n * 7 % 65_536).unwrap_or(0))
+                .collect(),
         }
     }
 

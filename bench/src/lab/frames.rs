@@ -164,9 +164,7 @@ impl<'a> Draft<'a> {
     /// Sets MAC address, IP address and portIdentity of the sender.
     pub fn source(self, station: Station) -> Self {
         let (network, ip, ptp) = (self.shape.network, self.shape.ip(), self.shape.ptp());
-        let draft = self
-            .put(6, station.mac())
-            .put(ptp + 20, station.identity());
+        let draft = self.put(6, station.mac()).put(ptp + 20, station.identity());
         match network {
             Network::Ethernet => draft,
             Network::Udp4 => draft.put(ip + 12, station.ipv4().octets()),
@@ -186,8 +184,7 @@ impl<'a> Draft<'a> {
         let ns = u64::try_from(ns).unwrap_or(0);
         let [_, _, seconds @ ..] = (ns / 1_000_000_000).to_be_bytes();
         let nanoseconds = u32::try_from(ns % 1_000_000_000).unwrap_or(0);
-        self.put(at, seconds)
-            .put(at + 6, nanoseconds.to_be_bytes())
+        self.put(at, seconds).put(at + 6, nanoseconds.to_be_bytes())
     }
 
     /// Sets correctionField, in 2^-16 ns.

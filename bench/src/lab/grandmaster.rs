@@ -53,7 +53,11 @@ struct Templates {
 
 /// Plays the grandmaster from the word to start to the end.
 pub fn run(assignment: Assignment, cue: &mut Cue) -> Result<MasterDone> {
-    let interface = &assignment.ports.first().context("no interface given")?.interface;
+    let interface = &assignment
+        .ports
+        .first()
+        .context("no interface given")?
+        .interface;
     // Room for two requests of every client.
     let frames = u32::from(assignment.clients) * 2;
     let (inbox, outbox) = port::open(interface, frames, assignment.shape)?;
@@ -64,12 +68,7 @@ pub fn run(assignment: Assignment, cue: &mut Cue) -> Result<MasterDone> {
 }
 
 impl Grandmaster {
-    fn new(
-        assignment: Assignment,
-        start: Start,
-        inbox: Inbox,
-        outbox: Outbox<SyncSent>,
-    ) -> Self {
+    fn new(assignment: Assignment, start: Start, inbox: Inbox, outbox: Outbox<SyncSent>) -> Self {
         let shape = assignment.shape;
         let flags = if assignment.one_step { 0 } else { TWO_STEP };
         let sync_log = log_interval(assignment.sync_interval);
@@ -192,9 +191,10 @@ impl Grandmaster {
         let station = Station::new(Role::Foreign, low_bits(pair % FOREIGN_STATIONS));
         let sequence = low_bits(pair / FOREIGN_STATIONS);
         let sent = if number.is_multiple_of(2) {
-            self.outbox.send(&self.templates.foreign_req, None, |draft| {
-                draft.source(station).sequence(sequence).finish()
-            })
+            self.outbox
+                .send(&self.templates.foreign_req, None, |draft| {
+                    draft.source(station).sequence(sequence).finish()
+                })
         } else {
             let time = self.clock.read(clock::now());
             self.outbox.send(&self.templates.delay_resp, None, |draft| {

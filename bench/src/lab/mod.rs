@@ -38,13 +38,14 @@ pub mod syncs;
 pub mod view;
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 
+use crate::forwarders;
 use crate::net::Sandbox;
 use options::{Gateway, Options};
 use report::Report;
@@ -52,8 +53,13 @@ use report::Report;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let part = std::env::args().nth(1).and_then(|part| generator::play(&part));
-    let result = match part {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let played = match arguments.split_first() {
+        Some((part, rest)) if part == forwarders::PART => Some(forwarders::run(rest)),
+        Some((part, _)) => generator::play(part),
+        None => None,
+    };
+    let result = match played {
         Some(played) => played.map(|()| ExitCode::SUCCESS),
         None => lab(&Options::parse()),
     };
@@ -81,7 +87,9 @@ fn lab(options: &Options) -> Result<ExitCode> {
     let _ = report.print(&mut std::io::stdout().lock());
     if let Some(path) = &options.json {
         let file = File::create(path).with_context(|| format!("--json {}", path.display()))?;
-        serde_json::to_writer_pretty(BufWriter::new(file), &report)?;
+        let mut out = BufWriter::new(file);
+        serde_json::to_writer_pretty(&mut out, &report)?;
+        writeln!(out).and_then(|()| out.flush())?;
     }
     if let Some(path) = &options.plot {
         plot::draw(path, options, &report, &details)

@@ -82,7 +82,12 @@ pub struct Options {
     pub one_step: bool,
 
     /// How fast the grandmaster's clock runs, in parts per million
-    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
     pub ppm: f64,
 
     /// What stands between grandmaster and clients
@@ -90,7 +95,12 @@ pub struct Options {
     pub gateway: Gateway,
 
     /// Further options for ptpproxy, in one string
-    #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "ARGS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
     pub proxy_args: String,
 
     /// The ptpproxy to test; absent: it is built first, in release mode
@@ -120,6 +130,7 @@ pub struct Options {
 
 /// What stands between grandmaster and clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "kebab-case")]
 pub enum Gateway {
     /// ptpproxy
     Ours,
@@ -127,6 +138,14 @@ pub enum Gateway {
     Bridge,
     /// Nothing: one cable from grandmaster to clients, the floor of every measure
     Direct,
+    /// ptp4l as an end-to-end transparent clock (Debian: linuxptp)
+    Ptp4lTc,
+    /// A plain forwarder on raw sockets: one receive and one send a frame, no correction
+    Raw,
+    /// A plain forwarder on TPACKET_V3 rings, no correction
+    V3,
+    /// A plain forwarder on libpcap in immediate mode, no correction (Debian: libpcap0.8)
+    Pcap,
 }
 
 impl Gateway {
@@ -137,6 +156,10 @@ impl Gateway {
             Self::Ours => "ours",
             Self::Bridge => "bridge",
             Self::Direct => "direct",
+            Self::Ptp4lTc => "ptp4l-tc",
+            Self::Raw => "raw",
+            Self::V3 => "v3",
+            Self::Pcap => "pcap",
         }
     }
 }
@@ -160,13 +183,31 @@ impl Options {
     /// Refuses what the lab cannot do, in one line.
     pub fn check(&self) -> Result<()> {
         let within = |value: f64, low: f64, high: f64| (low..=high).contains(&value);
-        ensure!(within(self.rate, 0.01, 4096.0), "--rate: 0.01 to 4096 a second");
-        ensure!(within(self.sync_rate, 0.01, 4096.0), "--sync-rate: 0.01 to 4096 a second");
-        ensure!(within(self.seconds, 0.1, 86_400.0), "--seconds: 0.1 to 86400");
+        ensure!(
+            within(self.rate, 0.01, 4096.0),
+            "--rate: 0.01 to 4096 a second"
+        );
+        ensure!(
+            within(self.sync_rate, 0.01, 4096.0),
+            "--sync-rate: 0.01 to 4096 a second"
+        );
+        ensure!(
+            within(self.seconds, 0.1, 86_400.0),
+            "--seconds: 0.1 to 86400"
+        );
         ensure!(within(self.warmup, 0.0, 3600.0), "--warmup: 0 to 3600");
-        ensure!(within(self.foreign, 0.0, 1e6), "--foreign: 0 to 1000000 a second");
-        ensure!(within(self.ppm, -10_000.0, 10_000.0), "--ppm: -10000 to 10000");
-        ensure!(self.clients >= self.gateways, "--gateways: at most one for each client");
+        ensure!(
+            within(self.foreign, 0.0, 1e6),
+            "--foreign: 0 to 1000000 a second"
+        );
+        ensure!(
+            within(self.ppm, -10_000.0, 10_000.0),
+            "--ppm: -10000 to 10000"
+        );
+        ensure!(
+            self.clients >= self.gateways,
+            "--gateways: at most one for each client"
+        );
         ensure!(
             self.gateway != Gateway::Direct || self.gateways == 1,
             "--gateway direct is one cable: it goes with --gateways 1 only"
@@ -196,7 +237,18 @@ mod tests {
             Options::try_parse_from([&["lab"], args].concat())?.check()
         };
         assert!(parse(&[]).is_ok());
-        assert!(parse(&["--gateways", "4", "--foreign", "5e3", "--rogue", "--ppm", "-20"]).is_ok());
+        assert!(
+            parse(&[
+                "--gateways",
+                "4",
+                "--foreign",
+                "5e3",
+                "--rogue",
+                "--ppm",
+                "-20"
+            ])
+            .is_ok()
+        );
         assert!(parse(&["--burst", "--spread"]).is_err());
         assert!(parse(&["--clients", "2", "--gateways", "3"]).is_err());
         assert!(parse(&["--gateway", "direct", "--gateways", "2"]).is_err());

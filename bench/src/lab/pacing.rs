@@ -22,7 +22,11 @@ impl Pace {
     /// `rate` events a second from `start` on; none at all for 0.
     #[must_use]
     pub fn per_second(start: i64, rate: f64) -> Self {
-        let interval = if rate > 0.0 { 1e9 / rate } else { f64::INFINITY };
+        let interval = if rate > 0.0 {
+            1e9 / rate
+        } else {
+            f64::INFINITY
+        };
         Self::new(start, interval)
     }
 
@@ -31,7 +35,11 @@ impl Pace {
     pub fn due(&self) -> i64 {
         #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates")]
         let after = (self.per_event * self.next as f64) as i64;
-        self.start.saturating_add(if self.per_event.is_finite() { after } else { i64::MAX })
+        self.start.saturating_add(if self.per_event.is_finite() {
+            after
+        } else {
+            i64::MAX
+        })
     }
 
     /// The number of the next event if it is due at `now`, and counts it as done.
@@ -56,7 +64,10 @@ mod tests {
         assert_eq!(pace.take(1_000), Some(0));
         assert_eq!(pace.take(1_000), None);
         assert_eq!(pace.due(), 1_001_000);
-        assert_eq!((pace.take(i64::MAX), pace.take(i64::MAX)), (Some(1), Some(2)));
+        assert_eq!(
+            (pace.take(i64::MAX), pace.take(i64::MAX)),
+            (Some(1), Some(2))
+        );
         assert_eq!(Pace::per_second(5, 0.0).take(i64::MAX - 1), None);
     }
 }

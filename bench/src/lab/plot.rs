@@ -15,6 +15,7 @@ const HEADING: u32 = 70;
 const SENT: RGBColor = RGBColor(0xE0, 0x7B, 0x39);
 const HEARD: RGBColor = RGBColor(0x1F, 0x6F, 0xB2);
 const MARK: RGBColor = RGBColor(0x33, 0x33, 0x33);
+const LATE: RGBColor = RGBColor(0xC0, 0x39, 0x2B);
 const BINS: usize = 80;
 
 type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -48,6 +49,10 @@ fn draw_heading(area: &Panel<'_>, options: &Options, report: &Report) -> Drawn {
         },
         Gateway::Bridge => "a kernel bridge".to_owned(),
         Gateway::Direct => "a bare cable".to_owned(),
+        Gateway::Ptp4lTc => "ptp4l as a transparent clock".to_owned(),
+        Gateway::Raw => "a raw-socket forwarder".to_owned(),
+        Gateway::V3 => "a TPACKET_V3 forwarder".to_owned(),
+        Gateway::Pcap => "a libpcap forwarder".to_owned(),
     };
     let pattern = if options.bursts() {
         "all at once after each Sync"
@@ -67,8 +72,16 @@ fn draw_heading(area: &Panel<'_>, options: &Options, report: &Report) -> Drawn {
         report.foreign_delivered,
         report.rogue_delivered
     );
-    area.draw(&Text::new(title, (20, 14), ("sans-serif", 20).into_font().color(&MARK)))?;
-    area.draw(&Text::new(text, (20, 42), ("sans-serif", 15).into_font().color(&MARK)))?;
+    area.draw(&Text::new(
+        title,
+        (20, 14),
+        ("sans-serif", 20).into_font().color(&MARK),
+    ))?;
+    area.draw(&Text::new(
+        text,
+        (20, 42),
+        ("sans-serif", 15).into_font().color(&MARK),
+    ))?;
     Ok(())
 }
 
@@ -83,7 +96,12 @@ fn arrivals(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
         counts.iter().enumerate().map(place).collect()
     };
     let (sent, heard) = (cut(sent), cut(heard));
-    let top = sent.iter().chain(&heard).map(|&(_, y)| y).fold(4.0, f64::max) * 1.1;
+    let top = sent
+        .iter()
+        .chain(&heard)
+        .map(|&(_, y)| y)
+        .fold(4.0, f64::max)
+        * 1.3;
     let mut chart = ChartBuilder::on(area)
         .caption(
             "Requests at the grandmaster over time: as clients send them, and as they arrive through the gateway",
@@ -97,8 +115,13 @@ fn arrivals(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(WHITE)
-        .x_desc(format!("time in ms, from {:.1} s into the measurement", from as f64 / 1e3))
+        .x_desc(format!(
+            "time in ms, from {:.1} s into the measurement",
+            from as f64 / 1e3
+        ))
         .y_desc("requests per ms")
+        .x_label_formatter(&|x| format!("{x:.0}"))
+        .y_label_formatter(&|y| format!("{y:.0}"))
         .draw()?;
     let bars = |points: Vec<(f64, f64)>, style: ShapeStyle| {
         points
@@ -136,12 +159,18 @@ fn window(sent: &[u32], options: &Options) -> std::ops::Range<usize> {
 
 fn holds(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
     let caption = match options.gateway {
-        Gateway::Ours => "How long requests were held (departure at the client to arrival at the grandmaster)",
+        Gateway::Ours => {
+            "How long requests were held (departure at the client to arrival at the grandmaster)"
+        }
         _ => "How long requests took (departure at the client to arrival at the grandmaster)",
     };
     let longest = details.transit.quantile(0.9995).map_or(1.0, float);
-    let (unit, per) = if longest > 500_000.0 { ("ms", 1e6) } else { ("us", 1e3) };
-    let text = Text3 {
+    let (unit, per) = if longest > 500_000.0 {
+        ("ms", 1e6)
+    } else {
+        ("us", 1e3)
+    };
+    let text = Words {
         caption,
         x: format!("time in {unit}"),
         unit,
@@ -150,31 +179,31 @@ fn holds(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
 }
 
 fn errors(area: &Panel<'_>, details: &Details) -> Drawn {
-    let text = Text3 {
+    let text = Words {
         caption: "What the correction left of that time: the cables (the same over a bare cable), and the error",
         x: "t4 - t3 - correctionField, in ns".to_owned(),
         unit: "ns",
     };
-    histogram(area, &details.residual, 1.0, RGBColor(0x2E, 0x8B, 0x57), &text)
+    histogram(
+        area,
+        &details.residual,
+        1.0,
+        RGBColor(0x2E, 0x8B, 0x57),
+        &text,
+    )
 }
 
-struct Text3 {
+struct Words {
     caption: &'static str,
     x: String,
     unit: &'static str,
 }
 
 /// Share of values in equal bins, with median and 99th percentile marked.
-fn histogram(
-    area: &Panel<'_>,
-    counts: &Counts,
-    per: f64,
-    color: RGBColor,
-    text: &Text3,
-) -> Drawn {
+fn histogram(area: &Panel<'_>, counts: &Counts, per: f64, color: RGBColor, text: &Words) -> Drawn {
     let at = |q| counts.quantile(q).map_or(0.0, |ns| float(ns) / per);
-    let low = at(0.0005).min(0.0);
-    let high = at(0.9995).max(low + 1.0) * 1.05;
+    let low = at(0.002).min(0.0);
+    let high = at(0.998).max(low + 1.0) * 1.05;
     let width = (high - low) / BINS as f64;
     let mut bins = [0.0_f64; BINS];
     let total = counts.total().max(1) as f64;
@@ -202,18 +231,29 @@ fn histogram(
         .light_line_style(WHITE)
         .x_desc(text.x.as_str())
         .y_desc("% of requests")
-        .y_label_formatter(&|y| format!("{y:.1}"))
+        .x_label_formatter(&|x| format!("{x:.*}", usize::from(high < 10.0)))
+        .y_label_formatter(&|y| format!("{y:.*}", usize::from(top < 10.0)))
         .draw()?;
     chart.draw_series(bins.iter().enumerate().map(|(bin, &share)| {
         let left = low + bin as f64 * width;
-        Rectangle::new([(left, 0.0), (left + width, share)], color.mix(0.8).filled())
+        Rectangle::new(
+            [(left, 0.0), (left + width, share)],
+            color.mix(0.8).filled(),
+        )
     }))?;
-    for (name, q) in [("p50", 0.5), ("p99", 0.99)] {
+    let digits = if per > 1.0 { 2 } else { 0 };
+    for (name, q, style) in [("p50", 0.5, MARK), ("p99", 0.99, LATE)] {
         let x = at(q);
-        chart.draw_series(LineSeries::new([(x, 0.0), (x, top)], MARK.stroke_width(1)))?
-            .label(format!("{name} = {x:.*} {}", if per > 1.0 { 2 } else { 0 }, text.unit))
-            .legend(|(x, y)| PathElement::new([(x, y), (x + 14, y)], MARK));
+        chart
+            .draw_series(LineSeries::new([(x, 0.0), (x, top)], style.stroke_width(2)))?
+            .label(format!("{name} = {x:.digits$} {}", text.unit))
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style.stroke_width(2)));
     }
+    // Nothing to draw: where the tail ends that the axis leaves out.
+    let last = format!("largest = {:.digits$} {}", at(1.0), text.unit);
+    chart
+        .draw_series(LineSeries::new([(low, 0.0)], WHITE))?
+        .label(last);
     legend(&mut chart)
 }
 

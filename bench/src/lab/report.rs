@@ -225,20 +225,36 @@ impl Report {
             count(self.requests_answered),
             &format!("{share:.3} %"),
         )?;
-        table.row("requests lost", count(self.requests_lost), must_be_zero(self.requests_lost))?;
+        table.row(
+            "requests lost",
+            count(self.requests_lost),
+            must_be_zero(self.requests_lost),
+        )?;
         let of = |sent: u64| format!("of {} sent", count(sent));
         let foreign = match self.foreign_delivered {
             0 if self.foreign_sent > 0 => of(self.foreign_sent),
             n => must_be_zero(n).to_owned(),
         };
-        table.row("foreign frames delivered", count(self.foreign_delivered), &foreign)?;
+        table.row(
+            "foreign frames delivered",
+            count(self.foreign_delivered),
+            &foreign,
+        )?;
         let rogue = match self.rogue_delivered {
             0 if self.rogue_sent > 0 => of(self.rogue_sent),
             n => must_be_zero(n).to_owned(),
         };
-        table.row("rogue frames delivered", count(self.rogue_delivered), &rogue)?;
+        table.row(
+            "rogue frames delivered",
+            count(self.rogue_delivered),
+            &rogue,
+        )?;
         if self.surplus_delivered > 0 {
-            table.row("surplus responses", count(self.surplus_delivered), "must be 0")?;
+            table.row(
+                "surplus responses",
+                count(self.surplus_delivered),
+                "must be 0",
+            )?;
         }
         if self.damaged > 0 {
             table.row("damaged frames", count(self.damaged), "must be 0")?;
@@ -246,15 +262,24 @@ impl Report {
         let crowd = |crowd: Option<Crowd>| {
             crowd.map(|c| format!("mean {:.1}, p99 {}, max {}", c.mean, c.p99, c.max))
         };
-        table.line("clients send, per occupied ms", crowd(self.departures_per_ms))?;
-        table.line("grandmaster hears, per occupied ms", crowd(self.arrivals_per_ms))?;
+        table.line(
+            "clients send, per occupied ms",
+            crowd(self.departures_per_ms),
+        )?;
+        table.line(
+            "grandmaster hears, per occupied ms",
+            crowd(self.arrivals_per_ms),
+        )?;
         let errors = |errors: Option<Residual>| {
             errors.map(|e| format!("p50 {}, p99 {}, max {} ns", e.p50, e.p99, e.max))
         };
         table.line("Delay_Req way left uncorrected", errors(self.residual_ns))?;
         table.line("Sync way left uncorrected", errors(self.sync_residual_ns))?;
         let hold = self.hold_us.map(|h| {
-            format!("mean {:.1}, p50 {:.1}, p99 {:.1}, max {:.1} us", h.mean, h.p50, h.p99, h.max)
+            format!(
+                "mean {:.1}, p50 {:.1}, p99 {:.1}, max {:.1} us",
+                h.mean, h.p50, h.p99, h.max
+            )
         });
         table.line("Delay_Req way (hold)", hold)?;
         let latency = self
@@ -275,7 +300,10 @@ impl Report {
             format!("{busy:.1} % of a core, generators {own:.1} %{less}")
         });
         table.line("whole machine busy", busy)?;
-        table.line("forwarder peak memory", self.rss_kib.map(|kib| format!("{kib} KiB")))?;
+        table.line(
+            "forwarder peak memory",
+            self.rss_kib.map(|kib| format!("{kib} KiB")),
+        )?;
         table.line("forwarder ring drops", self.ring_drops.map(count))?;
         let limited = if self.generator_limited {
             format!(

@@ -32,12 +32,7 @@ impl Rogue {
     }
 
     /// Sends what is due; how many messages that was.
-    pub fn send_due(
-        &mut self,
-        outbox: &mut Outbox<Request>,
-        now: i64,
-        clock: MasterClock,
-    ) -> u64 {
+    pub fn send_due(&mut self, outbox: &mut Outbox<Request>, now: i64, clock: MasterClock) -> u64 {
         let Some(number) = self.pace.take(now) else {
             return 0;
         };

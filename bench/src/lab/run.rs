@@ -12,7 +12,7 @@ use super::clock::{self, MasterClock};
 use super::forwarder::{self, Forwarder};
 use super::generator::{Generator, Heard};
 use super::machine;
-use super::options::{Gateway, Options};
+use super::options::Options;
 use super::scene::{MASTER_PORT, Scene};
 
 /// Time between the word to start and the start.
@@ -56,10 +56,8 @@ pub struct Usage {
 pub fn run(options: &Options, binary: &Path) -> Result<Outcome> {
     let scene = Scene::build(options)?;
     let mut forwarders = Vec::new();
-    if options.gateway == Gateway::Ours {
-        for gateway in &scene.gateways {
-            forwarders.push(Forwarder::start(binary, gateway, options)?);
-        }
+    for gateway in &scene.gateways {
+        forwarders.extend(Forwarder::start(binary, gateway, options)?);
     }
     let idle_percent = if options.busy_baseline {
         let before = machine::busy_ticks();
@@ -121,7 +119,11 @@ pub fn run(options: &Options, binary: &Path) -> Result<Outcome> {
     for forwarder in forwarders {
         drops.push(forwarder::ring_drops(&forwarder.stop()?));
     }
-    usage.ring_drops = drops.into_iter().sum::<Option<u64>>().filter(|_| usage.rss_kib.is_some());
+    usage.ring_drops = if drops.is_empty() {
+        None
+    } else {
+        drops.into_iter().sum()
+    };
     Ok(Outcome {
         master: *master.context("the grandmaster did not report")?,
         clients: *clients.context("the clients did not report")?,
@@ -249,7 +251,11 @@ impl Watch<'_> {
             forwarders: (!self.forwarders.is_empty())
                 .then(|| sum(self.forwarders.iter().map(Forwarder::cpu_ns).collect()))
                 .flatten(),
-            generators: sum(self.generators.iter().map(|g| machine::cpu_ns(g.id())).collect()),
+            generators: sum(self
+                .generators
+                .iter()
+                .map(|g| machine::cpu_ns(g.id()))
+                .collect()),
             machine: machine::busy_ticks(),
         }
     }

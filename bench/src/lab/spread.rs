@@ -92,7 +92,11 @@ impl Counts {
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         let total = self.total();
-        let sum: f64 = self.0.iter().map(|&(value, count)| float(value) * count as f64).sum();
+        let sum: f64 = self
+            .0
+            .iter()
+            .map(|&(value, count)| float(value) * count as f64)
+            .sum();
         (total > 0).then(|| sum / total as f64)
     }
 

@@ -102,7 +102,9 @@ fn unwrap(last: Option<u64>, sequence: u16) -> u64 {
         return u64::from(sequence);
     };
     let [.., high, low] = last.to_be_bytes();
-    let step = sequence.wrapping_sub(u16::from_be_bytes([high, low])).cast_signed();
+    let step = sequence
+        .wrapping_sub(u16::from_be_bytes([high, low]))
+        .cast_signed();
     last.saturating_add_signed(i64::from(step))
 }
 
