@@ -4,4 +4,5 @@ pub mod accuracy;
 pub mod forwarders;
 pub mod lab;
 pub mod net;
+pub mod peers;
 pub mod ptp4l;
