@@ -178,17 +178,20 @@ fn transparent_clock(gateway: &Namespace, options: &Options, folder: &TempDir) -
     clock.start(gateway, folder)
 }
 
-/// Frames that the kernel could not put into the forwarder's rings, from its totals: the numbers
-/// behind "ring drops". `None` if it does not say.
+/// Frames that the kernel could not put into the forwarder's rings, from its totals: the sum of its
+/// `counts  ring_drops...  N` lines. `None` if it has none.
 #[must_use]
 pub fn ring_drops(log: &[String]) -> Option<u64> {
-    let line = log.iter().rev().find(|line| line.contains("ring drops"))?;
-    let (_, rest) = line.split_once("ring drops")?;
-    let numbers: Vec<u64> = rest
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    (!numbers.is_empty()).then(|| numbers.iter().sum())
+    log.iter()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let counted = words.next() == Some("counts")
+                && words
+                    .next()
+                    .is_some_and(|name| name.starts_with("ring_drops"));
+            words.next().filter(|_| counted)?.parse::<u64>().ok()
+        })
+        .reduce(|sum, drops| sum + drops)
 }
 
 #[cfg(test)]
@@ -197,9 +200,19 @@ mod tests {
 
     #[test]
     fn drops_are_read_from_the_totals() {
-        let log = |line: &str| vec!["runs".to_owned(), line.to_owned()];
-        assert_eq!(ring_drops(&log("totals: ring drops up 3 down 4")), Some(7));
-        assert_eq!(ring_drops(&log("ring drops: 0")), Some(0));
-        assert_eq!(ring_drops(&log("bye")), None);
+        let log = |lines: &[&str]| {
+            lines
+                .iter()
+                .map(|&line| line.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let both = [
+            "counts  ring_drops_up     3  Frames that a ring of 4096 had no room for",
+            "counts  held           4000  Delay_Req held for a random time",
+            "counts  ring_drops_down   4  Frames",
+        ];
+        assert_eq!(ring_drops(&log(&both)), Some(7));
+        assert_eq!(ring_drops(&log(&["counts  ring_drops 0"])), Some(0));
+        assert_eq!(ring_drops(&log(&["counts  held 4000", "bye"])), None);
     }
 }

@@ -81,7 +81,7 @@ fn panel(area: &Panel<'_>, report: &Report, caption: &str, pick: Pick) -> Drawn 
         .margin(10)
         .x_label_area_size(24)
         .y_label_area_size(165)
-        .build_cartesian_2d((low..high).log_scale(), (0..count).into_segmented())?;
+        .build_cartesian_2d((low..high).log_scale(), (0..count - 1).into_segmented())?;
     // From top to bottom as in the table.
     let place = |y: i32| count - 1 - y;
     chart
