@@ -9,11 +9,15 @@
 //! * [`ring`] is the only room with `unsafe`: AF_PACKET rings, stamps, interfaces;
 //! * [`engine`] is the one loop that joins them, over real ports or simulated ones.
 
+pub mod cli;
 pub mod core;
 pub mod engine;
 pub mod filter;
 pub mod reason;
+pub mod replay;
+pub mod report;
 pub mod ring;
+pub mod run;
 pub mod time;
 pub mod wire;
 

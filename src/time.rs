@@ -88,6 +88,17 @@ impl Stamp {
     }
 }
 
+/// One reading of both clocks at the same moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockSample {
+    /// CLOCK_REALTIME in nanoseconds.
+    pub realtime_ns: i64,
+    /// CLOCK_MONOTONIC_RAW.
+    pub steady: Instant,
+    /// How far apart the two may have been read, in nanoseconds.
+    pub uncertainty_ns: u32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

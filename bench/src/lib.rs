@@ -6,3 +6,4 @@ pub mod lab;
 pub mod net;
 pub mod peers;
 pub mod ptp4l;
+pub mod sim;

@@ -52,8 +52,8 @@ pub(crate) struct Client {
     /// End of its longest unicast grant.
     pub(crate) granted_until: Instant,
     pub(crate) bucket: Bucket,
-    /// Mean gap between its Delay_Req; zero while unknown.
-    pub(crate) interval_ns: u32,
+    /// Mean gap between its Delay_Req in microseconds (up to an hour); zero while unknown.
+    pub(crate) interval_us: u32,
     pub(crate) requests: u32,
     pub(crate) answered: u32,
     /// Mean residence of its requests.
@@ -78,9 +78,6 @@ pub(crate) struct Client {
     pub(crate) address: Address,
 }
 
-/// The mean interval is never taken to be more than this.
-const LONGEST_INTERVAL_NS: u64 = 4_000_000_000;
-
 impl Client {
     pub(crate) fn new(now: Instant, mac: Mac, address: Address) -> Self {
         Self {
@@ -89,7 +86,7 @@ impl Client {
             last_request: Instant::default(),
             granted_until: Instant::default(),
             bucket: Bucket::full(now),
-            interval_ns: 0,
+            interval_us: 0,
             requests: 0,
             answered: 0,
             residence_ns: 0,
@@ -110,11 +107,12 @@ impl Client {
     /// Notes a Delay_Req that arrived at `at`: the mean interval follows the last eight or so.
     pub(crate) fn request_arrived(&mut self, at: Instant) {
         if self.requests > 0 {
-            let gap = at
-                .as_nanos()
-                .saturating_sub(self.last_request.as_nanos())
-                .min(LONGEST_INTERVAL_NS);
-            self.interval_ns = mean(self.interval_ns, gap);
+            let mut gap = at.as_nanos().saturating_sub(self.last_request.as_nanos()) / 1_000;
+            if self.interval_us > 0 {
+                // Gaps are up to twice the mean (9.5.11.2): more is a pause, and tells nothing of the rate.
+                gap = gap.min(u64::from(self.interval_us) * 4);
+            }
+            self.interval_us = mean(self.interval_us, gap);
         }
         self.last_request = at;
         self.requests = self.requests.saturating_add(1);
@@ -147,7 +145,7 @@ impl Client {
     /// Whether it was silent for so long that it is forgotten: the largest of `timeout`, four of its
     /// intervals, and its grant.
     pub(crate) fn expired(&self, now: Instant, timeout: Duration) -> bool {
-        let patience = timeout.max(Duration::from_nanos(u64::from(self.interval_ns) * 4));
+        let patience = timeout.max(Duration::from_micros(u64::from(self.interval_us) * 4));
         now.since(self.last_seen) > patience && now > self.granted_until
     }
 }
@@ -292,10 +290,6 @@ impl Clients {
 
     pub(crate) fn get_mut(&mut self, row: u32) -> Option<&mut Client> {
         self.rows.get_mut(row)
-    }
-
-    pub(crate) fn key(&self, row: u32) -> Option<&ClientKey> {
-        self.rows.key(row)
     }
 
     pub(crate) fn generation(&self, row: u32) -> u32 {

@@ -5,18 +5,7 @@
 //! that a slew during a hold does no harm. A jump between two readings is reported: stamps taken
 //! around it are ambiguous.
 
-use crate::time::{ClockId, Instant, Stamp};
-
-/// One reading of both clocks at the same moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockSample {
-    /// CLOCK_REALTIME in nanoseconds.
-    pub realtime_ns: i64,
-    /// CLOCK_MONOTONIC_RAW.
-    pub steady: Instant,
-    /// How far apart the two may have been read, in nanoseconds.
-    pub uncertainty_ns: u32,
-}
+use crate::time::{ClockId, ClockSample, Stamp};
 
 #[derive(Clone, Copy)]
 struct Reading {
@@ -69,7 +58,9 @@ impl ClockWatch {
             };
             return true;
         }
-        if sample.uncertainty_ns <= GOOD_NS || elapsed > 1e9 {
+        let uncertainty = f64::from(sample.uncertainty_ns);
+        // A poor reading is still better than a line that it proves to be off.
+        if sample.uncertainty_ns <= GOOD_NS || deviation > uncertainty || elapsed > 1e9 {
             self.last = Some(now);
             if let Some(anchor) = self.anchor {
                 let span = now.steady_ns.saturating_sub(anchor.steady_ns);
@@ -118,6 +109,7 @@ const fn to_f64(ns: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Instant;
 
     fn sample(steady: u64, realtime: i64) -> ClockSample {
         ClockSample {

@@ -48,6 +48,11 @@ pub struct Counters {
     received: [[u64; KINDS]; 2],
     forwarded: [[u64; KINDS]; 2],
     dropped: Box<[[[u64; REASONS]; KINDS]; 2]>,
+    waited: [[u64; KINDS]; 2],
+    /// Delay_Req whose residence became known.
+    pub measured: u64,
+    /// Sum of their residences, in nanoseconds.
+    pub residence_ns: u64,
     /// Follow_Up messages made for one-step Syncs.
     pub follow_ups_made: u64,
     /// Delay_Req held for a random time.
@@ -74,6 +79,9 @@ impl Default for Counters {
             received: [[0; KINDS]; 2],
             forwarded: [[0; KINDS]; 2],
             dropped: Box::new([[[0; REASONS]; KINDS]; 2]),
+            waited: [[0; KINDS]; 2],
+            measured: 0,
+            residence_ns: 0,
             follow_ups_made: 0,
             held: 0,
             estimated: 0,
@@ -106,6 +114,12 @@ impl Counters {
         self.dropped[side as usize][kind.index()][reason as usize]
     }
 
+    /// Frames that came from a side and had to wait; each is forwarded or dropped later.
+    #[must_use]
+    pub fn waited(&self, side: Side, kind: Kind) -> u64 {
+        self.waited[side as usize][kind.index()]
+    }
+
     /// Frames dropped for a reason, over both sides and all kinds.
     #[must_use]
     pub fn dropped_for(&self, reason: Reason) -> u64 {
@@ -122,6 +136,10 @@ impl Counters {
 
     pub(crate) fn forward(&mut self, side: Side, kind: Kind) {
         self.forwarded[side as usize][kind.index()] += 1;
+    }
+
+    pub(crate) fn wait(&mut self, side: Side, kind: Kind) {
+        self.waited[side as usize][kind.index()] += 1;
     }
 
     /// A frame that was counted as forwarded did not leave after all.

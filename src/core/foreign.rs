@@ -59,12 +59,13 @@ impl Foreign {
     }
 
     /// What was heard of a stranger that now sends from below.
-    pub(crate) fn recall(&self, key: &ClientKey, sequence_id: u16, now: Instant) -> HeardAbove {
+    /// `request` is the sequenceId of its Delay_Req, if it is one.
+    pub(crate) fn recall(&self, key: &ClientKey, request: Option<u16>, now: Instant) -> HeardAbove {
         let Some(heard) = self.rows.find(key).and_then(|row| self.rows.get(row)) else {
             return HeardAbove::No;
         };
         let recent = now.as_nanos().saturating_sub(heard.at.as_nanos()) < RECENT_NS;
-        match (recent, heard.sequence_id == sequence_id) {
+        match (recent, Some(heard.sequence_id) == request) {
             (true, true) => HeardAbove::ThisRequest,
             (true, false) => HeardAbove::Recently,
             (false, _) => HeardAbove::Before,

@@ -10,6 +10,7 @@ use crate::Side;
 use crate::core::clients::{ClientKey, Clients, mean};
 use crate::core::counters::{Counters, Kind};
 use crate::core::departures::Departures;
+use crate::core::echoes::Echoes;
 use crate::core::estimate::Estimator;
 use crate::core::event::Event;
 use crate::core::foreign::Foreign;
@@ -27,7 +28,7 @@ use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Departure, Edit, Verdict};
 use crate::engine::Token;
 use crate::reason::Reason;
-use crate::time::{Instant, Stamp};
+use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::{Address, Frame, Lane, Layout, MessageType, PortIdentity, edit};
 
 /// Event messages that may await their stamps at once.
@@ -52,6 +53,7 @@ pub struct Forwarder {
     rng: SmallRng,
     pub(super) clients: Clients,
     pub(super) foreign: Foreign,
+    echoes: Echoes,
     pub(super) masters: Masters,
     pub(super) syncs: Syncs,
     pub(super) management: OpenManagement,
@@ -69,6 +71,8 @@ pub struct Forwarder {
     second_path: Option<Instant>,
     peer_delay_told: Vec<PortIdentity>,
     last_sweep: Option<Instant>,
+    /// How often the local clock has jumped.
+    jumps: u32,
 }
 
 impl Forwarder {
@@ -85,6 +89,7 @@ impl Forwarder {
             rng,
             clients: Clients::new(settings.max_clients, secret),
             foreign: Foreign::new(secret),
+            echoes: Echoes::new(secret),
             masters: Masters::new(settings.max_rate_ppm, secret),
             syncs: Syncs::new(syncs, secret),
             management: OpenManagement::new(),
@@ -102,6 +107,7 @@ impl Forwarder {
             second_path: None,
             peer_delay_told: Vec::with_capacity(PEER_DELAY_TOLD),
             last_sweep: None,
+            jumps: 0,
             settings,
         }
     }
@@ -149,7 +155,7 @@ impl Forwarder {
                 .get_mut(row)
                 .and_then(|client| client.held.take())
             {
-                self.ready.push_back(frame);
+                self.make_ready(frame);
             }
         }
     }
@@ -158,6 +164,11 @@ impl Forwarder {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.store.len()
+    }
+
+    /// The frames that wait, as they came.
+    pub fn waiting_frames(&self) -> impl Iterator<Item = &[u8]> {
+        self.store.iter()
     }
 
     /// Masters heard: sender, domain, and the rate ratio less one in parts per million if it is known.
@@ -187,8 +198,8 @@ impl Forwarder {
         let verdict = match self.common(frame, arrival) {
             Some(reason) => Verdict::Drop(reason),
             None => match arrival.side {
-                Side::Up => self.from_up(frame, arrival),
-                Side::Down => self.from_down(frame, arrival),
+                Side::Up => self.decide_up(frame, arrival),
+                Side::Down => self.decide_down(frame, arrival),
             },
         };
         match &verdict {
@@ -197,7 +208,7 @@ impl Forwarder {
                 self.counters.drop(arrival.side, kind, *reason);
                 self.tell_limit(*reason, arrival.now);
             }
-            Verdict::Wait => {}
+            Verdict::Wait => self.counters.wait(arrival.side, kind),
         }
         verdict
     }
@@ -305,7 +316,7 @@ impl Forwarder {
         let (_, &waiting) = self.store.get(frame)?;
         let token = match waiting.purpose {
             Purpose::General { .. } => None,
-            Purpose::Request(held) => match self.launch_held(&held, waiting.egress, now) {
+            Purpose::Request(held) => match self.launch_held(frame, &held, waiting.egress, now) {
                 Ok(token) => Some(token),
                 Err(reason) => {
                     self.discard(frame, reason);
@@ -340,12 +351,23 @@ impl Forwarder {
         self.estimators[side as usize].kicked(now);
     }
 
+    /// The batch before was kicked to make room: this event message leaves by the next.
+    pub fn postponed(&mut self, token: &Token) {
+        if let Some(flight) = self.in_flight.of_mut(token) {
+            flight.batch = self.estimators[flight.egress as usize].batch();
+        }
+    }
+
     /// An event message departed at this moment; or its stamp is not to be relied on.
     pub fn stamped(&mut self, token: Token, stamp: Result<Stamp, Reason>) {
         let Some(flight) = self.in_flight.land(token) else {
             return;
         };
         let outcome = stamp.and_then(|stamp| {
+            if stamp.clock() == ClockId::Steady && flight.jumps != self.jumps {
+                // Taken before a jump, it was translated by what holds after it.
+                return Err(Reason::ClockStep);
+            }
             self.estimators[flight.egress as usize].learn(flight.batch, stamp);
             stamp.since(flight.rx).ok_or(Reason::Residence)
         });
@@ -367,8 +389,15 @@ impl Forwarder {
         self.settle(&flight, Err(reason));
     }
 
-    /// The local clock jumped.
+    /// Whether event messages were sent whose stamps are not here yet.
+    #[must_use]
+    pub fn stamps_due(&self) -> bool {
+        self.in_flight.any()
+    }
+
+    /// The local clock jumped: stamps of what is in flight are ambiguous.
     pub fn clock_stepped(&mut self) {
+        self.jumps = self.jumps.wrapping_add(1);
         self.tell(Event::ClockStep);
     }
 
@@ -437,6 +466,8 @@ impl Forwarder {
             egress,
             batch: self.estimators[egress as usize].batch(),
             waiter,
+            jumps: self.jumps,
+            slot: 0,
         };
         self.in_flight
             .launch(flight, now + self.settings.tx_timestamp_timeout)
@@ -450,8 +481,14 @@ impl Forwarder {
         }
     }
 
+    /// A held request leaves next, once.
     pub(super) fn make_ready(&mut self, frame: FrameRef) {
-        self.ready.push_back(frame);
+        if let Some(waiting) = self.store.get_mut(frame)
+            && let Purpose::Request(held) = &mut waiting.purpose
+            && !std::mem::replace(&mut held.ready, true)
+        {
+            self.ready.push_back(frame);
+        }
     }
 
     /// Queues a held request; false when the queue is full.
@@ -491,6 +528,18 @@ impl Forwarder {
     pub(super) fn second_path_found(&mut self, side: Side, now: Instant) {
         if self.second_path.replace(now).is_none() {
             self.tell(Event::SecondPath(side));
+        }
+    }
+
+    /// Why a Signaling message goes no further: it is a copy of one heard a moment ago.
+    pub(super) fn echo(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<(), Reason> {
+        match self.echoes.heard(frame, arrival.side, arrival.now) {
+            None => Ok(()),
+            Some(side) if side == arrival.side => Err(Reason::Duplicate),
+            Some(_) => {
+                self.second_path_found(arrival.side, arrival.now);
+                Err(Reason::SecondPath)
+            }
         }
     }
 
@@ -555,6 +604,21 @@ impl Forwarder {
         }
     }
 
+    /// A later request of its client has come: this one does not wait for its random moment. False if it
+    /// still waits, for its place under `--max-rate`.
+    pub(super) fn depart_early(&mut self, frame: FrameRef, now: Instant) -> bool {
+        if let Some(waiting) = self.store.get_mut(frame)
+            && let Purpose::Request(held) = &mut waiting.purpose
+            && !held.paced
+        {
+            held.due = now;
+        }
+        self.due(frame, now);
+        !self.store.get(frame).is_some_and(
+            |(_, waiting)| matches!(waiting.purpose, Purpose::Request(held) if held.due > now),
+        )
+    }
+
     /// A held request's moment has come.
     fn due(&mut self, frame: FrameRef, now: Instant) {
         let Some(waiting) = self.store.get_mut(frame) else {
@@ -563,6 +627,9 @@ impl Forwarder {
         let Purpose::Request(held) = &mut waiting.purpose else {
             return;
         };
+        if held.ready || held.due > now {
+            return;
+        }
         let latest = held.at + self.settings.max_hold;
         if !held.paced
             && let Some(pace) = &mut self.pace
@@ -575,20 +642,22 @@ impl Forwarder {
                 }
                 Some(at) if at > now => {
                     held.paced = true;
+                    held.due = at;
                     if !self.departures.push(at, frame) {
                         self.discard(frame, Reason::HoldFull);
                     }
                     return;
                 }
-                Some(_) => {}
+                Some(_) => held.paced = true,
             }
         }
-        self.ready.push_back(frame);
+        self.make_ready(frame);
     }
 
     /// A held request leaves: it becomes an event message in flight.
     fn launch_held(
         &mut self,
+        frame: FrameRef,
         held: &HeldRequest,
         egress: Side,
         now: Instant,
@@ -619,7 +688,10 @@ impl Forwarder {
         let Some(client) = self.clients.same_mut(held.client, held.client_generation) else {
             return Err(Reason::NotOurClient);
         };
-        client.held = None;
+        // A newer one of the same client may wait by now.
+        if client.held == Some(frame) {
+            client.held = None;
+        }
         let open = &mut client.open[usize::from(held.open)];
         let Some((token, slot)) = launched else {
             open.set_progress(Progress::Lost);
@@ -647,7 +719,7 @@ impl Forwarder {
                 client,
                 generation,
                 open,
-            } => self.settle_request(client, generation, open, outcome),
+            } => self.settle_request(client, generation, open, flight.slot, outcome),
             Owner::Sync { entry, generation } => self.settle_sync(entry, generation, outcome),
         };
         let Some(frame) = flight.waiter else {
@@ -683,12 +755,13 @@ impl Forwarder {
         client: u32,
         generation: u32,
         open: u8,
+        slot: u32,
         outcome: Result<i64, Reason>,
     ) -> Option<Reason> {
         let client = self.clients.same_mut(client, generation)?;
         let open = &mut client.open[usize::from(open)];
         match open.progress() {
-            Progress::InFlight => {}
+            Progress::InFlight if open.residence_or_flight == slot => {}
             Progress::SecondPath => return Some(Reason::SecondPath),
             // Another request has taken the place meanwhile.
             _ => return Some(Reason::Unsolicited),
@@ -699,6 +772,8 @@ impl Forwarder {
                 open.set_progress(Progress::Departed);
                 open.residence_or_flight = ns;
                 client.residence_ns = mean(client.residence_ns, u64::from(ns));
+                self.counters.measured += 1;
+                self.counters.residence_ns += u64::from(ns);
             }
             Err(Reason::ClockStep) => open.set_progress(Progress::ClockStep),
             Err(_) => open.set_progress(Progress::Lost),

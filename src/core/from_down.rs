@@ -38,7 +38,7 @@ mod action {
 
 impl Forwarder {
     /// One row of the policy's table for each message type.
-    pub(super) fn from_down(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+    pub(super) fn decide_down(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
         match frame.message_type() {
             MessageType::DelayReq => self.request(frame, arrival),
             MessageType::Signaling => self.signaling_from_client(frame, arrival),
@@ -91,9 +91,36 @@ impl Forwarder {
 
         let window = self.hold_window(row);
         let latest = arrival.at + self.settings.max_hold;
-        let mut due = arrival.at.plus_nanos(self.draw(window)).max(now);
+        let mut due = if window == 0 {
+            now
+        } else {
+            arrival.at.plus_nanos(self.draw(window)).max(now)
+        };
         let mut paced = false;
-        if window == 0 {
+
+        // A client's requests keep their order: one that still waits departs at once.
+        let earlier = self
+            .clients
+            .get_mut(row)
+            .and_then(|client| client.held.take());
+        if let Some(earlier) = earlier
+            && !self.depart_early(earlier, now)
+        {
+            // One of each client waits for its place; it would come before this one.
+            if let Some(client) = self.clients.get_mut(row) {
+                client.held = Some(earlier);
+            }
+            return Verdict::Drop(Reason::MaxRate);
+        }
+        if !self.clients.admitted(row) && !authenticated {
+            // Its answer could not come in yet.
+            if !self.clients.wait_for_filter(row) {
+                return Verdict::Drop(Reason::HoldFull);
+            }
+            due = latest;
+        } else if due <= now {
+            // What goes untouched must not wait: nothing would take the wait out again.
+            let latest = if authenticated { now } else { latest };
             match self.book(now, latest) {
                 Some(at) => {
                     paced = true;
@@ -101,24 +128,6 @@ impl Forwarder {
                 }
                 None => return Verdict::Drop(Reason::MaxRate),
             }
-        }
-
-        if !self.clients.admitted(row) {
-            // Its answer could not come in yet.
-            if !self.clients.wait_for_filter(row) {
-                return Verdict::Drop(Reason::HoldFull);
-            }
-            due = latest;
-            paced = false;
-        }
-
-        // A client's requests keep their order: one that still waits departs at once.
-        let earlier = self
-            .clients
-            .get_mut(row)
-            .and_then(|client| client.held.take());
-        if let Some(earlier) = earlier {
-            self.make_ready(earlier);
         }
         let hold = due > now || earlier.is_some();
         let (open, before) = match self.clients.get_mut(row) {
@@ -134,7 +143,9 @@ impl Forwarder {
                 client_generation: generation,
                 open,
                 sequence_id: key.sequence_id,
+                due,
                 paced,
+                ready: false,
             };
             self.hold(frame, arrival, held, due)
         } else {
@@ -163,16 +174,15 @@ impl Forwarder {
         };
         if due <= arrival.now {
             self.make_ready(kept);
-            return Verdict::Wait;
-        }
-        if !self.hold_until(due, kept) {
+        } else if self.hold_until(due, kept) {
+            self.counters.held += 1;
+        } else {
             self.store.release(kept);
             return Verdict::Drop(Reason::HoldFull);
         }
         if let Some(client) = self.clients.get_mut(held.client) {
             client.held = Some(kept);
         }
-        self.counters.held += 1;
         Verdict::Wait
     }
 
@@ -222,7 +232,7 @@ impl Forwarder {
                 clippy::cast_sign_loss,
                 reason = "a share of a positive number of nanoseconds"
             )]
-            let of_interval = (f64::from(client.interval_ns) * share) as u64;
+            let of_interval = (f64::from(client.interval_us) * 1e3 * share) as u64;
             window = window.min(of_interval);
         }
         let known = client.master > 0
@@ -244,6 +254,14 @@ impl Forwarder {
         };
         let now = arrival.now;
         if let Some(row) = self.clients.find(&key) {
+            let Some(client) = self.clients.get_mut(row) else {
+                return Err(Reason::NotOurClient);
+            };
+            // A known name does not let in an address that is not listed.
+            let moved = (client.mac, client.address) != (frame.source_mac(), frame.source());
+            if moved && !self.allowed(frame) {
+                return Err(Reason::NotAllowed);
+            }
             if let Some(client) = self.clients.get_mut(row) {
                 client.last_seen = now;
             }
@@ -252,7 +270,10 @@ impl Forwarder {
         if !self.allowed(frame) {
             return Err(Reason::NotAllowed);
         }
-        match self.foreign.recall(&key, frame.sequence_id(), now) {
+        // What was heard above were Delay_Req: each type counts its own sequenceIds.
+        let request =
+            (frame.message_type() == MessageType::DelayReq).then_some(frame.sequence_id());
+        match self.foreign.recall(&key, request, now) {
             HeardAbove::No => {}
             HeardAbove::ThisRequest => {
                 self.second_path_found(Side::Up, now);
@@ -324,6 +345,9 @@ impl Forwarder {
     }
 
     fn signaling_from_client(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+        if let Err(reason) = self.echo(frame, arrival) {
+            return Verdict::Drop(reason);
+        }
         let row = match self.client_row(frame, arrival) {
             Ok(row) => row,
             Err(reason) => return Verdict::Drop(reason),
@@ -340,11 +364,13 @@ impl Forwarder {
     }
 
     fn management_from_below(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
-        let may_pass = match (frame.management_action(), self.settings.management) {
-            (Some(action::GET), ManagementPolicy::Get | ManagementPolicy::All)
-            | (Some(action::SET | action::COMMAND), ManagementPolicy::All) => true,
-            _ => false,
-        };
+        let may_pass = matches!(
+            (frame.management_action(), self.settings.management),
+            (
+                Some(action::GET),
+                ManagementPolicy::Get | ManagementPolicy::All
+            ) | (Some(action::SET | action::COMMAND), ManagementPolicy::All)
+        );
         if !may_pass {
             return Verdict::Drop(Reason::Management);
         }
@@ -375,9 +401,9 @@ impl Forwarder {
             sdo: frame.major_sdo_id(),
             lane: frame.lane(),
         };
-        let Some(master) = self.masters.find(&master) else {
+        if self.masters.find(&master).is_none() {
             return Reason::MasterBelow;
-        };
+        }
         let key = self.sync_key(frame);
         let mut orphan = None;
         if let Some(row) = self.syncs.find(&key, now) {
@@ -392,8 +418,8 @@ impl Forwarder {
             let sync = Sync {
                 since: now,
                 progress: SyncProgress::SecondPath,
-                master,
                 rx: None,
+                origin_ns: None,
                 followed: false,
             };
             orphan = self.syncs.insert(key, sync).1;

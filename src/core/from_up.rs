@@ -32,7 +32,7 @@ const LARGEST_FOLLOW_UP: usize = 512;
 
 impl Forwarder {
     /// One row of the policy's table for each message type.
-    pub(super) fn from_up(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+    pub(super) fn decide_up(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
         let verdict = match frame.message_type() {
             MessageType::Sync => self.sync(frame, arrival),
             MessageType::FollowUp => self.follow_up(frame, arrival),
@@ -69,7 +69,7 @@ impl Forwarder {
             Ok(rx) => rx,
             Err(reason) => {
                 // Its Follow_Up must not pass either.
-                self.enter_sync(key, before, now, master, SyncProgress::Lost, None);
+                self.enter_sync(key, before, now, SyncProgress::Lost, None);
                 return Err(reason);
             }
         };
@@ -80,10 +80,19 @@ impl Forwarder {
             ..Edit::default()
         };
         let mut waiter = waiter;
+        if (authenticated || !frame.two_step())
+            && let Some(kept) = waiter.take()
+        {
+            // A Follow_Up came before a Sync that has none, or whose exchange goes untouched.
+            self.discard(kept, Reason::NoSync);
+        }
         if !frame.two_step() {
             let origin = frame.timestamp().and_then(|time| time.as_nanos());
             let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
             self.syntonize(master, master_ns, rx, key.sender);
+            if let Some(stray) = waiter.take() {
+                self.discard(stray, Reason::NoSync);
+            }
             if authenticated {
                 // Goes untouched.
             } else if self.converts() {
@@ -96,6 +105,18 @@ impl Forwarder {
                 change.rewrite = Some((rx, master));
             }
         }
+        if let Some(kept) = waiter
+            && frame.two_step()
+        {
+            // Its Follow_Up came first: the pair is complete now.
+            let follow_up = self.store.get(kept).and_then(|(bytes, _)| {
+                let follow_up = Frame::parse(bytes).ok()?;
+                let origin = follow_up.timestamp()?.as_nanos()?;
+                origin.checked_add(follow_up.correction() >> 16)
+            });
+            let master_ns = follow_up.and_then(|ns| ns.checked_add(correction_ns));
+            self.syntonize(master, master_ns, rx, key.sender);
+        }
         if authenticated {
             self.counters.authenticated += 1;
         }
@@ -104,7 +125,6 @@ impl Forwarder {
                 key,
                 before,
                 now,
-                master,
                 SyncProgress::Lost,
                 Some((rx, correction_ns)),
             )
@@ -127,6 +147,11 @@ impl Forwarder {
             };
             // A Follow_Up of our making is the only one that may follow.
             sync.followed = waiter.is_some();
+            let origin = sync.origin_ns.take();
+            if frame.two_step() {
+                let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
+                self.syntonize(master, master_ns, rx, key.sender);
+            }
         }
         Ok(Verdict::Forward(change, Some(token)))
     }
@@ -137,7 +162,6 @@ impl Forwarder {
         key: SyncKey,
         before: Option<(u32, SyncProgress)>,
         now: Instant,
-        master: u32,
         progress: SyncProgress,
         rx: Option<(Stamp, i64)>,
     ) -> Option<u32> {
@@ -156,8 +180,8 @@ impl Forwarder {
         let sync = Sync {
             since: now,
             progress,
-            master,
             rx,
+            origin_ns: None,
             followed: false,
         };
         let (row, orphan) = self.syncs.insert(key, sync);
@@ -255,8 +279,8 @@ impl Forwarder {
         let sync = Sync {
             since: now,
             progress: SyncProgress::FollowUpFirst(kept),
-            master,
             rx: None,
+            origin_ns: origin(frame),
             followed: true,
         };
         let (row, orphan) = self.syncs.insert(key, sync);
@@ -279,11 +303,7 @@ impl Forwarder {
         let Some((rx, sync_correction_ns)) = rx else {
             return;
         };
-        let corrections = sync_correction_ns.saturating_add(follow_up.correction() >> 16);
-        let master_ns = follow_up
-            .timestamp()
-            .and_then(|time| time.as_nanos())
-            .and_then(|origin| origin.checked_add(corrections));
+        let master_ns = origin(follow_up).and_then(|origin| origin.checked_add(sync_correction_ns));
         self.syntonize(master, master_ns, rx, follow_up.port_identity());
     }
 
@@ -449,6 +469,7 @@ impl Forwarder {
         arrival: &Arrival,
     ) -> Result<Verdict, Reason> {
         let target = frame.target_port().ok_or(Reason::BadLength)?;
+        self.echo(frame, arrival)?;
         if target.clock == ClockIdentity::ALL {
             return Ok(forward(arrival));
         }
@@ -516,6 +537,12 @@ impl Forwarder {
         let list = &self.settings.grandmasters;
         list.is_empty() || list.contains(&grandmaster)
     }
+}
+
+/// When a Sync departed by its Follow_Up, corrections of the path added.
+fn origin(follow_up: &Frame<'_>) -> Option<i64> {
+    let time = follow_up.timestamp()?.as_nanos()?;
+    time.checked_add(follow_up.correction() >> 16)
 }
 
 fn master_key(frame: &Frame<'_>) -> MasterKey {

@@ -30,6 +30,10 @@ pub(crate) struct Flight {
     pub(crate) batch: u32,
     /// The general message that waits for its stamp.
     pub(crate) waiter: Option<FrameRef>,
+    /// How often the local clock had jumped before it was launched.
+    pub(crate) jumps: u32,
+    /// Its own slot, by which its owner refers to it.
+    pub(crate) slot: u32,
 }
 
 struct Slot {
@@ -62,11 +66,14 @@ impl InFlight {
     /// Takes off; `None` when too many are in the air.
     pub(crate) fn launch(&mut self, flight: Flight, deadline: Instant) -> Option<(Token, u32)> {
         if self.deadlines.len() == self.deadlines.capacity() {
-            return None;
+            // One that never lands keeps those behind it in the queue: they are at most half of it.
+            let slots = &self.slots;
+            self.deadlines
+                .retain(|&(_, slot, generation)| slots[slot as usize].generation == generation);
         }
         let slot = self.free.pop()?;
         let entry = &mut self.slots[slot as usize];
-        entry.flight = Some(flight);
+        entry.flight = Some(Flight { slot, ..flight });
         self.deadlines.push_back((deadline, slot, entry.generation));
         let token = Token::new(u64::from(entry.generation) << 32 | u64::from(slot));
         Some((token, slot))
@@ -78,6 +85,17 @@ impl InFlight {
         let slot = u32::try_from(value & 0xFFFF_FFFF).ok()?;
         let generation = u32::try_from(value >> 32).ok()?;
         self.take(slot, generation)
+    }
+
+    /// Whether any is in the air.
+    pub(crate) const fn any(&self) -> bool {
+        self.free.len() < self.slots.len()
+    }
+
+    /// The flight of a token, before it lands.
+    pub(crate) fn of_mut(&mut self, token: &Token) -> Option<&mut Flight> {
+        let slot = u32::try_from(token.value() & 0xFFFF_FFFF).ok()?;
+        self.get_mut(slot)
     }
 
     /// The flight in a slot, while its owner still refers to it.

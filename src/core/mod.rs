@@ -7,6 +7,7 @@
 //! | `from_up`, `from_down` | the policy, a function for each row of its table |
 //! | `clients`, `open` | who is ours, and what they asked |
 //! | `foreign` | who was heard on the other side, for roaming and second paths |
+//! | `echoes` | Signaling that comes round by a second path |
 //! | `syncs` | Sync with its Follow_Up, in either order |
 //! | `masters`, `syntonizer` | who sends time, and at what rate against ours |
 //! | `departures`, `store` | what waits, until when, and where its bytes are |
@@ -19,6 +20,7 @@ mod clients;
 mod clock_watch;
 mod counters;
 mod departures;
+mod echoes;
 mod estimate;
 mod event;
 mod foreign;
@@ -38,7 +40,7 @@ mod syntonizer;
 mod table;
 mod verdict;
 
-pub use clock_watch::{ClockSample, ClockWatch};
+pub use clock_watch::ClockWatch;
 pub use counters::{Counters, Kind};
 pub use event::Event;
 pub use forwarder::Forwarder;

@@ -168,7 +168,7 @@ impl Settings {
             ));
         }
         if !(self.max_rate_ppm > 0.0 && self.max_rate_ppm <= 1000.0) {
-            return fail("--max-rate-ratio-ppm must be more than 0 and at most 1000".into());
+            return fail("--max-rate-ppm must be more than 0 and at most 1000".into());
         }
         if !(1..=2_000_000).contains(&self.max_clients) {
             return fail(format!(

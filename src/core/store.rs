@@ -28,8 +28,12 @@ pub(crate) struct HeldRequest {
     pub(crate) client_generation: u32,
     pub(crate) open: u8,
     pub(crate) sequence_id: u16,
+    /// When it departs; earlier entries among the departures are void.
+    pub(crate) due: Instant,
     /// It already has its place in the queue of `--max-rate`.
     pub(crate) paced: bool,
+    /// Its moment has come: it is among those that leave next.
+    pub(crate) ready: bool,
 }
 
 /// What a waiting frame is.
@@ -85,6 +89,15 @@ impl FrameStore {
     /// Frames that wait.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len() - self.free_small.len() - self.free_large.len()
+    }
+
+    /// The bytes of the frames that wait.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0_u32..).zip(&self.waiting).filter_map(|(cell, waiting)| {
+            let start = self.start(cell);
+            self.bytes
+                .get(start..start + usize::from(waiting.as_ref()?.len))
+        })
     }
 
     /// Keeps a frame of `len` octets, written by `fill`; `None` when memory is full.

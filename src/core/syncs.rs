@@ -56,10 +56,10 @@ pub(crate) enum SyncProgress {
 pub(crate) struct Sync {
     pub(crate) since: Instant,
     pub(crate) progress: SyncProgress,
-    /// Its master's row.
-    pub(crate) master: u32,
     /// Its receive stamp and its correctionField in nanoseconds, for the rate.
     pub(crate) rx: Option<(Stamp, i64)>,
+    /// Its preciseOriginTimestamp with the correction of its Follow_Up, where that came first.
+    pub(crate) origin_ns: Option<i64>,
     /// A Follow_Up was seen.
     pub(crate) followed: bool,
 }

@@ -243,8 +243,8 @@ impl Syntonizer {
         }
         let ratio = 1.0 + slope;
         let before = std::mem::replace(&mut self.ratio, ratio);
-        for i in 0..self.len {
-            scratch[i] = self.off_line(self.at(i));
+        for (i, off) in scratch[..self.len].iter_mut().enumerate() {
+            *off = self.off_line(self.at(i));
         }
         let centre = median(&mut scratch[..self.len]);
         for off in &mut scratch[..self.len] {

@@ -163,12 +163,6 @@ impl<K: Key, V> Table<K, V> {
         self.rows.get_mut(row as usize)?.value.as_mut()
     }
 
-    /// The key of a row in use.
-    pub(crate) fn key(&self, row: u32) -> Option<&K> {
-        let row = self.rows.get(row as usize)?;
-        row.value.is_some().then_some(&row.key)
-    }
-
     /// Changes each time the row is freed.
     pub(crate) fn generation(&self, row: u32) -> u32 {
         self.rows.get(row as usize).map_or(0, |row| row.generation)
@@ -183,7 +177,6 @@ impl<K: Key, V> Table<K, V> {
     }
 
     fn home(&self, key: &K) -> (usize, u32) {
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half is meant")]
         let tag = (self.secret.hash(key.words()) >> 32) as u32;
         (tag as usize & (self.buckets.len() - 1), tag)
     }

@@ -139,6 +139,9 @@ impl<C: Clock> Brain<C> {
         if edit.rewrite.is_some() || egress.slot().is_none() {
             self.kick(to, egress);
             self.take_stamps(egress);
+            if let Some(token) = &token {
+                self.core.postponed(token);
+            }
         }
         let message = frame.message_type();
         let bytes = frame.bytes();
@@ -217,16 +220,10 @@ impl<C: Clock> Brain<C> {
 
     /// Takes the transmit stamps that are here.
     pub(super) fn take_stamps(&mut self, port: &mut impl Port) {
-        let jumped = self.ambiguous.contains(&true);
         let Self { core, watch, .. } = self;
         port.completions(&mut |completion| match completion {
             Completion::Stamped(token, stamp) => {
-                let stamp = if jumped && stamp.clock() == ClockId::Realtime {
-                    Err(Reason::ClockStep)
-                } else {
-                    watch.translate(stamp).ok_or(Reason::NoTxStamp)
-                };
-                core.stamped(token, stamp);
+                core.stamped(token, watch.translate(stamp).ok_or(Reason::NoTxStamp));
             }
             Completion::Unsent(token, reason) => core.unsent(token, reason),
         });

@@ -11,8 +11,8 @@ pub use port::{Completion, KickReport, Port, Received, Token};
 use brain::Brain;
 
 use crate::Side;
-use crate::core::{ClockSample, Counters, Forwarder, Settings};
-use crate::time::Instant;
+use crate::core::{Counters, Forwarder, Settings};
+use crate::time::{ClockSample, Instant};
 
 /// The clocks of the machine, real or simulated.
 pub trait Clock {
@@ -40,6 +40,8 @@ pub struct Turn {
     pub sent: usize,
     /// More waits to be read.
     pub more: bool,
+    /// Event messages were sent whose stamps are not here yet.
+    pub stamps_due: bool,
 }
 
 /// Ports, clocks and the core, driven turn by turn.
@@ -89,6 +91,11 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         &mut self.down
     }
 
+    /// The core and the up port, for what follows the one in the other.
+    pub const fn core_and_up(&mut self) -> (&mut Forwarder, &mut U) {
+        (&mut self.brain.core, &mut self.up)
+    }
+
     /// The clocks.
     pub const fn clock_mut(&mut self) -> &mut C {
         &mut self.brain.clock
@@ -112,6 +119,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             received: below.frames + above.frames,
             sent: 0,
             more: below.more || above.more,
+            stamps_due: false,
         };
         brain.core.advance(now);
         for _ in 0..ROUNDS {
@@ -126,6 +134,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             brain.take_stamps(up);
             brain.take_stamps(down);
         }
+        turn.stamps_due = brain.core.stamps_due();
         turn
     }
 }

@@ -29,6 +29,12 @@ impl Token {
         Self(value)
     }
 
+    /// What it carries, to look at.
+    #[must_use]
+    pub(crate) const fn value(&self) -> u64 {
+        self.0
+    }
+
     /// Uses the token up.
     #[must_use]
     pub(crate) const fn into_value(self) -> u64 {

@@ -2,22 +2,11 @@
 
 use std::mem::MaybeUninit;
 
-use crate::time::Instant;
+use crate::time::{ClockSample, Instant};
 
 /// The local clocks: CLOCK_MONOTONIC_RAW schedules, CLOCK_REALTIME is what software stamps show.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
-
-/// One moment on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockSample {
-    /// CLOCK_REALTIME, in nanoseconds since 1970.
-    pub realtime_ns: i64,
-    /// CLOCK_MONOTONIC_RAW at that moment.
-    pub steady: Instant,
-    /// At most this far apart were the two readings.
-    pub uncertainty_ns: u32,
-}
 
 impl SystemClock {
     /// The steady clock now.

@@ -31,14 +31,21 @@ mod stamps;
 mod sys;
 mod timer;
 mod tx;
+mod tx_report;
 mod tx_slots;
 
 #[cfg(test)]
 mod test_net;
 #[cfg(test)]
-mod tests_veth;
+mod test_rings;
+#[cfg(test)]
+mod tests_links;
+#[cfg(test)]
+mod tests_rx;
+#[cfg(test)]
+mod tests_tx;
 
-pub use clock::{ClockSample, SystemClock};
+pub use clock::SystemClock;
 pub use groups::GroupMembership;
 pub use hardware::{HardwareInfo, Stamping, Timestamping, choose};
 pub use interface::{Interface, Kind};
@@ -49,4 +56,5 @@ pub use rx::{RxOptions, RxRing};
 pub use setup::require_kernel;
 pub use stamps::StampSource;
 pub use timer::{ClockSetWatch, Timer};
-pub use tx::{Done, TxOptions, TxRing, TxStats};
+pub use tx::{TxOptions, TxRing};
+pub use tx_report::{Done, TxStats};

@@ -47,7 +47,8 @@ pub enum LinkChange {
 }
 
 impl Monitor {
-    /// Watches these interfaces, from how they are described here.
+    /// Watches these interfaces, from how they are described here. Call [`Self::changes`] once at the
+    /// start: it tells what happened between that description and this call.
     ///
     /// # Errors
     /// The system's, when there is no netlink.
@@ -56,13 +57,11 @@ impl Monitor {
         let group = u32::try_from(libc::RTMGRP_LINK).unwrap_or(1);
         socket.bind(&SocketAddr::new(0, group))?;
         socket.set_non_blocking(true)?;
-        let mut monitor = Self {
-            socket,
-            watches: interfaces.iter().map(|link| Watch::new(link)).collect(),
-        };
-        // What changed between the description and the subscription is told at the first call.
-        monitor.resync_pending();
-        Ok(monitor)
+        let mut watches: Vec<Watch> = interfaces.iter().map(|link| Watch::new(link)).collect();
+        for watch in &mut watches {
+            watch.stale = true;
+        }
+        Ok(Self { socket, watches })
     }
 
     /// Reports the changes since the last call. Never waits.
@@ -87,12 +86,6 @@ impl Monitor {
             resync(&mut self.watches, links::read()?, sink);
         }
         Ok(())
-    }
-
-    fn resync_pending(&mut self) {
-        for watch in &mut self.watches {
-            watch.stale = true;
-        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A real network port: a receive ring and a transmit ring on one interface.
 
 use super::rx::RxRing;
-use super::tx::{Done, TxRing};
+use super::tx::TxRing;
+use super::tx_report::Done;
 use crate::engine::{Completion, KickReport, Port, Received, Token};
 
 /// Both rings of one interface, as the loop sees them.

@@ -55,7 +55,8 @@ pub struct RxRing {
 
 impl RxRing {
     /// Opens a ring on `interface` that receives what `filter` (classic BPF) lets through, from the
-    /// first frame on: nothing can enter before the filter is in force.
+    /// first frame on: nothing can enter before the filter is in force. If nobody on this machine asked
+    /// for stamps before, frames of the first milliseconds come without one.
     ///
     /// # Errors
     /// One line that names the interface, the system's error and the remedy.

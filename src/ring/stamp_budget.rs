@@ -43,6 +43,11 @@ impl StampBudget {
         self.outstanding = self.outstanding.saturating_add(frames);
     }
 
+    /// Whether stamps may be in the queue or on their way.
+    pub(super) const fn is_awaited(&self) -> bool {
+        self.outstanding > 0
+    }
+
     /// The queue was read until it was empty; this many stamps were in it.
     pub(super) const fn drained(&mut self, stamps: usize) {
         self.outstanding = if stamps == 0 {

@@ -7,6 +7,21 @@ use super::interface::Interface;
 /// Set in the process that runs inside the namespace.
 const INSIDE: &str = "PTPPROXY_RING_TEST_INSIDE";
 
+/// A test that runs in namespaces of its own.
+macro_rules! on_veth {
+    ($(#[$attribute:meta])* fn $name:ident() $body:block) => {
+        $(#[$attribute])*
+        #[test]
+        fn $name() {
+            fn body() $body
+            // The harness names tests without the crate.
+            let (_, module) = module_path!().split_once("::").unwrap();
+            in_namespace(&format!("{module}::{}", stringify!($name)), body);
+        }
+    };
+}
+pub(super) use on_veth;
+
 /// Runs `body` in new namespaces, without privilege, by running the test `name` again. Where the system
 /// refuses, the test says so and passes, unless PTPPROXY_REQUIRE_PEERS is 1.
 pub(super) fn in_namespace(name: &str, body: fn()) {

@@ -14,10 +14,11 @@ use super::stamp_budget::StampBudget;
 use super::stamp_ids::{Counted, StampIds};
 use super::stamps::StampSource;
 use super::sys;
+use super::tx_report::{Done, TxStats};
 use super::tx_slots::TxSlots;
 use crate::engine::KickReport;
 use crate::reason::Reason;
-use crate::time::{Instant, Stamp};
+use crate::time::Instant;
 
 /// How a transmit ring is set up.
 #[derive(Clone, Debug)]
@@ -41,37 +42,6 @@ impl Default for TxOptions {
             stamps: StampSource::Software,
         }
     }
-}
-
-/// What became of a frame that had a token.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Done<T> {
-    /// It departed at this moment.
-    Stamped(T, Stamp),
-    /// It did not depart and never will.
-    Unsent(T, Reason),
-}
-
-/// What a transmit ring counted since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TxStats {
-    /// Frames that the kernel took.
-    pub sent: u64,
-    /// Frames that it refused; they were taken back.
-    pub unsent: u64,
-    /// Frames that were never given to it: too short or too long.
-    pub refused: u64,
-    /// Kicks that failed or were cut short.
-    pub failed_kicks: u64,
-    /// The system's last error (errno), 0 if there was none.
-    pub last_error: i32,
-    /// Stamps that reached their token.
-    pub stamped: u64,
-    /// Tokens whose stamp was lost or not to be trusted.
-    pub stamps_lost: u64,
-    /// Times that the kernel's stamp counter had to be set back.
-    pub resets: u64,
 }
 
 /// A TPACKET_V2 transmit ring on one interface. `T` is the caller's token of a frame to be stamped.
@@ -254,6 +224,10 @@ impl<T> TxRing<T> {
     pub fn completions(&mut self, sink: &mut dyn FnMut(Done<T>)) {
         while let Some(done) = self.ready.pop_front() {
             sink(done);
+        }
+        // Nothing stamped is out: not worth a system call.
+        if !self.ids.expects_stamps() && !self.budget.is_awaited() {
+            return;
         }
         let Self {
             ids, errors, stats, ..

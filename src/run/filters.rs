@@ -78,7 +78,8 @@ impl Filters {
         let mut limit = self.limit;
         loop {
             let known = (!many && limit > 0).then_some(self.identities.as_slice());
-            let Ok((program, fit)) = filter::fit(&self.spec(Side::Up, known), limit.max(512)) else {
+            let Ok((program, fit)) = filter::fit(&self.spec(Side::Up, known), limit.max(512))
+            else {
                 return;
             };
             match up.set_filter(&for_kernel(&program)) {
@@ -93,7 +94,11 @@ impl Filters {
                 }
                 // The kernel charges old and new together while one is replaced.
                 Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && limit > 0 => {
-                    limit = if program.len() > 512 { program.len() / 2 } else { 0 };
+                    limit = if program.len() > 512 {
+                        program.len() / 2
+                    } else {
+                        0
+                    };
                     self.limit = limit;
                 }
                 Err(error) => {

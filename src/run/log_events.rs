@@ -2,7 +2,9 @@
 
 use log::{info, warn};
 
+use crate::Side;
 use crate::core::Event;
+use crate::ring::LinkChange;
 
 /// Logs one change of state.
 pub(super) fn log_event(event: Event) {
@@ -19,7 +21,9 @@ pub(super) fn log_event(event: Event) {
             domain,
             before: Some(before),
             now,
-        } => info!("grandmaster changed from {before} to {now}, announced by {sender} in domain {domain}"),
+        } => info!(
+            "grandmaster changed from {before} to {now}, announced by {sender} in domain {domain}"
+        ),
         Event::RateKnown { sender, ppm } => {
             info!("rate of {sender} known: {ppm:+.3} ppm against the local clock");
         }
@@ -36,7 +40,24 @@ pub(super) fn log_event(event: Event) {
             "{client} measures peer delay: those messages end at the neighbour and are not forwarded"
         ),
         Event::ClockStep => {
-            warn!("the local clock was set: event messages with stamps around the step are dropped");
+            warn!(
+                "the local clock was set: event messages with stamps around the step are dropped"
+            );
         }
+    }
+}
+
+/// Logs what became of one of our interfaces.
+pub(super) fn log_link(side: Side, change: &LinkChange) {
+    let side = side.label();
+    match change {
+        LinkChange::Changed { now, .. } if !now.up => warn!("{side} {} is down", now.name),
+        LinkChange::Changed { now, .. } if !now.running => warn!("{side} {}: no link", now.name),
+        LinkChange::Changed { now, .. } => info!("{side} {} is up, MTU {}", now.name, now.mtu),
+        LinkChange::Renamed { now, .. } => info!("{side} is now called {}", now.name),
+        LinkChange::Gone { .. } => {
+            warn!("{side}: the interface was deleted; waiting for its return")
+        }
+        LinkChange::Recreated { now, .. } => info!("{side} {} is back", now.name),
     }
 }

@@ -1,30 +1,33 @@
 //! The forwarder on real interfaces: opens the ports, runs the engine, prints and logs.
 
 mod filters;
+mod lap;
 mod log_events;
 mod pacer;
 mod ports;
 mod signals;
 mod waiter;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsRawFd;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use log::info;
+use log::{info, warn};
 use mio::Token;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use crate::Side;
-use crate::cli::RunOptions;
-use crate::core::ClockSample;
+use crate::cli::{RunOptions, banner};
+
 use crate::engine::{Clock, Engine};
 use crate::report;
-use crate::ring::{ClockSetWatch, Interface, PacketPort, SystemClock};
-use crate::time::Instant;
+use crate::ring::{ClockSetWatch, LinkChange, Monitor, PacketPort, SystemClock, process};
+use crate::time::{ClockSample, Instant};
 
 use filters::Filters;
-use log_events::log_event;
+use lap::Lap;
+use log_events::{log_event, log_link};
 use pacer::{Pacer, Wait};
 use ports::Opened;
 use signals::Signals;
@@ -32,16 +35,14 @@ use waiter::Waiter;
 
 const UP_RX: Token = Token(1);
 const DOWN_RX: Token = Token(2);
-const UP_TX: Token = Token(3);
-const DOWN_TX: Token = Token(4);
-const SIGNAL: Token = Token(5);
-const CLOCK_SET: Token = Token(6);
-const LINKS: Token = Token(7);
+const SIGNAL: Token = Token(3);
+const CLOCK_SET: Token = Token(4);
+const LINKS: Token = Token(5);
 
 /// Default slack of timers is 50 us, as long as a sweep may be.
 const TIMER_SLACK_NS: u64 = 1;
 /// While sweeping or spinning, other descriptors are looked at once in so many turns at least.
-const TURNS_PER_LOOK: u32 = 64;
+const TURNS_PER_LOOK: u32 = 32;
 
 /// The machine's clocks, as the engine sees them.
 struct MachineClock {
@@ -61,4 +62,193 @@ impl Clock for MachineClock {
     fn was_set(&mut self) -> bool {
         std::mem::take(&mut self.was_set)
     }
+}
+
+/// The engine on this machine.
+type MachineEngine = Engine<PacketPort, PacketPort, MachineClock>;
+
+/// Forwards until it is told to stop.
+///
+/// # Errors
+/// One line on what could not be set up, with the remedy.
+pub fn run(options: &RunOptions) -> anyhow::Result<()> {
+    let signals = Signals::new().context("signal handlers")?;
+    let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
+    let clock = MachineClock {
+        clock: SystemClock,
+        was_set: false,
+    };
+    let settings = options.settings.clone();
+    let key = keys(settings.seed);
+    let mut filters = Filters::new(settings.domains.clone(), key);
+    let opened = ports::open(options, &filters)?;
+    if let Err(error) = process::set_timer_slack(TIMER_SLACK_NS) {
+        warn!("timer slack not lowered: {error}; sweeps will be late by up to 50 us");
+    }
+    let mut monitor = Monitor::open(&[&opened.interfaces[0], &opened.interfaces[1]])
+        .context("watching the links")?;
+    let mut waiter = Waiter::new(options.rings.sweep)?;
+    // The transmit sockets are in no set: waking a poller between a frame's transmit stamp and its
+    // arrival would add to what every cable shows. Late stamps are found by sweeping.
+    for (fd, token) in [
+        (opened.up.rx.as_raw_fd(), UP_RX),
+        (opened.down.rx.as_raw_fd(), DOWN_RX),
+    ] {
+        waiter.watch_idle(fd, token)?;
+    }
+    waiter.watch_always(signals.as_raw_fd(), SIGNAL)?;
+    waiter.watch_always(clock_set.as_raw_fd(), CLOCK_SET)?;
+    waiter.watch_always(monitor.as_raw_fd(), LINKS)?;
+    let Opened {
+        up,
+        down,
+        keep: _keep,
+        ..
+    } = opened;
+    let mut engine = Engine::new(up, down, clock, settings);
+    engine.core_mut().gate_new_clients();
+
+    info!("{}", banner(options));
+    let mut lap = Lap::new(options.summary, engine.clock_mut().now());
+    let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
+    let mut stop = false;
+    let mut was_set = false;
+    let mut links = true;
+    let mut unlooked = 0;
+    while !stop {
+        let turn = engine.turn();
+        let now = engine.clock_mut().now();
+        follow_clients(&mut engine, &mut filters, now);
+        while let Some(event) = engine.core_mut().next_event() {
+            log_event(event);
+        }
+        lap.log_if_due(engine.core(), now);
+        let next_wake = [engine.next_wake(), filters.due(engine.core()), lap.due()]
+            .into_iter()
+            .flatten()
+            .min();
+        let mut happened = |token| match token {
+            SIGNAL => stop = true,
+            CLOCK_SET => was_set |= clock_set.was_set(),
+            LINKS => links = true,
+            _ => {}
+        };
+        match pacer.after(turn, now, next_wake) {
+            Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,
+            Wait::Sweep => {
+                waiter.sweep();
+                unlooked += 1;
+            }
+            Wait::No => unlooked += 1,
+        }
+        if unlooked >= TURNS_PER_LOOK {
+            unlooked = 0;
+            waiter.look(&mut happened)?;
+        }
+        if std::mem::take(&mut links) {
+            follow_links(&mut engine, &mut monitor);
+        }
+        if std::mem::take(&mut was_set) {
+            engine.clock_mut().was_set = true;
+        }
+    }
+    finish(&mut engine)
+}
+
+/// Prints the totals.
+fn finish(engine: &mut MachineEngine) -> anyhow::Result<()> {
+    let mut more = Vec::new();
+    for side in [Side::Up, Side::Down] {
+        let unsent = engine.unsent(side);
+        let port = match side {
+            Side::Up => engine.up_mut(),
+            Side::Down => engine.down_mut(),
+        };
+        let (_, drops) = port.rx.drops();
+        let lost = port.tx.stats().stamps_lost;
+        more.extend(match side {
+            Side::Up => [
+                (
+                    "ring_drops_up",
+                    drops,
+                    "frames lost because the receive ring was full",
+                ),
+                ("unsent_up", unsent, "frames that the kernel did not take"),
+                (
+                    "stamps_lost_up",
+                    lost,
+                    "transmit stamps that never came or could not be trusted",
+                ),
+            ],
+            Side::Down => [
+                (
+                    "ring_drops_down",
+                    drops,
+                    "frames lost because the receive ring was full",
+                ),
+                ("unsent_down", unsent, "frames that the kernel did not take"),
+                (
+                    "stamps_lost_down",
+                    lost,
+                    "transmit stamps that never came or could not be trusted",
+                ),
+            ],
+        });
+    }
+    let printed = report::totals(&mut io::stdout().lock(), engine.counters(), &more);
+    match printed {
+        // Nobody reads any more: that is no failure of ours.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("printing the totals"),
+    }
+}
+
+/// Logs what became of our interfaces, and binds the rings again to one that was made anew.
+fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor) {
+    let result = monitor.changes(&mut |change| {
+        let which = match &change {
+            LinkChange::Changed { which, .. }
+            | LinkChange::Renamed { which, .. }
+            | LinkChange::Gone { which }
+            | LinkChange::Recreated { which, .. } => *which,
+        };
+        let (side, port) = if which == 0 {
+            (Side::Up, engine.up_mut())
+        } else {
+            (Side::Down, engine.down_mut())
+        };
+        log_link(side, &change);
+        match change {
+            LinkChange::Changed { now, .. } | LinkChange::Renamed { now, .. } => {
+                port.tx.set_mtu(now.mtu);
+                // ENETDOWN, told once when the link went down.
+                port.rx.take_error();
+            }
+            LinkChange::Recreated { now, .. } => {
+                let bound = port.rx.rebind(&now).and_then(|()| port.tx.rebind(&now));
+                if let Err(error) = bound {
+                    warn!(
+                        "{} {}: cannot be bound again: {error}",
+                        side.label(),
+                        now.name
+                    );
+                }
+            }
+            LinkChange::Gone { .. } => {}
+        }
+    });
+    if let Err(error) = result {
+        warn!("links cannot be watched: {error}");
+    }
+}
+
+fn follow_clients(engine: &mut MachineEngine, filters: &mut Filters, now: Instant) {
+    let (core, up) = engine.core_and_up();
+    filters.follow(core, &mut up.rx, now);
+}
+
+/// The key of the kernel filter's fold.
+fn keys(seed: u64) -> [u32; 3] {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    [rng.random(), rng.random(), rng.random()]
 }

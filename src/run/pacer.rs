@@ -51,7 +51,7 @@ impl Pacer {
         if turn.more || self.spin {
             return Wait::No;
         }
-        let busy = turn.received + turn.sent > 0;
+        let busy = turn.received + turn.sent > 0 || turn.stamps_due;
         if self.sweeping {
             self.empty = if busy { 0 } else { self.empty + 1 };
             self.sweeping = self.empty < EMPTY_SWEEPS;
@@ -73,7 +73,9 @@ impl Pacer {
 
     /// Departures that are due soon after each other share a wake-up.
     fn on_grid(&self, due: Instant) -> Instant {
-        let grid = u64::try_from(self.sweep.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let grid = u64::try_from(self.sweep.as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(1);
         Instant::from_nanos(due.as_nanos().div_ceil(grid).saturating_mul(grid))
     }
 }
@@ -99,7 +101,10 @@ mod tests {
     fn waits_for_frames_that_are_far_apart() {
         let mut pacer = Pacer::new(SWEEP, false);
         for ms in 1..10 {
-            assert_eq!(pacer.after(turn(1), at(ms * 1_000), None), Wait::Frame(None));
+            assert_eq!(
+                pacer.after(turn(1), at(ms * 1_000), None),
+                Wait::Frame(None)
+            );
         }
     }
 

@@ -19,7 +19,6 @@ const TIMER: Token = Token(0);
 enum Armed {
     Off,
     Once(Instant),
-    Every,
 }
 
 /// Sleeps until something happens.
@@ -73,11 +72,10 @@ impl Waiter {
         let wanted = due.map_or(Armed::Off, Armed::Once);
         if wanted != self.armed {
             match due {
-                // A moment that has passed still has to fire.
                 Some(due) => self
                     .timer
-                    .arm_once(due.since(now).max(Duration::from_nanos(1)))?,
-                None => self.timer.disarm()?,
+                    .arm(due.as_nanos().saturating_sub(now.as_nanos())),
+                None => self.timer.disarm(),
             }
             self.armed = wanted;
         }
@@ -91,15 +89,12 @@ impl Waiter {
         Ok(())
     }
 
-    /// Sleeps for a sweep interval; reports what else happened.
-    pub(super) fn wait_for_sweep(&mut self, mut happened: impl FnMut(Token)) -> io::Result<()> {
-        if self.armed != Armed::Every {
-            self.timer.arm_every(self.sweep)?;
-            self.armed = Armed::Every;
-        }
-        poll(&mut self.sweeping, &mut self.events, None)?;
-        self.report(&mut happened);
-        Ok(())
+    /// Sleeps for a sweep interval, whatever happens.
+    ///
+    /// A plain sleep: one system call, where a timer in a poll set takes two (a timerfd fires again only
+    /// once it was read).
+    pub(super) fn sweep(&self) {
+        std::thread::sleep(self.sweep);
     }
 
     /// Does not sleep; reports what happened beside frames.

@@ -1,0 +1,46 @@
+//! A simulated network with a virtual clock, in which the real engine runs.
+//!
+//! One [`World`] holds two segments, grandmasters above, clients below and one or more gateways
+//! between them. It goes from event to event, so that a simulated minute takes about a second, and
+//! the same seed gives the same bytes. Since it knows every true time, its [`Audit`] compares each
+//! correction with the truth.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `oscillator`, `machine` | clocks that run at a rate, and may be set; those of one gateway |
+//! | `port` | the engine's port: stamps with noise, late, or lost |
+//! | `link` | delay, jitter, loss, reordering, duplication |
+//! | `frame` | the frames that masters and clients send |
+//! | `master`, `client` | who gives time, and who asks for it |
+//! | `audit` | what may never happen, checked on each frame that leaves |
+//! | `scenario`, `world` | what is simulated, and the loop |
+//! | `statistics` | what the tests ask of the results |
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "simulated quantities are far from the bounds of their types"
+)]
+
+mod audit;
+mod client;
+mod frame;
+mod link;
+mod machine;
+mod master;
+mod oscillator;
+mod port;
+mod scenario;
+pub mod statistics;
+mod world;
+
+pub use audit::{Audit, Violation};
+pub use client::{Accept, Client, ClientModel, Plan};
+pub use frame::{Station, Template, Way};
+pub use link::Link;
+pub use machine::{Machine, MachineModel, SimClock};
+pub use master::{Master, MasterModel};
+pub use oscillator::Oscillator;
+pub use port::{Buffers, PortModel, Sent, SimPort, StampFate};
+pub use scenario::{Action, Mode, Scenario};
+pub use world::{Gateway, SimEngine, World};

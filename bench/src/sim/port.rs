@@ -1,0 +1,289 @@
+//! A simulated network port: what arrives waits in a queue, what is kicked departs at once.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use ptpproxy::engine::{Completion, KickReport, Port, Received, Token};
+use ptpproxy::reason::Reason;
+use ptpproxy::time::{ClockId, Stamp};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use super::Machine;
+
+/// Octets of an egress slot.
+const SLOT: usize = 256;
+
+/// How a port stamps and sends.
+#[derive(Clone, Copy, Debug)]
+pub struct PortModel {
+    /// Receive stamps are off by up to this, either way.
+    pub rx_noise_ns: i64,
+    /// Share of frames that arrive without a stamp.
+    pub rx_absent: f64,
+    /// Transmit stamps are off by up to this, either way.
+    pub tx_noise_ns: i64,
+    /// Share of transmit stamps that never come.
+    pub tx_lost: f64,
+    /// Share of transmit stamps that come late, and by how much.
+    pub tx_late: (f64, u64),
+    /// Share of frames that the kernel does not take.
+    pub refused: f64,
+    /// Time that a kick takes, and each frame of it.
+    pub kick_ns: (u64, u64),
+    /// Frames that one kick can send.
+    pub batch: usize,
+}
+
+impl Default for PortModel {
+    fn default() -> Self {
+        Self {
+            rx_noise_ns: 0,
+            rx_absent: 0.0,
+            tx_noise_ns: 0,
+            tx_lost: 0.0,
+            tx_late: (0.0, 0),
+            refused: 0.0,
+            kick_ns: (1_000, 1_000),
+            batch: 64,
+        }
+    }
+}
+
+/// Buffers that are used again.
+#[derive(Clone, Debug, Default)]
+pub struct Buffers(Rc<RefCell<Vec<Vec<u8>>>>);
+
+impl Buffers {
+    /// An empty buffer.
+    #[must_use]
+    pub fn take(&self) -> Vec<u8> {
+        let mut buffer = self.0.borrow_mut().pop().unwrap_or_default();
+        buffer.clear();
+        buffer
+    }
+
+    /// A copy in a buffer.
+    #[must_use]
+    pub fn copy(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut buffer = self.take();
+        buffer.extend_from_slice(bytes);
+        buffer
+    }
+
+    /// Gives a buffer back.
+    pub fn give(&self, buffer: Vec<u8>) {
+        self.0.borrow_mut().push(buffer);
+    }
+}
+
+/// What becomes of a transmit stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StampFate {
+    /// None was asked for.
+    None,
+    /// It came.
+    Came,
+    /// It comes late.
+    Late,
+    /// It never comes.
+    Lost,
+}
+
+/// A frame that departed.
+#[derive(Debug)]
+pub struct Sent {
+    /// True time of its departure.
+    pub at: u64,
+    /// True time at which its batch was kicked.
+    pub kicked: u64,
+    /// The frame.
+    pub bytes: Vec<u8>,
+    /// Its transmit stamp.
+    pub stamp: StampFate,
+}
+
+struct Waiting {
+    bytes: Vec<u8>,
+    stamp: Option<Stamp>,
+}
+
+struct Outcome {
+    ready: u64,
+    completion: Completion,
+}
+
+/// A simulated port of one machine.
+pub struct SimPort {
+    machine: Rc<Machine>,
+    model: PortModel,
+    buffers: Buffers,
+    rng: SmallRng,
+    ingress: VecDeque<Waiting>,
+    current: Option<Vec<u8>>,
+    slot: Option<Vec<u8>>,
+    batch: Vec<(Vec<u8>, Option<Token>)>,
+    outcomes: Vec<Outcome>,
+    /// What departed, until the world takes it.
+    pub sent: VecDeque<Sent>,
+}
+
+impl SimPort {
+    /// A port of `machine`.
+    #[must_use]
+    pub fn new(machine: Rc<Machine>, model: PortModel, buffers: Buffers, seed: u64) -> Self {
+        Self {
+            machine,
+            model,
+            buffers,
+            rng: SmallRng::seed_from_u64(seed),
+            ingress: VecDeque::new(),
+            current: None,
+            slot: None,
+            batch: Vec::new(),
+            outcomes: Vec::new(),
+            sent: VecDeque::new(),
+        }
+    }
+
+    /// How it stamps and sends from now on.
+    pub fn set_model(&mut self, model: PortModel) {
+        self.model = model;
+    }
+
+    /// A frame arrives at true time `at`.
+    pub fn arrive(&mut self, at: u64, bytes: Vec<u8>) {
+        let model = self.model;
+        let stamp = (!self.happens(model.rx_absent)).then(|| {
+            let ns = self.machine.realtime(at) + self.noise(model.rx_noise_ns);
+            Stamp::new(ClockId::Realtime, ns)
+        });
+        self.ingress.push_back(Waiting { bytes, stamp });
+    }
+
+    /// When the next transmit stamp that is still under way will be here.
+    #[must_use]
+    pub fn next_outcome(&self) -> Option<u64> {
+        self.outcomes.iter().map(|outcome| outcome.ready).min()
+    }
+
+    fn noise(&mut self, ns: i64) -> i64 {
+        if ns == 0 {
+            0
+        } else {
+            self.rng.random_range(-ns..=ns)
+        }
+    }
+
+    fn happens(&mut self, share: f64) -> bool {
+        share > 0.0 && self.rng.random_bool(share)
+    }
+
+    fn depart(&mut self, bytes: Vec<u8>, token: Option<Token>, kicked: u64) -> bool {
+        let model = self.model;
+        if self.happens(model.refused) {
+            if let Some(token) = token {
+                self.outcomes.push(Outcome {
+                    ready: 0,
+                    completion: Completion::Unsent(token, Reason::TxFailed),
+                });
+            }
+            self.buffers.give(bytes);
+            return false;
+        }
+        self.machine.spend(model.kick_ns.1);
+        let at = self.machine.now();
+        let stamp = match token {
+            None => StampFate::None,
+            Some(_) if self.happens(model.tx_lost) => StampFate::Lost,
+            Some(token) => {
+                let late = self.happens(model.tx_late.0);
+                let ns = self.machine.realtime(at) + self.noise(model.tx_noise_ns);
+                let stamp = Stamp::new(ClockId::Realtime, ns);
+                self.outcomes.push(Outcome {
+                    ready: if late { at + model.tx_late.1 } else { 0 },
+                    completion: Completion::Stamped(token, stamp),
+                });
+                if late {
+                    StampFate::Late
+                } else {
+                    StampFate::Came
+                }
+            }
+        };
+        self.sent.push_back(Sent {
+            at,
+            kicked,
+            bytes,
+            stamp,
+        });
+        true
+    }
+}
+
+impl Port for SimPort {
+    fn receive(&mut self) -> Option<Received<'_>> {
+        if let Some(before) = self.current.take() {
+            self.buffers.give(before);
+        }
+        let Waiting { bytes, stamp } = self.ingress.pop_front()?;
+        let bytes = self.current.insert(bytes);
+        Some(Received {
+            bytes,
+            stamp,
+            checksum_unfinished: false,
+            to_host: false,
+            truncated: false,
+        })
+    }
+
+    fn slot(&mut self) -> Option<&mut [u8]> {
+        if self.batch.len() >= self.model.batch {
+            return None;
+        }
+        let buffers = &self.buffers;
+        let slot = self.slot.get_or_insert_with(|| buffers.take());
+        slot.resize(SLOT, 0);
+        Some(slot)
+    }
+
+    fn commit(&mut self, len: usize, token: Option<Token>) {
+        if let Some(mut slot) = self.slot.take() {
+            slot.truncate(len);
+            self.batch.push((slot, token));
+        }
+    }
+
+    fn queued(&self) -> usize {
+        self.batch.len()
+    }
+
+    fn kick(&mut self) -> KickReport {
+        let kicked = self.machine.now();
+        self.machine.spend(self.model.kick_ns.0);
+        let mut report = KickReport::default();
+        let mut batch = std::mem::take(&mut self.batch);
+        for (bytes, token) in batch.drain(..) {
+            if self.depart(bytes, token, kicked) {
+                report.sent += 1;
+            } else {
+                report.unsent += 1;
+            }
+        }
+        self.batch = batch;
+        report
+    }
+
+    fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
+        let now = self.machine.now();
+        let mut at = 0;
+        while at < self.outcomes.len() {
+            if self.outcomes[at].ready <= now {
+                sink(self.outcomes.remove(at).completion);
+            } else {
+                at += 1;
+            }
+        }
+    }
+}

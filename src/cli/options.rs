@@ -1,0 +1,180 @@
+//! What the program is told to do, and the line that says it.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::choices::word;
+use super::values::Span;
+use crate::Side;
+use crate::core::Settings;
+
+/// The gateway's options.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Interface toward the grandmaster.
+    pub up: String,
+    /// Interface toward the clients.
+    pub down: String,
+    /// Settings of the forwarder, valid.
+    pub settings: Settings,
+    /// The packet rings and the loop that reads them.
+    pub rings: RingOptions,
+    /// Time between two summary lines; `None` is off.
+    pub summary: Option<Duration>,
+    /// Missing interfaces are waited for.
+    pub wait: bool,
+}
+
+/// Options of the packet rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingOptions {
+    /// Frames that each ring holds, a power of two.
+    pub frames: u32,
+    /// Time between two looks at the rings while traffic flows.
+    pub sweep: Duration,
+    /// Never sleep.
+    pub spin: bool,
+    /// Send past the queueing discipline.
+    pub qdisc_bypass: bool,
+    /// Receive every frame, not only what the PTP groups and our own addresses bring.
+    pub promiscuous: bool,
+    /// Which stamps to take.
+    pub timestamping: Timestamping,
+}
+
+/// Which clock stamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Timestamping {
+    /// hardware where both interfaces share one PTP hardware clock and accept it, else software
+    Auto,
+    /// fail where it cannot be had
+    Hardware,
+    /// the kernel's own stamps
+    Software,
+}
+
+/// Options of a replay.
+#[derive(Clone, Debug)]
+pub struct ReplayOptions {
+    /// The capture; `-` is standard input.
+    pub capture: PathBuf,
+    /// The side that the captured frames came from.
+    pub from: Side,
+    /// Where forwarded frames are written.
+    pub write: Option<PathBuf>,
+    /// Settings of the forwarder, valid.
+    pub settings: Settings,
+}
+
+/// One line on what the gateway runs with: always where and how long it holds, and whatever else is
+/// not the default.
+#[must_use]
+pub fn banner(options: &RunOptions) -> String {
+    let RunOptions {
+        settings, rings, ..
+    } = options;
+    let defaults = Settings::default();
+    let mut line = format!("forwarding: up {} <-> down {}, ", options.up, options.down);
+    if settings.jitter.is_zero() {
+        line += "jitter off";
+    } else {
+        add(
+            &mut line,
+            format_args!("jitter up to {}", Span(settings.jitter)),
+        );
+        match settings.jitter_share {
+            Some(share) => add(&mut line, format_args!(" (share {share})")),
+            None => line += " (share off)",
+        }
+    }
+    add(
+        &mut line,
+        format_args!(
+            ", max hold {}, up to {} clients, {} stamps, ring {} frames, ",
+            Span(settings.max_hold),
+            settings.max_clients,
+            word(&rings.timestamping),
+            rings.frames,
+        ),
+    );
+    if rings.spin {
+        line += "spinning";
+    } else {
+        add(&mut line, format_args!("sweep {}", Span(rings.sweep)));
+    }
+    if !settings.domains.is_empty() {
+        add(
+            &mut line,
+            format_args!(", domain {}", list(&settings.domains)),
+        );
+    }
+    if !settings.grandmasters.is_empty() {
+        add(
+            &mut line,
+            format_args!(", grandmaster {}", list(&settings.grandmasters)),
+        );
+    }
+    if !settings.clients.is_empty() {
+        add(
+            &mut line,
+            format_args!(", {} allowed clients", settings.clients.len()),
+        );
+    }
+    if let Some(rate) = settings.max_rate {
+        add(&mut line, format_args!(", max rate {rate}/s"));
+    }
+    if settings.client_rate != defaults.client_rate {
+        add(
+            &mut line,
+            format_args!(", client rate {}/s", settings.client_rate),
+        );
+    }
+    if settings.client_timeout != defaults.client_timeout {
+        add(
+            &mut line,
+            format_args!(", client timeout {}", Span(settings.client_timeout)),
+        );
+    }
+    if settings.management != defaults.management {
+        add(
+            &mut line,
+            format_args!(", management {}", word(&settings.management)),
+        );
+    }
+    if settings.authenticated != defaults.authenticated {
+        add(
+            &mut line,
+            format_args!(", authenticated {}", word(&settings.authenticated)),
+        );
+    }
+    if settings.one_step != defaults.one_step {
+        add(
+            &mut line,
+            format_args!(", one-step {}", word(&settings.one_step)),
+        );
+    }
+    if !settings.syntonize {
+        line += ", syntonize off";
+    }
+    if !settings.estimate {
+        line += ", estimate off";
+    }
+    if !rings.promiscuous {
+        line += ", not promiscuous";
+    }
+    if rings.qdisc_bypass {
+        line += ", past the qdisc";
+    }
+    line
+}
+
+fn add(line: &mut String, part: std::fmt::Arguments<'_>) {
+    // A String takes everything.
+    let _ = line.write_fmt(part);
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    items.join(",")
+}

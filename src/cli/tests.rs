@@ -1,0 +1,134 @@
+use super::*;
+use crate::core::Settings;
+
+fn run(arguments: &str) -> Result<RunOptions, String> {
+    let arguments = format!("ptpproxy {arguments}");
+    match parse(arguments.split(' ').map(OsString::from)) {
+        Ok((Action::Run(options), _)) => Ok(options),
+        Err(Stop::Usage(line)) => Err(line),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+#[test]
+fn the_definition_is_sound() {
+    command().debug_assert();
+}
+
+#[test]
+fn defaults_are_those_of_the_core() {
+    let options = run("--up eth0 --down eth1").expect("complete");
+    let expected = Settings {
+        seed: options.settings.seed,
+        ..Settings::default()
+    };
+    assert_eq!(format!("{:?}", options.settings), format!("{expected:?}"));
+    assert_eq!(
+        options.rings,
+        RingOptions {
+            frames: 4096,
+            sweep: Duration::from_micros(200),
+            spin: false,
+            qdisc_bypass: false,
+            promiscuous: true,
+            timestamping: Timestamping::Auto,
+        }
+    );
+    assert_eq!(options.summary, Some(Duration::from_secs(60)));
+    assert!(!options.wait);
+    let other = run("--up eth0 --down eth1").expect("complete");
+    assert_ne!(options.settings.seed, other.settings.seed);
+}
+
+#[test]
+fn every_option_is_effective() {
+    let options = run(
+        "--up eth0 --down eth1 --jitter 7ms --jitter-share off --max-hold 50ms \
+        --max-rate 2000 --client-rate 20 --max-clients 10 --client 001122.fffe.334455,192.0.2.7 \
+        --client 00:11:22:33:44:55 --client-timeout 2min --domain 1,2 --domain 3 \
+        --grandmaster 001122.fffe.334455 --management all --authenticated drop --one-step rewrite \
+        --estimate off --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
+        --timestamping software --no-promiscuous --ring-frames 1024 --sweep 50us --spin \
+        --qdisc-bypass --hold-frames 99 --summary off --seed 5 --wait",
+    )
+    .expect("good values");
+    let settings = &options.settings;
+    assert_eq!(settings.jitter, Duration::from_millis(7));
+    assert_eq!(settings.jitter_share, None);
+    assert_eq!(settings.max_hold, Duration::from_millis(50));
+    assert_eq!(settings.max_rate, Some(2000));
+    assert_eq!(settings.client_rate, 20);
+    assert_eq!(settings.max_clients, 10);
+    assert_eq!(settings.clients.len(), 3);
+    assert_eq!(settings.client_timeout, Duration::from_secs(120));
+    assert_eq!(settings.domains, [1, 2, 3]);
+    assert_eq!(settings.grandmasters.len(), 1);
+    assert_eq!(settings.management, crate::core::ManagementPolicy::All);
+    assert_eq!(settings.authenticated, crate::core::Authenticated::Drop);
+    assert_eq!(settings.one_step, crate::core::OneStep::Rewrite);
+    assert!(!settings.estimate && !settings.syntonize);
+    assert!((settings.max_rate_ppm - 50.5).abs() < 1e-9);
+    assert_eq!(settings.tx_timestamp_timeout, Duration::from_millis(3));
+    assert_eq!(settings.hold_frames, 99);
+    assert_eq!(settings.seed, 5);
+    assert_eq!(
+        options.rings,
+        RingOptions {
+            frames: 1024,
+            sweep: Duration::from_micros(50),
+            spin: true,
+            qdisc_bypass: true,
+            promiscuous: false,
+            timestamping: Timestamping::Software,
+        }
+    );
+    assert_eq!(options.summary, None);
+    assert!(options.wait);
+    assert_eq!(
+        banner(&options),
+        "forwarding: up eth0 <-> down eth1, jitter up to 7ms (share off), max hold 50ms, up to 10 \
+         clients, software stamps, ring 1024 frames, spinning, domain 1,2,3, grandmaster \
+         001122.fffe.334455, 3 allowed clients, max rate 2000/s, client rate 20/s, client timeout 120s, \
+         management all, authenticated drop, one-step rewrite, syntonize off, estimate off, not \
+         promiscuous, past the qdisc"
+    );
+}
+
+#[test]
+fn the_banner_names_the_defaults_that_matter() {
+    let options = run("--up eth0 --down eth1").expect("complete");
+    assert_eq!(
+        banner(&options),
+        "forwarding: up eth0 <-> down eth1, jitter up to 20ms (share 0.125), max hold 100ms, up to \
+         4096 clients, auto stamps, ring 4096 frames, sweep 200us"
+    );
+    let options = run("--up eth0 --down eth1 --jitter off").expect("complete");
+    assert!(banner(&options).contains("eth1, jitter off, max hold"));
+}
+
+#[test]
+fn the_last_of_two_wins() {
+    let options = run("--up eth0 --down eth1 --jitter 7ms --up eth2 --jitter off").expect("good");
+    assert_eq!(options.up, "eth2");
+    assert_eq!(options.settings.jitter, Duration::ZERO);
+}
+
+#[test]
+fn log_levels() {
+    let level = |flags: &str| {
+        let arguments = format!("ptpproxy --up a --down b {flags}");
+        parse(arguments.split_whitespace().map(OsString::from)).map(|(_, level)| level)
+    };
+    for (flags, expected) in [
+        ("", LevelFilter::Info),
+        ("-v", LevelFilter::Debug),
+        ("-vv", LevelFilter::Trace),
+        ("-q", LevelFilter::Warn),
+        ("-qq", LevelFilter::Error),
+        ("--log off", LevelFilter::Off),
+    ] {
+        assert_eq!(level(flags).expect(flags), expected);
+    }
+    assert!(level("-v -q").is_err());
+    assert!(level("-v --log info").is_err());
+}

@@ -1,0 +1,224 @@
+//! The program from outside: help, bad command lines, exit codes.
+
+use std::io::Read as _;
+use std::process::{Command, Output, Stdio};
+
+fn ptpproxy() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_ptpproxy"))
+}
+
+fn run(arguments: &str) -> Output {
+    ptpproxy()
+        .args(arguments.split_whitespace())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+/// The one line on standard error of a command line that must be refused.
+fn refused(arguments: &str) -> String {
+    let output = run(arguments);
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2), "{arguments}: {text}");
+    assert_eq!(text.lines().count(), 1, "{arguments}: {text}");
+    assert!(output.stdout.is_empty(), "{arguments}");
+    text.strip_prefix("error: ")
+        .expect(&text)
+        .trim_end()
+        .to_owned()
+}
+
+fn help(arguments: &str) -> String {
+    let output = run(arguments);
+    assert!(output.status.success(), "{arguments}");
+    assert!(output.stderr.is_empty(), "{arguments}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn help_names_and_explains_each_option() {
+    let text = help("--help");
+    for option in [
+        "--up",
+        "--down",
+        "--jitter",
+        "--jitter-share",
+        "--max-hold",
+        "--max-rate",
+        "--client-rate",
+        "--max-clients",
+        "--client",
+        "--client-timeout",
+        "--domain",
+        "--grandmaster",
+        "--management",
+        "--authenticated",
+        "--one-step",
+        "--estimate",
+        "--syntonize",
+        "--max-rate-ppm",
+        "--tx-timestamp-timeout",
+        "--timestamping",
+        "--no-promiscuous",
+        "--ring-frames",
+        "--sweep",
+        "--spin",
+        "--qdisc-bypass",
+        "--hold-frames",
+        "--summary",
+        "--seed",
+        "--wait",
+        "--verbose",
+        "--quiet",
+        "--log",
+    ] {
+        let line = text.lines().position(|line| {
+            let mut words = line.split([' ', ',']);
+            words.any(|word| word.trim_end_matches('.') == option)
+                && line.starts_with("  ")
+                && !line.contains("ptpproxy")
+        });
+        let line = line.unwrap_or_else(|| panic!("{option} is not in the help"));
+        let said = text.lines().nth(line + 1).unwrap_or_default().trim();
+        assert!(said.len() > 10, "{option} is not explained: {said}");
+    }
+    for part in [
+        "Interfaces:",
+        "Holding:",
+        "Filtering:",
+        "Limits:",
+        "Time stamping:",
+        "Rings:",
+        "Output:",
+        "Examples:",
+        "[default: 20ms]",
+        "[default: 0.125]",
+        "[default: 4096]",
+        "[default: 200us]",
+    ] {
+        assert!(text.contains(part), "{part} is not in the help");
+    }
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 100),
+        "{text}"
+    );
+    let text = help("replay --help");
+    for part in [
+        "<CAPTURE>",
+        "--from",
+        "--write",
+        "--jitter",
+        "--domain",
+        "Examples:",
+    ] {
+        assert!(text.contains(part), "{part} is not in the help of replay");
+    }
+    assert!(!text.contains("--up"), "{text}");
+    assert!(help("-h").lines().count() < help("--help").lines().count());
+    assert!(help("--version").starts_with("ptpproxy "));
+}
+
+#[test]
+fn a_bad_command_line_takes_one_line_and_exit_code_2() {
+    for (arguments, expected) in [
+        ("", &["--up", "--down", "--help"][..]),
+        ("--up eth0", &["--down"]),
+        ("--up eth0 --down eth0", &["--up and --down are both eth0"]),
+        ("--up eth0 --down a/b", &["a/b", "interface name"]),
+        (
+            "--up eth0 --down eth1 --jiter 20ms",
+            &["--jiter", "--jitter"],
+        ),
+        ("--up eth0 --down eth1 eth2", &["eth2"]),
+        ("replay", &["CAPTURE", "--from"]),
+        ("replay x.pcap --from left", &["left", "up, down"]),
+        ("replay x.pcap --from up --up eth0", &["--up"]),
+    ] {
+        let line = refused(arguments);
+        for part in expected {
+            assert!(line.contains(part), "`{arguments}`: no `{part}` in: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_value_is_named_with_the_remedy() {
+    for (arguments, expected) in [
+        ("--jitter 20", &["'20'", "--jitter", "20ms"][..]),
+        ("--jitter 200ms", &["--jitter 200ms", "--max-hold 100ms"]),
+        ("--jitter=-1ms", &["-1ms", "20ms"]),
+        ("--jitter-share 2", &["--jitter-share", "at most 1", "off"]),
+        ("--jitter-share none", &["none", "off"]),
+        ("--max-hold 0ms", &["--max-hold", "more than 0"]),
+        ("--max-hold 5s", &["--max-hold", "at most 1s"]),
+        ("--max-hold off", &["off", "duration"]),
+        ("--max-rate 0", &["--max-rate", "off"]),
+        ("--client-rate 0", &["--client-rate 0", "1 to 100000"]),
+        ("--max-clients 0", &["--max-clients 0", "1 to 2000000"]),
+        ("--client eth0", &["eth0", "001122.fffe.334455", "MAC"]),
+        (
+            "--client-timeout 10ms",
+            &["--client-timeout", "at least 1s"],
+        ),
+        ("--domain 256", &["256", "--domain"]),
+        ("--domain 1,x", &["'x'", "--domain"]),
+        (
+            "--grandmaster 00:11:22:33:44:55",
+            &["--grandmaster", "16 hexadecimal digits"],
+        ),
+        ("--management some", &["some", "off, get, all"]),
+        ("--authenticated no", &["pass, drop"]),
+        ("--one-step keep", &["convert, rewrite"]),
+        ("--estimate maybe", &["maybe", "--estimate", "on, off"]),
+        ("--syntonize yes", &["on, off"]),
+        ("--max-rate-ppm 0", &["--max-rate-ppm", "1000"]),
+        ("--max-rate-ppm nan", &["--max-rate-ppm", "1000"]),
+        (
+            "--tx-timestamp-timeout 2s",
+            &["--tx-timestamp-timeout 2s", "at most 1s"],
+        ),
+        ("--timestamping fast", &["auto, hardware, software"]),
+        ("--ring-frames 1000", &["1000", "power of two", "4096"]),
+        ("--sweep 0us", &["20us to 10ms", "--spin"]),
+        ("--sweep 11ms", &["20us to 10ms"]),
+        ("--hold-frames 1", &["--hold-frames 1", "16"]),
+        ("--summary 0", &["--summary", "1 second"]),
+        ("--seed x", &["'x'", "--seed"]),
+        ("--log loud", &["loud", "error, warn, info, debug, trace"]),
+        ("--spin=yes", &["--spin", "yes"]),
+        ("-v -q", &["--verbose", "--quiet"]),
+    ] {
+        let line = refused(&format!("--up eth0 --down eth1 {arguments}"));
+        for part in expected {
+            assert!(line.contains(part), "`{arguments}`: no `{part}` in: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_interface_is_named() {
+    let output = run("--up nosuch0 --down nosuch1");
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let line = text.lines().last().unwrap_or_default();
+    assert!(
+        line.starts_with("error: ") && line.contains("nosuch0"),
+        "{text}"
+    );
+}
+
+#[test]
+fn nobody_need_read_the_help() {
+    let mut child = ptpproxy()
+        .arg("--help")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let mut text = String::new();
+    let mut stderr = child.stderr.take().expect("piped");
+    stderr.read_to_string(&mut text).expect("text");
+    let status = child.wait().expect("it ends");
+    assert_eq!((status.code(), text.as_str()), (Some(0), ""));
+}

@@ -1,0 +1,250 @@
+//! Delay_Req and Delay_Resp: which answer belongs to which request, how many stay open, for how long.
+
+use std::time::Duration;
+
+use ptpproxy::Side::{Down, Up};
+use ptpproxy::reason::Reason;
+use ptpproxy::wire::{MessageType, Transport};
+
+use crate::frames::*;
+use crate::gateway::Outcome::Dropped;
+use crate::gateway::{Gateway, MS, SECOND, TX_DELAY_NS, unheld};
+
+const VLAN_5: Way = Way {
+    tags: &[(0x8100, 5)],
+    ..ETHERNET
+};
+const SERVICE_5: Way = Way {
+    tags: &[(0x88A8, 5)],
+    ..ETHERNET
+};
+const PRIORITY: Way = Way {
+    tags: &[(0x8100, 0xE000)],
+    ..ETHERNET
+};
+const UDP6: Way = Way {
+    transport: Transport::Udp6,
+    tags: &[],
+};
+
+#[test]
+fn every_part_of_the_key_must_match() {
+    let mut gateway = Gateway::new(unheld());
+    let request = delay_req(10, 7).on(VLAN_5).domain(3).sdo(2);
+    assert!(gateway.hears(Down, &request).is_sent());
+    let answer = delay_resp(1, 7, port(10)).on(VLAN_5).domain(3).sdo(2);
+    for (wrong, reason) in [
+        (answer.clone().domain(4), Reason::Unsolicited),
+        (answer.clone().sdo(3), Reason::Unsolicited),
+        (
+            Message {
+                sequence_id: 8,
+                ..answer.clone()
+            },
+            Reason::Unsolicited,
+        ),
+        (
+            delay_resp(1, 7, port(11)).on(VLAN_5).domain(3).sdo(2),
+            Reason::NotOurClient,
+        ),
+        (answer.clone().on(ETHERNET), Reason::NotOurClient),
+        (answer.clone().on(SERVICE_5), Reason::NotOurClient),
+        (
+            answer.clone().on(Way {
+                tags: &[(0x8100, 6)],
+                ..ETHERNET
+            }),
+            Reason::NotOurClient,
+        ),
+        (
+            answer.clone().on(Way {
+                tags: &[(0x88A8, 9), (0x8100, 5)],
+                ..ETHERNET
+            }),
+            Reason::NotOurClient,
+        ),
+        (
+            answer.clone().on(Way {
+                tags: VLAN_5.tags,
+                ..UDP4
+            }),
+            Reason::NotOurClient,
+        ),
+        (
+            answer.clone().on(Way {
+                tags: VLAN_5.tags,
+                ..UDP6
+            }),
+            Reason::NotOurClient,
+        ),
+    ] {
+        assert_eq!(gateway.hears(Up, &wrong), Dropped(reason), "{wrong:?}");
+    }
+    assert!(gateway.hears(Up, &answer).is_sent());
+}
+
+/// A priority tag is no VLAN: switches add and take it.
+#[test]
+fn a_priority_tag_makes_no_difference() {
+    for (there, back) in [(ETHERNET, PRIORITY), (PRIORITY, ETHERNET)] {
+        let mut gateway = Gateway::new(unheld());
+        assert!(gateway.hears(Down, &delay_req(10, 7).on(there)).is_sent());
+        let answer = delay_resp(1, 7, port(10)).on(back);
+        assert!(gateway.hears(Up, &answer).is_sent());
+    }
+}
+
+/// sequenceIds of unicast are counted per destination, so the other end belongs to the key.
+#[test]
+fn unicast_answers_come_from_whom_was_asked() {
+    for transport in TRANSPORTS {
+        let way = Way {
+            transport,
+            ..ETHERNET
+        };
+        let mut gateway = Gateway::new(unheld());
+        let ask = |master| delay_req(10, 7).on(way).to(To::Host(master));
+        assert!(gateway.hears(Down, &ask(1)).is_sent());
+        gateway.pass(MS);
+        let answer = |master| delay_resp(master, 7, port(10)).on(way).to(To::Host(10));
+        assert_eq!(gateway.hears(Up, &answer(2)), Dropped(Reason::Unsolicited));
+        // The same number, asked of another master, is another request.
+        assert!(gateway.hears(Down, &ask(2)).is_sent());
+        assert!(gateway.hears(Up, &answer(2)).is_sent());
+        assert!(gateway.hears(Up, &answer(1)).is_sent());
+        assert_eq!(gateway.hears(Up, &answer(1)), Dropped(Reason::Duplicate));
+        assert_eq!(gateway.hears(Down, &ask(1)), Dropped(Reason::Duplicate));
+    }
+}
+
+/// A Sync in unicast and its Follow_Up go to the same address.
+#[test]
+fn follow_ups_match_their_sync_in_every_part() {
+    let mut gateway = Gateway::new(unheld());
+    let to_ten = sync(1, 5).on(UDP4).to(To::Host(10)).domain(3);
+    assert!(gateway.hears(Up, &to_ten).is_sent());
+    let fitting = follow_up(1, 5, 9).on(UDP4).to(To::Host(10)).domain(3);
+    let wrong = [
+        fitting.clone().to(To::Host(11)),
+        fitting.clone().to(To::Group),
+        fitting.clone().domain(4),
+        fitting.clone().sdo(2),
+        fitting.clone().on(UDP6),
+        fitting.clone().on(VLAN_5),
+        follow_up(2, 5, 9).on(UDP4).to(To::Host(10)).domain(3),
+        follow_up(1, 6, 9).on(UDP4).to(To::Host(10)).domain(3),
+    ];
+    for wrong in &wrong {
+        let outcome = gateway.hears(Up, wrong);
+        assert_eq!(outcome, crate::gateway::Outcome::Waits, "{wrong:?}");
+    }
+    let outcome = gateway.hears(Up, &fitting);
+    let residence = i64::try_from(TX_DELAY_NS << 16).expect("small");
+    assert_eq!(outcome.correction(), residence);
+    assert_eq!(gateway.hears(Up, &fitting), Dropped(Reason::Duplicate));
+    // Their Syncs do not come: they are dropped in time.
+    gateway.pass(MS * 120);
+    assert!(gateway.left.is_empty());
+    let dropped = gateway.dropped(Up, MessageType::FollowUp, Reason::NoSync);
+    assert_eq!(dropped, wrong.len() as u64);
+    assert_eq!(gateway.core.waiting(), 0);
+    gateway.assert_conserved();
+}
+
+#[test]
+fn the_last_eight_requests_stay_open() {
+    let mut gateway = Gateway::new(unheld());
+    for number in 0..10 {
+        assert!(gateway.hears(Down, &delay_req(10, number)).is_sent());
+        gateway.pass(MS);
+    }
+    let counters = gateway.core.counters();
+    assert_eq!((counters.evicted, counters.unanswered), (2, 2));
+    for number in 0..10 {
+        let outcome = gateway.hears(Up, &delay_resp(1, number, port(10)));
+        if number < 2 {
+            assert_eq!(outcome, Dropped(Reason::Unsolicited), "{number}");
+        } else {
+            assert!(outcome.is_sent(), "{number}");
+        }
+    }
+    // Answered ones give way without a count.
+    for number in 10..18 {
+        assert!(gateway.hears(Down, &delay_req(10, number)).is_sent());
+    }
+    assert_eq!(gateway.core.counters().evicted, 2);
+}
+
+#[test]
+fn a_request_stays_open_for_two_seconds() {
+    for (age, open) in [(SECOND * 2 - MS, true), (SECOND * 2, false)] {
+        let mut gateway = Gateway::new(unheld());
+        assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
+        gateway.skip(age);
+        let outcome = gateway.hears(Up, &delay_resp(1, 1, port(10)));
+        assert_eq!(outcome.is_sent(), open, "{age:?}: {outcome:?}");
+    }
+    // After that the number may be used again.
+    let mut gateway = Gateway::new(unheld());
+    assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
+    gateway.skip(SECOND * 3);
+    assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
+    assert_eq!(gateway.core.counters().evicted, 0);
+}
+
+#[test]
+fn an_answer_takes_out_its_own_requests_residence() {
+    let mut gateway = Gateway::new(unheld());
+    for (number, age) in [(1, 0), (2, 300), (3, 70)] {
+        let age = Duration::from_micros(age);
+        let sent = gateway.hears_late(Down, &delay_req(10, number), age);
+        assert!(sent.is_sent());
+        gateway.pass(MS);
+    }
+    for (number, residence_ns) in [(3, 80_000), (1, 10_000), (2, 310_000)] {
+        let outcome = gateway.hears(Up, &delay_resp(1, number, port(10)));
+        assert_eq!(outcome.correction(), residence_ns << 16, "{number}");
+    }
+}
+
+/// Many requests of one client in one batch: their stamps come after the last has left, when the first
+/// are not open any more.
+#[test]
+fn a_late_stamp_is_never_taken_for_another_request() {
+    let mut gateway = Gateway::new(unheld());
+    gateway.stamps = false;
+    for number in 0..12_u16 {
+        let age = Duration::from_micros(100 * u64::from(number));
+        let sent = gateway.hears_late(Down, &delay_req(10, number), age);
+        assert!(sent.is_sent());
+    }
+    gateway.stamp_all();
+    for number in 0..12_u16 {
+        let outcome = gateway.hears(Up, &delay_resp(1, number, port(10)));
+        if number < 4 {
+            assert_eq!(outcome, Dropped(Reason::Unsolicited), "{number}");
+        } else {
+            let residence = 100_000 * i64::from(number) + 10_000;
+            assert_eq!(outcome.correction(), residence << 16, "{number}");
+        }
+    }
+    gateway.assert_conserved();
+}
+
+/// An answer that comes before the request's stamp waits for it, at most the time set.
+#[test]
+fn an_answer_waits_for_the_stamp() {
+    let mut gateway = Gateway::new(unheld());
+    gateway.stamps = false;
+    assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
+    let answer = delay_resp(1, 1, port(10));
+    assert_eq!(gateway.hears(Up, &answer), crate::gateway::Outcome::Waits);
+    assert_eq!(gateway.hears(Up, &answer), Dropped(Reason::Duplicate));
+    gateway.pass(MS * 5);
+    assert!(gateway.left.is_empty());
+    gateway.stamp_all();
+    assert_eq!(gateway.left.len(), 1);
+    let residence = i64::try_from(TX_DELAY_NS << 16).expect("small");
+    assert_eq!(gateway.left[0].frame().correction(), residence);
+    gateway.assert_conserved();
+}

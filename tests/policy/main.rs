@@ -1,0 +1,15 @@
+//! The policy of the forwarder, row by row and rule by rule, on the core alone.
+
+mod any_script;
+mod captures;
+mod clients;
+mod exchanges;
+mod frames;
+mod gateway;
+mod holds;
+mod limits;
+mod masters;
+mod paths;
+mod script;
+mod stations;
+mod table;
