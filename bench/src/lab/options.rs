@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{ArgGroup, Parser, ValueEnum};
 
+use super::flood::Flood;
 use super::shape::{Network, Shape};
 
 /// Load test of ptpproxy on a network of its own: a simulated grandmaster, a gateway that runs the
@@ -89,6 +90,10 @@ pub struct Options {
         allow_negative_numbers = true
     )]
     pub ppm: f64,
+
+    /// Instead of exchanges: frames one way, as fast as they come (with ptpproxy raise its limits by --proxy-args)
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with_all = ["plot", "assert_clean"])]
+    pub flood: Option<Flood>,
 
     /// What stands between grandmaster and clients
     #[arg(long, value_enum, default_value_t = Gateway::Ours)]
@@ -207,6 +212,10 @@ impl Options {
         ensure!(
             self.clients >= self.gateways,
             "--gateways: at most one for each client"
+        );
+        ensure!(
+            self.flood.is_none() || self.gateways == 1,
+            "--flood goes through one gateway: --gateways 1"
         );
         ensure!(
             self.gateway != Gateway::Direct || self.gateways == 1,

@@ -132,7 +132,9 @@ pub fn run(options: &Options, binary: &Path) -> Result<Outcome> {
     })
 }
 
-fn assignment(options: &Options, ports: Vec<Share>) -> Assignment {
+/// What the options ask of a generator with these interfaces.
+#[must_use]
+pub fn assignment(options: &Options, ports: Vec<Share>) -> Assignment {
     let interval = nanoseconds(1.0 / options.rate);
     Assignment {
         ports,
@@ -151,6 +153,7 @@ fn assignment(options: &Options, ports: Vec<Share>) -> Assignment {
         rogue: options.rogue,
         one_step: options.one_step,
         ppm: options.ppm,
+        flood: options.flood,
     }
 }
 
@@ -219,7 +222,7 @@ impl Watch<'_> {
             }
             Some(Heard::Master(done)) => self.master = Some(done),
             Some(Heard::Clients(done)) => self.clients = Some(done),
-            Some(Heard::Ready | Heard::Failed(_)) | None => {}
+            Some(Heard::Ready | Heard::Flood(..) | Heard::Failed(_)) | None => {}
         }
         Ok(())
     }
