@@ -41,7 +41,7 @@ fn compare(options: &Options, lab: &Path, binary: &Path) -> Report {
         .iter()
         .filter(|row| row.missing.is_none())
         .count();
-    let seconds = f64::from(options.rounds) * cases as f64 * (options.seconds + 2.5);
+    let seconds = f64::from(options.rounds) * cases as f64 * (options.seconds + 4.5);
     eprintln!(
         "{cases} gateways, {} rounds: about {:.0} min",
         options.rounds,

@@ -57,8 +57,9 @@ pub struct Options {
     #[arg(long, value_name = "S", default_value_t = 10.0)]
     pub seconds: f64,
 
-    /// Seconds of traffic before that: counted as sent and answered, but not measured
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    /// Seconds of traffic before that: counted as sent and answered, but not measured. ptpproxy holds little
+    /// until it knows the grandmaster's rate
+    #[arg(long, value_name = "S", default_value_t = 3.0)]
     pub warmup: f64,
 
     /// Handed to ptpproxy: longest random hold of a Delay_Req, as in 20ms, or `off`; its own default if absent

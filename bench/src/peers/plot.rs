@@ -88,6 +88,7 @@ fn panel(area: &Panel<'_>, report: &Report, caption: &str, pick: Pick) -> Drawn 
         .configure_mesh()
         .disable_y_mesh()
         .light_line_style(WHITE)
+        .x_labels(4)
         .x_label_formatter(&|x| format!("{x}"))
         .y_labels(bars.len())
         .y_label_formatter(&|y| match y {
