@@ -179,10 +179,11 @@ fn transparent_clock(gateway: &Namespace, options: &Options, folder: &TempDir) -
 }
 
 /// Frames that the kernel could not put into the forwarder's rings, from its totals: the sum of its
-/// `counts  ring_drops...  N` lines. `None` if it has none.
+/// `counts  ring_drops...  N` lines, which it leaves out when there were none. `None` without totals.
 #[must_use]
 pub fn ring_drops(log: &[String]) -> Option<u64> {
-    log.iter()
+    let drops = log
+        .iter()
         .filter_map(|line| {
             let mut words = line.split_whitespace();
             let counted = words.next() == Some("counts")
@@ -191,7 +192,9 @@ pub fn ring_drops(log: &[String]) -> Option<u64> {
                     .is_some_and(|name| name.starts_with("ring_drops"));
             words.next().filter(|_| counted)?.parse::<u64>().ok()
         })
-        .reduce(|sum, drops| sum + drops)
+        .sum();
+    let totals = |line: &String| line.starts_with("frames ") || line.starts_with("counts ");
+    log.iter().any(totals).then_some(drops)
 }
 
 #[cfg(test)]
@@ -213,6 +216,7 @@ mod tests {
         ];
         assert_eq!(ring_drops(&log(&both)), Some(7));
         assert_eq!(ring_drops(&log(&["counts  ring_drops 0"])), Some(0));
-        assert_eq!(ring_drops(&log(&["counts  held 4000", "bye"])), None);
+        assert_eq!(ring_drops(&log(&["counts  held 4000", "bye"])), Some(0));
+        assert_eq!(ring_drops(&log(&["error: no totals"])), None);
     }
 }
