@@ -1,7 +1,9 @@
 //! The lab of ptpproxy: networks made for it, load, peers and comparisons.
 
 pub mod accuracy;
+pub mod forwarders;
 pub mod lab;
 pub mod net;
+pub mod peers;
 pub mod ptp4l;
 pub mod sim;

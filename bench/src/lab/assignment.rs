@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::arrivals::Arrivals;
 use super::clock::MasterClock;
+use super::flood::Flood;
 use super::shape::Shape;
 use super::spread::Counts;
 
@@ -37,6 +38,8 @@ pub struct Assignment {
     pub one_step: bool,
     /// Rate of the grandmaster's clock.
     pub ppm: f64,
+    /// Frames one way instead of exchanges.
+    pub flood: Option<Flood>,
 }
 
 impl Assignment {

@@ -208,7 +208,8 @@ impl Clients {
                                 // The last burst was not even out, or this one starts late.
                                 self.done.late += u64::try_from(segment.burst.len()).unwrap_or(0);
                                 if now - stamp > self.assignment.interval / 10 {
-                                    self.done.late += u64::from(self.assignment.clients);
+                                    self.done.late +=
+                                        u64::try_from(segment.clients.len()).unwrap_or(0);
                                 }
                                 segment.burst = segment.clients.clone();
                             }

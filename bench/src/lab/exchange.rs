@@ -2,8 +2,8 @@
 
 use super::spread::Spread;
 
-/// Requests that one client may have open at once.
-const WINDOW: usize = 16;
+/// Requests that one client may have open at once: half a second at 128 a second.
+const WINDOW: usize = 64;
 
 /// One Delay_Req: enough to find it again when its stamp comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,17 +1,18 @@
-//! The real ptpproxy, built, started in a gateway and watched.
+//! The program in a gateway: ptpproxy, built and started, or what a user would run instead.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::machine;
-use super::options::Options;
+use super::options::{Gateway, Options};
 use super::scene::{DOWN, UP};
-use crate::net::{Namespace, Process};
+use super::shape::Network;
+use crate::forwarders;
+use crate::net::Namespace;
+use crate::ptp4l::{Program, Ptp4l, Role, TempDir, Transport};
 
 /// How long a forwarder may take to say that it runs, and to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,121 +49,152 @@ pub fn build() -> Result<PathBuf> {
         .context("cargo did not say where it put ptpproxy")
 }
 
-/// A running ptpproxy.
+/// A running forwarder.
 #[derive(Debug)]
 pub struct Forwarder {
-    process: Process,
-    lines: Receiver<String>,
-    log: Vec<String>,
+    program: Program,
+    shown: usize,
     verbose: bool,
+    /// ptpproxy ends well when told to.
+    ours: bool,
+    _folder: Option<TempDir>,
 }
 
 impl Forwarder {
-    /// Starts it in a gateway and waits for its first line.
-    pub fn start(binary: &Path, gateway: &Namespace, options: &Options) -> Result<Self> {
-        let mut command = Command::new(binary);
-        command.args(["--up", UP, "--down", DOWN]);
-        if let Some(jitter) = &options.jitter {
-            command.args(["--jitter", jitter]);
-        }
-        command
-            .args(options.proxy_args.split_whitespace())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut process = gateway.spawn(&mut command)?;
-        let (said, lines) = channel();
-        listen(process.stdout.take(), said.clone());
-        listen(process.stderr.take(), said);
-        let mut forwarder = Self {
-            process,
-            lines,
-            log: Vec::new(),
-            verbose: options.verbose,
+    /// Starts what the options name in a gateway and waits until it runs; `None` where nothing needs
+    /// to run. `binary` is ptpproxy.
+    pub fn start(binary: &Path, gateway: &Namespace, options: &Options) -> Result<Option<Self>> {
+        let mut folder = None;
+        let mut program = match options.gateway {
+            Gateway::Bridge | Gateway::Direct => return Ok(None),
+            Gateway::Ours => Program::start(gateway, &mut ours(binary, options))?,
+            Gateway::Raw | Gateway::V3 | Gateway::Pcap => {
+                let own = Path::new("/proc/self/exe").canonicalize()?;
+                let mut command = Command::new(own);
+                command.args([forwarders::PART, options.gateway.label(), UP, DOWN]);
+                Program::start(gateway, &mut command)?
+            }
+            Gateway::Ptp4lTc => {
+                let temporary = TempDir::new()?;
+                let mut program = transparent_clock(gateway, options, &temporary)?;
+                program.wait_for("start of its ports", PATIENCE, |line| {
+                    line.contains("port 2").then_some(())
+                })?;
+                folder = Some(temporary);
+                program
+            }
         };
-        match forwarder.lines.recv_timeout(PATIENCE) {
-            Ok(line) => forwarder.note(line),
-            Err(RecvTimeoutError::Timeout) => bail!("ptpproxy said nothing for {PATIENCE:?}"),
-            Err(RecvTimeoutError::Disconnected) => bail!("ptpproxy ended without a word"),
-        }
+        program.wait_for("first line", PATIENCE, |_| Some(()))?;
         // A refusal is a line as well.
         std::thread::sleep(Duration::from_millis(50));
+        let mut forwarder = Self {
+            program,
+            shown: 0,
+            verbose: options.verbose,
+            ours: options.gateway == Gateway::Ours,
+            _folder: folder,
+        };
         forwarder.check()?;
-        Ok(forwarder)
+        Ok(Some(forwarder))
     }
 
     /// An error with what it said, if it has ended by itself.
     pub fn check(&mut self) -> Result<()> {
-        if let Some(status) = self.process.try_wait()? {
-            self.hear();
-            bail!("ptpproxy ended ({status}): {}", self.log.join("\n  "));
+        if let Some(status) = self.program.try_wait()? {
+            std::thread::sleep(Duration::from_millis(100));
+            let said = self.program.lines_from(0).join("\n  ");
+            bail!("the forwarder ended ({status}):\n  {said}");
         }
+        self.show();
         Ok(())
     }
 
-    fn note(&mut self, line: String) {
-        if self.verbose {
-            eprintln!("ptpproxy: {line}");
-        }
-        self.log.push(line);
-    }
-
-    fn hear(&mut self) {
-        while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(200)) {
-            self.note(line);
+    fn show(&mut self) {
+        let news = self.program.lines_from(self.shown);
+        self.shown += news.len();
+        for line in news.iter().filter(|_| self.verbose) {
+            eprintln!("forwarder: {line}");
         }
     }
 
     /// Nanoseconds on a processor so far.
     #[must_use]
     pub fn cpu_ns(&self) -> Option<u64> {
-        machine::cpu_ns(self.process.id())
+        machine::cpu_ns(self.program.id())
     }
 
     /// Peak resident memory so far, in KiB.
     #[must_use]
     pub fn peak_rss_kib(&self) -> Option<u64> {
-        machine::peak_rss_kib(self.process.id())
+        machine::peak_rss_kib(self.program.id())
     }
 
     /// Stops it; what it said from beginning to end.
     pub fn stop(mut self) -> Result<Vec<String>> {
         self.check()?;
-        let status = self.process.stop(PATIENCE)?;
-        self.hear();
+        let status = self.program.stop(PATIENCE)?;
+        // The last lines are on their way from its pipe.
+        std::thread::sleep(Duration::from_millis(100));
+        self.show();
+        let log = self.program.lines_from(0);
         ensure!(
-            status.success(),
-            "ptpproxy did not stop well ({status}): {}",
-            self.log.join("\n  ")
+            status.success() || !self.ours,
+            "ptpproxy did not stop well ({status}):\n  {}",
+            log.join("\n  ")
         );
-        Ok(self.log)
+        Ok(log)
     }
 }
 
-fn listen(output: Option<impl Read + Send + 'static>, said: Sender<String>) {
-    let Some(output) = output else {
-        return;
-    };
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if said.send(line).is_err() {
-                return;
-            }
-        }
-    });
+fn ours(binary: &Path, options: &Options) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["--up", UP, "--down", DOWN]);
+    if let Some(jitter) = &options.jitter {
+        command.args(["--jitter", jitter]);
+    }
+    command.args(options.proxy_args.split_whitespace());
+    command
 }
 
-/// Frames that the kernel could not put into the forwarder's rings, from its totals: the numbers
-/// behind "ring drops". `None` if it does not say.
+/// ptp4l as an end-to-end transparent clock. Over UDP it wants addresses, which nobody uses.
+fn transparent_clock(gateway: &Namespace, options: &Options, folder: &TempDir) -> Result<Program> {
+    for (last, interface) in [(0xFD, UP), (0xFE, DOWN)] {
+        gateway.add_address(interface, [10, 0, 0, last], 32)?;
+        gateway.add_address(interface, [0xFD00, 0, 0, 0, 0, 0, 0, last.into()], 128)?;
+    }
+    // Its own copy of a source address is no reason to believe that a frame came from elsewhere.
+    for key in ["all", "default", UP, DOWN] {
+        gateway.sysctl(&format!("net/ipv4/conf/{key}/rp_filter"), "0")?;
+    }
+    let clock = Ptp4l {
+        role: Role::TransparentClock,
+        transport: match options.transport {
+            Network::Ethernet => Transport::Ethernet,
+            Network::Udp4 => Transport::Udp4,
+            Network::Udp6 => Transport::Udp6,
+        },
+        interfaces: &[UP, DOWN],
+    };
+    clock.start(gateway, folder)
+}
+
+/// Frames that the kernel could not put into the forwarder's rings, from its totals: the sum of its
+/// `counts  ring_drops...  N` lines, which it leaves out when there were none. `None` without totals.
 #[must_use]
 pub fn ring_drops(log: &[String]) -> Option<u64> {
-    let line = log.iter().rev().find(|line| line.contains("ring drops"))?;
-    let (_, rest) = line.split_once("ring drops")?;
-    let numbers: Vec<u64> = rest
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    (!numbers.is_empty()).then(|| numbers.iter().sum())
+    let drops = log
+        .iter()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let counted = words.next() == Some("counts")
+                && words
+                    .next()
+                    .is_some_and(|name| name.starts_with("ring_drops"));
+            words.next().filter(|_| counted)?.parse::<u64>().ok()
+        })
+        .sum();
+    let totals = |line: &String| line.starts_with("frames ") || line.starts_with("counts ");
+    log.iter().any(totals).then_some(drops)
 }
 
 #[cfg(test)]
@@ -171,9 +203,20 @@ mod tests {
 
     #[test]
     fn drops_are_read_from_the_totals() {
-        let log = |line: &str| vec!["runs".to_owned(), line.to_owned()];
-        assert_eq!(ring_drops(&log("totals: ring drops up 3 down 4")), Some(7));
-        assert_eq!(ring_drops(&log("ring drops: 0")), Some(0));
-        assert_eq!(ring_drops(&log("bye")), None);
+        let log = |lines: &[&str]| {
+            lines
+                .iter()
+                .map(|&line| line.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let both = [
+            "counts  ring_drops_up     3  Frames that a ring of 4096 had no room for",
+            "counts  held           4000  Delay_Req held for a random time",
+            "counts  ring_drops_down   4  Frames",
+        ];
+        assert_eq!(ring_drops(&log(&both)), Some(7));
+        assert_eq!(ring_drops(&log(&["counts  ring_drops 0"])), Some(0));
+        assert_eq!(ring_drops(&log(&["counts  held 4000", "bye"])), Some(0));
+        assert_eq!(ring_drops(&log(&["error: no totals"])), None);
     }
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::assignment::{self, Assignment, ClientsDone, Cue, MasterDone, News, Start};
+use super::flood::{self, FloodDone};
 use super::{clients, grandmaster};
 use crate::net::{Namespace, Process};
 
@@ -17,12 +18,19 @@ const GRANDMASTER: &str = "play-grandmaster";
 /// First argument of a program that plays the clients.
 const CLIENTS: &str = "play-clients";
 
+/// First argument of a program that sends a flood.
+const SOURCE: &str = "play-source";
+/// First argument of a program that counts what a flood delivers.
+const SINK: &str = "play-sink";
+
 /// Plays the part that the program's first argument names; `None` if it names none.
 #[must_use]
 pub fn play(part: &str) -> Option<Result<()>> {
     match part {
         GRANDMASTER => Some(perform(grandmaster::run)),
         CLIENTS => Some(perform(clients::run)),
+        SOURCE => Some(perform(flood::source)),
+        SINK => Some(perform(flood::sink)),
         _ => None,
     }
 }
@@ -46,6 +54,8 @@ pub enum Heard {
     Master(Box<MasterDone>),
     /// The clients are through.
     Clients(Box<ClientsDone>),
+    /// An end of a flood is through: the source (true) or the sink.
+    Flood(bool, FloodDone),
     /// One of them stopped for this reason.
     Failed(anyhow::Error),
 }
@@ -65,6 +75,20 @@ impl Generator {
     /// Starts the clients in their namespace; what they say goes to `news`.
     pub fn clients(home: &Namespace, given: &Assignment, news: Sender<Heard>) -> Result<Self> {
         Self::start(home, CLIENTS, given, news, Heard::Clients)
+    }
+
+    /// Starts one end of a flood in its namespace.
+    pub fn flood(
+        home: &Namespace,
+        source: bool,
+        given: &Assignment,
+        news: Sender<Heard>,
+    ) -> Result<Self> {
+        if source {
+            Self::start(home, SOURCE, given, news, |done| Heard::Flood(true, *done))
+        } else {
+            Self::start(home, SINK, given, news, |done| Heard::Flood(false, *done))
+        }
     }
 
     fn start<T: DeserializeOwned + 'static>(

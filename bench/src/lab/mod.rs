@@ -2,6 +2,7 @@
 //!
 //! * [`options`], [`report`], [`plot`]: what the user says and sees;
 //! * [`run`], [`scene`], [`forwarder`], [`machine`]: one run from network to numbers;
+//! * [`flood`]: frames one way, as fast as they come;
 //! * [`generator`], [`assignment`]: the program's second life in a namespace, as [`grandmaster`] or as
 //!   [`clients`] (with [`exchange`], [`syncs`], [`rogue`]);
 //! * [`frames`], [`view`], [`shape`], [`checksum`], [`station`]: frames, built and read without the
@@ -18,6 +19,7 @@ pub mod checksum;
 pub mod clients;
 pub mod clock;
 pub mod exchange;
+pub mod flood;
 pub mod forwarder;
 pub mod frames;
 pub mod generator;
@@ -38,13 +40,15 @@ pub mod syncs;
 pub mod view;
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use serde::Serialize;
 
+use crate::forwarders;
 use crate::net::Sandbox;
 use options::{Gateway, Options};
 use report::Report;
@@ -52,10 +56,13 @@ use report::Report;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let part = std::env::args()
-        .nth(1)
-        .and_then(|part| generator::play(&part));
-    let result = match part {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let played = match arguments.split_first() {
+        Some((part, rest)) if part == forwarders::PART => Some(forwarders::run(rest)),
+        Some((part, _)) => generator::play(part),
+        None => None,
+    };
+    let result = match played {
         Some(played) => played.map(|()| ExitCode::SUCCESS),
         None => lab(&Options::parse()),
     };
@@ -78,13 +85,17 @@ fn lab(options: &Options) -> Result<ExitCode> {
         (None, _) => PathBuf::new(),
     };
     let _sandbox = Sandbox::enter()?;
+    if let Some(kind) = options.flood {
+        let work = run::assignment(options, Vec::new());
+        let report = flood::run(options, kind, &binary, &work)?;
+        let _ = report.print(&mut std::io::stdout().lock());
+        write_json(options, &report)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let (report, details) = Report::of(options, run::run(options, &binary)?);
     // Whoever reads the table may have gone away: the files matter still.
     let _ = report.print(&mut std::io::stdout().lock());
-    if let Some(path) = &options.json {
-        let file = File::create(path).with_context(|| format!("--json {}", path.display()))?;
-        serde_json::to_writer_pretty(BufWriter::new(file), &report)?;
-    }
+    write_json(options, &report)?;
     if let Some(path) = &options.plot {
         plot::draw(path, options, &report, &details)
             .with_context(|| format!("--plot {}", path.display()))?;
@@ -94,4 +105,16 @@ fn lab(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn write_json(options: &Options, report: &impl Serialize) -> Result<()> {
+    let Some(path) = &options.json else {
+        return Ok(());
+    };
+    let file = File::create(path).with_context(|| format!("--json {}", path.display()))?;
+    let mut out = BufWriter::new(file);
+    serde_json::to_writer_pretty(&mut out, report)?;
+    writeln!(out)?;
+    out.flush()?;
+    Ok(())
 }

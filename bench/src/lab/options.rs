@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{ArgGroup, Parser, ValueEnum};
 
+use super::flood::Flood;
 use super::shape::{Network, Shape};
 
 /// Load test of ptpproxy on a network of its own: a simulated grandmaster, a gateway that runs the
@@ -56,8 +57,9 @@ pub struct Options {
     #[arg(long, value_name = "S", default_value_t = 10.0)]
     pub seconds: f64,
 
-    /// Seconds of traffic before that: counted as sent and answered, but not measured
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    /// Seconds of traffic before that: counted as sent and answered, but not measured. ptpproxy holds little
+    /// until it knows the grandmaster's rate
+    #[arg(long, value_name = "S", default_value_t = 3.0)]
     pub warmup: f64,
 
     /// Handed to ptpproxy: longest random hold of a Delay_Req, as in 20ms, or `off`; its own default if absent
@@ -89,6 +91,10 @@ pub struct Options {
         allow_negative_numbers = true
     )]
     pub ppm: f64,
+
+    /// Instead of exchanges: frames one way, as fast as they come (with ptpproxy raise its limits by --proxy-args)
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with_all = ["plot", "assert_clean"])]
+    pub flood: Option<Flood>,
 
     /// What stands between grandmaster and clients
     #[arg(long, value_enum, default_value_t = Gateway::Ours)]
@@ -130,6 +136,7 @@ pub struct Options {
 
 /// What stands between grandmaster and clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "kebab-case")]
 pub enum Gateway {
     /// ptpproxy
     Ours,
@@ -137,6 +144,14 @@ pub enum Gateway {
     Bridge,
     /// Nothing: one cable from grandmaster to clients, the floor of every measure
     Direct,
+    /// ptp4l as an end-to-end transparent clock (Debian: linuxptp)
+    Ptp4lTc,
+    /// A plain forwarder on raw sockets: one receive and one send a frame, no correction
+    Raw,
+    /// A plain forwarder on TPACKET_V3 rings, no correction
+    V3,
+    /// A plain forwarder on libpcap in immediate mode, no correction (Debian: libpcap0.8)
+    Pcap,
 }
 
 impl Gateway {
@@ -147,6 +162,10 @@ impl Gateway {
             Self::Ours => "ours",
             Self::Bridge => "bridge",
             Self::Direct => "direct",
+            Self::Ptp4lTc => "ptp4l-tc",
+            Self::Raw => "raw",
+            Self::V3 => "v3",
+            Self::Pcap => "pcap",
         }
     }
 }
@@ -194,6 +213,10 @@ impl Options {
         ensure!(
             self.clients >= self.gateways,
             "--gateways: at most one for each client"
+        );
+        ensure!(
+            self.flood.is_none() || self.gateways == 1,
+            "--flood goes through one gateway: --gateways 1"
         );
         ensure!(
             self.gateway != Gateway::Direct || self.gateways == 1,

@@ -15,6 +15,7 @@ const HEADING: u32 = 70;
 const SENT: RGBColor = RGBColor(0xE0, 0x7B, 0x39);
 const HEARD: RGBColor = RGBColor(0x1F, 0x6F, 0xB2);
 const MARK: RGBColor = RGBColor(0x33, 0x33, 0x33);
+const LATE: RGBColor = RGBColor(0xC0, 0x39, 0x2B);
 const BINS: usize = 80;
 
 type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -48,6 +49,10 @@ fn draw_heading(area: &Panel<'_>, options: &Options, report: &Report) -> Drawn {
         },
         Gateway::Bridge => "a kernel bridge".to_owned(),
         Gateway::Direct => "a bare cable".to_owned(),
+        Gateway::Ptp4lTc => "ptp4l as a transparent clock".to_owned(),
+        Gateway::Raw => "a raw-socket forwarder".to_owned(),
+        Gateway::V3 => "a TPACKET_V3 forwarder".to_owned(),
+        Gateway::Pcap => "a libpcap forwarder".to_owned(),
     };
     let pattern = if options.bursts() {
         "all at once after each Sync"
@@ -96,7 +101,7 @@ fn arrivals(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
         .chain(&heard)
         .map(|&(_, y)| y)
         .fold(4.0, f64::max)
-        * 1.1;
+        * 1.3;
     let mut chart = ChartBuilder::on(area)
         .caption(
             "Requests at the grandmaster over time: as clients send them, and as they arrive through the gateway",
@@ -115,6 +120,8 @@ fn arrivals(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
             from as f64 / 1e3
         ))
         .y_desc("requests per ms")
+        .x_label_formatter(&|x| format!("{x:.0}"))
+        .y_label_formatter(&|y| format!("{y:.0}"))
         .draw()?;
     let bars = |points: Vec<(f64, f64)>, style: ShapeStyle| {
         points
@@ -163,7 +170,7 @@ fn holds(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
     } else {
         ("us", 1e3)
     };
-    let text = Text3 {
+    let text = Words {
         caption,
         x: format!("time in {unit}"),
         unit,
@@ -172,7 +179,7 @@ fn holds(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
 }
 
 fn errors(area: &Panel<'_>, details: &Details) -> Drawn {
-    let text = Text3 {
+    let text = Words {
         caption: "What the correction left of that time: the cables (the same over a bare cable), and the error",
         x: "t4 - t3 - correctionField, in ns".to_owned(),
         unit: "ns",
@@ -186,17 +193,17 @@ fn errors(area: &Panel<'_>, details: &Details) -> Drawn {
     )
 }
 
-struct Text3 {
+struct Words {
     caption: &'static str,
     x: String,
     unit: &'static str,
 }
 
 /// Share of values in equal bins, with median and 99th percentile marked.
-fn histogram(area: &Panel<'_>, counts: &Counts, per: f64, color: RGBColor, text: &Text3) -> Drawn {
+fn histogram(area: &Panel<'_>, counts: &Counts, per: f64, color: RGBColor, text: &Words) -> Drawn {
     let at = |q| counts.quantile(q).map_or(0.0, |ns| float(ns) / per);
-    let low = at(0.0005).min(0.0);
-    let high = at(0.9995).max(low + 1.0) * 1.05;
+    let low = at(0.002).min(0.0);
+    let high = at(0.998).max(low + 1.0) * 1.05;
     let width = (high - low) / BINS as f64;
     let mut bins = [0.0_f64; BINS];
     let total = counts.total().max(1) as f64;
@@ -224,7 +231,8 @@ fn histogram(area: &Panel<'_>, counts: &Counts, per: f64, color: RGBColor, text:
         .light_line_style(WHITE)
         .x_desc(text.x.as_str())
         .y_desc("% of requests")
-        .y_label_formatter(&|y| format!("{y:.1}"))
+        .x_label_formatter(&|x| format!("{x:.*}", usize::from(high < 10.0)))
+        .y_label_formatter(&|y| format!("{y:.*}", usize::from(top < 10.0)))
         .draw()?;
     chart.draw_series(bins.iter().enumerate().map(|(bin, &share)| {
         let left = low + bin as f64 * width;
@@ -233,17 +241,19 @@ fn histogram(area: &Panel<'_>, counts: &Counts, per: f64, color: RGBColor, text:
             color.mix(0.8).filled(),
         )
     }))?;
-    for (name, q) in [("p50", 0.5), ("p99", 0.99)] {
+    let digits = if per > 1.0 { 2 } else { 0 };
+    for (name, q, style) in [("p50", 0.5, MARK), ("p99", 0.99, LATE)] {
         let x = at(q);
         chart
-            .draw_series(LineSeries::new([(x, 0.0), (x, top)], MARK.stroke_width(1)))?
-            .label(format!(
-                "{name} = {x:.*} {}",
-                if per > 1.0 { 2 } else { 0 },
-                text.unit
-            ))
-            .legend(|(x, y)| PathElement::new([(x, y), (x + 14, y)], MARK));
+            .draw_series(LineSeries::new([(x, 0.0), (x, top)], style.stroke_width(2)))?
+            .label(format!("{name} = {x:.digits$} {}", text.unit))
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style.stroke_width(2)));
     }
+    // Nothing to draw: where the tail ends that the axis leaves out.
+    let last = format!("largest = {:.digits$} {}", at(1.0), text.unit);
+    chart
+        .draw_series(LineSeries::new([(low, 0.0)], WHITE))?
+        .label(last);
     legend(&mut chart)
 }
 

@@ -12,7 +12,7 @@ use super::clock::{self, MasterClock};
 use super::forwarder::{self, Forwarder};
 use super::generator::{Generator, Heard};
 use super::machine;
-use super::options::{Gateway, Options};
+use super::options::Options;
 use super::scene::{MASTER_PORT, Scene};
 
 /// Time between the word to start and the start.
@@ -56,10 +56,8 @@ pub struct Usage {
 pub fn run(options: &Options, binary: &Path) -> Result<Outcome> {
     let scene = Scene::build(options)?;
     let mut forwarders = Vec::new();
-    if options.gateway == Gateway::Ours {
-        for gateway in &scene.gateways {
-            forwarders.push(Forwarder::start(binary, gateway, options)?);
-        }
+    for gateway in &scene.gateways {
+        forwarders.extend(Forwarder::start(binary, gateway, options)?);
     }
     let idle_percent = if options.busy_baseline {
         let before = machine::busy_ticks();
@@ -121,10 +119,11 @@ pub fn run(options: &Options, binary: &Path) -> Result<Outcome> {
     for forwarder in forwarders {
         drops.push(forwarder::ring_drops(&forwarder.stop()?));
     }
-    usage.ring_drops = drops
-        .into_iter()
-        .sum::<Option<u64>>()
-        .filter(|_| usage.rss_kib.is_some());
+    usage.ring_drops = if drops.is_empty() {
+        None
+    } else {
+        drops.into_iter().sum()
+    };
     Ok(Outcome {
         master: *master.context("the grandmaster did not report")?,
         clients: *clients.context("the clients did not report")?,
@@ -133,7 +132,9 @@ pub fn run(options: &Options, binary: &Path) -> Result<Outcome> {
     })
 }
 
-fn assignment(options: &Options, ports: Vec<Share>) -> Assignment {
+/// What the options ask of a generator with these interfaces.
+#[must_use]
+pub fn assignment(options: &Options, ports: Vec<Share>) -> Assignment {
     let interval = nanoseconds(1.0 / options.rate);
     Assignment {
         ports,
@@ -152,6 +153,7 @@ fn assignment(options: &Options, ports: Vec<Share>) -> Assignment {
         rogue: options.rogue,
         one_step: options.one_step,
         ppm: options.ppm,
+        flood: options.flood,
     }
 }
 
@@ -220,7 +222,7 @@ impl Watch<'_> {
             }
             Some(Heard::Master(done)) => self.master = Some(done),
             Some(Heard::Clients(done)) => self.clients = Some(done),
-            Some(Heard::Ready | Heard::Failed(_)) | None => {}
+            Some(Heard::Ready | Heard::Flood(..) | Heard::Failed(_)) | None => {}
         }
         Ok(())
     }

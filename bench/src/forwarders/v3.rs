@@ -1,0 +1,46 @@
+//! TPACKET_V3: the kernel hands over whole blocks of frames, at the latest each millisecond.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use anyhow::{Context, Result};
+
+use super::sys::{self, Blocks};
+use super::{Device, raw};
+
+/// A block ring to receive, a raw socket to send.
+pub(super) struct V3 {
+    // Before its socket, so that the memory is unmapped first.
+    blocks: Blocks,
+    socket: OwnedFd,
+    out: raw::Raw,
+}
+
+impl V3 {
+    pub(super) fn open(interface: &str) -> Result<Self> {
+        let socket = sys::packet_socket().context("packet socket")?;
+        let blocks = Blocks::map(socket.as_fd()).context("TPACKET_V3 ring")?;
+        sys::bind(socket.as_fd(), interface, true)
+            .with_context(|| format!("bind to {interface}"))?;
+        Ok(Self {
+            blocks,
+            socket,
+            out: raw::Raw::deaf(interface)?,
+        })
+    }
+}
+
+impl Device for V3 {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    fn receive(&mut self, frame: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        while self.blocks.next(frame) {}
+        Ok(())
+    }
+
+    fn send(&mut self, frame: &[u8]) {
+        self.out.send(frame);
+    }
+}
