@@ -133,7 +133,14 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             LINKS => links = true,
             _ => {}
         };
-        match pacer.after(turn, now, next_wake) {
+        // What a new filter let go departs now.
+        let ready = engine.core_mut().next_egress().is_some();
+        let wait = if ready {
+            Wait::No
+        } else {
+            pacer.after(turn, now, next_wake)
+        };
+        match wait {
             Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,
             Wait::Sweep => {
                 waiter.sweep();
