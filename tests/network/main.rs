@@ -5,6 +5,7 @@
 
 mod ending;
 mod host;
+mod installed;
 mod links;
 mod parallel;
 mod proxy;
@@ -12,5 +13,6 @@ mod refusals;
 mod segments;
 mod strict_client;
 mod syscalls;
+mod tap;
 mod to_host;
 mod tshark;
