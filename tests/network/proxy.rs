@@ -127,9 +127,12 @@ impl Proxy {
             thread::sleep(Duration::from_millis(1));
         };
         let took = start.elapsed();
-        let mut texts = self.readers.drain(..).map(|reader| reader.join().unwrap());
-        let totals = Totals(texts.next().unwrap());
-        drop(texts);
+        let texts: Vec<String> = self
+            .readers
+            .drain(..)
+            .map(|reader| reader.join().unwrap())
+            .collect();
+        let totals = Totals(texts.concat());
         Ended {
             status,
             log: self.log(),
