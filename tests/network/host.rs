@@ -7,6 +7,7 @@ use ptpproxy_lab::lab::frames::{Draft, Kind, TWO_STEP, Template};
 use ptpproxy_lab::lab::port::{self, Inbox, Outbox, Seen};
 use ptpproxy_lab::lab::shape::{Network, Shape};
 use ptpproxy_lab::lab::station::Station;
+use ptpproxy_lab::lab::view::View;
 use ptpproxy_lab::net::Namespace;
 
 /// Ethernet without a tag.
@@ -40,6 +41,22 @@ pub(crate) struct Message {
     pub(crate) time: i64,
     /// The receive stamp.
     pub(crate) at: i64,
+}
+
+impl Message {
+    /// `None` for a type that the lab does not know.
+    pub(crate) fn of(view: View<'_>, at: i64) -> Option<Self> {
+        Some(Self {
+            kind: view.kind()?,
+            source: view.source(),
+            requesting: view.requesting(),
+            sequence: view.sequence(),
+            correction: view.correction() >> 16,
+            two_step: view.two_step(),
+            time: view.timestamp(),
+            at,
+        })
+    }
 }
 
 impl Host {
@@ -109,17 +126,8 @@ impl Host {
                 }
                 Seen::Message(view, at) => {
                     self.heard += 1;
-                    if let Some(kind) = view.kind() {
-                        return Some(Message {
-                            kind,
-                            source: view.source(),
-                            requesting: view.requesting(),
-                            sequence: view.sequence(),
-                            correction: view.correction() >> 16,
-                            two_step: view.two_step(),
-                            time: view.timestamp(),
-                            at,
-                        });
+                    if let Some(message) = Message::of(view, at) {
+                        return Some(message);
                     }
                 }
             }

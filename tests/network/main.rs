@@ -7,6 +7,7 @@ mod ending;
 mod host;
 mod installed;
 mod links;
+mod orders;
 mod parallel;
 mod proxy;
 mod refusals;

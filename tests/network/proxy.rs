@@ -166,17 +166,12 @@ impl Totals {
             .sum()
     }
 
-    /// Frames of a message type received from a side.
-    pub(crate) fn received(&self, side: &str, message: &str) -> u64 {
-        self.number(&["frames", side, message], 0)
-    }
-
-    /// Those of them that were forwarded.
+    /// Frames of a message type from a side that were forwarded.
     pub(crate) fn forwarded(&self, side: &str, message: &str) -> u64 {
         self.number(&["frames", side, message], 1)
     }
 
-    /// Those of them that were dropped for a reason.
+    /// Those that were dropped for a reason.
     pub(crate) fn dropped(&self, side: &str, message: &str, reason: &str) -> u64 {
         self.number(&["drops", side, message, reason], 0)
     }
