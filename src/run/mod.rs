@@ -19,6 +19,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::Side;
 use crate::cli::{RunOptions, banner};
+use crate::core::Counters;
 
 use crate::engine::{Clock, Engine};
 use crate::report;
@@ -29,7 +30,7 @@ use filters::Filters;
 use lap::Lap;
 use log_events::{log_event, log_link};
 use pacer::{Pacer, Wait};
-use ports::Opened;
+use ports::{Keep, Opened};
 use signals::Signals;
 use waiter::Waiter;
 
@@ -72,7 +73,7 @@ type MachineEngine = Engine<PacketPort, PacketPort, MachineClock>;
 /// # Errors
 /// One line on what could not be set up, with the remedy.
 pub fn run(options: &RunOptions) -> anyhow::Result<()> {
-    let signals = Signals::new().context("signal handlers")?;
+    let mut signals = Signals::new().context("signal handlers")?;
     let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
     let clock = MachineClock {
         clock: SystemClock,
@@ -81,6 +82,9 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let settings = options.settings.clone();
     let key = keys(settings.seed);
     let mut filters = Filters::new(settings.domains.clone(), key);
+    if options.wait && !ports::wait_for(options, &mut signals)? {
+        return print_totals(&Counters::default(), &[]);
+    }
     let opened = ports::open(options, &filters)?;
     if let Err(error) = process::set_timer_slack(TIMER_SLACK_NS) {
         warn!("timer slack not lowered: {error}; sweeps will be late by up to 50 us");
@@ -100,10 +104,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     waiter.watch_always(clock_set.as_raw_fd(), CLOCK_SET)?;
     waiter.watch_always(monitor.as_raw_fd(), LINKS)?;
     let Opened {
-        up,
-        down,
-        keep: _keep,
-        ..
+        up, down, mut keep, ..
     } = opened;
     let mut engine = Engine::new(up, down, clock, settings);
     engine.core_mut().gate_new_clients();
@@ -133,7 +134,14 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             LINKS => links = true,
             _ => {}
         };
-        match pacer.after(turn, now, next_wake) {
+        // What a new filter let go departs now.
+        let ready = engine.core_mut().next_egress().is_some();
+        let wait = if ready {
+            Wait::No
+        } else {
+            pacer.after(turn, now, next_wake)
+        };
+        match wait {
             Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,
             Wait::Sweep => {
                 waiter.sweep();
@@ -146,7 +154,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             waiter.look(&mut happened)?;
         }
         if std::mem::take(&mut links) {
-            follow_links(&mut engine, &mut monitor);
+            follow_links(&mut engine, &mut monitor, &mut keep);
         }
         if std::mem::take(&mut was_set) {
             engine.clock_mut().was_set = true;
@@ -195,8 +203,11 @@ fn finish(engine: &mut MachineEngine) -> anyhow::Result<()> {
             ],
         });
     }
-    let printed = report::totals(&mut io::stdout().lock(), engine.counters(), &more);
-    match printed {
+    print_totals(engine.counters(), &more)
+}
+
+fn print_totals(counters: &Counters, more: &[(&str, u64, &str)]) -> anyhow::Result<()> {
+    match report::totals(&mut io::stdout().lock(), counters, more) {
         // Nobody reads any more: that is no failure of ours.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("printing the totals"),
@@ -204,7 +215,7 @@ fn finish(engine: &mut MachineEngine) -> anyhow::Result<()> {
 }
 
 /// Logs what became of our interfaces, and binds the rings again to one that was made anew.
-fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor) {
+fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Keep) {
     let result = monitor.changes(&mut |change| {
         let which = match &change {
             LinkChange::Changed { which, .. }
@@ -233,6 +244,7 @@ fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor) {
                         now.name
                     );
                 }
+                keep.join_again(side, &now);
             }
             LinkChange::Gone { .. } => {}
         }

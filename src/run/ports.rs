@@ -13,6 +13,7 @@ use crate::ring::{
 };
 
 use super::filters::Filters;
+use super::signals::Signals;
 
 /// How often a missing interface is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -25,18 +26,29 @@ pub(super) struct Opened {
     pub(super) keep: Keep,
 }
 
-/// What ends when it is dropped: group memberships, and hardware stamping.
+/// What ends when it is dropped: group memberships (up, down), and hardware stamping.
 pub(super) struct Keep {
-    _groups: Vec<GroupMembership>,
+    groups: [GroupMembership; 2],
     _stamping: Stamping,
+}
+
+impl Keep {
+    /// Joins the PTP groups again on an interface that was made anew: they ended with the old one.
+    pub(super) fn join_again(&mut self, side: Side, interface: &Interface) {
+        self.groups[side as usize] = join(interface);
+    }
+}
+
+fn join(interface: &Interface) -> GroupMembership {
+    let (membership, warnings) = GroupMembership::join(interface);
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    membership
 }
 
 /// Opens both ports.
 pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
-    if options.wait {
-        wait_for(&options.up);
-        wait_for(&options.down);
-    }
     let (up, down) = check_pair(&options.up, &options.down)?;
     let rings = &options.rings;
     let wanted = match rings.timestamping {
@@ -67,33 +79,31 @@ pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
         })
     };
     let (up_port, down_port) = (port(Side::Up, &up)?, port(Side::Down, &down)?);
-    let mut groups = Vec::new();
-    for interface in [&up, &down] {
-        let (membership, warnings) = GroupMembership::join(interface);
-        groups.push(membership);
-        for warning in warnings {
-            warn!("{warning}");
-        }
-    }
+    let groups = [&up, &down].map(join);
     Ok(Opened {
         up: up_port,
         down: down_port,
         interfaces: [up, down],
         keep: Keep {
-            _groups: groups,
+            groups,
             _stamping: stamping,
         },
     })
 }
 
-/// Returns once the interface exists.
-fn wait_for(name: &str) {
-    let mut told = false;
-    while Interface::lookup(name).is_err() {
-        if !told {
-            info!("waiting for interface {name}");
-            told = true;
+/// Waits until both interfaces exist. False when the process is asked to stop before.
+pub(super) fn wait_for(options: &RunOptions, signals: &mut Signals) -> Result<bool> {
+    for name in [&options.up, &options.down] {
+        let mut told = false;
+        while Interface::lookup(name).is_err() {
+            if !told {
+                info!("waiting for interface {name}");
+                told = true;
+            }
+            if signals.stop_within(LOOK_AGAIN).context("signals")? {
+                return Ok(false);
+            }
         }
-        std::thread::sleep(LOOK_AGAIN);
     }
+    Ok(true)
 }

@@ -1,8 +1,9 @@
 //! SIGINT and SIGTERM, as a descriptor that becomes readable.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
@@ -20,6 +21,24 @@ impl Signals {
         pipe::register(SIGINT, write.try_clone()?)?;
         pipe::register(SIGTERM, write)?;
         Ok(Self { read })
+    }
+
+    /// Sleeps for `time`, or until the process is asked to stop: then true.
+    pub(super) fn stop_within(&mut self, time: Duration) -> io::Result<bool> {
+        self.read.set_nonblocking(false)?;
+        self.read.set_read_timeout(Some(time))?;
+        let asked = match self.read.read(&mut [0]) {
+            Ok(octets) => octets > 0,
+            Err(error) => match error.kind() {
+                // A signal interrupts the read that it makes succeed: the next one tells.
+                io::ErrorKind::Interrupted
+                | io::ErrorKind::WouldBlock
+                | io::ErrorKind::TimedOut => false,
+                _ => return Err(error),
+            },
+        };
+        self.read.set_nonblocking(true)?;
+        Ok(asked)
     }
 }
 

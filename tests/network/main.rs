@@ -1,0 +1,19 @@
+//! The real program on real interfaces, in namespaces of its own.
+//!
+//! Each test runs in a sandbox, without root. What needs a peer that is not installed (tshark, strace,
+//! ptp4l) is ignored, unless `PTPPROXY_REQUIRE_PEERS=1`.
+
+mod ending;
+mod host;
+mod installed;
+mod links;
+mod orders;
+mod parallel;
+mod proxy;
+mod refusals;
+mod segments;
+mod strict_client;
+mod syscalls;
+mod tap;
+mod to_host;
+mod tshark;

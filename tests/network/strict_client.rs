@@ -1,0 +1,86 @@
+//! A client that takes time from whatever would fit: the strictest judge of two paths.
+
+use std::collections::HashMap;
+
+use ptpproxy_lab::lab::frames::Kind;
+
+use crate::host::Message;
+
+/// Pairs Syncs with Follow_Ups and requests with answers as real clients do, and notes what each pair
+/// would make of the time. All clocks are one, so what is left of a time after its correction is the
+/// cable, and whatever the correction got wrong.
+#[derive(Default)]
+pub(crate) struct StrictClient {
+    /// Syncs that no Follow_Up was taken for yet: receive stamp, correction.
+    syncs: HashMap<u16, Vec<(i64, i64)>>,
+    /// Follow_Ups that came first: origin, correction.
+    follow_ups: HashMap<u16, (i64, i64)>,
+    /// Requests that are open: departure stamp, answered.
+    requests: HashMap<(u16, u16), (i64, bool)>,
+    /// What is left of each Sync's time on its way, in nanoseconds.
+    pub(crate) sync_residuals: Vec<i64>,
+    /// The same of each Delay_Req.
+    pub(crate) request_residuals: Vec<i64>,
+    /// Syncs heard, copies too.
+    pub(crate) syncs_heard: u64,
+}
+
+impl StrictClient {
+    pub(crate) fn asked(&mut self, client: u16, sequence: u16, departed: i64) {
+        self.requests.insert((client, sequence), (departed, false));
+    }
+
+    pub(crate) fn hears(&mut self, message: &Message) {
+        match message.kind {
+            Kind::Sync => self.sync(message),
+            Kind::FollowUp => self.follow_up(message),
+            Kind::DelayResp => self.response(message),
+            Kind::Announce | Kind::DelayReq => {}
+        }
+    }
+
+    fn sync(&mut self, message: &Message) {
+        self.syncs_heard += 1;
+        if !message.two_step {
+            let residual = message.at - message.time - message.correction;
+            self.sync_residuals.push(residual);
+            return;
+        }
+        if let Some((origin, correction)) = self.follow_ups.remove(&message.sequence) {
+            let residual = message.at - origin - correction - message.correction;
+            self.sync_residuals.push(residual);
+            return;
+        }
+        self.syncs
+            .entry(message.sequence)
+            .or_default()
+            .push((message.at, message.correction));
+    }
+
+    /// One client keeps the first of two Syncs, another the last: a Follow_Up must suit both.
+    fn follow_up(&mut self, message: &Message) {
+        let Some(syncs) = self.syncs.remove(&message.sequence) else {
+            self.follow_ups
+                .insert(message.sequence, (message.time, message.correction));
+            return;
+        };
+        for (at, correction) in syncs {
+            let residual = at - message.time - message.correction - correction;
+            self.sync_residuals.push(residual);
+        }
+    }
+
+    /// Only the first answer is taken.
+    fn response(&mut self, message: &Message) {
+        let Some(client) = message.requesting else {
+            return;
+        };
+        let request = self.requests.get_mut(&(client.number, message.sequence));
+        if let Some((departed, answered)) = request
+            && !std::mem::replace(answered, true)
+        {
+            let residual = message.time - *departed - message.correction;
+            self.request_residuals.push(residual);
+        }
+    }
+}
