@@ -4,9 +4,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::rc::Rc;
 
-use ptpproxy::core::{ClockSample, Settings};
+use ptpproxy::core::Settings;
 use ptpproxy::engine::{Clock, Completion, Engine, KickReport, Port, Received, Token};
-use ptpproxy::time::{ClockId, Instant, Stamp};
+use ptpproxy::time::{ClockId, ClockSample, Instant, Stamp};
 use ptpproxy::wire::{Frame, MessageType};
 use ptpproxy_lab::sim::{Station, Template, Way};
 
@@ -216,7 +216,7 @@ impl Network {
 
     /// One millisecond: each client asks, and each way's master tells, eight times a second.
     fn step(&mut self, ms: u64) {
-        let sequence_id = (ms / 125) as u16;
+        let sequence_id = u16::try_from(ms / 125).expect("seconds");
         let master_ns = (1_800_000_000_000 * MS + ms * MS).cast_signed();
         for (client, request) in self.requests.iter().enumerate() {
             if ms % 125 == client as u64 {

@@ -142,6 +142,8 @@ impl Gateway {
         while self.now < end {
             self.now = end.min(self.now + 100_000);
             self.core.advance(self.instant());
+            self.core.all_read(self.instant());
+            self.core.all_read(self.instant());
             self.flush();
         }
     }
@@ -150,6 +152,7 @@ impl Gateway {
     pub(crate) fn skip(&mut self, time: Duration) {
         self.now += nanos(time);
         self.core.advance(self.instant());
+        self.core.all_read(self.instant());
         self.flush();
     }
 

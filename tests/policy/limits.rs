@@ -51,8 +51,10 @@ fn signaling_counts_against_the_same_rate() {
 fn no_event_leaves_later_than_max_hold() {
     for (age, reason) in [
         (MS * 99, None),
-        (MS * 100, None),
-        (MS * 100 + Duration::from_nanos(1), Some(Reason::Stale)),
+        // A quarter of a millisecond is left for the batch to leave.
+        (Duration::from_micros(99_750), None),
+        (Duration::from_nanos(99_750_001), Some(Reason::Stale)),
+        (MS * 100, Some(Reason::Stale)),
         (SECOND * 5, Some(Reason::Stale)),
     ] {
         let mut gateway = Gateway::new(unheld());

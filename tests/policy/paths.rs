@@ -77,7 +77,14 @@ fn our_masters_time_from_below_spoils_that_sync() {
     assert_eq!(gateway.core.waiting(), 0);
     // Others pass.
     assert!(gateway.hears(Up, &sync(1, 4)).is_sent());
-    assert!(gateway.hears(Up, &follow_up(1, 4, 9)).is_sent());
+    // A Follow_Up waits for a copy of its Sync that may be on its way round.
+    assert_eq!(gateway.hears(Up, &follow_up(1, 4, 9)), Outcome::Waits);
+    gateway.pass(MS * 3);
+    assert_eq!(gateway.core.waiting(), 0);
+    assert_eq!(
+        gateway.dropped(Up, MessageType::FollowUp, Reason::SecondPath),
+        3
+    );
     assert!(gateway.hears(Up, &sync(2, 1)).is_sent());
     // In another VLAN it is another master.
     let vlan = Way {

@@ -107,7 +107,7 @@ fn table() -> Vec<Row> {
         row("announce from below", Down, announce(ROGUE, 1, clock(ROGUE)), Drop(Reason::MasterBelow)),
         row("answer from below", Down, delay_resp(ROGUE, 1, port(CLIENT)), Drop(Reason::MasterBelow)),
         row("our master's time from below", Down, sync(MASTER, 1), Drop(Reason::SecondPath)),
-        row("our master's announce from below", Down, announce(MASTER, 1, clock(MASTER)), Drop(Reason::MasterBelow)),
+        row("our master's announce from below", Down, announce(MASTER, 1, clock(MASTER)), Drop(Reason::SecondPath)),
         row("a client that plays master", Down, sync(CLIENT, 1), Drop(Reason::MasterBelow)),
 
         row("signaling", Down, signaling(CLIENT, 1, PortIdentity::ALL), Forward),

@@ -424,14 +424,14 @@ impl World {
     fn spread(&mut self, at: u64, from: From, bytes: &[u8]) {
         let up = matches!(from, From::Master(_) | From::Above);
         for gateway in 0..self.gateways.len() as u32 {
-            self.to_gateway(at, gateway, up, false, bytes);
+            self.reach_gateway(at, gateway, up, false, bytes);
         }
         if from == From::Above {
-            self.to_masters(at, bytes);
+            self.reach_masters(at, bytes);
         }
     }
 
-    fn to_gateway(&mut self, at: u64, gateway: u32, up: bool, other: bool, bytes: &[u8]) {
+    fn reach_gateway(&mut self, at: u64, gateway: u32, up: bool, other: bool, bytes: &[u8]) {
         let link = if up {
             self.scenario.up_link
         } else {
@@ -445,7 +445,7 @@ impl World {
         }
     }
 
-    fn to_masters(&mut self, at: u64, bytes: &[u8]) {
+    fn reach_masters(&mut self, at: u64, bytes: &[u8]) {
         for master in 0..self.masters.len() {
             let last = &mut self.last_to_masters[master];
             let arrivals = self.scenario.up_link.arrivals(at, last, &mut self.rng);
@@ -456,7 +456,7 @@ impl World {
         }
     }
 
-    fn to_clients(&mut self, at: u64, bytes: &[u8]) {
+    fn reach_clients(&mut self, at: u64, bytes: &[u8]) {
         let last = &mut self.last_to_clients;
         let arrivals = self.scenario.down_link.arrivals(at, last, &mut self.rng);
         for arrival in arrivals.into_iter().flatten() {
@@ -544,12 +544,12 @@ impl World {
             let from = From::Gateway(number as u32);
             for other in 0..self.gateways.len() as u32 {
                 if From::Gateway(other) != from {
-                    self.to_gateway(sent.at, other, side == Side::Up, true, &sent.bytes);
+                    self.reach_gateway(sent.at, other, side == Side::Up, true, &sent.bytes);
                 }
             }
             match side {
-                Side::Up => self.to_masters(sent.at, &sent.bytes),
-                Side::Down => self.to_clients(sent.at, &sent.bytes),
+                Side::Up => self.reach_masters(sent.at, &sent.bytes),
+                Side::Down => self.reach_clients(sent.at, &sent.bytes),
             }
             self.buffers.give(sent.bytes);
         }
