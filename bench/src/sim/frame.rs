@@ -271,7 +271,7 @@ pub(super) fn checksum_is_right(frame: &Frame<'_>) -> bool {
     };
     let udp = &bytes[layout.ptp_offset() - 8..layout.ptp_offset() + layout.carried_len()];
     let sum = sum(addresses) + sum(udp) + 17 + udp.len() as u64;
-    udp[6..8] != [0, 0] && sum % 0xFFFF == 0
+    udp[6..8] != [0, 0] && sum.is_multiple_of(0xFFFF)
 }
 
 fn sum(octets: &[u8]) -> u64 {
