@@ -216,7 +216,7 @@ impl Network {
 
     /// One millisecond: each client asks, and each way's master tells, eight times a second.
     fn step(&mut self, ms: u64) {
-        let sequence_id = u16::try_from(ms / 125).expect("seconds");
+        let sequence_id = u16::try_from(ms / 125).expect("a minute");
         let master_ns = (1_800_000_000_000 * MS + ms * MS).cast_signed();
         for (client, request) in self.requests.iter().enumerate() {
             if ms % 125 == client as u64 {

@@ -316,7 +316,7 @@ fn signed_answers_to_held_requests_do_not_pass() {
     for late in [0.0, 0.9] {
         let mut scenario = long_holds();
         scenario.up_port.tx_late = (late, 8 * MS);
-        let sign = |n: u64| Action::SignAnswers(0, n % 2 == 0);
+        let sign = |n: u64| Action::SignAnswers(0, n.is_multiple_of(2));
         scenario.script = (0..6).map(|n| ((4 + n) * SECOND, sign(n))).collect();
         // Requests that wait unread are no better.
         let stop = Action::Stop(60 * MS);

@@ -81,6 +81,7 @@ fn action() -> impl Strategy<Value = Action> {
         (-500.0..500.0).prop_map(Action::SlewLocal),
         (-2_000_000_000..2_000_000_000_i64).prop_map(|ns| Action::StepMaster(0, ns)),
         Just(Action::FreezeMaster(0)),
+        any::<bool>().prop_map(|signs| Action::SignAnswers(0, signs)),
         (0..300 * MS).prop_map(Action::Stop),
     ]
 }

@@ -12,7 +12,7 @@
 //! | `link` | delay, jitter, loss, reordering, duplication |
 //! | `frame` | the frames that masters and clients send |
 //! | `master`, `client` | who gives time, and who asks for it |
-//! | `audit` | what may never happen, checked on each frame that leaves |
+//! | `audit`, `violation` | what may never happen, checked on each frame that leaves |
 //! | `scenario`, `world` | what is simulated, and the loop |
 //! | `statistics` | what the tests ask of the results |
 #![forbid(unsafe_code)]
@@ -32,9 +32,10 @@ mod oscillator;
 mod port;
 mod scenario;
 pub mod statistics;
+mod violation;
 mod world;
 
-pub use audit::{Audit, Violation};
+pub use audit::Audit;
 pub use client::{Accept, Client, ClientModel, Plan};
 pub use frame::{Station, Template, Way};
 pub use link::Link;
@@ -43,4 +44,5 @@ pub use master::{Master, MasterModel};
 pub use oscillator::Oscillator;
 pub use port::{Buffers, PortModel, Sent, SimPort, StampFate};
 pub use scenario::{Action, Mode, Scenario};
+pub use violation::Violation;
 pub use world::{Gateway, SimEngine, World};
