@@ -48,6 +48,9 @@ impl Forwarder {
     fn sync(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<Verdict, Reason> {
         let now = arrival.now;
         let master = self.allowed_master(frame, now)?;
+        if self.second_path.listening() {
+            return Err(Reason::Unannounced);
+        }
         if let Some(row) = self.masters.get_mut(master) {
             row.last_sync = now;
         }
@@ -238,17 +241,11 @@ impl Forwarder {
         match progress {
             SyncProgress::Departed(ns) => {
                 let correction = residence::scaled(ns, self.ratio(master));
-                if !self.sync_may_cross() {
-                    return Ok(corrected(arrival, correction));
-                }
-                let kept = self
-                    .keep(frame, arrival, Purpose::General { master })
-                    .ok_or(Reason::HoldFull)?;
-                if let Some(waiting) = self.store.get_mut(kept) {
-                    waiting.edit.correction = correction;
-                }
-                self.await_crossing(kept, row, self.syncs.generation(row));
-                Ok(Verdict::Wait)
+                let owner = Owner::Sync {
+                    entry: row,
+                    generation: self.syncs.generation(row),
+                };
+                self.settled(frame, arrival, owner, (master, correction))
             }
             SyncProgress::InFlight(slot) => {
                 let kept = self
@@ -335,6 +332,7 @@ impl Forwarder {
                 now: announce.grandmaster,
             });
         }
+        self.second_path.introduced(arrival.now);
         Ok(forward(arrival))
     }
 
@@ -354,11 +352,11 @@ impl Forwarder {
         };
         let multicast = OpenKey { peer: 0, ..unicast };
         let client = self.clients.get_mut(row).ok_or(Reason::NotOurClient)?;
-        let open = client
+        let place = client
             .find_open(multicast, now)
             .or_else(|| client.find_open(unicast, now))
             .ok_or(Reason::Unsolicited)?;
-        let progress = client.open[usize::from(open)].progress();
+        let progress = client.open[usize::from(place)].progress();
         match progress {
             // Nothing of ours has gone up yet that it could answer.
             Progress::Held | Progress::Empty => return Err(Reason::Unsolicited),
@@ -371,7 +369,7 @@ impl Forwarder {
         let master_number = u16::try_from(master + 1).map_err(|_| Reason::TooManyMasters)?;
 
         let client = self.clients.get_mut(row).ok_or(Reason::NotOurClient)?;
-        let open = &mut client.open[usize::from(open)];
+        let open = &mut client.open[usize::from(place)];
         if open.answered_by.contains(&master_number) {
             return Err(Reason::Duplicate);
         }
@@ -411,7 +409,34 @@ impl Forwarder {
             client.served = true;
         }
         let correction = residence::scaled(i64::from(waited_for), self.ratio(master));
-        Ok(corrected(arrival, correction))
+        let owner = Owner::Request {
+            client: row,
+            generation: self.clients.generation(row),
+            open: place,
+        };
+        self.settled(frame, arrival, owner, (master, correction))
+    }
+
+    /// A general message whose correction is known leaves: now, or when no copy of its event message was
+    /// heard for a while.
+    fn settled(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+        owner: Owner,
+        (master, correction): (u32, i64),
+    ) -> Result<Verdict, Reason> {
+        if !self.second_path.guards(owner, arrival.now) {
+            return Ok(corrected(arrival, correction));
+        }
+        let kept = self
+            .keep(frame, arrival, Purpose::General { master })
+            .ok_or(Reason::HoldFull)?;
+        if let Some(waiting) = self.store.get_mut(kept) {
+            waiting.edit.correction = correction;
+        }
+        self.guard(kept, owner, arrival.now);
+        Ok(Verdict::Wait)
     }
 
     /// An answer whose integrity check an edit would break: it passes untouched, if its request was not
