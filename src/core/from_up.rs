@@ -360,7 +360,11 @@ impl Forwarder {
         match progress {
             // Nothing of ours has gone up yet that it could answer.
             Progress::Held | Progress::Empty => return Err(Reason::Unsolicited),
-            Progress::SecondPath => return Err(Reason::SecondPath),
+            Progress::SecondPath => {
+                // It is answered, so it may be held: the next request of it may find only one way.
+                client.served = true;
+                return Err(Reason::SecondPath);
+            }
             Progress::Lost => return Err(Reason::NoTxStamp),
             Progress::ClockStep => return Err(Reason::ClockStep),
             Progress::InFlight | Progress::Departed | Progress::Untouched => {}

@@ -29,7 +29,8 @@ const MEMORY: Duration = Duration::from_secs(10);
 const GUARD: Duration = Duration::from_millis(5);
 /// Corrected messages that wait so at once.
 const GUARDED: usize = 4096;
-/// How long a gateway that starts waits for an Announce to make itself known by.
+/// How long a gateway that starts waits for an Announce to make itself known by, and then for a sign of
+/// another.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// By then the other gateway has read that Announce.
 const INTRODUCTION: Duration = Duration::from_millis(20);
@@ -41,7 +42,8 @@ pub(crate) struct SecondPath {
     below: Option<Instant>,
     waiting: VecDeque<Guarded>,
     listening: Listening,
-    /// A gateway that has just started knows of nobody yet.
+    /// A gateway that has just started may not have heard of the other yet: until then it takes it that
+    /// there is one.
     new_until: Instant,
 }
 
@@ -99,7 +101,8 @@ impl SecondPath {
             Owner::Sync { .. } => self.below,
             Owner::Request { .. } => self.last_sign,
         };
-        sign.is_some_and(|at| now.since(at) <= MEMORY) || now < self.new_until
+        sign.is_some_and(|at| now.since(at) <= MEMORY)
+            || now < self.new_until && self.waiting.len() < GUARDED
     }
 
     /// When [`Forwarder::follow_second_path`] or [`Forwarder::all_read`] has something to do next.
@@ -146,7 +149,7 @@ impl Forwarder {
             Listening::Begins => path.listening = Listening::Announce(now + PATIENCE),
             Listening::Announce(until) | Listening::Introduced(until) if until <= now => {
                 path.listening = Listening::Over;
-                path.new_until = now + MEMORY;
+                path.new_until = now + PATIENCE;
                 return true;
             }
             _ => {}
@@ -186,7 +189,7 @@ impl Forwarder {
             && next.until <= now
             && let Some(guarded) = self.second_path.waiting.pop_front()
         {
-            let drop = if now.since(guarded.until) > GUARD {
+            let drop = if now.since(guarded.until) > self.settings.max_hold {
                 // We were kept from running: it is of no use any more.
                 Some(Reason::Stale)
             } else {
