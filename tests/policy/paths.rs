@@ -17,9 +17,71 @@ fn a_request_that_another_gateway_sent_on_gets_no_answer() {
     assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
     assert_eq!(gateway.hears(Up, &delay_req(10, 1)), SECOND_PATH);
     assert_eq!(gateway.hears(Up, &delay_resp(1, 1, port(10))), SECOND_PATH);
-    // Other exchanges pass.
+    // Other exchanges pass, once no copy was heard for a moment.
     assert!(gateway.hears(Down, &delay_req(10, 2)).is_sent());
-    assert!(gateway.hears(Up, &delay_resp(1, 2, port(10))).is_sent());
+    assert_eq!(
+        gateway.hears(Up, &delay_resp(1, 2, port(10))),
+        Outcome::Waits
+    );
+    gateway.pass(MS * 6);
+    assert_eq!(gateway.left.len(), 1);
+    assert!(gateway.left[0].frame().correction() > 0);
+}
+
+/// The other's copy was on its way when ours was complete.
+#[test]
+fn a_copy_that_is_heard_a_moment_late_is_not_too_late() {
+    let mut gateway = Gateway::new(unheld());
+    assert!(gateway.hears(Up, &sync(1, 0)).is_sent());
+    assert_eq!(gateway.hears(Down, &sync(1, 0)), SECOND_PATH);
+
+    assert!(gateway.hears(Up, &sync(1, 1)).is_sent());
+    assert_eq!(gateway.hears(Up, &follow_up(1, 1, 9)), Outcome::Waits);
+    gateway.pass(MS * 2);
+    assert_eq!(gateway.hears(Down, &sync(1, 1)), SECOND_PATH);
+    assert!(gateway.hears(Up, &one_step(1, 2, 9)).is_sent());
+    gateway.pass(MS * 2);
+    assert_eq!(gateway.hears(Down, &one_step(1, 2, 9)), SECOND_PATH);
+    assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
+    assert_eq!(
+        gateway.hears(Up, &delay_resp(1, 1, port(10))),
+        Outcome::Waits
+    );
+    gateway.pass(MS * 2);
+    assert_eq!(gateway.hears(Up, &delay_req(10, 1)), SECOND_PATH);
+
+    gateway.pass(MS * 20);
+    assert_eq!(gateway.left, []);
+    assert_eq!(gateway.core.waiting(), 0);
+    gateway.assert_conserved();
+}
+
+/// Who starts makes itself known by an Announce before it sends an event message.
+#[test]
+fn a_gateway_that_starts_listens_first() {
+    let mut gateway = Gateway::new(unheld());
+    gateway.core.listen_first();
+    gateway.core.gate_new_clients();
+    gateway.pass(MS);
+    assert_eq!(gateway.hears(Up, &sync(1, 1)), Dropped(Reason::Unannounced));
+    assert_eq!(gateway.hears(Down, &delay_req(10, 1)), Outcome::Waits);
+    gateway.core.admit(gateway.core.clients_version());
+    assert!(gateway.hears(Up, &announce(1, 2, clock(1))).is_sent());
+    gateway.pass(MS * 19);
+    assert_eq!(gateway.hears(Up, &sync(1, 3)), Dropped(Reason::Unannounced));
+    assert_eq!(gateway.left, []);
+    gateway.pass(MS * 2);
+    assert!(gateway.hears(Up, &sync(1, 4)).is_sent());
+    assert_eq!(gateway.left.len(), 1, "the request");
+
+    // Where nobody announces anything it does not wait for ever.
+    let mut gateway = Gateway::new(unheld());
+    gateway.core.listen_first();
+    gateway.pass(MS);
+    gateway.pass(SECOND * 2);
+    assert!(!gateway.hears(Up, &sync(1, 1)).is_sent());
+    gateway.pass(SECOND + MS);
+    assert!(gateway.hears(Up, &sync(1, 2)).is_sent());
 }
 
 #[test]
@@ -79,7 +141,7 @@ fn our_masters_time_from_below_spoils_that_sync() {
     assert!(gateway.hears(Up, &sync(1, 4)).is_sent());
     // A Follow_Up waits for a copy of its Sync that may be on its way round.
     assert_eq!(gateway.hears(Up, &follow_up(1, 4, 9)), Outcome::Waits);
-    gateway.pass(MS * 3);
+    gateway.pass(MS * 6);
     assert_eq!(gateway.core.waiting(), 0);
     assert_eq!(
         gateway.dropped(Up, MessageType::FollowUp, Reason::SecondPath),
