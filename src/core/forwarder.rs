@@ -20,6 +20,7 @@ use crate::core::management::OpenManagement;
 use crate::core::masters::Masters;
 use crate::core::open::Progress;
 use crate::core::residence;
+use crate::core::second_path::SecondPath;
 use crate::core::settings::{Authenticated, Settings};
 use crate::core::store::{FrameRef, FrameStore, HeldRequest, Purpose, Waiting};
 use crate::core::syncs::{SyncProgress, Syncs};
@@ -35,8 +36,6 @@ use crate::wire::{Address, Frame, Lane, Layout, MessageType, PortIdentity, edit}
 const IN_FLIGHT: u32 = 8192;
 /// A limit that is still hit is told again after this long.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
-/// A second path is gone when nothing told of it for this long.
-const SECOND_PATH_MEMORY: Duration = Duration::from_secs(10);
 /// The whole client table is looked at for silent clients once in this time.
 const SWEEP_NS: u64 = 5_000_000_000;
 /// Residences beyond this are not believed.
@@ -68,7 +67,9 @@ pub struct Forwarder {
     pub(super) counters: Counters,
     events: VecDeque<Event>,
     told: [Option<Instant>; Reason::ALL.len()],
-    second_path: Option<Instant>,
+    pub(super) second_path: SecondPath,
+    /// The last moment that was told.
+    now: Instant,
     peer_delay_told: Vec<PortIdentity>,
     last_sweep: Option<Instant>,
 }
@@ -102,7 +103,8 @@ impl Forwarder {
             counters: Counters::default(),
             events: VecDeque::with_capacity(EVENTS),
             told: [None; Reason::ALL.len()],
-            second_path: None,
+            second_path: SecondPath::default(),
+            now: Instant::default(),
             peer_delay_told: Vec::with_capacity(PEER_DELAY_TOLD),
             last_sweep: None,
             settings,
@@ -254,6 +256,7 @@ impl Forwarder {
 
     /// Lets time pass: what is due becomes ready to depart, what waited in vain is dropped.
     pub fn advance(&mut self, now: Instant) {
+        self.now = now;
         while let Some(frame) = self.departures.pop_due(now) {
             self.due(frame, now);
         }
@@ -272,13 +275,7 @@ impl Forwarder {
             self.discard(frame, Reason::NoSync);
         }
         self.sweep(now);
-        if self
-            .second_path
-            .is_some_and(|since| now.since(since) > SECOND_PATH_MEMORY)
-        {
-            self.second_path = None;
-            self.tell(Event::SecondPathGone);
-        }
+        self.forget_second_path(now);
     }
 
     /// When [`Forwarder::advance`] has something to do next.
@@ -312,7 +309,7 @@ impl Forwarder {
         let frame = self.ready.pop_front()?;
         let (_, &waiting) = self.store.get(frame)?;
         let token = match waiting.purpose {
-            Purpose::General { .. } => None,
+            Purpose::General { .. } | Purpose::Settled(_) => None,
             Purpose::Request(held) => match self.launch_held(&held, frame, waiting.egress, now) {
                 Ok(token) => Some(token),
                 Err(reason) => {
@@ -345,6 +342,7 @@ impl Forwarder {
 
     /// The batch of this side is kicked now.
     pub fn kicked(&mut self, side: Side, now: Instant) {
+        self.now = now;
         self.estimators[side as usize].kicked(now);
     }
 
@@ -503,12 +501,6 @@ impl Forwarder {
         }
     }
 
-    pub(super) fn second_path_found(&mut self, side: Side, now: Instant) {
-        if self.second_path.replace(now).is_none() {
-            self.tell(Event::SecondPath(side));
-        }
-    }
-
     /// Why a Signaling message goes no further: it is a copy of one heard a moment ago.
     pub(super) fn echo(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<(), Reason> {
         match self.echoes.heard(frame, arrival.side, arrival.now) {
@@ -597,13 +589,18 @@ impl Forwarder {
         )
     }
 
-    /// A held request's moment has come.
+    /// A waiting frame's moment has come.
     fn due(&mut self, frame: FrameRef, now: Instant) {
         let Some(waiting) = self.store.get_mut(frame) else {
             return;
         };
-        let Purpose::Request(held) = &mut waiting.purpose else {
-            return;
+        let held = match &mut waiting.purpose {
+            Purpose::Request(held) => held,
+            Purpose::Settled(settled) => {
+                let settled = *settled;
+                return self.guard_ends(frame, settled);
+            }
+            Purpose::General { .. } => return,
         };
         if held.due > now {
             return;
@@ -713,7 +710,11 @@ impl Forwarder {
                 let correction = residence::scaled(ns, self.ratio(master));
                 if let Some(waiting) = self.store.get_mut(frame) {
                     waiting.edit.correction = correction;
+                }
+                if !self.second_path_known() {
                     self.ready.push_back(frame);
+                } else if !self.guard(frame, flight.owner, self.now) {
+                    self.discard(frame, Reason::HoldFull);
                 }
                 if let Owner::Request {
                     client, generation, ..

@@ -88,6 +88,10 @@ impl Forwarder {
         }
         client.request_arrived(arrival.at);
         client.authenticates |= authenticated;
+        if self.second_path_known() && !self.clients.admitted(row) {
+            // The other gateway's copy may have come while the kernel's filter did not let it in.
+            return Verdict::Drop(Reason::SecondPath);
+        }
 
         let window = self.hold_window(row);
         let latest = arrival.at + self.settings.max_hold;
