@@ -20,6 +20,7 @@ use crate::core::management::OpenManagement;
 use crate::core::masters::Masters;
 use crate::core::open::Progress;
 use crate::core::residence;
+use crate::core::second_path::SecondPath;
 use crate::core::settings::{Authenticated, Settings};
 use crate::core::store::{FrameRef, FrameStore, HeldRequest, Purpose, Waiting};
 use crate::core::syncs::{SyncProgress, Syncs};
@@ -35,13 +36,6 @@ use crate::wire::{Address, Frame, Lane, Layout, MessageType, PortIdentity, edit}
 const IN_FLIGHT: u32 = 8192;
 /// A limit that is still hit is told again after this long.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
-/// A second path is gone when nothing told of it for this long.
-const SECOND_PATH_MEMORY: Duration = Duration::from_secs(10);
-/// While there is a second path below, a Follow_Up waits this long to see whether its Sync came by that
-/// path too: two gateways that send it at the same moment hear of each other only after that.
-const CROSSING_NS: u64 = 2_000_000;
-/// Follow_Ups that wait so at once.
-const CROSSINGS: usize = 1024;
 /// The whole client table is looked at for silent clients once in this time.
 const SWEEP_NS: u64 = 5_000_000_000;
 /// Residences beyond this are not believed.
@@ -53,14 +47,6 @@ pub(super) const UNHELD: Duration = Duration::from_millis(1);
 const EVENTS: usize = 64;
 /// Peer delay clients that are remembered as told.
 const PEER_DELAY_TOLD: usize = 32;
-
-/// A Follow_Up that waits for a copy of its Sync from below.
-struct Crossing {
-    until: Instant,
-    frame: FrameRef,
-    entry: u32,
-    generation: u32,
-}
 
 /// The forwarder: policy, holds and corrections.
 pub struct Forwarder {
@@ -78,16 +64,13 @@ pub struct Forwarder {
     pub(super) store: FrameStore,
     pub(super) in_flight: InFlight,
     departures: Departures,
-    ready: VecDeque<FrameRef>,
+    pub(super) ready: VecDeque<FrameRef>,
     estimators: [Estimator; 2],
     pace: Option<Pace>,
     pub(super) counters: Counters,
     events: VecDeque<Event>,
     told: [Option<Instant>; Reason::ALL.len()],
-    second_path: Option<Instant>,
-    /// When a message of a master above was last heard below.
-    second_path_below: Option<Instant>,
-    crossings: VecDeque<Crossing>,
+    pub(super) second_path: SecondPath,
     peer_delay_told: Vec<PortIdentity>,
     last_sweep: Option<Instant>,
     /// How often the local clock has jumped.
@@ -127,9 +110,7 @@ impl Forwarder {
             counters: Counters::default(),
             events: VecDeque::with_capacity(EVENTS),
             told: [None; Reason::ALL.len()],
-            second_path: None,
-            second_path_below: None,
-            crossings: VecDeque::with_capacity(CROSSINGS),
+            second_path: SecondPath::default(),
             peer_delay_told: Vec::with_capacity(PEER_DELAY_TOLD),
             last_sweep: None,
             jumps: 0,
@@ -303,29 +284,7 @@ impl Forwarder {
             self.discard(frame, Reason::NoSync);
         }
         self.sweep(now);
-        if self
-            .second_path
-            .is_some_and(|since| now.since(since) > SECOND_PATH_MEMORY)
-        {
-            self.second_path = None;
-            self.second_path_below = None;
-            self.tell(Event::SecondPathGone);
-        }
-    }
-
-    /// Everything that had arrived was read: Follow_Ups that waited for that may leave.
-    pub fn all_read(&mut self, now: Instant) {
-        while self.crossings.front().is_some_and(|next| next.until <= now) {
-            let Some(crossing) = self.crossings.pop_front() else {
-                return;
-            };
-            let sync = self.syncs.same_mut(crossing.entry, crossing.generation);
-            match sync.map(|sync| sync.progress) {
-                Some(SyncProgress::Departed(_)) => self.ready.push_back(crossing.frame),
-                Some(SyncProgress::SecondPath) => self.discard(crossing.frame, Reason::SecondPath),
-                _ => self.discard(crossing.frame, Reason::NoSync),
-            }
-        }
+        self.forget_second_path(now);
     }
 
     /// When [`Forwarder::advance`] or [`Forwarder::all_read`] has something to do next.
@@ -338,7 +297,7 @@ impl Forwarder {
             self.departures.next_due(),
             self.in_flight.next_deadline(),
             self.syncs.next_deadline(),
-            self.crossings.front().map(|crossing| crossing.until),
+            self.second_path.next_due(),
         ]
         .into_iter()
         .flatten()
@@ -363,7 +322,7 @@ impl Forwarder {
         let frame = self.ready.pop_front()?;
         let (_, &waiting) = self.store.get(frame)?;
         let token = match waiting.purpose {
-            Purpose::General { .. } => None,
+            Purpose::General { .. } | Purpose::Settled(_) => None,
             Purpose::Request(held) => match self.launch_held(frame, &held, waiting.egress, now) {
                 Ok(token) => Some(token),
                 Err(reason) => {
@@ -396,6 +355,7 @@ impl Forwarder {
 
     /// The batch of this side is kicked now.
     pub fn kicked(&mut self, side: Side, now: Instant) {
+        self.present = now;
         self.estimators[side as usize].kicked(now);
     }
 
@@ -583,12 +543,6 @@ impl Forwarder {
         }
     }
 
-    pub(super) fn second_path_found(&mut self, side: Side, now: Instant) {
-        if self.second_path.replace(now).is_none() {
-            self.tell(Event::SecondPath(side));
-        }
-    }
-
     /// Why a Signaling message goes no further: it is a copy of one heard a moment ago.
     pub(super) fn echo(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<(), Reason> {
         match self.echoes.heard(frame, arrival.side, arrival.now) {
@@ -599,32 +553,6 @@ impl Forwarder {
                 Err(Reason::SecondPath)
             }
         }
-    }
-
-    /// A message of a master above was heard below.
-    pub(super) fn second_path_found_below(&mut self, now: Instant) {
-        self.second_path_below = Some(now);
-        self.second_path_found(Side::Down, now);
-    }
-
-    /// Whether a Follow_Up has to wait for a copy of its Sync.
-    pub(super) fn sync_may_cross(&self) -> bool {
-        self.second_path_below
-            .is_some_and(|at| self.present.since(at) <= SECOND_PATH_MEMORY)
-    }
-
-    /// A corrected Follow_Up leaves if no copy of its Sync is heard below meanwhile.
-    pub(super) fn await_crossing(&mut self, frame: FrameRef, entry: u32, generation: u32) {
-        if self.crossings.len() == CROSSINGS {
-            self.discard(frame, Reason::SecondPath);
-            return;
-        }
-        self.crossings.push_back(Crossing {
-            until: self.present.plus_nanos(CROSSING_NS),
-            frame,
-            entry,
-            generation,
-        });
     }
 
     pub(super) fn tell_peer_delay(&mut self, who: PortIdentity, lane: Lane) {
@@ -826,11 +754,10 @@ impl Forwarder {
                 if let Some(waiting) = self.store.get_mut(frame) {
                     waiting.edit.correction = correction;
                 }
-                match flight.owner {
-                    Owner::Sync { entry, generation } if self.sync_may_cross() => {
-                        self.await_crossing(frame, entry, generation);
-                    }
-                    _ => self.ready.push_back(frame),
+                if !self.second_path_known() {
+                    self.ready.push_back(frame);
+                } else if !self.guard(frame, flight.owner, self.present) {
+                    self.discard(frame, Reason::HoldFull);
                 }
                 if let Owner::Request {
                     client, generation, ..

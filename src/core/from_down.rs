@@ -87,6 +87,10 @@ impl Forwarder {
         }
         client.request_arrived(arrival.at);
         client.authenticates |= authenticated;
+        if self.second_path_known() && !self.clients.admitted(row) {
+            // The other gateway's copy may have come while the kernel's filter did not let it in.
+            return Verdict::Drop(Reason::SecondPath);
+        }
 
         let window = self.hold_window(row);
         let latest = arrival.at + self.settings.longest_hold();
@@ -221,15 +225,21 @@ impl Forwarder {
 
     /// The longest that this client's request is held, in nanoseconds.
     fn hold_window(&mut self, row: u32) -> u64 {
+        // Beside another gateway a client that is not held would never be served: both would send each
+        // request at the same moment, and drop what answers it.
+        let apart = self.second_path_known();
         let settings = &self.settings;
         let Some(client) = self.clients.get_mut(row) else {
             return 0;
         };
-        if !client.served || client.authenticates {
+        if !(client.served || apart) || client.authenticates {
             return 0;
         }
         let mut window = nanos(settings.jitter.min(settings.longest_hold()));
-        if let Some(share) = settings.jitter_share {
+        let unknown = apart && client.interval_us == 0;
+        if let Some(share) = settings.jitter_share
+            && !unknown
+        {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -424,7 +434,7 @@ impl Forwarder {
         if let Some(frame) = orphan {
             self.discard(frame, Reason::SecondPath);
         }
-        self.second_path_found_below(now);
+        self.second_path_found(Side::Down, now);
         Reason::SecondPath
     }
 
@@ -433,7 +443,7 @@ impl Forwarder {
         if self.master_above(frame).is_none() {
             return Reason::MasterBelow;
         }
-        self.second_path_found_below(now);
+        self.second_path_found(Side::Down, now);
         Reason::SecondPath
     }
 

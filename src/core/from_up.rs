@@ -238,17 +238,12 @@ impl Forwarder {
         match progress {
             SyncProgress::Departed(ns) => {
                 let correction = residence::scaled(ns, self.ratio(master));
-                if !self.sync_may_cross() {
-                    return Ok(corrected(arrival, correction));
-                }
-                let kept = self
-                    .keep(frame, arrival, Purpose::General { master })
-                    .ok_or(Reason::HoldFull)?;
-                if let Some(waiting) = self.store.get_mut(kept) {
-                    waiting.edit.correction = correction;
-                }
-                self.await_crossing(kept, row, self.syncs.generation(row));
-                Ok(Verdict::Wait)
+                let generation = self.syncs.generation(row);
+                let owner = Owner::Sync {
+                    entry: row,
+                    generation,
+                };
+                self.settled(frame, arrival, owner, correction)
             }
             SyncProgress::InFlight(slot) => {
                 let kept = self
@@ -354,11 +349,11 @@ impl Forwarder {
         };
         let multicast = OpenKey { peer: 0, ..unicast };
         let client = self.clients.get_mut(row).ok_or(Reason::NotOurClient)?;
-        let open = client
+        let place = client
             .find_open(multicast, now)
             .or_else(|| client.find_open(unicast, now))
             .ok_or(Reason::Unsolicited)?;
-        let progress = client.open[usize::from(open)].progress();
+        let progress = client.open[usize::from(place)].progress();
         match progress {
             // Nothing of ours has gone up yet that it could answer.
             Progress::Held | Progress::Empty => return Err(Reason::Unsolicited),
@@ -371,7 +366,7 @@ impl Forwarder {
         let master_number = u16::try_from(master + 1).map_err(|_| Reason::TooManyMasters)?;
 
         let client = self.clients.get_mut(row).ok_or(Reason::NotOurClient)?;
-        let open = &mut client.open[usize::from(open)];
+        let open = &mut client.open[usize::from(place)];
         if open.answered_by.contains(&master_number) {
             return Err(Reason::Duplicate);
         }
@@ -411,7 +406,12 @@ impl Forwarder {
             client.served = true;
         }
         let correction = residence::scaled(i64::from(waited_for), self.ratio(master));
-        Ok(corrected(arrival, correction))
+        let owner = Owner::Request {
+            client: row,
+            generation: self.clients.generation(row),
+            open: place,
+        };
+        self.settled(frame, arrival, owner, correction)
     }
 
     /// An answer whose integrity check an edit would break: it passes untouched, if its request was not
@@ -559,16 +559,4 @@ fn master_key(frame: &Frame<'_>) -> MasterKey {
         sdo: frame.major_sdo_id(),
         lane: frame.lane(),
     }
-}
-
-/// A general message goes on with the residence of its event message added.
-fn corrected(arrival: &Arrival, correction: i64) -> Verdict {
-    Verdict::Forward(
-        Edit {
-            correction,
-            complete_checksum: arrival.checksum_unfinished,
-            ..Edit::default()
-        },
-        None,
-    )
 }

@@ -33,6 +33,7 @@ mod management;
 mod masters;
 mod open;
 mod residence;
+mod second_path;
 mod settings;
 mod store;
 mod syncs;
