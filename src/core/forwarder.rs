@@ -71,6 +71,8 @@ pub struct Forwarder {
     events: VecDeque<Event>,
     told: [Option<Instant>; Reason::ALL.len()],
     pub(super) second_path: SecondPath,
+    /// Clients to be let go when the listening ends.
+    admit_later: Option<u64>,
     peer_delay_told: Vec<PortIdentity>,
     last_sweep: Option<Instant>,
     /// How often the local clock has jumped.
@@ -110,7 +112,8 @@ impl Forwarder {
             counters: Counters::default(),
             events: VecDeque::with_capacity(EVENTS),
             told: [None; Reason::ALL.len()],
-            second_path: SecondPath::default(),
+            second_path: SecondPath::new(),
+            admit_later: None,
             peer_delay_told: Vec::with_capacity(PEER_DELAY_TOLD),
             last_sweep: None,
             jumps: 0,
@@ -157,6 +160,10 @@ impl Forwarder {
 
     /// The kernel lets in the answers to all clients of this version of the table.
     pub fn admit(&mut self, version: u64) {
+        if self.second_path.listening() {
+            self.admit_later = Some(version);
+            return;
+        }
         while let Some(row) = self.clients.admit(version) {
             if let Some(frame) = self
                 .clients
@@ -284,7 +291,11 @@ impl Forwarder {
             self.discard(frame, Reason::NoSync);
         }
         self.sweep(now);
-        self.forget_second_path(now);
+        if self.follow_second_path(now)
+            && let Some(version) = self.admit_later.take()
+        {
+            self.admit(version);
+        }
     }
 
     /// When [`Forwarder::advance`] or [`Forwarder::all_read`] has something to do next.
@@ -498,12 +509,16 @@ impl Forwarder {
         }
     }
 
-    /// A held request leaves next, once.
+    /// A waiting frame leaves next; a held request once.
     pub(super) fn make_ready(&mut self, frame: FrameRef) {
-        if let Some(waiting) = self.store.get_mut(frame)
-            && let Purpose::Request(held) = &mut waiting.purpose
-            && !std::mem::replace(&mut held.ready, true)
-        {
+        let Some(waiting) = self.store.get_mut(frame) else {
+            return;
+        };
+        let again = match &mut waiting.purpose {
+            Purpose::Request(held) => std::mem::replace(&mut held.ready, true),
+            Purpose::General { .. } => false,
+        };
+        if !again {
             self.ready.push_back(frame);
         }
     }
@@ -755,10 +770,10 @@ impl Forwarder {
                 if let Some(waiting) = self.store.get_mut(frame) {
                     waiting.edit.correction = correction;
                 }
-                if !self.second_path_known() {
+                if self.second_path.guards(flight.owner, self.present) {
+                    self.guard(frame, flight.owner, self.present);
+                } else {
                     self.ready.push_back(frame);
-                } else if !self.guard(frame, flight.owner, self.present) {
-                    self.discard(frame, Reason::HoldFull);
                 }
                 if let Owner::Request {
                     client, generation, ..

@@ -87,7 +87,7 @@ impl Forwarder {
         }
         client.request_arrived(arrival.at);
         client.authenticates |= authenticated;
-        if self.second_path_known() && !self.clients.admitted(row) {
+        if self.second_path.known() && !self.clients.admitted(row) {
             // The other gateway's copy may have come while the kernel's filter did not let it in.
             return Verdict::Drop(Reason::SecondPath);
         }

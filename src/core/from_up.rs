@@ -48,6 +48,9 @@ impl Forwarder {
     fn sync(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<Verdict, Reason> {
         let now = arrival.now;
         let master = self.allowed_master(frame, now)?;
+        if self.second_path.listening() {
+            return Err(Reason::Unannounced);
+        }
         if let Some(row) = self.masters.get_mut(master) {
             row.last_sync = now;
         }
@@ -238,12 +241,11 @@ impl Forwarder {
         match progress {
             SyncProgress::Departed(ns) => {
                 let correction = residence::scaled(ns, self.ratio(master));
-                let generation = self.syncs.generation(row);
                 let owner = Owner::Sync {
                     entry: row,
-                    generation,
+                    generation: self.syncs.generation(row),
                 };
-                self.settled(frame, arrival, owner, correction)
+                self.settled(frame, arrival, owner, (master, correction))
             }
             SyncProgress::InFlight(slot) => {
                 let kept = self
@@ -330,6 +332,7 @@ impl Forwarder {
                 now: announce.grandmaster,
             });
         }
+        self.second_path.introduced(arrival.now);
         Ok(forward(arrival))
     }
 
@@ -357,7 +360,11 @@ impl Forwarder {
         match progress {
             // Nothing of ours has gone up yet that it could answer.
             Progress::Held | Progress::Empty => return Err(Reason::Unsolicited),
-            Progress::SecondPath => return Err(Reason::SecondPath),
+            Progress::SecondPath => {
+                // It is answered, so it may be held: the next request of it may find only one way.
+                client.served = true;
+                return Err(Reason::SecondPath);
+            }
             Progress::Lost => return Err(Reason::NoTxStamp),
             Progress::ClockStep => return Err(Reason::ClockStep),
             Progress::InFlight | Progress::Departed | Progress::Untouched => {}
@@ -411,7 +418,29 @@ impl Forwarder {
             generation: self.clients.generation(row),
             open: place,
         };
-        self.settled(frame, arrival, owner, correction)
+        self.settled(frame, arrival, owner, (master, correction))
+    }
+
+    /// A general message whose correction is known leaves: now, or when no copy of its event message was
+    /// heard for a while.
+    fn settled(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+        owner: Owner,
+        (master, correction): (u32, i64),
+    ) -> Result<Verdict, Reason> {
+        if !self.second_path.guards(owner, arrival.now) {
+            return Ok(corrected(arrival, correction));
+        }
+        let kept = self
+            .keep(frame, arrival, Purpose::General { master })
+            .ok_or(Reason::HoldFull)?;
+        if let Some(waiting) = self.store.get_mut(kept) {
+            waiting.edit.correction = correction;
+        }
+        self.guard(kept, owner, arrival.now);
+        Ok(Verdict::Wait)
     }
 
     /// An answer whose integrity check an edit would break: it passes untouched, if its request was not

@@ -108,6 +108,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     } = opened;
     let mut engine = Engine::new(up, down, clock, settings);
     engine.core_mut().gate_new_clients();
+    engine.core_mut().listen_first();
 
     info!("{}", banner(options));
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());

@@ -170,6 +170,12 @@ impl Host {
         self.send(&template, |draft| draft.sequence(sequence));
     }
 
+    /// A gateway that has just started sends no event message before an Announce went through it.
+    pub(crate) fn introduce(&mut self) {
+        self.announce(0);
+        std::thread::sleep(Duration::from_millis(60));
+    }
+
     /// A two-step Sync; when it departed.
     pub(crate) fn sync(&mut self, sequence: u16) -> i64 {
         let template = self.template(Kind::Sync, Station::MASTER).flags(TWO_STEP);

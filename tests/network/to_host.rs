@@ -21,6 +21,7 @@ fn what_is_addressed_to_the_gateway_is_not_forwarded() {
         let line = Line::new();
         let proxy = Proxy::start(&line.gateway, &["--jitter", "off"]);
         let (mut above, _below) = line.hosts(ETHERNET);
+        above.introduce();
         let open = || {
             let interface = Interface::lookup(END)?;
             TxRing::<()>::open(&interface, &TxOptions::default())

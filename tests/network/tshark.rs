@@ -12,7 +12,7 @@ use ptpproxy_lab::lab::shape::{Network, Shape};
 use ptpproxy_lab::lab::station::Station;
 use ptpproxy_lab::ptp4l::TempDir;
 
-use crate::host::Host;
+use crate::host::{ETHERNET, Host};
 use crate::installed;
 use crate::proxy::Proxy;
 use crate::segments::{END, Line};
@@ -157,6 +157,7 @@ fn a_local_senders_unfinished_checksum_is_completed() {
         line.clients.add_route(END, [224, 0, 0, 0], 4).unwrap();
         let tap = Tap::open(&line.grandmaster, END);
         let proxy = Proxy::start(&line.gateway, OPTIONS);
+        Host::open(&line.grandmaster, END, ETHERNET).introduce();
         let socket = line
             .clients
             .run(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 319)))
@@ -187,7 +188,7 @@ fn a_local_senders_unfinished_checksum_is_completed() {
 
 /// Everything that is forwarded with an edit, once.
 fn talk(above: &mut Host, below: &mut Host) {
-    above.announce(1);
+    above.introduce();
     let origin = above.sync(1);
     above.follow_up(1, origin);
     above.one_step(2);
