@@ -64,7 +64,7 @@ pub struct Forwarder {
     pub(super) store: FrameStore,
     pub(super) in_flight: InFlight,
     departures: Departures,
-    pub(super) ready: VecDeque<FrameRef>,
+    ready: VecDeque<FrameRef>,
     estimators: [Estimator; 2],
     pace: Option<Pace>,
     pub(super) counters: Counters,
@@ -337,7 +337,7 @@ impl Forwarder {
             return None;
         }
         let token = match waiting.purpose {
-            Purpose::General { .. } | Purpose::Settled(_) => None,
+            Purpose::General { .. } => None,
             Purpose::Request(held) => match self.launch_held(frame, &held, waiting.egress, now) {
                 Ok(token) => Some(token),
                 Err(reason) => {
@@ -367,7 +367,6 @@ impl Forwarder {
 
     /// The batch of this side is kicked now.
     pub fn kicked(&mut self, side: Side, now: Instant) {
-        self.present = now;
         self.estimators[side as usize].kicked(now);
     }
 

@@ -225,21 +225,15 @@ impl Forwarder {
 
     /// The longest that this client's request is held, in nanoseconds.
     fn hold_window(&mut self, row: u32) -> u64 {
-        // Beside another gateway a client that is not held would never be served: both would send each
-        // request at the same moment, and drop what answers it.
-        let apart = self.second_path_known();
         let settings = &self.settings;
         let Some(client) = self.clients.get_mut(row) else {
             return 0;
         };
-        if !(client.served || apart) || client.authenticates {
+        if !client.served || client.authenticates {
             return 0;
         }
         let mut window = nanos(settings.jitter.min(settings.longest_hold()));
-        let unknown = apart && client.interval_us == 0;
-        if let Some(share) = settings.jitter_share
-            && !unknown
-        {
+        if let Some(share) = settings.jitter_share {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -434,7 +428,7 @@ impl Forwarder {
         if let Some(frame) = orphan {
             self.discard(frame, Reason::SecondPath);
         }
-        self.second_path_found(Side::Down, now);
+        self.second_path_found_below(now);
         Reason::SecondPath
     }
 
@@ -443,7 +437,7 @@ impl Forwarder {
         if self.master_above(frame).is_none() {
             return Reason::MasterBelow;
         }
-        self.second_path_found(Side::Down, now);
+        self.second_path_found_below(now);
         Reason::SecondPath
     }
 

@@ -589,3 +589,15 @@ fn master_key(frame: &Frame<'_>) -> MasterKey {
         lane: frame.lane(),
     }
 }
+
+/// A general message goes on with the residence of its event message added.
+fn corrected(arrival: &Arrival, correction: i64) -> Verdict {
+    Verdict::Forward(
+        Edit {
+            correction,
+            complete_checksum: arrival.checksum_unfinished,
+            ..Edit::default()
+        },
+        None,
+    )
+}

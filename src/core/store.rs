@@ -1,7 +1,6 @@
 //! Where the bytes of waiting frames are: memory that is reserved once.
 
 use crate::Side;
-use crate::core::in_flight::Owner;
 use crate::core::verdict::Edit;
 use crate::time::{Instant, Stamp};
 use crate::wire::Layout;
@@ -48,16 +47,6 @@ pub(crate) enum Purpose {
     Request(HeldRequest),
     /// A Follow_Up or Delay_Resp of this master's row until its event message's residence is known.
     General { master: u32 },
-    /// A corrected Follow_Up or Delay_Resp until it is sure that no copy of its event message is about.
-    Settled(Settled),
-}
-
-/// A corrected message that waits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settled {
-    pub(crate) owner: Owner,
-    /// Of a request.
-    pub(crate) sequence_id: u16,
 }
 
 /// A waiting frame's particulars.
