@@ -331,7 +331,11 @@ impl Forwarder {
     /// named. `None` when it turned out to be stale or not to be sent.
     pub fn depart(&mut self, slot: &mut [u8], now: Instant) -> Option<Departure> {
         let frame = self.ready.pop_front()?;
-        let (_, &waiting) = self.store.get(frame)?;
+        let (bytes, &waiting) = self.store.get(frame)?;
+        if slot.len() < bytes.len() {
+            self.discard(frame, Reason::TooLarge);
+            return None;
+        }
         let token = match waiting.purpose {
             Purpose::General { .. } => None,
             Purpose::Request(held) => match self.launch_held(frame, &held, waiting.egress, now) {
@@ -343,10 +347,7 @@ impl Forwarder {
             },
         };
         let (bytes, waiting) = self.store.get(frame)?;
-        let Some(room) = slot.get_mut(..bytes.len()) else {
-            self.discard(frame, Reason::TooLarge);
-            return None;
-        };
+        let room = slot.get_mut(..bytes.len())?;
         room.copy_from_slice(bytes);
         apply_edit(room, waiting.layout, &waiting.edit);
         let (len, from) = (bytes.len(), waiting.egress.other());

@@ -148,8 +148,12 @@ impl<C: Clock> Brain<C> {
         }
         let message = frame.message_type();
         let bytes = frame.bytes();
-        let Some(slot) = egress.slot().and_then(|slot| slot.get_mut(..bytes.len())) else {
+        let Some(slot) = egress.slot() else {
             self.refuse(from, message, token, Reason::TxFull, now);
+            return;
+        };
+        let Some(slot) = slot.get_mut(..bytes.len()) else {
+            self.refuse(from, message, token, Reason::TooLarge, now);
             return;
         };
         slot.copy_from_slice(bytes);

@@ -182,12 +182,11 @@ impl Host {
         self.send(&template, |draft| draft.sequence(sequence))
     }
 
-    /// A one-step Sync, as true as the clock read before it is sent.
+    /// A one-step Sync; how much later than it says it departed.
     pub(crate) fn one_step(&mut self, sequence: u16) -> i64 {
         let template = self.template(Kind::Sync, Station::MASTER);
-        self.send(&template, |draft| {
-            draft.sequence(sequence).timestamp(clock::now())
-        })
+        let now = clock::now();
+        self.send(&template, |draft| draft.sequence(sequence).timestamp(now)) - now
     }
 
     pub(crate) fn follow_up(&mut self, sequence: u16, origin: i64) {

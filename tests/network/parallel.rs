@@ -209,7 +209,8 @@ fn play(case: &Case, gateways: &mut [Proxy; 2], above: &mut Host, below: &mut Ho
             }
             traffic.sent_above += 1;
             if case.one_step {
-                above.one_step(sequence);
+                let late = above.one_step(sequence);
+                traffic.client.one_step_departed(sequence, late);
             } else {
                 let origin = above.sync(sequence);
                 later.push_back((now + case.thinks, Answer::FollowUp(sequence, origin)));

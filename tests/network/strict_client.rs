@@ -15,6 +15,8 @@ pub(crate) struct StrictClient {
     syncs: HashMap<u16, Vec<(i64, i64)>>,
     /// Follow_Ups that came first: origin, correction.
     follow_ups: HashMap<u16, (i64, i64)>,
+    /// By how much one-step Syncs departed later than they say: the grandmaster's own error.
+    late: HashMap<u16, i64>,
     /// Requests that are open: departure stamp, answered.
     requests: HashMap<(u16, u16), (i64, bool)>,
     /// What is left of each Sync's time on its way, in nanoseconds.
@@ -30,6 +32,10 @@ impl StrictClient {
         self.requests.insert((client, sequence), (departed, false));
     }
 
+    pub(crate) fn one_step_departed(&mut self, sequence: u16, late: i64) {
+        self.late.insert(sequence, late);
+    }
+
     pub(crate) fn hears(&mut self, message: &Message) {
         match message.kind {
             Kind::Sync => self.sync(message),
@@ -39,16 +45,21 @@ impl StrictClient {
         }
     }
 
+    fn sync_taken(&mut self, sequence: u16, residual: i64) {
+        let late = self.late.get(&sequence).copied().unwrap_or_default();
+        self.sync_residuals.push(residual - late);
+    }
+
     fn sync(&mut self, message: &Message) {
         self.syncs_heard += 1;
         if !message.two_step {
             let residual = message.at - message.time - message.correction;
-            self.sync_residuals.push(residual);
+            self.sync_taken(message.sequence, residual);
             return;
         }
         if let Some((origin, correction)) = self.follow_ups.remove(&message.sequence) {
             let residual = message.at - origin - correction - message.correction;
-            self.sync_residuals.push(residual);
+            self.sync_taken(message.sequence, residual);
             return;
         }
         self.syncs
@@ -66,7 +77,7 @@ impl StrictClient {
         };
         for (at, correction) in syncs {
             let residual = at - message.time - message.correction - correction;
-            self.sync_residuals.push(residual);
+            self.sync_taken(message.sequence, residual);
         }
     }
 

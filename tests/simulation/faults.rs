@@ -309,6 +309,27 @@ fn ports_that_lose_receive_stamps_and_refuse_frames() {
     }
 }
 
+/// Frames over IPv6 do not fit: they neither leave nor count as sent, and the others are served.
+#[test]
+fn frames_larger_than_the_egress_takes() {
+    let mut scenario = long_holds();
+    let first = scenario.up_port;
+    let small = PortModel { slot: 110, ..first };
+    // Some are held by then, and most come later.
+    let line = (4 * SECOND, Action::Ports(small, scenario.down_port));
+    scenario.script = vec![line];
+    let world = after(8, scenario);
+    assert_sound(&world);
+    let counters = world.gateways[0].engine.counters();
+    assert!(dropped(&world, Reason::TooLarge) > 100);
+    assert_eq!(dropped(&world, Reason::TxFull), 0);
+    assert_eq!(
+        counters.estimated, 0,
+        "nothing of what did not fit departed"
+    );
+    assert!((0.7..0.9).contains(&taken(&world)), "{}", taken(&world));
+}
+
 /// What is signed passes untouched: so it must not have been held, also where the stamp that would tell
 /// comes after the answer.
 #[test]

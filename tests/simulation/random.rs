@@ -61,6 +61,7 @@ prop_compose! {
             refused,
             kick_ns: (kick_ns, kick_ns),
             batch,
+            ..PortModel::default()
         }
     }
 }

@@ -12,9 +12,6 @@ use rand::{RngExt, SeedableRng};
 
 use super::Machine;
 
-/// Octets of an egress slot.
-const SLOT: usize = 256;
-
 /// How a port stamps and sends.
 #[derive(Clone, Copy, Debug)]
 pub struct PortModel {
@@ -34,6 +31,8 @@ pub struct PortModel {
     pub kick_ns: (u64, u64),
     /// Frames that one kick can send.
     pub batch: usize,
+    /// Octets of an egress slot.
+    pub slot: usize,
 }
 
 impl Default for PortModel {
@@ -47,6 +46,7 @@ impl Default for PortModel {
             refused: 0.0,
             kick_ns: (1_000, 1_000),
             batch: 64,
+            slot: 256,
         }
     }
 }
@@ -244,7 +244,7 @@ impl Port for SimPort {
         }
         let buffers = &self.buffers;
         let slot = self.slot.get_or_insert_with(|| buffers.take());
-        slot.resize(SLOT, 0);
+        slot.resize(self.model.slot, 0);
         Some(slot)
     }
 
