@@ -207,7 +207,8 @@ fn a_stopped_process_sends_nothing_late() {
                 - departed
                     .get(&(client, request.sequence))
                     .expect("not a stale one");
-            assert!(way < 105 * MILLISECOND, "{request:?} took {way} ns");
+            // Held at most 90 ms before it was stopped, or else two seconds.
+            assert!(way < 500 * MILLISECOND, "{request:?} took {way} ns");
         }
         let mut times = below.listen(Duration::ZERO);
         times.retain(|message| message.kind != Kind::Announce);
