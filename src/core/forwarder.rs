@@ -353,8 +353,12 @@ impl Forwarder {
         let (len, from) = (bytes.len(), waiting.egress.other());
         let kind = Kind::Message(waiting.layout.message_type());
         self.counters.forward(from, kind);
+        let latest = match waiting.purpose {
+            Purpose::Request(held) => Some(held.at + self.settings.max_hold),
+            Purpose::General { .. } => None,
+        };
         self.store.release(frame);
-        Some(Departure { len, token })
+        Some(Departure { len, token, latest })
     }
 
     /// Gives up the next ready frame: its egress has no room.

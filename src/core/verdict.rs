@@ -56,4 +56,6 @@ pub struct Departure {
     pub len: usize,
     /// An event message to be stamped.
     pub token: Option<Token>,
+    /// When it would be stale.
+    pub latest: Option<Instant>,
 }

@@ -27,6 +27,8 @@ pub(super) struct Brain<C> {
     ambiguous: [bool; 2],
     /// By side of departure.
     pub(super) unsent: [u64; 2],
+    /// By side of departure: when the first event message of the batch will be stale.
+    latest: [Option<Instant>; 2],
 }
 
 impl<C: Clock> Brain<C> {
@@ -37,6 +39,7 @@ impl<C: Clock> Brain<C> {
             watch: ClockWatch::default(),
             ambiguous: [false; 2],
             unsent: [0; 2],
+            latest: [None; 2],
         }
     }
 
@@ -99,7 +102,7 @@ impl<C: Clock> Brain<C> {
             checksum_unfinished: received.checksum_unfinished,
         };
         if let Verdict::Forward(edit, token) = self.core.frame(&frame, &arrival) {
-            self.send(side, &frame, &edit, token, egress, now);
+            self.send(&arrival, &frame, &edit, token, egress);
         }
     }
 
@@ -131,13 +134,13 @@ impl<C: Clock> Brain<C> {
 
     fn send(
         &mut self,
-        from: Side,
+        arrival: &Arrival,
         frame: &Frame<'_>,
         edit: &Edit,
         token: Option<Token>,
         egress: &mut impl Port,
-        now: Instant,
     ) {
+        let (from, now) = (arrival.side, arrival.now);
         let to = from.other();
         if edit.rewrite.is_some() || egress.slot().is_none() {
             self.kick(to, egress);
@@ -168,6 +171,9 @@ impl<C: Clock> Brain<C> {
             }
         }
         apply_edit(slot, frame.layout(), &edit);
+        if token.is_some() {
+            self.note_latest(to, Some(arrival.at + self.core.settings().max_hold));
+        }
         egress.commit(bytes.len(), token);
         if edit.rewrite.is_some() {
             self.kick(to, egress);
@@ -209,6 +215,7 @@ impl<C: Clock> Brain<C> {
             return false;
         };
         if let Some(departure) = self.core.depart(slot, now) {
+            self.note_latest(side, departure.latest);
             egress.commit(departure.len, departure.token);
         }
         true
@@ -219,10 +226,24 @@ impl<C: Clock> Brain<C> {
         if egress.queued() == 0 {
             return 0;
         }
-        self.core.kicked(side, self.clock.now());
+        let now = self.clock.now();
+        if self.latest[side as usize]
+            .take()
+            .is_some_and(|latest| latest < now)
+        {
+            // The process stood still since the batch was filled.
+            self.unsent[side as usize] += egress.take_back() as u64;
+            return 0;
+        }
+        self.core.kicked(side, now);
         let report = egress.kick();
         self.unsent[side as usize] += report.unsent as u64;
         report.sent
+    }
+
+    fn note_latest(&mut self, side: Side, latest: Option<Instant>) {
+        let batch = &mut self.latest[side as usize];
+        *batch = [*batch, latest].into_iter().flatten().min();
     }
 
     /// Takes the transmit stamps that are here.

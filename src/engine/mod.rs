@@ -5,6 +5,8 @@
 
 mod brain;
 mod port;
+#[cfg(test)]
+mod tests;
 
 pub use port::{Completion, KickReport, Port, Received, Token};
 

@@ -80,6 +80,10 @@ pub trait Port {
     /// Frames committed since the last kick.
     fn queued(&self) -> usize;
 
+    /// Gives the batch up: none of it leaves. Tokens come back as [`Reason::Stale`] by
+    /// [`Port::completions`]. Returns how many frames there were.
+    fn take_back(&mut self) -> usize;
+
     /// Sends the batch: one system call. What the kernel did not take never leaves later.
     fn kick(&mut self) -> KickReport;
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::capture::{LONGEST, Packet};
 
 use crate::engine::{Clock, Completion, KickReport, Port, Received, Token};
+use crate::reason::Reason;
 use crate::time::{ClockId, ClockSample, Instant, Stamp};
 
 /// Frames in a batch at most, as on a real port.
@@ -134,6 +135,14 @@ impl Port for ReplayPort {
 
     fn queued(&self) -> usize {
         self.batch.len()
+    }
+
+    fn take_back(&mut self) -> usize {
+        let frames = self.batch.len();
+        for token in self.batch.drain(..).filter_map(|(_, token)| token) {
+            self.departed.push(Completion::Unsent(token, Reason::Stale));
+        }
+        frames
     }
 
     fn kick(&mut self) -> KickReport {

@@ -31,6 +31,10 @@ impl Port for PacketPort {
         self.tx.queued()
     }
 
+    fn take_back(&mut self) -> usize {
+        self.tx.take_back()
+    }
+
     fn kick(&mut self) -> KickReport {
         self.tx.kick()
     }

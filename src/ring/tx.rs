@@ -179,6 +179,17 @@ impl<T> TxRing<T> {
         self.slots.queued() as usize
     }
 
+    /// Gives the batch up: none of it leaves, tokens come back as stale. Returns how many frames it had.
+    pub fn take_back(&mut self) -> usize {
+        let settled = self.slots.settle(None);
+        for token in self.batch.drain(..).flatten() {
+            self.ready.push_back(Done::Unsent(token, Reason::Stale));
+        }
+        self.batch_tokens = 0;
+        self.stats.unsent += u64::from(settled.left);
+        settled.left as usize
+    }
+
     /// Sends the batch: one system call. What the kernel did not take is taken back.
     pub fn kick(&mut self) -> KickReport {
         if self.slots.queued() == 0 {

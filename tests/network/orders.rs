@@ -13,6 +13,7 @@ use std::time::Duration;
 use ptpproxy::Side;
 use ptpproxy::core::{Event, OneStep, Settings};
 use ptpproxy::engine::{Clock, Completion, Engine, KickReport, Port, Received, Token};
+use ptpproxy::reason::Reason;
 use ptpproxy::time::{ClockId, ClockSample, Instant, Stamp};
 use ptpproxy::wire::{Frame, MessageType, PortIdentity};
 use ptpproxy_lab::lab::frames::{CAPACITY, Draft, Kind, TWO_STEP, Template};
@@ -280,6 +281,14 @@ impl Port for SimPort {
 
     fn queued(&self) -> usize {
         self.batch.len()
+    }
+
+    fn take_back(&mut self) -> usize {
+        let frames = self.batch.len();
+        for token in self.batch.drain(..).filter_map(|(_, token)| token) {
+            self.done.push(Completion::Unsent(token, Reason::Stale));
+        }
+        frames
     }
 
     fn kick(&mut self) -> KickReport {

@@ -259,6 +259,18 @@ impl Port for SimPort {
         self.batch.len()
     }
 
+    fn take_back(&mut self) -> usize {
+        let now = self.machine.now();
+        let frames = self.batch.len();
+        for token in self.batch.drain(..).filter_map(|(_, token)| token) {
+            self.outcomes.push(Outcome {
+                ready: now,
+                completion: Completion::Unsent(token, Reason::Stale),
+            });
+        }
+        frames
+    }
+
     fn kick(&mut self) -> KickReport {
         let kicked = self.machine.now();
         self.machine.spend(self.model.kick_ns.0);
