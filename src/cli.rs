@@ -218,7 +218,7 @@ impl Cli {
         Ok(RunOptions {
             up,
             down,
-            settings: settings(&self.policy, any_seed())?,
+            settings: settings(&self.policy, any_seed(), rings.sweep.0)?,
             rings: RingOptions {
                 frames: rings.ring_frames,
                 sweep: rings.sweep.0,
@@ -236,7 +236,7 @@ impl Cli {
 impl ReplayArgs {
     fn options(self) -> Result<ReplayOptions, Stop> {
         Ok(ReplayOptions {
-            settings: settings(&self.policy, 0)?,
+            settings: settings(&self.policy, 0, Duration::ZERO)?,
             capture: self.capture,
             from: self.from,
             write: self.write,
@@ -269,9 +269,13 @@ impl ValueEnum for Side {
     }
 }
 
-fn settings(policy: &PolicyArgs, seed: u64) -> Result<crate::core::Settings, Stop> {
+fn settings(
+    policy: &PolicyArgs,
+    seed: u64,
+    sweep: Duration,
+) -> Result<crate::core::Settings, Stop> {
     policy
-        .settings(seed)
+        .settings(seed, sweep)
         .map_err(|error| Stop::Usage(error.to_string()))
 }
 

@@ -155,7 +155,7 @@ impl PolicyArgs {
     ///
     /// # Errors
     /// Names an option that is out of range, and the range.
-    pub fn settings(&self, seed: u64) -> Result<Settings, SettingsError> {
+    pub fn settings(&self, seed: u64, sweep: Duration) -> Result<Settings, SettingsError> {
         let settings = Settings {
             jitter: self.jitter.0.map_or(Duration::ZERO, |span| span.0),
             jitter_share: self.jitter_share.0,
@@ -175,7 +175,7 @@ impl PolicyArgs {
             client_rate: self.client_rate,
             max_rate: self.max_rate.0,
             hold_frames: self.hold_frames,
-            grid: Settings::default().grid,
+            grid: sweep,
             seed: self.seed.unwrap_or(seed),
         };
         settings.validate()?;

@@ -20,6 +20,7 @@ fn defaults_are_those_of_the_core() {
     let options = run("--up eth0 --down eth1").expect("complete");
     let expected = Settings {
         seed: options.settings.seed,
+        grid: Duration::from_micros(200),
         ..Settings::default()
     };
     assert_eq!(format!("{:?}", options.settings), format!("{expected:?}"));

@@ -175,7 +175,7 @@ pub(crate) struct Clients {
     /// Clients up to this version are let in by the kernel filter above.
     admitted: u64,
     /// Clients whose first request waits for that.
-    pending: VecDeque<(u32, u32)>,
+    pending: VecDeque<(u32, u32, FrameRef)>,
 }
 
 /// Clients that wait for the kernel filter at once.
@@ -199,16 +199,17 @@ impl Clients {
     }
 
     /// The kernel filter lets in the answers to all clients of this version. Each call returns the next
-    /// client whose request need not wait any more.
-    pub(crate) fn admit(&mut self, version: u64) -> Option<u32> {
+    /// request that need not wait any more.
+    pub(crate) fn admit(&mut self, version: u64) -> Option<FrameRef> {
         self.admitted = version;
-        while let Some(&(row, generation)) = self.pending.front() {
-            if self.rows.generation(row) == generation && !self.admitted(row) {
+        while let Some(&(row, generation, frame)) = self.pending.front() {
+            let same = self.rows.generation(row) == generation;
+            if same && !self.admitted(row) {
                 return None;
             }
             self.pending.pop_front();
-            if self.rows.generation(row) == generation {
-                return Some(row);
+            if same {
+                return Some(frame);
             }
         }
         None
@@ -222,10 +223,11 @@ impl Clients {
     }
 
     /// A client's request waits for the filter; false when too many do.
-    pub(crate) fn wait_for_filter(&mut self, row: u32) -> bool {
+    pub(crate) fn wait_for_filter(&mut self, row: u32, frame: FrameRef) -> bool {
         let room = self.pending.len() < PENDING;
         if room {
-            self.pending.push_back((row, self.rows.generation(row)));
+            self.pending
+                .push_back((row, self.rows.generation(row), frame));
         }
         room
     }

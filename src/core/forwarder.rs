@@ -66,6 +66,8 @@ pub struct Forwarder {
     departures: Departures,
     ready: VecDeque<FrameRef>,
     estimators: [Estimator; 2],
+    /// By side: the egress holds frames in a queue.
+    queued: [bool; 2],
     pace: Option<Pace>,
     pub(super) counters: Counters,
     events: VecDeque<Event>,
@@ -108,6 +110,7 @@ impl Forwarder {
             departures: Departures::new(2 * frames),
             ready: VecDeque::with_capacity(2 * frames),
             estimators: [Estimator::new(), Estimator::new()],
+            queued: [false; 2],
             pace: settings.max_rate.map(Pace::new),
             counters: Counters::default(),
             events: VecDeque::with_capacity(EVENTS),
@@ -164,15 +167,20 @@ impl Forwarder {
             self.admit_later = Some(version);
             return;
         }
-        while let Some(row) = self.clients.admit(version) {
-            if let Some(frame) = self
-                .clients
-                .get_mut(row)
-                .and_then(|client| client.held.take())
-            {
-                self.make_ready(frame);
-            }
+        while let Some(frame) = self.clients.admit(version) {
+            self.release_held(frame, self.present);
         }
+    }
+
+    /// Ends the wait of a held request: it departs now, or when the pace allows.
+    fn release_held(&mut self, frame: FrameRef, now: Instant) {
+        if let Some(waiting) = self.store.get_mut(frame)
+            && let Purpose::Request(held) = &mut waiting.purpose
+            && !held.paced
+        {
+            held.due = now;
+        }
+        self.due(frame, now);
     }
 
     /// Frames that wait for their moment or for a stamp.
@@ -270,6 +278,19 @@ impl Forwarder {
         }
     }
 
+    /// Whether [`Forwarder::advance`] will give up waiting for a stamp.
+    #[must_use]
+    pub fn stamps_overdue(&mut self, now: Instant) -> bool {
+        self.in_flight
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Whether the egress of this side still holds frames: then none of its departures is estimated.
+    pub const fn queued(&mut self, side: Side, holds: bool) {
+        self.queued[side as usize] = holds;
+    }
+
     /// Lets time pass: what is due becomes ready to depart, what waited in vain is dropped.
     pub fn advance(&mut self, now: Instant) {
         self.present = now;
@@ -279,7 +300,7 @@ impl Forwarder {
         while let Some(flight) = self.in_flight.pop_overdue(now) {
             let estimate = self.estimators[flight.egress as usize].estimate(flight.batch);
             let outcome = match estimate.and_then(|stamp| stamp.since(flight.rx)) {
-                Some(ns) if self.settings.estimate => {
+                Some(ns) if self.settings.estimate && !self.queued[flight.egress as usize] => {
                     self.counters.estimated += 1;
                     Ok(ns)
                 }
@@ -638,13 +659,7 @@ impl Forwarder {
     /// A later request of its client has come: this one does not wait for its random moment. False if it
     /// still waits, for its place under `--max-rate`.
     pub(super) fn depart_early(&mut self, frame: FrameRef, now: Instant) -> bool {
-        if let Some(waiting) = self.store.get_mut(frame)
-            && let Purpose::Request(held) = &mut waiting.purpose
-            && !held.paced
-        {
-            held.due = now;
-        }
-        self.due(frame, now);
+        self.release_held(frame, now);
         !self.store.get(frame).is_some_and(
             |(_, waiting)| matches!(waiting.purpose, Purpose::Request(held) if held.due > now),
         )
@@ -659,6 +674,18 @@ impl Forwarder {
             return;
         };
         if held.ready || held.due > now {
+            return;
+        }
+        if self.clients.generation(held.client) == held.client_generation
+            && !self.clients.admitted(held.client)
+        {
+            // Its answer could not come in.
+            let reason = if self.second_path.listening() {
+                Reason::Unannounced
+            } else {
+                Reason::Stale
+            };
+            self.discard(frame, reason);
             return;
         }
         let latest = held.at + self.settings.longest_hold();

@@ -12,7 +12,7 @@ use crate::core::management::ManagementKey;
 use crate::core::masters::MasterKey;
 use crate::core::open::{Open, OpenKey, Progress};
 use crate::core::settings::{ClientMatch, ManagementPolicy, OneStep};
-use crate::core::store::{HeldRequest, Purpose};
+use crate::core::store::{FrameRef, HeldRequest, Purpose};
 use crate::core::syncs::{Sync, SyncKey, SyncProgress};
 use crate::core::verdict::{Arrival, Edit, Verdict};
 use crate::reason::Reason;
@@ -26,6 +26,9 @@ const MANAGEMENT_RATE: u32 = 100;
 const ALL_ONES_RATE: u32 = 1;
 /// Our client's request was heard above no longer ago than this: it has a second path.
 const ABOVE_MS: u32 = 2_000;
+
+/// A master that was silent above for longer may have moved below.
+const LIVES_ABOVE: Duration = Duration::from_secs(60);
 
 /// managementAction values (15.4.1.6).
 mod action {
@@ -101,10 +104,13 @@ impl Forwarder {
         };
         let mut paced = false;
 
-        // A client's requests keep their order: one that still waits departs at once.
+        let gated = !authenticated && !self.clients.admitted(row);
+        // A client's requests keep their order: one that still waits departs at once. Those whose answers
+        // could not come in yet wait together.
         let earlier = self
             .clients
             .get_mut(row)
+            .filter(|_| !gated)
             .and_then(|client| client.held.take());
         if let Some(earlier) = earlier
             && !self.depart_early(earlier, now)
@@ -115,11 +121,11 @@ impl Forwarder {
             }
             return Verdict::Drop(Reason::MaxRate);
         }
-        if !self.clients.admitted(row) && !authenticated {
-            // Its answer could not come in yet.
-            if !self.clients.wait_for_filter(row) {
-                return Verdict::Drop(Reason::HoldFull);
-            }
+        if authenticated && self.second_path.listening() {
+            // Nor may it wait: nothing would take the wait out again.
+            return Verdict::Drop(Reason::Unannounced);
+        }
+        if gated {
             due = latest;
         } else if due <= now {
             // What goes untouched must not wait: nothing would take the wait out again.
@@ -152,7 +158,15 @@ impl Forwarder {
                 paced,
                 ready: false,
             };
-            self.hold(frame, arrival, held, due)
+            self.counters.held += u64::from(window > 0 && due > now);
+            match self.hold(frame, arrival, held, due) {
+                Some(kept) if gated && !self.clients.wait_for_filter(row, kept) => {
+                    self.store.release(kept);
+                    Verdict::Drop(Reason::HoldFull)
+                }
+                Some(_) => Verdict::Wait,
+                None => Verdict::Drop(Reason::HoldFull),
+            }
         } else {
             self.send_now(arrival, rx, row, generation, open)
         };
@@ -173,22 +187,18 @@ impl Forwarder {
         arrival: &Arrival,
         held: HeldRequest,
         due: Instant,
-    ) -> Verdict {
-        let Some(kept) = self.keep(frame, arrival, Purpose::Request(held)) else {
-            return Verdict::Drop(Reason::HoldFull);
-        };
+    ) -> Option<FrameRef> {
+        let kept = self.keep(frame, arrival, Purpose::Request(held))?;
         if due <= arrival.now {
             self.make_ready(kept);
-        } else if self.hold_until(due, kept) {
-            self.counters.held += 1;
-        } else {
+        } else if !self.hold_until(due, kept) {
             self.store.release(kept);
-            return Verdict::Drop(Reason::HoldFull);
+            return None;
         }
         if let Some(client) = self.clients.get_mut(held.client) {
             client.held = Some(kept);
         }
-        Verdict::Wait
+        Some(kept)
     }
 
     fn send_now(
@@ -402,7 +412,7 @@ impl Forwarder {
 
     /// A Sync from below is never forwarded; one of our own master tells of a second path.
     fn sync_from_below(&mut self, frame: &Frame<'_>, now: Instant) -> Reason {
-        if self.master_above(frame).is_none() {
+        if !self.master_above(frame, now) {
             return Reason::MasterBelow;
         }
         let key = self.sync_key(frame);
@@ -434,21 +444,26 @@ impl Forwarder {
 
     /// Whatever else a master says, it is not forwarded from below either.
     fn time_from_below(&mut self, frame: &Frame<'_>, now: Instant) -> Reason {
-        if self.master_above(frame).is_none() {
+        if !self.master_above(frame, now) {
             return Reason::MasterBelow;
         }
         self.second_path_found_below(now);
         Reason::SecondPath
     }
 
-    /// The row of this message's sender, if it is known from above.
-    fn master_above(&self, frame: &Frame<'_>) -> Option<u32> {
-        self.masters.find(&MasterKey {
+    /// Whether this message's sender was heard above not long ago.
+    fn master_above(&self, frame: &Frame<'_>, now: Instant) -> bool {
+        let key = MasterKey {
             sender: frame.port_identity(),
             domain: frame.domain(),
             sdo: frame.major_sdo_id(),
             lane: frame.lane(),
-        })
+        };
+        let master = self
+            .masters
+            .find(&key)
+            .and_then(|row| self.masters.get(row));
+        master.is_some_and(|master| now.since(master.last_seen) < LIVES_ABOVE)
     }
 
     /// What a Follow_Up shares with its Sync.

@@ -221,8 +221,19 @@ impl Forwarder {
         let master = self.allowed_master(frame, now)?;
         let key = self.sync_key(frame);
         if frame.authenticated() {
-            self.counters.authenticated += 1;
-            return Ok(forward(arrival));
+            let sync = self.syncs.find(&key, now);
+            return match sync
+                .and_then(|row| self.syncs.get_mut(row))
+                .map(|sync| sync.progress)
+            {
+                Some(SyncProgress::SecondPath) => Err(Reason::SecondPath),
+                Some(SyncProgress::Lost) => Err(Reason::NoSync),
+                Some(SyncProgress::ClockStep) => Err(Reason::ClockStep),
+                _ => {
+                    self.counters.authenticated += 1;
+                    Ok(forward(arrival))
+                }
+            };
         }
         let Some(row) = self.syncs.find(&key, now) else {
             return self.follow_up_first(frame, arrival, key, master);
@@ -352,9 +363,16 @@ impl Forwarder {
         };
         let multicast = OpenKey { peer: 0, ..unicast };
         let client = self.clients.get_mut(row).ok_or(Reason::NotOurClient)?;
-        let place = client
-            .find_open(multicast, now)
-            .or_else(|| client.find_open(unicast, now))
+        // sequenceIds are counted per destination: a unicast answer is looked for among what went to its
+        // sender first. It may answer a multicast request, too.
+        let keys = if frame.is_multicast() {
+            [multicast, unicast]
+        } else {
+            [unicast, multicast]
+        };
+        let place = keys
+            .into_iter()
+            .find_map(|key| client.find_open(key, now))
             .ok_or(Reason::Unsolicited)?;
         let progress = client.open[usize::from(place)].progress();
         match progress {

@@ -86,7 +86,7 @@ pub struct Settings {
     pub max_rate: Option<u32>,
     /// Small frames that can be held at once.
     pub hold_frames: u32,
-    /// Departures are gathered on a grid of this width; zero is off.
+    /// Departures may come this much late, because the loop gathers them; zero is off.
     pub grid: Duration,
     /// Seed of the random departures and of the tables' hash.
     pub seed: u64,
@@ -137,7 +137,7 @@ impl Settings {
 
     /// The longest hold that is planned: it leaves time for a late timer and for the batch.
     pub(crate) fn longest_hold(&self) -> Duration {
-        self.max_hold - Duration::from_millis(1).min(self.max_hold / 10)
+        self.max_hold - Duration::from_millis(1).min(self.max_hold / 10) - 2 * self.grid
     }
 
     /// An event message that departs when it is older than this may be older than `max_hold` by the
@@ -157,6 +157,12 @@ impl Settings {
                 "--max-hold {:?} is out of range: more than 0 and at most {:?}",
                 self.max_hold,
                 Self::MAX_HOLD_LIMIT
+            ));
+        }
+        if self.grid * 8 > self.max_hold {
+            return fail(format!(
+                "--sweep {:?} is too long for --max-hold {:?}: at most an eighth of it",
+                self.grid, self.max_hold
             ));
         }
         if self.jitter > self.max_hold {

@@ -57,6 +57,16 @@ impl<C: Clock> Brain<C> {
         sample.steady
     }
 
+    /// Lets time pass in the core.
+    pub(super) fn advance(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
+        if self.core.stamps_overdue(now) {
+            // What is still in a queue leaves later than any estimate would say.
+            self.core.queued(Side::Up, up.holds_frames());
+            self.core.queued(Side::Down, down.holds_frames());
+        }
+        self.core.advance(now);
+    }
+
     /// Reads what has arrived on `side` and sends on what may go at once.
     pub(super) fn receive(
         &mut self,

@@ -115,7 +115,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         brain.take_stamps(up);
         brain.take_stamps(down);
         // What is due leaves before what has just come, or one client's requests change places.
-        brain.core.advance(now);
+        brain.advance(up, down, now);
         brain.fill(up, down, now);
         // Below before above: a copy of our own request is not to be seen before the request.
         let below = brain.receive(Side::Down, down, up, now);

@@ -80,6 +80,12 @@ pub trait Port {
     /// Frames committed since the last kick.
     fn queued(&self) -> usize;
 
+    /// Whether the kernel still holds frames of earlier batches, in a queue: nobody can say then when a
+    /// frame without a stamp has left, or will.
+    fn holds_frames(&mut self) -> bool {
+        false
+    }
+
     /// Gives the batch up: none of it leaves. Tokens come back as [`Reason::Stale`] by
     /// [`Port::completions`]. Returns how many frames there were.
     fn take_back(&mut self) -> usize;

@@ -31,6 +31,10 @@ impl Port for PacketPort {
         self.tx.queued()
     }
 
+    fn holds_frames(&mut self) -> bool {
+        self.tx.holds_frames()
+    }
+
     fn take_back(&mut self) -> usize {
         self.tx.take_back()
     }

@@ -179,6 +179,11 @@ impl<T> TxRing<T> {
         self.slots.queued() as usize
     }
 
+    /// Whether the kernel still holds frames of earlier kicks, in a queue or with the interface.
+    pub fn holds_frames(&mut self) -> bool {
+        self.slots.held()
+    }
+
     /// Gives the batch up: none of it leaves, tokens come back as stale. Returns how many frames it had.
     pub fn take_back(&mut self) -> usize {
         let settled = self.slots.settle(None);

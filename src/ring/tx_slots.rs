@@ -22,6 +22,8 @@ pub(super) struct TxSlots {
     head: u32,
     batch: u32,
     batch_bytes: usize,
+    /// No frame before this one is with the kernel.
+    oldest: u32,
 }
 
 /// What became of a batch.
@@ -42,6 +44,7 @@ impl TxSlots {
             head: 0,
             batch: 0,
             batch_bytes: 0,
+            oldest: 0,
         }
     }
 
@@ -95,6 +98,23 @@ impl TxSlots {
         self.batch += 1;
         self.batch_bytes += len;
         true
+    }
+
+    /// Whether the kernel has not given back every frame of earlier batches. It gives them back in order,
+    /// or nearly so.
+    pub(super) fn held(&mut self) -> bool {
+        let batch_start = self.head.wrapping_sub(self.batch);
+        // A lap later the same places tell of newer frames.
+        if batch_start.wrapping_sub(self.oldest) > self.map.frames() {
+            self.oldest = batch_start.wrapping_sub(self.map.frames());
+        }
+        while self.oldest != batch_start {
+            if self.map.status(self.oldest) & BUSY != 0 {
+                return true;
+            }
+            self.oldest = self.oldest.wrapping_add(1);
+        }
+        false
     }
 
     /// Ends the batch after a kick that returned `bytes` (`None`: an error).

@@ -12,9 +12,10 @@ use crate::time::Instant;
 use crate::wire::PortIdentity;
 
 /// One of so many frames that nobody here wants passes all the same, so that they can be counted.
-const SAMPLE_ONE_IN: u32 = 1024;
-/// With more clients than this a tree over them would not fit (a program has at most 4096 steps).
-const MOST_CLIENTS: usize = 4000;
+pub(super) const SAMPLE_ONE_IN: u32 = 1024;
+/// With more clients than this a tree over them would let most strangers through: it is not worth its
+/// making.
+const MOST_CLIENTS: usize = 60_000;
 /// The filter is replaced at most this often.
 const PAUSE: Duration = Duration::from_millis(20);
 

@@ -10,15 +10,16 @@ mod waiter;
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use log::{info, warn};
+use log::warn;
 use mio::Token;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::Side;
-use crate::cli::{RunOptions, banner};
+use crate::cli::RunOptions;
 use crate::core::Counters;
 
 use crate::engine::{Clock, Engine};
@@ -42,8 +43,8 @@ const LINKS: Token = Token(5);
 
 /// Default slack of timers is 50 us, as long as a sweep may be.
 const TIMER_SLACK_NS: u64 = 1;
-/// While sweeping or spinning, other descriptors are looked at once in so many turns at least.
-const TURNS_PER_LOOK: u32 = 32;
+/// While sweeping or spinning, other descriptors are looked at this often.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The machine's clocks, as the engine sees them.
 struct MachineClock {
@@ -110,13 +111,12 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     engine.core_mut().gate_new_clients();
     engine.core_mut().listen_first();
 
-    info!("{}", banner(options));
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     let mut stop = false;
     let mut was_set = false;
     let mut links = true;
-    let mut unlooked = 0;
+    let mut looked = engine.clock_mut().now();
     while !stop {
         let turn = engine.turn();
         let now = engine.clock_mut().now();
@@ -144,14 +144,11 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         };
         match wait {
             Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,
-            Wait::Sweep => {
-                waiter.sweep();
-                unlooked += 1;
-            }
-            Wait::No => unlooked += 1,
+            Wait::Sweep => waiter.sweep(),
+            Wait::No => {}
         }
-        if unlooked >= TURNS_PER_LOOK {
-            unlooked = 0;
+        if now.since(looked) >= LOOK_EVERY {
+            looked = now;
             waiter.look(&mut happened)?;
         }
         if std::mem::take(&mut links) {
@@ -166,7 +163,12 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
 
 /// Prints the totals.
 fn finish(engine: &mut MachineEngine) -> anyhow::Result<()> {
-    let mut more = Vec::new();
+    let mut more = vec![(
+        "sample_one_in",
+        u64::from(filters::SAMPLE_ONE_IN),
+        "of what the kernel drops for us above one in so many is counted: foreign, not-our-client, \
+         peer-delay, gptp, domain, version, unknown-type",
+    )];
     for side in [Side::Up, Side::Down] {
         let unsent = engine.unsent(side);
         let port = match side {

@@ -47,7 +47,7 @@ fn join(interface: &Interface) -> GroupMembership {
     membership
 }
 
-/// Opens both ports.
+/// Opens both ports, and says so.
 pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
     let (up, down) = check_pair(&options.up, &options.down)?;
     let rings = &options.rings;
@@ -57,7 +57,6 @@ pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
         cli::Timestamping::Software => Timestamping::Software,
     };
     let stamping = Stamping::set_up(wanted, &up, &down)?;
-    info!("time stamps: {}", stamping.why);
     let port = |side: Side, interface: &Interface| -> Result<PacketPort> {
         let filter = filters.at_start(side)?;
         let receive = RxOptions {
@@ -79,6 +78,9 @@ pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
         })
     };
     let (up_port, down_port) = (port(Side::Up, &up)?, port(Side::Down, &down)?);
+    // The first line: whoever waits for it can send.
+    info!("{}", cli::banner(options));
+    info!("time stamps: {}", stamping.why);
     let groups = [&up, &down].map(join);
     Ok(Opened {
         up: up_port,
