@@ -272,6 +272,25 @@ mod tests {
         assert!(slots.free().is_some());
     }
 
+    #[test]
+    fn held_until_the_interface_is_done_with_every_frame() {
+        let mut slots = TxSlots::new(FrameMap::in_memory(FRAMES, 256));
+        let mut kernel = Kernel::default();
+        for round in 0..50_u64 {
+            assert!(!slots.held(), "round {round}");
+            for number in 0..3 {
+                assert!(fill(&mut slots, number, 60));
+            }
+            assert!(!slots.held(), "what was not kicked is ours");
+            let bytes = kernel.kick(&mut slots, || Fate::Sent);
+            let _ = slots.settle(bytes);
+            for _ in 0..3 {
+                assert!(slots.held());
+                kernel.release(&mut slots);
+            }
+        }
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Fill(usize),

@@ -248,3 +248,21 @@ fn an_answer_waits_for_the_stamp() {
     assert_eq!(gateway.left[0].frame().correction(), residence);
     gateway.assert_conserved();
 }
+
+/// sequenceIds are counted per destination: each answer takes out its own request's residence.
+#[test]
+fn unicast_and_multicast_requests_of_one_number_are_kept_apart() {
+    let mut gateway = Gateway::new(unheld());
+    assert!(gateway.hears(Down, &delay_req(10, 5)).is_sent());
+    let unicast = delay_req(10, 5).to(To::Host(1));
+    assert!(gateway.hears(Down, &unicast).is_sent());
+    let answer = delay_resp(1, 5, port(10));
+    assert!(
+        gateway
+            .hears(Up, &answer.clone().to(To::Host(10)))
+            .is_sent()
+    );
+    assert!(gateway.hears(Up, &answer).is_sent());
+    let again = gateway.hears(Up, &answer);
+    assert_eq!(again, Dropped(Reason::Duplicate));
+}

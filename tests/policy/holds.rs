@@ -345,3 +345,66 @@ fn a_new_clients_first_request_waits_for_the_kernel_filter() {
     assert!(gateway.hears(Down, &delay_req(12, 1).signed()).is_sent());
     gateway.assert_conserved();
 }
+
+/// The start of a gateway is when the pace is needed most.
+#[test]
+fn new_clients_keep_the_pace_when_the_filter_lets_them_in() {
+    let mut gateway = Gateway::new(Settings {
+        max_rate: Some(100),
+        ..unheld()
+    });
+    gateway.core.gate_new_clients();
+    for client in 10..40 {
+        assert_eq!(gateway.hears(Down, &delay_req(client, 1)), Outcome::Waits);
+    }
+    gateway.pass(MS);
+    gateway.core.admit(gateway.core.clients_version());
+    gateway.flush();
+    assert_eq!(gateway.left.len(), 1);
+    gateway.pass(MS * 150);
+    // One each 10 ms until they would be stale; the rest is dropped.
+    assert_eq!(gateway.left.len(), 10);
+    let dropped = gateway.dropped(Down, MessageType::DelayReq, Reason::MaxRate);
+    assert_eq!(dropped, 20);
+    gateway.assert_conserved();
+}
+
+/// Its answer could not come in: it does not leave when its time is up, nor when another follows.
+#[test]
+fn a_request_that_is_not_let_in_never_leaves() {
+    let mut gateway = Gateway::new(unheld());
+    gateway.core.gate_new_clients();
+    assert_eq!(gateway.hears(Down, &delay_req(10, 1)), Outcome::Waits);
+    gateway.pass(MS * 60);
+    assert_eq!(gateway.hears(Down, &delay_req(10, 2)), Outcome::Waits);
+    gateway.pass(MS * 60);
+    assert_eq!(gateway.left, []);
+    assert_eq!(
+        gateway.dropped(Down, MessageType::DelayReq, Reason::Stale),
+        1
+    );
+    gateway.core.admit(gateway.core.clients_version());
+    gateway.flush();
+    assert_eq!(gateway.left.len(), 1);
+    assert_eq!(gateway.left[0].frame().sequence_id(), 2);
+    gateway.assert_conserved();
+}
+
+/// While the egress holds frames in a queue nobody can say when one without a stamp left.
+#[test]
+fn nothing_is_estimated_behind_a_queue() {
+    for (queued, passes) in [(false, true), (true, false)] {
+        let mut gateway = Gateway::new(unheld());
+        gateway.stamps = false;
+        assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
+        gateway.core.kicked(Up, gateway.instant());
+        gateway.core.queued(Up, queued);
+        gateway.pass(MS * 11);
+        let answer = gateway.hears(Up, &delay_resp(1, 1, port(10)));
+        assert_eq!(answer.is_sent(), passes, "{answer:?}");
+        assert_eq!(gateway.core.counters().estimated, u64::from(passes));
+        if !passes {
+            assert_eq!(answer, Dropped(Reason::NoTxStamp));
+        }
+    }
+}
