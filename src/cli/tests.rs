@@ -1,3 +1,5 @@
+//! The command line: defaults, lists, and errors that name the remedy.
+
 use super::*;
 use crate::core::Settings;
 

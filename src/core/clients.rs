@@ -55,11 +55,6 @@ pub(crate) struct Client {
     /// Mean gap between its Delay_Req in microseconds (up to an hour); zero while unknown.
     pub(crate) interval_us: u32,
     pub(crate) requests: u32,
-    pub(crate) answered: u32,
-    /// Mean residence of its requests.
-    pub(crate) residence_ns: u32,
-    /// Mean time from departure to answer.
-    pub(crate) response_ns: u32,
     /// The request that waits.
     pub(crate) held: Option<FrameRef>,
     /// Heard above: its last sequenceId there, and when (milliseconds of the steady clock).
@@ -88,9 +83,6 @@ impl Client {
             bucket: Bucket::full(now),
             interval_us: 0,
             requests: 0,
-            answered: 0,
-            residence_ns: 0,
-            response_ns: 0,
             held: None,
             above_ms: 0,
             above_sequence_id: 0,

@@ -69,7 +69,7 @@ pub struct Counters {
     pub roamed: u64,
     /// Our clients' messages heard on the other side.
     pub heard_above: u64,
-    /// Answers to our clients, by their sum and number: Delay_Resp arrival less Delay_Req departure.
+    /// Delay_Req of our clients that got an answer.
     pub answered: u64,
 }
 

@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::Side;
-use crate::core::clients::{ClientKey, Clients, mean};
+use crate::core::clients::{ClientKey, Clients};
 use crate::core::counters::{Counters, Kind};
 use crate::core::departures::Departures;
 use crate::core::echoes::Echoes;
@@ -839,7 +839,6 @@ impl Forwarder {
                 let ns = u32::try_from(ns).unwrap_or(u32::MAX);
                 open.set_progress(Progress::Departed);
                 open.residence_or_flight = ns;
-                client.residence_ns = mean(client.residence_ns, u64::from(ns));
                 self.counters.measured += 1;
                 self.counters.residence_ns += u64::from(ns);
             }

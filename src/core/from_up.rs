@@ -1,7 +1,7 @@
 //! The policy for what comes from above: time for our clients, and answers to what they asked.
 
 use crate::Side;
-use crate::core::clients::{ClientKey, mean};
+use crate::core::clients::ClientKey;
 use crate::core::event::Event;
 use crate::core::forwarder::Forwarder;
 use crate::core::from_down::{forward, fresh_stamp, millis};
@@ -59,7 +59,7 @@ impl Forwarder {
             .syncs
             .find(&key, now)
             .and_then(|row| self.syncs.get_mut(row).map(|sync| (row, sync.progress)));
-        let waiter = match before {
+        let mut waiter = match before {
             None => None,
             Some((_, SyncProgress::FollowUpFirst(frame))) => Some(frame),
             Some((_, SyncProgress::SecondPath)) => return Err(Reason::SecondPath),
@@ -79,7 +79,6 @@ impl Forwarder {
             complete_checksum: arrival.checksum_unfinished,
             ..Edit::default()
         };
-        let mut waiter = waiter;
         if (authenticated || !frame.two_step())
             && let Some(kept) = waiter.take()
         {
@@ -90,9 +89,6 @@ impl Forwarder {
             let origin = frame.timestamp().and_then(|time| time.as_nanos());
             let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
             self.syntonize(master, master_ns, rx, key.sender);
-            if let Some(stray) = waiter.take() {
-                self.discard(stray, Reason::NoSync);
-            }
             if authenticated {
                 // Goes untouched.
             } else if self.converts() {
@@ -104,18 +100,6 @@ impl Forwarder {
             } else {
                 change.rewrite = Some((rx, master));
             }
-        }
-        if let Some(kept) = waiter
-            && frame.two_step()
-        {
-            // Its Follow_Up came first: the pair is complete now.
-            let follow_up = self.store.get(kept).and_then(|(bytes, _)| {
-                let follow_up = Frame::parse(bytes).ok()?;
-                let origin = follow_up.timestamp()?.as_nanos()?;
-                origin.checked_add(follow_up.correction() >> 16)
-            });
-            let master_ns = follow_up.and_then(|ns| ns.checked_add(correction_ns));
-            self.syntonize(master, master_ns, rx, key.sender);
         }
         if authenticated {
             self.counters.authenticated += 1;
@@ -400,13 +384,10 @@ impl Forwarder {
             Some(place) => *place = master_number,
             None => return Err(Reason::Duplicate),
         }
-        let (waited_for, since) = (open.residence_or_flight, open.since);
+        let waited_for = open.residence_or_flight;
         let held = open.was_held();
         client.master = master_number;
         if first {
-            client.answered = client.answered.saturating_add(1);
-            let response = now.as_nanos().saturating_sub(since.as_nanos());
-            client.response_ns = mean(client.response_ns, response);
             self.counters.answered += 1;
         }
         if frame.authenticated() || progress == Progress::Untouched {

@@ -1,3 +1,5 @@
+//! Captures of every kind, whole and broken.
+
 use std::borrow::Cow;
 use std::time::Duration;
 
