@@ -261,16 +261,19 @@ fn a_bad_file_stays_without_effect_and_a_restart_is_asked_for() {
 fn the_kernels_filter_follows_the_domains() {
     in_sandbox!({
         let line = Line::new();
-        let mut gateway = Configured::start(&line, "domain = [0]\n");
+        // The lab's domain is 0.
+        let mut gateway = Configured::start(&line, "domain = [5]\n");
         let mut traffic = Traffic::new(&line);
         for (sequence, domains, passes) in [
-            (0, "[5]", false),
-            (1, "[0, 5]", true),
-            (2, "[5, 6]", false),
-            (3, "[]", true),
+            (0, "[0, 5]", true),
+            (1, "[5, 6]", false),
+            (2, "[]", true),
+            (3, "[5]", false),
+            (4, "[0]", true),
         ] {
             gateway.reload(&format!("domain = {domains}\n"), "reloaded: domain ");
             let heard = traffic.heard_syncs;
+            traffic.above.introduce();
             traffic.sync();
             traffic.ask(1, sequence);
             traffic.run(Duration::from_millis(300));
@@ -282,7 +285,17 @@ fn the_kernels_filter_follows_the_domains() {
                 "{domains}: {log:#?}"
             );
         }
-        gateway.proxy.stop();
+        gateway.reload("domain = [6]\n", "reloaded: domain ");
+        const MANY: u16 = 500;
+        for sequence in 0..MANY {
+            traffic.above.announce(sequence);
+            traffic.below.request(1, 100 + sequence);
+        }
+        traffic.run(Duration::from_millis(100));
+        let totals = gateway.proxy.stop().totals;
+        // But for one in 1024, and what came above before.
+        let seen = totals.dropped_for("domain");
+        assert!(seen < u64::from(MANY) / 5, "{}", totals.0);
     });
 }
 
