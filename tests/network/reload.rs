@@ -337,7 +337,15 @@ fn the_lists_of_clients_and_grandmasters_follow() {
             "client = \"192.0.2.1\"\ngrandmaster = \"001122.fffe.334455\"\nsummary = 1\n",
             "reloaded: ",
         );
-        gateway.proxy.wait_for("0 clients, ");
+        let end = Instant::now() + 3 * PATIENCE;
+        while gateway.proxy.logged("] 0 clients, ") == 0 && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(
+            gateway.proxy.logged("] 0 clients, ") > 0,
+            "{:#?}",
+            gateway.proxy.log()
+        );
         let heard = traffic.heard_syncs;
         traffic.sync();
         traffic.run(Duration::from_millis(200));
