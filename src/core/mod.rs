@@ -12,6 +12,7 @@
 //! | `masters`, `syntonizer` | who sends time, and at what rate against ours |
 //! | `departures`, `store` | what waits, until when, and where its bytes are |
 //! | `in_flight`, `estimate` | what was sent and awaits its stamp, or goes without |
+//! | `shown` | what others may see of it |
 //! | `residence`, `clock_watch` | how long a message stayed, measured on a steady clock |
 //! | `table` | the hash table under it all, safe against chosen keys |
 #![forbid(unsafe_code)]
@@ -35,6 +36,7 @@ mod open;
 mod residence;
 mod second_path;
 mod settings;
+mod shown;
 mod store;
 mod syncs;
 mod syntonizer;

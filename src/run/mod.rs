@@ -5,6 +5,7 @@ mod lap;
 mod log_events;
 mod pacer;
 mod ports;
+mod publisher;
 mod signals;
 mod waiter;
 
@@ -32,6 +33,7 @@ use lap::Lap;
 use log_events::{log_event, log_link};
 use pacer::{Pacer, Wait};
 use ports::{Keep, Opened};
+use publisher::Publisher;
 use signals::Signals;
 use waiter::Waiter;
 
@@ -105,12 +107,21 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     waiter.watch_always(clock_set.as_raw_fd(), CLOCK_SET)?;
     waiter.watch_always(monitor.as_raw_fd(), LINKS)?;
     let Opened {
-        up, down, mut keep, ..
+        up,
+        down,
+        interfaces,
+        mut keep,
     } = opened;
     let mut engine = Engine::new(up, down, clock, settings);
     engine.core_mut().gate_new_clients();
     engine.core_mut().listen_first();
 
+    let mut publisher = Publisher::new(
+        &mut engine,
+        &interfaces,
+        keep.stamps().to_owned(),
+        filters.in_force(),
+    );
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     let mut stop = false;
@@ -125,10 +136,17 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             log_event(event);
         }
         lap.log_if_due(engine.core(), now);
-        let next_wake = [engine.next_wake(), filters.due(engine.core()), lap.due()]
-            .into_iter()
-            .flatten()
-            .min();
+        publisher.note(turn, pacer.mode());
+        publisher.publish_if_due(&mut engine, filters.in_force(), now);
+        let next_wake = [
+            engine.next_wake(),
+            filters.due(engine.core()),
+            lap.due(),
+            publisher.due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let mut happened = |token| match token {
             SIGNAL => stop = true,
             CLOCK_SET => was_set |= clock_set.was_set(),
@@ -152,7 +170,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             waiter.look(&mut happened)?;
         }
         if std::mem::take(&mut links) {
-            follow_links(&mut engine, &mut monitor, &mut keep);
+            follow_links(&mut engine, &mut monitor, &mut keep, &mut publisher);
         }
         if std::mem::take(&mut was_set) {
             engine.clock_mut().was_set = true;
@@ -218,7 +236,12 @@ fn print_totals(counters: &Counters, more: &[(&str, u64, &str)]) -> anyhow::Resu
 }
 
 /// Logs what became of our interfaces, and binds the rings again to one that was made anew.
-fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Keep) {
+fn follow_links(
+    engine: &mut MachineEngine,
+    monitor: &mut Monitor,
+    keep: &mut Keep,
+    publisher: &mut Publisher,
+) {
     let result = monitor.changes(&mut |change| {
         let which = match &change {
             LinkChange::Changed { which, .. }
@@ -232,6 +255,7 @@ fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Ke
             (Side::Down, engine.down_mut())
         };
         log_link(side, &change);
+        publisher.link(side, &change);
         match change {
             LinkChange::Changed { now, .. } | LinkChange::Renamed { now, .. } => {
                 port.tx.set_mtu(now.mtu);
