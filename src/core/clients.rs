@@ -61,6 +61,8 @@ pub(crate) struct Client {
     pub(crate) above_sequence_id: u16,
     /// Row of the master that answered last, plus one.
     pub(crate) master: u16,
+    /// The allow-list that it was found in (see [`crate::core::Forwarder::apply`]).
+    pub(crate) listed: u16,
     /// Version of the table with which it joined (see [`Clients::admit`]).
     joined: u32,
     next_open: u8,
@@ -81,6 +83,7 @@ impl Client {
             above_ms: 0,
             above_sequence_id: 0,
             master: 0,
+            listed: 0,
             joined: 0,
             next_open: 0,
             served: false,
@@ -242,10 +245,11 @@ impl Clients {
     pub(crate) fn insert(
         &mut self,
         key: ClientKey,
+        client: Client,
         (mac, address): (Mac, Address),
         now: Instant,
     ) -> Result<u32, Full> {
-        let row = self.rows.insert(key, Client::new(now))?;
+        let row = self.rows.insert(key, client)?;
         let tenant = Tenant {
             identity: key.identity,
             lane: key.lane,
@@ -291,6 +295,12 @@ impl Clients {
         }
         self.version += 1;
         Some((key, client))
+    }
+
+    /// Who is in a row: its identity, and where its first message came from.
+    pub(crate) fn who(&self, row: u32) -> Option<(PortIdentity, Mac, Address)> {
+        let (mac, address) = self.slots.slot(row)?.addresses();
+        Some((self.rows.key(row)?.identity, mac, address))
     }
 
     pub(crate) fn get_mut(&mut self, row: u32) -> Option<&mut Client> {

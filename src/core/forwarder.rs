@@ -21,7 +21,7 @@ use crate::core::masters::Masters;
 use crate::core::open::Progress;
 use crate::core::residence;
 use crate::core::second_path::SecondPath;
-use crate::core::settings::{Authenticated, Settings};
+use crate::core::settings::{Authenticated, Settings, stale_after};
 use crate::core::shown::departure;
 use crate::core::store::{FrameRef, FrameStore, HeldRequest, Purpose, Waiting};
 use crate::core::syncs::{SyncProgress, Syncs};
@@ -70,7 +70,9 @@ pub struct Forwarder {
     estimators: [Estimator; 2],
     /// By side: the egress holds frames in a queue.
     queued: [bool; 2],
-    pace: Option<Pace>,
+    pub(super) pace: Option<Pace>,
+    /// Which allow-list of clients is in force; wraps.
+    pub(super) lists: u16,
     pub(super) counters: Counters,
     pub(super) measures: Measures,
     events: VecDeque<Event>,
@@ -115,6 +117,7 @@ impl Forwarder {
             estimators: [Estimator::new(), Estimator::new()],
             queued: [false; 2],
             pace: settings.max_rate.map(Pace::new),
+            lists: 0,
             counters: Counters::default(),
             measures: Measures::default(),
             events: VecDeque::with_capacity(EVENTS),
@@ -379,7 +382,7 @@ impl Forwarder {
         let kind = Kind::Message(waiting.layout.message_type());
         self.counters.forward(from, kind);
         let latest = match waiting.purpose {
-            Purpose::Request(held) => Some(held.at + self.settings.max_hold),
+            Purpose::Request(held) => Some(held.at + held.max_hold),
             Purpose::General { .. } => None,
         };
         self.store.release(frame);
@@ -698,11 +701,10 @@ impl Forwarder {
             self.discard(frame, reason);
             return;
         }
-        let latest = held.at + self.settings.longest_hold();
         if !held.paced
             && let Some(pace) = &mut self.pace
         {
-            match pace.book(now, latest) {
+            match pace.book(now, held.latest) {
                 None => {
                     self.discard(frame, Reason::MaxRate);
                     self.tell_limit(Reason::MaxRate, now);
@@ -730,7 +732,7 @@ impl Forwarder {
         egress: Side,
         now: Instant,
     ) -> Result<Token, Reason> {
-        if now.since(held.at) > self.settings.stale_after() {
+        if now.since(held.at) > stale_after(held.max_hold) {
             self.tell_limit(Reason::Stale, now);
             return Err(Reason::Stale);
         }
@@ -908,6 +910,12 @@ impl Forwarder {
 
     fn check_client(&mut self, row: u32, now: Instant) {
         let timeout = self.settings.client_timeout;
+        let Some(client) = self.clients.get_mut(row) else {
+            return;
+        };
+        if client.listed != self.lists && !self.still_allowed(row) {
+            return;
+        }
         let Some((client, slot)) = self.clients.with_slot(row) else {
             return;
         };
@@ -921,11 +929,7 @@ impl Forwarder {
             }
         }
         if client.expired(now, timeout, slot) {
-            let held = client.held;
-            self.clients.remove(row);
-            if let Some(frame) = held {
-                self.discard(frame, Reason::NotOurClient);
-            }
+            self.forget(row, Reason::NotOurClient);
         }
     }
 

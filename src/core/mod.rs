@@ -14,9 +14,11 @@
 //! | `in_flight`, `estimate` | what was sent and awaits its stamp, or goes without |
 //! | `shown` | what others may see of it |
 //! | `residence`, `clock_watch` | how long a message stayed, measured on a steady clock |
+//! | `apply` | other settings while it runs |
 //! | `table` | the hash table under it all, safe against chosen keys |
 #![forbid(unsafe_code)]
 
+mod apply;
 mod clients;
 mod clock_watch;
 mod counters;
