@@ -12,6 +12,8 @@ use crate::telemetry::{FilterKind, FilterState};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
 
+use super::MachineEngine;
+
 /// One of so many frames that nobody here wants passes all the same, so that they can be counted.
 pub(super) const SAMPLE_ONE_IN: u32 = 1024;
 /// With more clients than this a tree over them would let most strangers through: it is not worth its
@@ -77,13 +79,35 @@ impl Filters {
         self.last = now;
         self.version = version;
         let many = core.clients() > MOST_CLIENTS;
-        if !(many && self.plain) {
-            self.replace(core, up, many);
+        if !(many && self.plain)
+            && let Err(error) = self.replace(core, up, many)
+        {
+            warn!("kernel filter above not replaced: {error}");
         }
         core.admit(version);
     }
 
-    fn replace(&mut self, core: &Forwarder, up: &mut RxRing, many: bool) {
+    /// Lets other domains in from now on, on both sides.
+    pub(super) fn set_domains(
+        &mut self,
+        domains: Vec<u8>,
+        engine: &mut MachineEngine,
+    ) -> anyhow::Result<()> {
+        if domains == self.domains {
+            return Ok(());
+        }
+        self.domains = domains;
+        let below = self.at_start(Side::Down)?;
+        let below = engine.down_mut().rx.set_filter(&below);
+        let (core, up) = engine.core_and_up();
+        let version = core.clients_version();
+        self.replace(core, &mut up.rx, core.clients() > MOST_CLIENTS)?;
+        self.version = version;
+        core.admit(version);
+        Ok(below?)
+    }
+
+    fn replace(&mut self, core: &Forwarder, up: &mut RxRing, many: bool) -> anyhow::Result<()> {
         self.identities.clear();
         if !many {
             self.identities.extend(core.client_identities());
@@ -91,10 +115,7 @@ impl Filters {
         let mut limit = self.limit;
         loop {
             let known = (!many && limit > 0).then_some(self.identities.as_slice());
-            let Ok((program, fit)) = filter::fit(&self.spec(Side::Up, known), limit.max(512))
-            else {
-                return;
-            };
+            let (program, fit) = filter::fit(&self.spec(Side::Up, known), limit.max(512))?;
             match up.set_filter(&for_kernel(&program)) {
                 Ok(()) => {
                     debug!(
@@ -112,7 +133,7 @@ impl Filters {
                         clients: count(if many { 0 } else { self.identities.len() }),
                         instructions: count(program.len()),
                     };
-                    return;
+                    return Ok(());
                 }
                 // The kernel charges old and new together while one is replaced.
                 Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && limit > 0 => {
@@ -123,10 +144,7 @@ impl Filters {
                     };
                     self.limit = limit;
                 }
-                Err(error) => {
-                    warn!("kernel filter above not replaced: {error}");
-                    return;
-                }
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -6,6 +6,7 @@ mod log_events;
 mod pacer;
 mod ports;
 mod publisher;
+mod reload;
 mod signals;
 mod waiter;
 
@@ -34,6 +35,7 @@ use log_events::{log_event, log_link};
 use pacer::{Pacer, Wait};
 use ports::{Keep, Opened};
 use publisher::Publisher;
+pub use reload::{Outcome, Reloader};
 use signals::Signals;
 use waiter::Waiter;
 
@@ -42,6 +44,7 @@ const DOWN_RX: Token = Token(2);
 const SIGNAL: Token = Token(3);
 const CLOCK_SET: Token = Token(4);
 const LINKS: Token = Token(5);
+const RELOAD: Token = Token(6);
 
 /// Default slack of timers is 50 us, as long as a sweep may be.
 const TIMER_SLACK_NS: u64 = 1;
@@ -77,6 +80,7 @@ type MachineEngine = Engine<PacketPort, PacketPort, MachineClock>;
 /// One line on what could not be set up, with the remedy.
 pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("signal handlers")?;
+    let (_reloader, mut orders) = reload::start(&options.source).context("reading again")?;
     let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
     let clock = MachineClock {
         clock: SystemClock,
@@ -106,6 +110,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     waiter.watch_always(signals.as_raw_fd(), SIGNAL)?;
     waiter.watch_always(clock_set.as_raw_fd(), CLOCK_SET)?;
     waiter.watch_always(monitor.as_raw_fd(), LINKS)?;
+    waiter.watch_always(orders.as_raw_fd(), RELOAD)?;
     let Opened {
         up,
         down,
@@ -127,6 +132,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut stop = false;
     let mut was_set = false;
     let mut links = true;
+    let mut ordered = true;
     let mut looked = engine.clock_mut().now();
     while !stop {
         let turn = engine.turn();
@@ -151,6 +157,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             SIGNAL => stop = true,
             CLOCK_SET => was_set |= clock_set.was_set(),
             LINKS => links = true,
+            RELOAD => ordered = true,
             _ => {}
         };
         // What a new filter let go departs now.
@@ -171,6 +178,18 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         }
         if std::mem::take(&mut links) {
             follow_links(&mut engine, &mut monitor, &mut keep, &mut publisher);
+        }
+        if std::mem::take(&mut ordered) {
+            while let Some(order) = orders.next() {
+                reload::take_over(
+                    order,
+                    &mut engine,
+                    &mut filters,
+                    &mut lap,
+                    &mut pacer,
+                    &mut waiter,
+                );
+            }
         }
         if std::mem::take(&mut was_set) {
             engine.clock_mut().was_set = true;

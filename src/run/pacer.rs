@@ -56,6 +56,12 @@ impl Pacer {
         }
     }
 
+    /// From now on at this pace.
+    pub(super) const fn set(&mut self, sweep: Duration, spin: bool) {
+        self.sweep = sweep;
+        self.spin = spin;
+    }
+
     /// How to wait after a turn that ended at `now`, when the core has something to do at `next_wake`.
     pub(super) fn after(&mut self, turn: Turn, now: Instant, next_wake: Option<Instant>) -> Wait {
         if turn.more || self.spin {
