@@ -12,6 +12,7 @@ mod waiter;
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -22,6 +23,8 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::Side;
 use crate::cli::RunOptions;
+use crate::control::Readers;
+use crate::control::reply::Reloaded;
 use crate::core::Counters;
 
 use crate::engine::{Clock, Engine};
@@ -80,7 +83,7 @@ type MachineEngine = Engine<PacketPort, PacketPort, MachineClock>;
 /// One line on what could not be set up, with the remedy.
 pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("signal handlers")?;
-    let (_reloader, mut orders) = reload::start(&options.source).context("reading again")?;
+    let (reloader, mut orders) = reload::start(&options.source).context("reading again")?;
     let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
     let clock = MachineClock {
         clock: SystemClock,
@@ -127,6 +130,12 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         keep.stamps().to_owned(),
         filters.in_force(),
     );
+    let readers = Readers::start(
+        Arc::clone(publisher.board()),
+        &options.control,
+        Arc::new(move || Reloaded::from(reloader.reload())),
+    )
+    .context("starting the control thread")?;
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     let mut stop = false;
@@ -189,12 +198,14 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
                     &mut pacer,
                     &mut waiter,
                 );
+                publisher.settings_changed();
             }
         }
         if std::mem::take(&mut was_set) {
             engine.clock_mut().was_set = true;
         }
     }
+    drop(readers);
     finish(&mut engine)
 }
 

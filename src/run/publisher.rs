@@ -59,7 +59,6 @@ impl Publisher {
     }
 
     /// The board, for those who read.
-    #[expect(dead_code, reason = "readers are to come")]
     pub(super) fn board(&self) -> &Arc<Board> {
         &self.board
     }
@@ -89,6 +88,11 @@ impl Publisher {
                 };
             }
         }
+        self.changed = true;
+    }
+
+    /// Notes that other settings are in force.
+    pub(super) const fn settings_changed(&mut self) {
         self.changed = true;
     }
 

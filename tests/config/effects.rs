@@ -52,6 +52,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("spin", "true", "spin: true"),
     ("qdisc-bypass", "true", "qdisc_bypass: true"),
     ("summary", "\"off\"", "summary: None"),
+    ("control", "\"off\"", "control: Off"),
     ("log", "\"debug\"", "log: Debug"),
 ];
 
