@@ -100,7 +100,7 @@ fn status_and_clients_say_what_passes() {
         let before = status(socket);
         assert_eq!((before.clients.known, before.masters.len()), (0, 0));
         assert!(before.listening);
-        above.announce(0);
+        above.introduce();
         let rounds = 30;
         for number in 1..=rounds {
             round(&mut above, &mut below, number);
