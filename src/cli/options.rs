@@ -9,6 +9,7 @@ use super::choices::word;
 use super::values::Span;
 use crate::Side;
 use crate::config::Values;
+use crate::control::Place;
 use crate::core::Settings;
 
 /// The gateway's options.
@@ -26,6 +27,8 @@ pub struct RunOptions {
     pub summary: Option<Duration>,
     /// Missing interfaces are waited for.
     pub wait: bool,
+    /// Where the control socket is.
+    pub control: Place,
     /// Where all this was read.
     pub source: Source,
 }

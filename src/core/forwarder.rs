@@ -12,9 +12,9 @@ use crate::core::counters::{Counters, Kind};
 use crate::core::departures::Departures;
 use crate::core::echoes::Echoes;
 use crate::core::estimate::Estimator;
-use crate::core::event::Event;
+use crate::core::event::{Event, Events};
 use crate::core::foreign::Foreign;
-use crate::core::in_flight::{Flight, InFlight, Owner};
+use crate::core::in_flight::{Drawn, Flight, InFlight, Owner};
 use crate::core::limits::{Bucket, Pace};
 use crate::core::management::OpenManagement;
 use crate::core::masters::Masters;
@@ -22,6 +22,7 @@ use crate::core::open::Progress;
 use crate::core::residence;
 use crate::core::second_path::SecondPath;
 use crate::core::settings::{Authenticated, Settings, stale_after};
+use crate::core::shown::departure;
 use crate::core::store::{FrameRef, FrameStore, HeldRequest, Purpose, Waiting};
 use crate::core::syncs::{SyncProgress, Syncs};
 use crate::core::syntonizer::Change;
@@ -29,6 +30,7 @@ use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Departure, Edit, Verdict};
 use crate::engine::Token;
 use crate::reason::Reason;
+use crate::telemetry::Measures;
 use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::{Address, Frame, Lane, Layout, MessageType, PortIdentity, edit};
 
@@ -43,8 +45,6 @@ const LONGEST_RESIDENCE_NS: i64 = 4_000_000_000;
 /// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
 /// by half the hold, and an edit would break its integrity check.
 pub(super) const UNHELD: Duration = Duration::from_millis(1);
-/// Events kept for the log until they are taken.
-const EVENTS: usize = 64;
 /// Peer delay clients that are remembered as told.
 const PEER_DELAY_TOLD: usize = 32;
 
@@ -72,7 +72,8 @@ pub struct Forwarder {
     /// Which allow-list of clients is in force; wraps.
     pub(super) lists: u16,
     pub(super) counters: Counters,
-    events: VecDeque<Event>,
+    pub(super) measures: Measures,
+    events: Events,
     told: [Option<Instant>; Reason::ALL.len()],
     pub(super) second_path: SecondPath,
     /// Clients to be let go when the listening ends.
@@ -116,7 +117,8 @@ impl Forwarder {
             pace: settings.max_rate.map(Pace::new),
             lists: 0,
             counters: Counters::default(),
-            events: VecDeque::with_capacity(EVENTS),
+            measures: Measures::default(),
+            events: Events::new(),
             told: [None; Reason::ALL.len()],
             second_path: SecondPath::new(),
             admit_later: None,
@@ -208,7 +210,7 @@ impl Forwarder {
 
     /// The next change of state to be logged.
     pub fn next_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.events.next()
     }
 
     /// Counts a frame that did not parse.
@@ -314,6 +316,7 @@ impl Forwarder {
         while let Some(frame) = self.syncs.pop_overdue(now) {
             self.discard(frame, Reason::NoSync);
         }
+        self.events.advance(now);
         self.sweep(now);
         if self.follow_second_path(now)
             && let Some(version) = self.admit_later.take()
@@ -514,6 +517,7 @@ impl Forwarder {
         egress: Side,
         waiter: Option<FrameRef>,
         now: Instant,
+        drawn: Option<Drawn>,
     ) -> Option<(Token, u32)> {
         let flight = Flight {
             rx,
@@ -521,6 +525,7 @@ impl Forwarder {
             egress,
             batch: self.estimators[egress as usize].batch(),
             waiter,
+            drawn,
             jumps: self.jumps,
             slot: 0,
         };
@@ -581,9 +586,7 @@ impl Forwarder {
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        if self.events.len() < EVENTS {
-            self.events.push_back(event);
-        }
+        self.events.tell(event, self.present);
     }
 
     /// Why a Signaling message goes no further: it is a copy of one heard a moment ago.
@@ -626,7 +629,11 @@ impl Forwarder {
         let Some(row) = self.masters.get_mut(master) else {
             return;
         };
-        match row.syntonizer.observe(master_ns, rx) {
+        let change = row.syntonizer.observe(master_ns, rx);
+        if let Some(ns) = row.syntonizer.deviation_ns() {
+            self.measures.sync_variation.add(ns);
+        }
+        match change {
             Change::None => {}
             Change::Known => {
                 let ppm = (row.syntonizer.ratio() - 1.0) * 1e6;
@@ -637,19 +644,7 @@ impl Forwarder {
     }
 
     fn tell_limit(&mut self, reason: Reason, now: Instant) {
-        let limit = matches!(
-            reason,
-            Reason::TableFull
-                | Reason::ClientRate
-                | Reason::MaxRate
-                | Reason::HoldFull
-                | Reason::InFlightFull
-                | Reason::TooManyMasters
-                | Reason::ManagementRate
-                | Reason::TxFull
-                | Reason::Stale
-        );
-        if !limit {
+        if !reason.is_limit() {
             return;
         }
         let told = &mut self.told[reason as usize];
@@ -747,7 +742,11 @@ impl Forwarder {
             generation: held.client_generation,
             open: held.open,
         };
-        let launched = self.launch(held.rx, owner, egress, None, now);
+        let drawn = Drawn {
+            due: held.due,
+            hold_ns: u32::try_from(held.due.since(held.at).as_nanos()).unwrap_or(u32::MAX),
+        };
+        let launched = self.launch(held.rx, owner, egress, None, now, Some(drawn));
         let Some(client) = self.clients.same_mut(held.client, held.client_generation) else {
             return Err(Reason::NotOurClient);
         };
@@ -767,7 +766,7 @@ impl Forwarder {
             open.set_held();
         }
         open.residence_or_flight = slot;
-        open.since = now;
+        open.departed_at(now);
         Ok(token)
     }
 
@@ -785,7 +784,7 @@ impl Forwarder {
                 client,
                 generation,
                 open,
-            } => self.settle_request(client, generation, open, flight.slot, outcome),
+            } => self.settle_request(flight, client, generation, open, outcome),
             Owner::Sync { entry, generation } => self.settle_sync(entry, generation, outcome),
         };
         let Some(frame) = flight.waiter else {
@@ -822,16 +821,16 @@ impl Forwarder {
     /// Returns why its answers are dropped all the same.
     fn settle_request(
         &mut self,
-        client: u32,
+        flight: &Flight,
+        row: u32,
         generation: u32,
         open: u8,
-        slot: u32,
         outcome: Result<i64, Reason>,
     ) -> Option<Reason> {
-        let client = self.clients.same_mut(client, generation)?;
+        let client = self.clients.same_mut(row, generation)?;
         let open = &mut client.open[usize::from(open)];
         match open.progress() {
-            Progress::InFlight if open.residence_or_flight == slot => {}
+            Progress::InFlight if open.residence_or_flight == flight.slot => {}
             Progress::SecondPath => return Some(Reason::SecondPath),
             // Another request has taken the place meanwhile.
             _ => return Some(Reason::Unsolicited),
@@ -841,8 +840,10 @@ impl Forwarder {
                 let ns = u32::try_from(ns).unwrap_or(u32::MAX);
                 open.set_progress(Progress::Departed);
                 open.residence_or_flight = ns;
-                self.counters.measured += 1;
-                self.counters.residence_ns += u64::from(ns);
+                if let Some(departure) = departure(flight.rx, ns) {
+                    open.departed_at(departure);
+                }
+                self.departed(flight, row, ns);
             }
             Err(Reason::ClockStep) => open.set_progress(Progress::ClockStep),
             Err(_) => open.set_progress(Progress::Lost),
@@ -900,18 +901,19 @@ impl Forwarder {
         if client.listed != self.lists && !self.still_allowed(row) {
             return;
         }
-        let Some(client) = self.clients.get_mut(row) else {
+        let Some((client, slot)) = self.clients.with_slot(row) else {
             return;
         };
         for open in &mut client.open {
             if open.progress() != Progress::Empty && !open.live(now) {
                 if !open.answered() && open.progress() != Progress::Lost {
                     self.counters.unanswered += 1;
+                    slot.unanswered();
                 }
                 open.set_progress(Progress::Empty);
             }
         }
-        if client.expired(now, timeout) {
+        if client.expired(now, timeout, slot) {
             self.forget(row, Reason::NotOurClient);
         }
     }

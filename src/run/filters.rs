@@ -6,8 +6,9 @@ use log::{debug, warn};
 
 use crate::Side;
 use crate::core::Forwarder;
-use crate::filter::{self, Instruction, MAX_INSTRUCTIONS, Spec};
+use crate::filter::{self, Fit, Instruction, MAX_INSTRUCTIONS, Spec};
 use crate::ring::RxRing;
+use crate::telemetry::{FilterKind, FilterState};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
 
@@ -32,6 +33,7 @@ pub(super) struct Filters {
     limit: usize,
     identities: Vec<PortIdentity>,
     plain: bool,
+    in_force: FilterState,
 }
 
 impl Filters {
@@ -44,7 +46,17 @@ impl Filters {
             limit: MAX_INSTRUCTIONS,
             identities: Vec::new(),
             plain: true,
+            in_force: FilterState {
+                kind: FilterKind::Plain,
+                clients: 0,
+                instructions: 0,
+            },
         }
+    }
+
+    /// The filter above that the kernel runs now.
+    pub(super) const fn in_force(&self) -> FilterState {
+        self.in_force
     }
 
     /// The filter to open a port with.
@@ -112,6 +124,15 @@ impl Filters {
                         program.len()
                     );
                     self.plain = known.is_none();
+                    self.in_force = FilterState {
+                        kind: match fit {
+                            Fit::Exact => FilterKind::Exact,
+                            Fit::Coarse { .. } => FilterKind::Coarse,
+                            Fit::Plain => FilterKind::Plain,
+                        },
+                        clients: count(if many { 0 } else { self.identities.len() }),
+                        instructions: count(program.len()),
+                    };
                     return Ok(());
                 }
                 // The kernel charges old and new together while one is replaced.
@@ -138,6 +159,10 @@ impl Filters {
             key: self.key,
         }
     }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 fn for_kernel(program: &[Instruction]) -> Vec<libc::sock_filter> {

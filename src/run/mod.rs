@@ -5,12 +5,14 @@ mod lap;
 mod log_events;
 mod pacer;
 mod ports;
+mod publisher;
 mod reload;
 mod signals;
 mod waiter;
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -21,6 +23,8 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::Side;
 use crate::cli::RunOptions;
+use crate::control::Readers;
+use crate::control::reply::Reloaded;
 use crate::core::Counters;
 
 use crate::engine::{Clock, Engine};
@@ -33,6 +37,7 @@ use lap::Lap;
 use log_events::{log_event, log_link};
 use pacer::{Pacer, Wait};
 use ports::{Keep, Opened};
+use publisher::Publisher;
 pub use reload::{Outcome, Reloader};
 use signals::Signals;
 use waiter::Waiter;
@@ -109,16 +114,31 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     waiter.watch_always(clock_set.as_raw_fd(), CLOCK_SET)?;
     waiter.watch_always(monitor.as_raw_fd(), LINKS)?;
     let Opened {
-        up, down, mut keep, ..
+        up,
+        down,
+        interfaces,
+        mut keep,
     } = opened;
     // A thread: it takes the capabilities over that there are by now.
-    let (_reloader, mut orders) =
+    let (reloader, mut orders) =
         reload::start(&options.source, hangups).context("the thread that reads again")?;
     waiter.watch_always(orders.as_raw_fd(), RELOAD)?;
     let mut engine = Engine::new(up, down, clock, settings);
     engine.core_mut().gate_new_clients();
     engine.core_mut().listen_first();
 
+    let mut publisher = Publisher::new(
+        &mut engine,
+        &interfaces,
+        keep.stamps().to_owned(),
+        filters.in_force(),
+    );
+    let readers = Readers::start(
+        Arc::clone(publisher.board()),
+        &options.control,
+        Arc::new(move || Reloaded::from(reloader.reload())),
+    )
+    .context("starting the control thread")?;
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     let mut stop = false;
@@ -134,10 +154,17 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             log_event(event);
         }
         lap.log_if_due(engine.core(), now);
-        let next_wake = [engine.next_wake(), filters.due(engine.core()), lap.due()]
-            .into_iter()
-            .flatten()
-            .min();
+        publisher.note(turn, pacer.mode());
+        publisher.publish_if_due(&mut engine, filters.in_force(), now);
+        let next_wake = [
+            engine.next_wake(),
+            filters.due(engine.core()),
+            lap.due(),
+            publisher.due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let mut happened = |token| match token {
             SIGNAL => stop = true,
             CLOCK_SET => was_set |= clock_set.was_set(),
@@ -162,7 +189,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             waiter.look(&mut happened)?;
         }
         if std::mem::take(&mut links) {
-            follow_links(&mut engine, &mut monitor, &mut keep);
+            follow_links(&mut engine, &mut monitor, &mut keep, &mut publisher);
         }
         if std::mem::take(&mut ordered) {
             while let Some(order) = orders.next() {
@@ -174,12 +201,14 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
                     &mut pacer,
                     &mut waiter,
                 );
+                publisher.settings_changed();
             }
         }
         if std::mem::take(&mut was_set) {
             engine.clock_mut().was_set = true;
         }
     }
+    drop(readers);
     finish(&mut engine)
 }
 
@@ -240,7 +269,12 @@ fn print_totals(counters: &Counters, more: &[(&str, u64, &str)]) -> anyhow::Resu
 }
 
 /// Logs what became of our interfaces, and binds the rings again to one that was made anew.
-fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Keep) {
+fn follow_links(
+    engine: &mut MachineEngine,
+    monitor: &mut Monitor,
+    keep: &mut Keep,
+    publisher: &mut Publisher,
+) {
     let result = monitor.changes(&mut |change| {
         let which = match &change {
             LinkChange::Changed { which, .. }
@@ -254,6 +288,7 @@ fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Ke
             (Side::Down, engine.down_mut())
         };
         log_link(side, &change);
+        publisher.link(side, &change);
         match change {
             LinkChange::Changed { now, .. } | LinkChange::Renamed { now, .. } => {
                 port.tx.set_mtu(now.mtu);

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::engine::Turn;
+use crate::telemetry::Mode;
 use crate::time::Instant;
 
 /// What to do until the next turn.
@@ -43,6 +44,15 @@ impl Pacer {
             sweeping: false,
             empty: 0,
             last_busy: None,
+        }
+    }
+
+    /// How the loop waits now.
+    pub(super) const fn mode(&self) -> Mode {
+        match (self.spin, self.sweeping) {
+            (true, _) => Mode::Spin,
+            (false, true) => Mode::Sweep,
+            (false, false) => Mode::Idle,
         }
     }
 

@@ -53,6 +53,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("qdisc-bypass", "true", "qdisc_bypass: true"),
     ("no-warm-up", "true", "warm_up: false"),
     ("summary", "\"off\"", "summary: None"),
+    ("control", "\"off\"", "control: Off"),
     ("log", "\"debug\"", "log: Debug"),
 ];
 
