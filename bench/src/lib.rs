@@ -1,6 +1,7 @@
 //! The lab of ptpproxy: networks made for it, load, peers and comparisons.
 
 pub mod accuracy;
+pub mod counting;
 pub mod forwarders;
 pub mod lab;
 pub mod net;
