@@ -16,7 +16,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
 
-pub use options::{ReplayOptions, RingOptions, RunOptions, Timestamping, banner};
+pub use options::{FilterChoice, ReplayOptions, RingOptions, RunOptions, Timestamping, banner};
 pub use policy::PolicyArgs;
 pub use usage::Stop;
 use values::{OrOff, Seconds, Span, interface};
@@ -151,6 +151,18 @@ struct RingArgs {
     #[arg(long, help_heading = "Rings")]
     spin: bool,
 
+    /// Send held requests at their very moment: real-time priority, and a short spin before it.
+    ///
+    /// They then no longer leave together, one wake-up each. Needs CAP_SYS_NICE, or a limit on real-time
+    /// priority (LimitRTPRIO=) of 40.
+    #[arg(long, help_heading = "Rings")]
+    precise: bool,
+
+    /// How the kernel's filter on the up side knows our clients.
+    #[arg(long, help_heading = "Rings", value_enum, value_name = "HOW",
+          default_value_t = FilterChoice::Auto)]
+    filter: FilterChoice,
+
     /// Send past the kernel's queueing discipline: no traffic shaping, and tcpdump on this machine
     /// does not see what is sent.
     #[arg(long, help_heading = "Rings")]
@@ -226,6 +238,8 @@ impl Cli {
                 qdisc_bypass: rings.qdisc_bypass,
                 promiscuous: !interfaces.no_promiscuous,
                 timestamping: rings.timestamping,
+                filter: rings.filter,
+                precise: rings.precise,
             },
             summary: rings.summary.0.map(|seconds| seconds.0),
             wait: interfaces.wait,

@@ -4,6 +4,7 @@ pub mod accuracy;
 pub mod counting;
 pub mod forwarders;
 pub mod lab;
+pub mod million;
 pub mod net;
 pub mod peers;
 pub mod ptp4l;

@@ -35,6 +35,8 @@ fn defaults_are_those_of_the_core() {
             qdisc_bypass: false,
             promiscuous: true,
             timestamping: Timestamping::Auto,
+            filter: FilterChoice::Auto,
+            precise: false,
         }
     );
     assert_eq!(options.summary, Some(Duration::from_secs(60)));
@@ -52,7 +54,7 @@ fn every_option_is_effective() {
         --grandmaster 001122.fffe.334455 --management all --authenticated drop --one-step rewrite \
         --estimate off --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
         --timestamping software --no-promiscuous --ring-frames 1024 --sweep 50us --spin \
-        --qdisc-bypass --hold-frames 99 --summary off --seed 5 --wait",
+        --qdisc-bypass --precise --filter tree --hold-frames 99 --summary off --seed 5 --wait",
     )
     .expect("good values");
     let settings = &options.settings;
@@ -83,6 +85,8 @@ fn every_option_is_effective() {
             qdisc_bypass: true,
             promiscuous: false,
             timestamping: Timestamping::Software,
+            filter: FilterChoice::Tree,
+            precise: true,
         }
     );
     assert_eq!(options.summary, None);
@@ -92,8 +96,8 @@ fn every_option_is_effective() {
         "forwarding: up eth0 <-> down eth1, jitter up to 7ms (share off), max hold 50ms, up to 10 \
          clients, software stamps, ring 1024 frames, spinning, domain 1,2,3, grandmaster \
          001122.fffe.334455, 3 allowed clients, max rate 2000/s, client rate 20/s, client timeout 120s, \
-         management all, authenticated drop, one-step rewrite, syntonize off, estimate off, not \
-         promiscuous, past the qdisc"
+         management all, authenticated drop, one-step rewrite, syntonize off, estimate off, \
+         precise, filter tree, not promiscuous, past the qdisc"
     );
 }
 

@@ -168,7 +168,21 @@ pub(crate) struct Clients {
     admitted: u64,
     /// Clients whose first request waits for that.
     pending: VecDeque<(u32, u32, FrameRef)>,
+    /// Who came and went, for who follows that one by one.
+    changes: Option<VecDeque<ClientChange>>,
 }
+
+/// A client came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientChange {
+    /// Who.
+    pub identity: PortIdentity,
+    /// It came; else it went. The same identity may come again on another lane.
+    pub came: bool,
+}
+
+/// Changes that wait to be followed. No client comes or goes while so many do.
+const CHANGES: usize = 4096;
 
 /// Clients that wait for the kernel filter at once.
 const PENDING: usize = 4096;
@@ -182,6 +196,36 @@ impl Clients {
             version: 0,
             admitted: u64::MAX,
             pending: VecDeque::with_capacity(PENDING),
+            changes: None,
+        }
+    }
+
+    /// From now on who comes and goes is kept until it is asked for; or no longer.
+    pub(crate) fn follow_changes(&mut self, follow: bool) {
+        self.changes = follow.then(|| VecDeque::with_capacity(CHANGES));
+    }
+
+    /// The next change to be followed, and the version of the table after it.
+    pub(crate) fn next_change(&mut self) -> Option<(ClientChange, u64)> {
+        let changes = self.changes.as_mut()?;
+        let change = changes.pop_front()?;
+        Some((change, self.version - changes.len() as u64))
+    }
+
+    /// Changes that wait.
+    pub(crate) fn changes(&self) -> usize {
+        self.changes.as_ref().map_or(0, VecDeque::len)
+    }
+
+    /// Whether one more change can be kept.
+    fn changes_have_room(&self) -> bool {
+        self.changes() < CHANGES
+    }
+
+    fn changed(&mut self, identity: PortIdentity, came: bool) {
+        self.version += 1;
+        if let Some(changes) = &mut self.changes {
+            changes.push_back(ClientChange { identity, came });
         }
     }
 
@@ -242,6 +286,9 @@ impl Clients {
     }
 
     pub(crate) fn insert(&mut self, key: ClientKey, client: Client) -> Result<u32, Full> {
+        if !self.changes_have_room() {
+            return Err(Full);
+        }
         let row = self.rows.insert(key, client)?;
         let clock = ClockKey {
             clock: key.identity.clock,
@@ -257,14 +304,18 @@ impl Clients {
             // There are never more clocks than clients.
             let _ = self.clocks.insert(clock, 1);
         }
-        self.version += 1;
+        self.changed(key.identity, true);
         if let Some(client) = self.rows.get_mut(row) {
             client.joined = u32::try_from(self.version).unwrap_or(u32::MAX);
         }
         Ok(row)
     }
 
+    /// Removes a client; `None`, and it stays, while no more changes can be kept.
     pub(crate) fn remove(&mut self, row: u32) -> Option<(ClientKey, Client)> {
+        if !self.changes_have_room() {
+            return None;
+        }
         let (key, client) = self.rows.remove(row)?;
         let clock = ClockKey {
             clock: key.identity.clock,
@@ -278,7 +329,7 @@ impl Clients {
                 self.clocks.remove(at);
             }
         }
-        self.version += 1;
+        self.changed(key.identity, false);
         Some((key, client))
     }
 

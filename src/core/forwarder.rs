@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::Side;
-use crate::core::clients::{ClientKey, Clients};
+use crate::core::clients::{ClientChange, ClientKey, Clients};
 use crate::core::counters::{Counters, Kind};
 use crate::core::departures::Departures;
 use crate::core::echoes::Echoes;
@@ -153,6 +153,24 @@ impl Forwarder {
     #[must_use]
     pub const fn clients_version(&self) -> u64 {
         self.clients.version()
+    }
+
+    /// From now on each client that comes or goes is told by [`Forwarder::next_change`]; or no longer. Nobody
+    /// comes or goes while too many changes wait to be taken.
+    pub fn follow_changes(&mut self, follow: bool) {
+        self.clients.follow_changes(follow);
+    }
+
+    /// The next client that came or went, and the version of the table ([`Forwarder::clients_version`]) with
+    /// that change.
+    pub fn next_change(&mut self) -> Option<(ClientChange, u64)> {
+        self.clients.next_change()
+    }
+
+    /// Changes that wait for [`Forwarder::next_change`].
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        self.clients.changes()
     }
 
     /// From now on a new client's first request waits until [`Forwarder::admit`]: for loops that have the
@@ -905,8 +923,9 @@ impl Forwarder {
         }
         if client.expired(now, timeout) {
             let held = client.held;
-            self.clients.remove(row);
-            if let Some(frame) = held {
+            if self.clients.remove(row).is_some()
+                && let Some(frame) = held
+            {
                 self.discard(frame, Reason::NotOurClient);
             }
         }

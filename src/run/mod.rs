@@ -1,5 +1,6 @@
 //! The forwarder on real interfaces: opens the ports, runs the engine, prints and logs.
 
+mod aim;
 mod filters;
 mod lap;
 mod log_events;
@@ -82,7 +83,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     };
     let settings = options.settings.clone();
     let key = keys(settings.seed);
-    let mut filters = Filters::new(settings.domains.clone(), key);
+    let mut filters = Filters::new(settings.domains.clone(), key, options.rings.filter);
     if options.wait && !ports::wait_for(options, &mut signals)? {
         return print_totals(&Counters::default(), &[]);
     }
@@ -92,6 +93,9 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     }
     let mut monitor = Monitor::open(&[&opened.interfaces[0], &opened.interfaces[1]])
         .context("watching the links")?;
+    if options.rings.precise {
+        aim::take_priority();
+    }
     let mut waiter = Waiter::new(options.rings.sweep)?;
     // The transmit sockets are in no set: waking a poller between a frame's transmit stamp and its
     // arrival would add to what every cable shows. Late stamps are found by sweeping.
@@ -108,11 +112,15 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         up, down, mut keep, ..
     } = opened;
     let mut engine = Engine::new(up, down, clock, settings);
-    engine.core_mut().gate_new_clients();
+    let (core, up) = engine.core_and_up();
+    filters.start(core, &mut up.rx)?;
+    core.gate_new_clients();
     engine.core_mut().listen_first();
 
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
+    pacer.aim(options.rings.precise);
+    engine.send_due_first(options.rings.precise);
     let mut stop = false;
     let mut was_set = false;
     let mut links = true;
@@ -120,7 +128,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     while !stop {
         let turn = engine.turn();
         let now = engine.clock_mut().now();
-        follow_clients(&mut engine, &mut filters, now);
+        follow_clients(&mut engine, &mut filters);
         while let Some(event) = engine.core_mut().next_event() {
             log_event(event);
         }
@@ -145,6 +153,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         match wait {
             Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,
             Wait::Sweep => waiter.sweep(),
+            Wait::Exactly(due, frames) => waiter.wait_exactly(due, frames, now, &mut happened)?,
             Wait::No => {}
         }
         if now.since(looked) >= LOOK_EVERY {
@@ -257,9 +266,9 @@ fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Ke
     }
 }
 
-fn follow_clients(engine: &mut MachineEngine, filters: &mut Filters, now: Instant) {
+fn follow_clients(engine: &mut MachineEngine, filters: &mut Filters) {
     let (core, up) = engine.core_and_up();
-    filters.follow(core, &mut up.rx, now);
+    filters.follow(core, &mut up.rx, || SystemClock.now());
 }
 
 /// The key of the kernel filter's fold.

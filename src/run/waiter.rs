@@ -9,7 +9,8 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::ring::Timer;
+use super::aim::Aim;
+use crate::ring::{SystemClock, Timer};
 use crate::time::Instant;
 
 const TIMER: Token = Token(0);
@@ -31,6 +32,7 @@ pub(super) struct Waiter {
     armed: Armed,
     sweep: Duration,
     events: Events,
+    aim: Aim,
 }
 
 impl Waiter {
@@ -42,6 +44,7 @@ impl Waiter {
             armed: Armed::Off,
             sweep,
             events: Events::with_capacity(16),
+            aim: Aim::default(),
         };
         waiter.watch_always(waiter.timer.as_raw_fd(), TIMER)?;
         Ok(waiter)
@@ -95,6 +98,31 @@ impl Waiter {
     /// once it was read).
     pub(super) fn sweep(&self) {
         std::thread::sleep(self.sweep);
+    }
+
+    /// Sleeps until `due`, to the microsecond; until a frame comes before, if `frames`.
+    pub(super) fn wait_exactly(
+        &mut self,
+        due: Instant,
+        frames: bool,
+        now: Instant,
+        happened: impl FnMut(Token),
+    ) -> io::Result<()> {
+        let wake = self.aim.wake(due);
+        if wake > now {
+            if frames {
+                self.wait_for_frame(Some(wake), now, happened)?;
+            } else {
+                std::thread::sleep(wake.since(now));
+            }
+            let woke = SystemClock.now();
+            if woke < wake {
+                return Ok(());
+            }
+            self.aim.learn(woke.since(wake));
+        }
+        self.aim.spin(due, || SystemClock.now());
+        Ok(())
     }
 
     /// Does not sleep; reports what happened beside frames.

@@ -105,7 +105,7 @@ fn decide(criterion: &mut Criterion, clients: u32) {
     });
     // The request, its stamp, its answer, and time for the core's own work in between.
     measure(criterion, "exchange", size, || network.exchange());
-    assert!(network.all_answered(), "every request found its answer");
+    network.assert_all_answered();
 }
 
 fn queue(criterion: &mut Criterion, clients: u32) {

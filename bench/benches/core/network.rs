@@ -5,6 +5,7 @@ use std::time::Duration;
 use ptpproxy::Side;
 use ptpproxy::core::{Arrival, Forwarder, Settings, Verdict};
 use ptpproxy::engine::Token;
+use ptpproxy::reason::Reason;
 use ptpproxy::time::{ClockId, Instant, Stamp};
 use ptpproxy::wire::{Frame, MessageType};
 use ptpproxy_lab::sim::{Station, Template, Way};
@@ -83,8 +84,14 @@ impl Network {
     }
 
     /// Each request that was sent by an exchange was answered.
-    pub(crate) const fn all_answered(&self) -> bool {
-        self.asked == self.answered
+    pub(crate) fn assert_all_answered(&self) {
+        let counters = self.core.counters();
+        let drops: Vec<_> = Reason::ALL
+            .iter()
+            .map(|&reason| (reason, counters.dropped_for(reason)))
+            .filter(|&(_, count)| count > 0)
+            .collect();
+        assert_eq!(self.asked, self.answered, "{drops:?}");
     }
 
     /// Frames that wait.
