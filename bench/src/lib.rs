@@ -8,4 +8,5 @@ pub mod million;
 pub mod net;
 pub mod peers;
 pub mod ptp4l;
+pub mod scale;
 pub mod sim;

@@ -26,8 +26,8 @@ Examples:
 pub struct Options {
     /// Simulated clients
     #[arg(long, value_name = "N", default_value_t = 1000,
-          value_parser = clap::value_parser!(u16).range(1..=60_000))]
-    pub clients: u16,
+          value_parser = clap::value_parser!(u32).range(1..=500_000))]
+    pub clients: u32,
 
     /// Delay_Req a second of each client
     #[arg(long, value_name = "HZ", default_value_t = 8.0)]
@@ -150,6 +150,8 @@ pub enum Gateway {
     Raw,
     /// A plain forwarder on TPACKET_V3 rings, no correction
     V3,
+    /// Nobody: rings are open on both sides, and their filters drop everything
+    Deaf,
     /// A plain forwarder on libpcap in immediate mode, no correction (Debian: libpcap0.8)
     Pcap,
 }
@@ -165,6 +167,7 @@ impl Gateway {
             Self::Ptp4lTc => "ptp4l-tc",
             Self::Raw => "raw",
             Self::V3 => "v3",
+            Self::Deaf => "deaf",
             Self::Pcap => "pcap",
         }
     }
@@ -211,7 +214,7 @@ impl Options {
             "--ppm: -10000 to 10000"
         );
         ensure!(
-            self.clients >= self.gateways,
+            self.clients >= u32::from(self.gateways),
             "--gateways: at most one for each client"
         );
         ensure!(
