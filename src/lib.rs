@@ -7,9 +7,12 @@
 //! * [`core`] decides what happens to a frame, when it departs and what residence time to take out;
 //! * [`filter`] writes the program by which the kernel drops what is not for us;
 //! * [`ring`] is the only room with `unsafe`: AF_PACKET rings, stamps, interfaces;
-//! * [`engine`] is the one loop that joins them, over real ports or simulated ones.
+//! * [`config`] reads the options from a file too;
+//! * [`engine`] is the one loop that joins them, over real ports or simulated ones;
+//! * [`telemetry`] is what the loop publishes and others read.
 
 pub mod cli;
+pub mod config;
 pub mod core;
 pub mod engine;
 pub mod filter;
@@ -18,6 +21,7 @@ pub mod replay;
 pub mod report;
 pub mod ring;
 pub mod run;
+pub mod telemetry;
 pub mod time;
 pub mod wire;
 

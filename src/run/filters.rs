@@ -16,9 +16,11 @@ use crate::cli::FilterChoice;
 use crate::core::Forwarder;
 use crate::filter::{self, Fit, MAX_INSTRUCTIONS, Spec};
 use crate::ring::RxRing;
+use crate::telemetry::{FilterKind, FilterState};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
 
+use super::MachineEngine;
 use map::Map;
 use tree::{FilterSocket, Tree, for_kernel};
 
@@ -91,10 +93,18 @@ impl Filters {
         }
     }
 
-    /// What the filter above knows, how many clients, and by how many instructions.
-    #[expect(dead_code, reason = "for the status")]
-    pub(super) const fn state(&self) -> (InForce, usize, usize) {
-        (self.in_force, self.clients, self.instructions)
+    /// The filter above that the kernel runs now.
+    pub(super) fn in_force(&self) -> FilterState {
+        FilterState {
+            kind: match self.in_force {
+                InForce::Map => FilterKind::Map,
+                InForce::Tree(Fit::Exact) => FilterKind::Exact,
+                InForce::Tree(Fit::Coarse { .. }) => FilterKind::Coarse,
+                InForce::Tree(Fit::Plain) => FilterKind::Plain,
+            },
+            clients: count(self.clients),
+            instructions: count(self.instructions),
+        }
     }
 
     /// The filter to open a port with.
@@ -167,16 +177,51 @@ impl Filters {
             return;
         }
         self.version = version;
-        let plain = self.choice == FilterChoice::Plain || core.clients() > MOST_CLIENTS;
-        if !(plain && self.in_force == InForce::Tree(Fit::Plain)) {
-            self.replace(core, up, plain);
+        let plain = self.plain_for(core);
+        if !(plain && self.in_force == InForce::Tree(Fit::Plain))
+            && let Err(error) = self.replace(core, up, plain)
+        {
+            warn!("kernel filter above not replaced: {error}");
         }
         self.last = clock();
         self.pause = PAUSE.max(self.last.since(now) * SHARE);
         core.admit(version);
     }
 
-    fn replace(&mut self, core: &Forwarder, up: &mut impl FilterSocket, plain: bool) {
+    /// Lets other domains in from now on, on both sides.
+    pub(super) fn set_domains(
+        &mut self,
+        domains: Vec<u8>,
+        engine: &mut MachineEngine,
+    ) -> anyhow::Result<()> {
+        if domains == self.domains {
+            return Ok(());
+        }
+        self.domains = domains;
+        let below = self.at_start(Side::Down)?;
+        let below = engine.down_mut().rx.set_filter(&below);
+        let (core, up) = engine.core_and_up();
+        if let Some(map) = &self.map {
+            map.attach(&self.spec(Side::Up, None), &mut up.rx)?;
+        } else {
+            let version = core.clients_version();
+            self.replace(core, &mut up.rx, self.plain_for(core))?;
+            self.version = version;
+            core.admit(version);
+        }
+        Ok(below?)
+    }
+
+    fn plain_for(&self, core: &Forwarder) -> bool {
+        self.choice == FilterChoice::Plain || core.clients() > MOST_CLIENTS
+    }
+
+    fn replace(
+        &mut self,
+        core: &Forwarder,
+        up: &mut impl FilterSocket,
+        plain: bool,
+    ) -> std::io::Result<()> {
         let mut identities = std::mem::take(&mut self.identities);
         identities.clear();
         if !plain {
@@ -189,16 +234,13 @@ impl Filters {
         self.tree = tree;
         let known = identities.len();
         self.identities = identities;
-        match outcome {
-            Ok(fit) => {
-                debug!(
-                    "kernel filter above: {fit:?} for {known} clients, {} instructions",
-                    self.instructions
-                );
-                self.now_in_force(InForce::Tree(fit), known);
-            }
-            Err(error) => warn!("kernel filter above not replaced: {error}"),
-        }
+        let fit = outcome?;
+        debug!(
+            "kernel filter above: {fit:?} for {known} clients, {} instructions",
+            self.instructions
+        );
+        self.now_in_force(InForce::Tree(fit), known);
+        Ok(())
     }
 
     fn now_in_force(&mut self, now: InForce, clients: usize) {
@@ -229,4 +271,8 @@ impl Filters {
             key: self.key,
         }
     }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }

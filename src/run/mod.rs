@@ -6,6 +6,8 @@ mod lap;
 mod log_events;
 mod pacer;
 mod ports;
+mod publisher;
+mod reload;
 mod signals;
 mod waiter;
 
@@ -33,6 +35,8 @@ use lap::Lap;
 use log_events::{log_event, log_link};
 use pacer::{Pacer, Wait};
 use ports::{Keep, Opened};
+use publisher::Publisher;
+pub use reload::{Outcome, Reloader};
 use signals::Signals;
 use waiter::Waiter;
 
@@ -41,6 +45,7 @@ const DOWN_RX: Token = Token(2);
 const SIGNAL: Token = Token(3);
 const CLOCK_SET: Token = Token(4);
 const LINKS: Token = Token(5);
+const RELOAD: Token = Token(6);
 
 /// Default slack of timers is 50 us, as long as a sweep may be.
 const TIMER_SLACK_NS: u64 = 1;
@@ -76,6 +81,7 @@ type MachineEngine = Engine<PacketPort, PacketPort, MachineClock>;
 /// One line on what could not be set up, with the remedy.
 pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("signal handlers")?;
+    let (_reloader, mut orders) = reload::start(&options.source).context("reading again")?;
     let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
     let clock = MachineClock {
         clock: SystemClock,
@@ -108,8 +114,12 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     waiter.watch_always(signals.as_raw_fd(), SIGNAL)?;
     waiter.watch_always(clock_set.as_raw_fd(), CLOCK_SET)?;
     waiter.watch_always(monitor.as_raw_fd(), LINKS)?;
+    waiter.watch_always(orders.as_raw_fd(), RELOAD)?;
     let Opened {
-        up, down, mut keep, ..
+        up,
+        down,
+        interfaces,
+        mut keep,
     } = opened;
     let mut engine = Engine::new(up, down, clock, settings);
     let (core, up) = engine.core_and_up();
@@ -117,6 +127,12 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     core.gate_new_clients();
     engine.core_mut().listen_first();
 
+    let mut publisher = Publisher::new(
+        &mut engine,
+        &interfaces,
+        keep.stamps().to_owned(),
+        filters.in_force(),
+    );
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     pacer.aim(options.rings.precise);
@@ -124,6 +140,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut stop = false;
     let mut was_set = false;
     let mut links = true;
+    let mut ordered = true;
     let mut looked = engine.clock_mut().now();
     while !stop {
         let turn = engine.turn();
@@ -133,14 +150,22 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             log_event(event);
         }
         lap.log_if_due(engine.core(), now);
-        let next_wake = [engine.next_wake(), filters.due(engine.core()), lap.due()]
-            .into_iter()
-            .flatten()
-            .min();
+        publisher.note(turn, pacer.mode());
+        publisher.publish_if_due(&mut engine, filters.in_force(), now);
+        let next_wake = [
+            engine.next_wake(),
+            filters.due(engine.core()),
+            lap.due(),
+            publisher.due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let mut happened = |token| match token {
             SIGNAL => stop = true,
             CLOCK_SET => was_set |= clock_set.was_set(),
             LINKS => links = true,
+            RELOAD => ordered = true,
             _ => {}
         };
         // What a new filter let go departs now.
@@ -161,7 +186,19 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             waiter.look(&mut happened)?;
         }
         if std::mem::take(&mut links) {
-            follow_links(&mut engine, &mut monitor, &mut keep);
+            follow_links(&mut engine, &mut monitor, &mut keep, &mut publisher);
+        }
+        if std::mem::take(&mut ordered) {
+            while let Some(order) = orders.next() {
+                reload::take_over(
+                    order,
+                    &mut engine,
+                    &mut filters,
+                    &mut lap,
+                    &mut pacer,
+                    &mut waiter,
+                );
+            }
         }
         if std::mem::take(&mut was_set) {
             engine.clock_mut().was_set = true;
@@ -178,6 +215,19 @@ fn finish(engine: &mut MachineEngine) -> anyhow::Result<()> {
         "of what the kernel drops for us above one in so many is counted: foreign, not-our-client, \
          peer-delay, gptp, domain, version, unknown-type",
     )];
+    let late = &engine.core().measures().hold_error;
+    more.extend([
+        (
+            "hold_error_p50_ns",
+            late.quantile_ns(0.5).unwrap_or(0),
+            "half of the held Delay_Req departed no later than this after their random moment",
+        ),
+        (
+            "hold_error_p99_ns",
+            late.quantile_ns(0.99).unwrap_or(0),
+            "99 of 100 did so",
+        ),
+    ]);
     for side in [Side::Up, Side::Down] {
         let unsent = engine.unsent(side);
         let port = match side {
@@ -227,7 +277,12 @@ fn print_totals(counters: &Counters, more: &[(&str, u64, &str)]) -> anyhow::Resu
 }
 
 /// Logs what became of our interfaces, and binds the rings again to one that was made anew.
-fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Keep) {
+fn follow_links(
+    engine: &mut MachineEngine,
+    monitor: &mut Monitor,
+    keep: &mut Keep,
+    publisher: &mut Publisher,
+) {
     let result = monitor.changes(&mut |change| {
         let which = match &change {
             LinkChange::Changed { which, .. }
@@ -241,6 +296,7 @@ fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Ke
             (Side::Down, engine.down_mut())
         };
         log_link(side, &change);
+        publisher.link(side, &change);
         match change {
             LinkChange::Changed { now, .. } | LinkChange::Renamed { now, .. } => {
                 port.tx.set_mtu(now.mtu);

@@ -28,17 +28,23 @@ impl Map {
         core: &mut Forwarder,
         up: &mut RxRing,
     ) -> io::Result<Self> {
-        let map = ClientMap::new(core.settings().max_clients.saturating_add(SLACK))?;
-        let program = filter::with_map(spec, map.as_raw_fd());
-        let filter = map.load(&program)?;
+        let mut map = Self {
+            map: ClientMap::new(core.settings().max_clients.saturating_add(SLACK))?,
+            clients: 0,
+            instructions: 0,
+        };
+        map.instructions = map.attach(spec, up)?;
+        core.follow_changes(true);
+        Ok(map)
+    }
+
+    /// Puts a program that asks the map in force; its length.
+    pub(super) fn attach(&self, spec: &Spec<'_>, up: &mut RxRing) -> io::Result<usize> {
+        let program = filter::with_map(spec, self.map.as_raw_fd());
+        let filter = self.map.load(&program)?;
         // The socket keeps the program.
         up.set_map_filter(&filter)?;
-        core.follow_changes(true);
-        Ok(Self {
-            map,
-            clients: 0,
-            instructions: program.len(),
-        })
+        Ok(program.len())
     }
 
     /// Follows who came and went; the version of the client table that the map has reached.
