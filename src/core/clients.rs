@@ -410,4 +410,57 @@ mod tests {
         let row = row.next_multiple_of(8) + ClientSlots::OCTETS;
         assert!(row <= 320, "{row}");
     }
+
+    fn key(number: u64) -> ClientKey {
+        let bytes = [
+            &[0x01, 0x1B, 0x19, 0, 0, 0, 2, 0, 0, 0, 0, 9, 0x88, 0xF7][..],
+            &[0x01, 0x02, 0, 44],
+            &[0; 40],
+        ]
+        .concat();
+        let lane = crate::wire::Frame::parse(&bytes)
+            .expect("a Delay_Req")
+            .lane();
+        ClientKey {
+            identity: PortIdentity {
+                clock: ClockIdentity(number.to_be_bytes()),
+                port: 1,
+            },
+            lane,
+        }
+    }
+
+    fn join(clients: &mut Clients, number: u64) -> Result<u32, Full> {
+        let at = (Mac([2; 6]), Address::Mac(Mac([2; 6])));
+        let now = Instant::default();
+        clients.insert(key(number), Client::new(now), at, now)
+    }
+
+    /// Who follows the table one by one is told of each change, in order; while too many wait nobody comes
+    /// or goes, so that none is lost.
+    #[test]
+    fn changes_are_told_and_never_lost() {
+        let mut clients = Clients::new(10_000, Secret(1, 2));
+        join(&mut clients, 0).expect("before anybody follows");
+        clients.follow_changes(true);
+        let joined = (1..10_000)
+            .take_while(|&number| join(&mut clients, number).is_ok())
+            .count();
+        assert_eq!((joined, clients.changes()), (CHANGES, CHANGES));
+        let row = clients.find(&key(1)).expect("joined");
+        assert!(clients.remove(row).is_none(), "no room to tell");
+        assert_eq!(clients.find(&key(1)), Some(row));
+        let (first, version) = clients.next_change().expect("told");
+        assert_eq!((first.identity, first.came), (key(1).identity, true));
+        assert_eq!(version, clients.version() - (CHANGES as u64 - 1));
+        assert!(clients.remove(row).is_some());
+        let mut told = Vec::new();
+        while let Some((change, version)) = clients.next_change() {
+            told.push((change, version));
+        }
+        let (last, version) = *told.last().expect("told");
+        assert_eq!((last.identity, last.came), (key(1).identity, false));
+        assert_eq!(version, clients.version());
+        assert!(told.windows(2).all(|pair| pair[0].1 + 1 == pair[1].1));
+    }
 }

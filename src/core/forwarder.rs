@@ -40,6 +40,8 @@ const IN_FLIGHT: u32 = 8192;
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// The whole client table is looked at for silent clients once in this time.
 const SWEEP_NS: u64 = 5_000_000_000;
+/// Rows of it that are looked at in one turn at most: each that has gone silent costs some look-ups.
+const SWEEP_STEPS: u64 = 256;
 /// Residences beyond this are not believed.
 const LONGEST_RESIDENCE_NS: i64 = 4_000_000_000;
 /// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
@@ -918,7 +920,7 @@ impl Forwarder {
             return;
         }
         self.last_sweep = Some(now);
-        for _ in 0..steps.min(1024) {
+        for _ in 0..steps.min(SWEEP_STEPS) {
             let Some(row) = self.clients.next_to_check() else {
                 return;
             };
