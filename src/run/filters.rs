@@ -31,8 +31,11 @@ pub(super) const SAMPLE_ONE_IN: u32 = 1024;
 const MOST_CLIENTS: usize = 60_000;
 /// A tree is replaced at most this often.
 const PAUSE: Duration = Duration::from_millis(20);
-/// And it takes at most this share of the time.
-const SHARE: u32 = 20;
+/// And its making takes at most this share of the time, as long as nobody has to wait longer than may be.
+const SHARE: u32 = 4;
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// While so many clients come or go between two trees, none is made: they need not wait for it then.
+const RUSH: u64 = 512;
 
 /// What the filter above knows of our clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,10 @@ pub(super) struct Filters {
     choice: FilterChoice,
     /// Version of the client table that the filter above follows.
     version: u64,
+    /// Version up to which clients are let in.
+    admitted: u64,
+    /// There was no time for a tree: one is to be made.
+    behind: bool,
     last: Instant,
     pause: Duration,
     identities: Vec<PortIdentity>,
@@ -82,6 +89,8 @@ impl Filters {
             key,
             choice,
             version: 0,
+            admitted: 0,
+            behind: false,
             last: Instant::from_nanos(0),
             pause: PAUSE,
             identities: Vec::new(),
@@ -142,7 +151,7 @@ impl Filters {
         } else {
             self.pause
         };
-        (core.clients_version() != self.version).then(|| self.last + pause)
+        (self.behind || core.clients_version() != self.version).then(|| self.last + pause)
     }
 
     /// Follows the client table; lets new clients' requests go once their answers can come in.
@@ -153,7 +162,12 @@ impl Filters {
         clock: impl Fn() -> Instant,
     ) {
         let version = core.clients_version();
-        if version == self.version {
+        if self.in_force == InForce::Tree(Fit::Plain) && version != self.admitted {
+            // It lets everybody's answers in.
+            self.admitted = version;
+            core.admit(version);
+        }
+        if version == self.version && !self.behind {
             return;
         }
         if let Some(map) = &mut self.map {
@@ -173,18 +187,22 @@ impl Filters {
             }
         }
         let now = clock();
-        if now < self.last + self.pause {
+        let rush = version - self.version > RUSH;
+        let plain_now = self.in_force == InForce::Tree(Fit::Plain);
+        if now < self.last + self.pause && (plain_now || !rush) {
             return;
         }
-        self.version = version;
         let plain = self.plain_for(core);
-        if !(plain && self.in_force == InForce::Tree(Fit::Plain))
-            && let Err(error) = self.replace(core, up, plain)
+        self.behind = rush && !plain;
+        self.version = version;
+        if !(plain_now && (plain || rush))
+            && let Err(error) = self.replace(core, up, plain || rush)
         {
             warn!("kernel filter above not replaced: {error}");
         }
         self.last = clock();
-        self.pause = PAUSE.max(self.last.since(now) * SHARE);
+        self.pause = (self.last.since(now) * SHARE).clamp(PAUSE, LONGEST_PAUSE);
+        self.admitted = version;
         core.admit(version);
     }
 
@@ -207,6 +225,7 @@ impl Filters {
             let version = core.clients_version();
             self.replace(core, &mut up.rx, self.plain_for(core))?;
             self.version = version;
+            self.admitted = version;
             core.admit(version);
         }
         Ok(below?)
@@ -276,3 +295,6 @@ impl Filters {
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,6 +129,11 @@ pub struct Options {
     #[arg(long)]
     pub busy_baseline: bool,
 
+    /// Run as the machine's root, if you are: for what a user namespace forbids (the filter's map of clients,
+    /// real-time priority)
+    #[arg(long)]
+    pub machine_root: bool,
+
     /// Show what the forwarder prints
     #[arg(long, short)]
     pub verbose: bool,

@@ -42,8 +42,8 @@ pub(super) fn foreign(lab: &Lab, rounds: u16, pps: f64) -> Result<bool> {
         ),
         (
             "map, 1000 clients",
-            "--clients 1000 --spread",
-            "--filter auto",
+            "--clients 1000 --spread --machine-root",
+            "--filter map",
         ),
         ("auto, 10 clients", "--clients 10 --spread", ""),
         (
@@ -157,7 +157,7 @@ pub(super) fn unheld(lab: &Lab, rounds: u16) -> Result<bool> {
 
 /// How far from its drawn moment a held request departs.
 pub(super) fn precise(lab: &Lab, rounds: u16) -> Result<bool> {
-    const LOAD: &str = "--clients 100 --rate 8 --spread";
+    const LOAD: &str = "--clients 100 --rate 8 --spread --machine-root";
     println!("## Departure error\n");
     println!("| case | p50 us | p99 us | process % |");
     println!("|---|---|---|---|");

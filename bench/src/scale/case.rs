@@ -45,6 +45,7 @@ impl Lab {
     /// Runs it once; `proxy_args` are further options for ptpproxy.
     pub(super) fn run(&self, arguments: &str, proxy_args: &str) -> Result<Seen> {
         let folder = TempDir::new()?;
+        let ours = !arguments.contains("--gateway");
         let json = folder.path().join("lab.json");
         let output = Command::new(&self.program)
             .args(arguments.split_whitespace())
@@ -53,8 +54,7 @@ impl Lab {
             .arg(&self.binary)
             .arg("--json")
             .arg(&json)
-            .arg("--proxy-args")
-            .arg(format!("{} {proxy_args}", self.proxy_args))
+            .args(ours.then(|| format!("--proxy-args={} {proxy_args}", self.proxy_args)))
             .stdin(Stdio::null())
             .output()?;
         let log = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -10,7 +10,7 @@ use crate::core::Forwarder;
 use super::*;
 
 /// What a key needs that is read at the start only. A new option must be here or in `LIVE`.
-const AT_START: [&str; 10] = [
+const AT_START: [&str; 12] = [
     "up",
     "down",
     "wait",
@@ -21,6 +21,8 @@ const AT_START: [&str; 10] = [
     "timestamping",
     "ring-frames",
     "qdisc-bypass",
+    "filter",
+    "precise",
 ];
 
 /// A file, the thread that reads it, and a core in place of the loop.
