@@ -33,6 +33,7 @@ fn defaults_are_those_of_the_core() {
             sweep: Duration::from_micros(200),
             spin: false,
             qdisc_bypass: false,
+            warm_up: true,
             promiscuous: true,
             timestamping: Timestamping::Auto,
             filter: FilterChoice::Auto,
@@ -54,7 +55,7 @@ fn every_option_is_effective() {
         --grandmaster 001122.fffe.334455 --management all --authenticated drop --one-step rewrite \
         --estimate off --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
         --timestamping software --no-promiscuous --ring-frames 1024 --sweep 50us --spin \
-        --qdisc-bypass --precise --filter tree --hold-frames 99 --summary off --seed 5 --wait",
+        --qdisc-bypass --no-warm-up --precise --filter tree --hold-frames 99 --summary off --seed 5 --wait",
     )
     .expect("good values");
     let settings = &options.settings;
@@ -83,6 +84,7 @@ fn every_option_is_effective() {
             sweep: Duration::from_micros(50),
             spin: true,
             qdisc_bypass: true,
+            warm_up: false,
             promiscuous: false,
             timestamping: Timestamping::Software,
             filter: FilterChoice::Tree,
@@ -98,7 +100,7 @@ fn every_option_is_effective() {
          001122.fffe.334455, 3 allowed clients, max rate 2000/s, client rate 20/s, client timeout 120s, \
          management all, authenticated drop, one-step rewrite, syntonize off, estimate off, max rate ppm \
          50.5, tx timestamp timeout 3ms, hold frames 99, precise, filter tree, not promiscuous, past the \
-         qdisc"
+         qdisc, no warm-up"
     );
 }
 

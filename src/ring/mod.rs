@@ -35,6 +35,7 @@ mod timer;
 mod tx;
 mod tx_report;
 mod tx_slots;
+mod warm;
 
 #[cfg(test)]
 mod test_net;

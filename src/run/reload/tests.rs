@@ -10,7 +10,7 @@ use crate::core::Forwarder;
 use super::*;
 
 /// What a key needs that is read at the start only. A new option must be here or in `LIVE`.
-const AT_START: [&str; 12] = [
+const AT_START: [&str; 13] = [
     "up",
     "down",
     "wait",
@@ -21,6 +21,7 @@ const AT_START: [&str; 12] = [
     "timestamping",
     "ring-frames",
     "qdisc-bypass",
+    "no-warm-up",
     "filter",
     "precise",
 ];
