@@ -99,9 +99,6 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     }
     let mut monitor = Monitor::open(&[&opened.interfaces[0], &opened.interfaces[1]])
         .context("watching the links")?;
-    if options.rings.precise {
-        aim::take_priority();
-    }
     let mut waiter = Waiter::new(options.rings.sweep)?;
     // The transmit sockets are in no set: waking a poller between a frame's transmit stamp and its
     // arrival would add to what every cable shows. Late stamps are found by sweeping.
@@ -135,6 +132,10 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     );
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
+    if options.rings.precise {
+        // All memory is there by now.
+        aim::take_priority();
+    }
     pacer.aim(options.rings.precise);
     engine.send_due_first(options.rings.precise);
     let mut stop = false;
