@@ -51,6 +51,9 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("sweep", "\"50us\"", "sweep: 50µs"),
     ("spin", "true", "spin: true"),
     ("qdisc-bypass", "true", "qdisc_bypass: true"),
+    ("no-warm-up", "true", "warm_up: false"),
+    ("filter", "\"tree\"", "filter: Tree"),
+    ("precise", "true", "precise: true"),
     ("summary", "\"off\"", "summary: None"),
     ("log", "\"debug\"", "log: Debug"),
 ];

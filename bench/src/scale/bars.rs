@@ -194,7 +194,7 @@ fn hold_error(log: &str) -> [f64; 2] {
                     .skip(1);
                 words.next()?.parse::<f64>().ok()
             })
-            .last()
+            .next_back()
             .map_or(f64::NAN, |ns| ns / 1e3)
     })
 }
