@@ -144,6 +144,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut ordered = true;
     let mut looked = engine.clock_mut().now();
     while !stop {
+        let started = engine.clock_mut().now();
         let turn = engine.turn();
         let now = engine.clock_mut().now();
         follow_clients(&mut engine, &mut filters);
@@ -178,7 +179,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         };
         match wait {
             Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,
-            Wait::Sweep => waiter.sweep(),
+            Wait::Sweep => waiter.sweep(now.since(started)),
             Wait::Exactly(due, frames) => waiter.wait_exactly(due, frames, now, &mut happened)?,
             Wait::No => {}
         }

@@ -97,12 +97,13 @@ impl Waiter {
         Ok(())
     }
 
-    /// Sleeps for a sweep interval, whatever happens.
+    /// Sleeps for what the turn left of a sweep interval, but no less than half of it, whatever happens: a
+    /// frame is seen within an interval of its coming also while turns are long.
     ///
     /// A plain sleep: one system call, where a timer in a poll set takes two (a timerfd fires again only
     /// once it was read).
-    pub(super) fn sweep(&self) {
-        std::thread::sleep(self.sweep);
+    pub(super) fn sweep(&self, turn: Duration) {
+        std::thread::sleep(self.sweep.saturating_sub(turn).max(self.sweep / 2));
     }
 
     /// Sleeps until `due`, to the microsecond; until a frame comes before, if `frames`.
