@@ -22,7 +22,9 @@ const ROUND_NS: u64 = 450_000_000;
 
 const SOURCE_CLOCK: usize = 14 + 20 + 4;
 const SEQUENCE: usize = 14 + 30;
-const REQUESTING_CLOCK: usize = 14 + 44 + 4;
+const REQUESTING: usize = 14 + 44;
+/// Its octets that count the stations.
+const REQUESTING_CLOCK: usize = REQUESTING + 4;
 
 /// The core, its clients, and time.
 pub(crate) struct Network {
@@ -57,11 +59,15 @@ impl Network {
         };
         let master = Station::master(0);
         let template = |message, from| Template::new(message, Way::ETHERNET, 0, from, None).bytes;
+        let mut answer = template(MessageType::DelayResp, master);
+        let requesting = Station::client(0).identity();
+        answer[REQUESTING..][..8].copy_from_slice(&requesting.clock.0);
+        answer[REQUESTING + 8..][..2].copy_from_slice(&requesting.port.to_be_bytes());
         let mut network = Self {
             core: Forwarder::new(settings),
             clients,
             request: template(MessageType::DelayReq, Station::client(0)),
-            answer: template(MessageType::DelayResp, master),
+            answer,
             slot: vec![0; 2048],
             now: START_NS,
             random: 0x9E37_79B9_7F4A_7C15,
