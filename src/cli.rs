@@ -20,7 +20,9 @@ use clap::{
 };
 use log::LevelFilter;
 
-pub use options::{ReplayOptions, RingOptions, RunOptions, Source, Timestamping, banner};
+pub use options::{
+    FilterChoice, ReplayOptions, RingOptions, RunOptions, Source, Timestamping, banner,
+};
 pub use policy::PolicyArgs;
 use show::{AskArgs, ClientsArgs, ControlArgs, TopArgs};
 pub use show::{Show, ShowOptions};
@@ -271,6 +273,18 @@ struct RingArgs {
     #[arg(long, help_heading = "Rings")]
     spin: bool,
 
+    /// Send held requests at their very moment: real-time priority, and a short spin before it.
+    ///
+    /// They then no longer leave together, one wake-up each. Needs CAP_SYS_NICE, or a limit on real-time
+    /// priority (LimitRTPRIO=) of 40.
+    #[arg(long, help_heading = "Rings")]
+    precise: bool,
+
+    /// How the kernel's filter on the up side knows our clients.
+    #[arg(long, help_heading = "Rings", value_enum, value_name = "HOW",
+          default_value_t = FilterChoice::Auto)]
+    filter: FilterChoice,
+
     /// Send past the kernel's queueing discipline: no traffic shaping, and tcpdump on this machine
     /// does not see what is sent.
     #[arg(long, help_heading = "Rings")]
@@ -369,6 +383,8 @@ impl Cli {
                 warm_up: !rings.no_warm_up,
                 promiscuous: !interfaces.no_promiscuous,
                 timestamping: rings.timestamping,
+                filter: rings.filter,
+                precise: rings.precise,
             },
             summary: rings.summary.0.map(|seconds| seconds.0),
             wait: interfaces.wait,

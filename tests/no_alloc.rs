@@ -6,8 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ptpproxy::core::Settings;
+use ptpproxy::Side;
+use ptpproxy::core::{Arrival, Forwarder, Settings, Verdict};
 use ptpproxy::engine::{Clock, Completion, Engine, KickReport, Port, Received, Token};
+use ptpproxy::reason::Reason;
 use ptpproxy::telemetry::{Board, Info, SHOWN_MASTERS, State};
 use ptpproxy::time::{ClockId, ClockSample, Instant, Stamp};
 use ptpproxy::wire::{Frame, MessageType};
@@ -388,4 +390,68 @@ fn ten_thousand_exchanges_allocate_nothing() {
     );
     assert!(network.engine.counters().held > held + 9_000);
     assert!(before > 100, "the counter counts");
+}
+
+/// Tables are as large at the start as they ever get: no client's coming stalls the loop.
+#[test]
+fn clients_that_come_and_go_allocate_nothing() {
+    const MANY: u32 = 50_000;
+    let settings = Settings {
+        max_clients: MANY,
+        ..Settings::default()
+    };
+    let mut core = Forwarder::new(settings);
+    core.follow_changes(true);
+    let mut template = Template::new(
+        MessageType::DelayReq,
+        Way::ETHERNET,
+        0,
+        Station::client(0),
+        None,
+    );
+    let mut now = 1_000_000 * MS;
+    let before = ALLOCATIONS.with(Cell::get);
+    let mut refused = 0;
+    for client in 0..MANY + 10 {
+        now += 10_000;
+        template.bytes[38..42].copy_from_slice(&client.to_be_bytes());
+        let Ok(frame) = Frame::parse(&template.bytes) else {
+            panic!("a whole frame");
+        };
+        let at = Instant::from_nanos(now);
+        let stamp = Stamp::new(ClockId::Steady, now.cast_signed());
+        let arrival = Arrival {
+            side: Side::Down,
+            stamp: Ok(stamp),
+            at,
+            now: at,
+            to_host: false,
+            checksum_unfinished: false,
+        };
+        match core.frame(&frame, &arrival) {
+            Verdict::Forward(_, Some(token)) => core.stamped(token, Ok(stamp)),
+            Verdict::Drop(reason) => {
+                assert_eq!(reason, Reason::TableFull);
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+        while core.next_change().is_some() {}
+    }
+    assert_eq!((core.clients(), refused), (MANY as usize, 10));
+    // All fall silent at once: they are forgotten a few at a time.
+    let mut turns = 0;
+    let mut most = 0;
+    now += 61_000 * MS;
+    while core.clients() > 0 {
+        now += MS;
+        let clients = core.clients();
+        core.advance(Instant::from_nanos(now));
+        most = most.max(clients - core.clients());
+        while core.next_change().is_some() {}
+        turns += 1;
+        assert!(turns < 10_000, "{} left", core.clients());
+    }
+    assert!(most <= 256, "{most} in one turn");
+    assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0, "allocations");
 }

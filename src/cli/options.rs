@@ -61,6 +61,10 @@ pub struct RingOptions {
     pub promiscuous: bool,
     /// Which stamps to take.
     pub timestamping: Timestamping,
+    /// Which kernel filter may be used above.
+    pub filter: FilterChoice,
+    /// Departures at their very moment: real-time priority and a short spin.
+    pub precise: bool,
 }
 
 /// Which clock stamps.
@@ -72,6 +76,20 @@ pub enum Timestamping {
     Hardware,
     /// the kernel's own stamps
     Software,
+}
+
+/// Which kernel filter may be used on the up side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FilterChoice {
+    /// a map in the kernel where it may be had (CAP_BPF), else a search tree
+    #[default]
+    Auto,
+    /// the map, or fail
+    Map,
+    /// the search tree, as many clients as net.core.optmem_max allows
+    Tree,
+    /// none that knows clients: every Delay_Resp comes in
+    Plain,
 }
 
 /// Options of a replay.
@@ -200,6 +218,12 @@ pub fn banner(options: &RunOptions) -> String {
             &mut line,
             format_args!(", hold frames {}", settings.hold_frames),
         );
+    }
+    if rings.precise {
+        line += ", precise";
+    }
+    if rings.filter != FilterChoice::default() {
+        add(&mut line, format_args!(", filter {}", word(&rings.filter)));
     }
     if !rings.promiscuous {
         line += ", not promiscuous";

@@ -36,6 +36,8 @@ fn defaults_are_those_of_the_core() {
             warm_up: true,
             promiscuous: true,
             timestamping: Timestamping::Auto,
+            filter: FilterChoice::Auto,
+            precise: false,
         }
     );
     assert_eq!(options.summary, Some(Duration::from_secs(60)));
@@ -53,7 +55,7 @@ fn every_option_is_effective() {
         --grandmaster 001122.fffe.334455 --management all --authenticated drop --one-step rewrite \
         --estimate off --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
         --timestamping software --no-promiscuous --ring-frames 1024 --sweep 50us --spin \
-        --qdisc-bypass --no-warm-up --hold-frames 99 --summary off --seed 5 --wait",
+        --qdisc-bypass --no-warm-up --precise --filter tree --hold-frames 99 --summary off --seed 5 --wait",
     )
     .expect("good values");
     let settings = &options.settings;
@@ -85,6 +87,8 @@ fn every_option_is_effective() {
             warm_up: false,
             promiscuous: false,
             timestamping: Timestamping::Software,
+            filter: FilterChoice::Tree,
+            precise: true,
         }
     );
     assert_eq!(options.summary, None);
@@ -95,7 +99,8 @@ fn every_option_is_effective() {
          clients, software stamps, ring 1024 frames, spinning, domain 1,2,3, grandmaster \
          001122.fffe.334455, 3 allowed clients, max rate 2000/s, client rate 20/s, client timeout 120s, \
          management all, authenticated drop, one-step rewrite, syntonize off, estimate off, max rate ppm \
-         50.5, tx timestamp timeout 3ms, hold frames 99, not promiscuous, past the qdisc, no warm-up"
+         50.5, tx timestamp timeout 3ms, hold frames 99, precise, filter tree, not promiscuous, past the \
+         qdisc, no warm-up"
     );
 }
 

@@ -167,7 +167,21 @@ pub(crate) struct Clients {
     admitted: u64,
     /// Clients whose first request waits for that.
     pending: VecDeque<(u32, u32, FrameRef)>,
+    /// Who came and went, for who follows that one by one.
+    changes: Option<VecDeque<ClientChange>>,
 }
+
+/// A client came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientChange {
+    /// Who.
+    pub identity: PortIdentity,
+    /// It came; else it went. The same identity may come again on another lane.
+    pub came: bool,
+}
+
+/// Changes that wait to be followed. No client comes or goes while so many do.
+const CHANGES: usize = 4096;
 
 /// Clients that wait for the kernel filter at once.
 const PENDING: usize = 4096;
@@ -182,6 +196,36 @@ impl Clients {
             version: 0,
             admitted: u64::MAX,
             pending: VecDeque::with_capacity(PENDING),
+            changes: None,
+        }
+    }
+
+    /// From now on who comes and goes is kept until it is asked for; or no longer.
+    pub(crate) fn follow_changes(&mut self, follow: bool) {
+        self.changes = follow.then(|| VecDeque::with_capacity(CHANGES));
+    }
+
+    /// The next change to be followed, and the version of the table after it.
+    pub(crate) fn next_change(&mut self) -> Option<(ClientChange, u64)> {
+        let changes = self.changes.as_mut()?;
+        let change = changes.pop_front()?;
+        Some((change, self.version - changes.len() as u64))
+    }
+
+    /// Changes that wait.
+    pub(crate) fn changes(&self) -> usize {
+        self.changes.as_ref().map_or(0, VecDeque::len)
+    }
+
+    /// Whether one more change can be kept.
+    fn changes_have_room(&self) -> bool {
+        self.changes() < CHANGES
+    }
+
+    fn changed(&mut self, identity: PortIdentity, came: bool) {
+        self.version += 1;
+        if let Some(changes) = &mut self.changes {
+            changes.push_back(ClientChange { identity, came });
         }
     }
 
@@ -249,6 +293,9 @@ impl Clients {
         (mac, address): (Mac, Address),
         now: Instant,
     ) -> Result<u32, Full> {
+        if !self.changes_have_room() {
+            return Err(Full);
+        }
         let row = self.rows.insert(key, client)?;
         let tenant = Tenant {
             identity: key.identity,
@@ -271,14 +318,18 @@ impl Clients {
             // There are never more clocks than clients.
             let _ = self.clocks.insert(clock, 1);
         }
-        self.version += 1;
+        self.changed(key.identity, true);
         if let Some(client) = self.rows.get_mut(row) {
             client.joined = u32::try_from(self.version).unwrap_or(u32::MAX);
         }
         Ok(row)
     }
 
+    /// Removes a client; `None`, and it stays, while no more changes can be kept.
     pub(crate) fn remove(&mut self, row: u32) -> Option<(ClientKey, Client)> {
+        if !self.changes_have_room() {
+            return None;
+        }
         let (key, client) = self.rows.remove(row)?;
         self.slots.close(row);
         let clock = ClockKey {
@@ -293,7 +344,7 @@ impl Clients {
                 self.clocks.remove(at);
             }
         }
-        self.version += 1;
+        self.changed(key.identity, false);
         Some((key, client))
     }
 
@@ -358,5 +409,58 @@ mod tests {
         let row = size_of::<ClientKey>() + size_of::<Option<Client>>() + size_of::<u32>();
         let row = row.next_multiple_of(8) + ClientSlots::OCTETS;
         assert!(row <= 320, "{row}");
+    }
+
+    fn key(number: u64) -> ClientKey {
+        let bytes = [
+            &[0x01, 0x1B, 0x19, 0, 0, 0, 2, 0, 0, 0, 0, 9, 0x88, 0xF7][..],
+            &[0x01, 0x02, 0, 44],
+            &[0; 40],
+        ]
+        .concat();
+        let lane = crate::wire::Frame::parse(&bytes)
+            .expect("a Delay_Req")
+            .lane();
+        ClientKey {
+            identity: PortIdentity {
+                clock: ClockIdentity(number.to_be_bytes()),
+                port: 1,
+            },
+            lane,
+        }
+    }
+
+    fn join(clients: &mut Clients, number: u64) -> Result<u32, Full> {
+        let at = (Mac([2; 6]), Address::Mac(Mac([2; 6])));
+        let now = Instant::default();
+        clients.insert(key(number), Client::new(now), at, now)
+    }
+
+    /// Who follows the table one by one is told of each change, in order; while too many wait nobody comes
+    /// or goes, so that none is lost.
+    #[test]
+    fn changes_are_told_and_never_lost() {
+        let mut clients = Clients::new(10_000, Secret(1, 2));
+        join(&mut clients, 0).expect("before anybody follows");
+        clients.follow_changes(true);
+        let joined = (1..10_000)
+            .take_while(|&number| join(&mut clients, number).is_ok())
+            .count();
+        assert_eq!((joined, clients.changes()), (CHANGES, CHANGES));
+        let row = clients.find(&key(1)).expect("joined");
+        assert!(clients.remove(row).is_none(), "no room to tell");
+        assert_eq!(clients.find(&key(1)), Some(row));
+        let (first, version) = clients.next_change().expect("told");
+        assert_eq!((first.identity, first.came), (key(1).identity, true));
+        assert_eq!(version, clients.version() - (CHANGES as u64 - 1));
+        assert!(clients.remove(row).is_some());
+        let mut told = Vec::new();
+        while let Some((change, version)) = clients.next_change() {
+            told.push((change, version));
+        }
+        let (last, version) = *told.last().expect("told");
+        assert_eq!((last.identity, last.came), (key(1).identity, false));
+        assert_eq!(version, clients.version());
+        assert!(told.windows(2).all(|pair| pair[0].1 + 1 == pair[1].1));
     }
 }

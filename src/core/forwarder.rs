@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::Side;
-use crate::core::clients::{ClientKey, Clients};
+use crate::core::clients::{ClientChange, ClientKey, Clients};
 use crate::core::counters::{Counters, Kind};
 use crate::core::departures::Departures;
 use crate::core::echoes::Echoes;
@@ -40,6 +40,8 @@ const IN_FLIGHT: u32 = 8192;
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// The whole client table is looked at for silent clients once in this time.
 const SWEEP_NS: u64 = 5_000_000_000;
+/// Rows of it that are looked at in one turn at most: each that has gone silent costs some look-ups.
+const SWEEP_STEPS: u64 = 256;
 /// Residences beyond this are not believed.
 const LONGEST_RESIDENCE_NS: i64 = 4_000_000_000;
 /// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
@@ -158,6 +160,24 @@ impl Forwarder {
     #[must_use]
     pub const fn clients_version(&self) -> u64 {
         self.clients.version()
+    }
+
+    /// From now on each client that comes or goes is told by [`Forwarder::next_change`]; or no longer. Nobody
+    /// comes or goes while too many changes wait to be taken.
+    pub fn follow_changes(&mut self, follow: bool) {
+        self.clients.follow_changes(follow);
+    }
+
+    /// The next client that came or went, and the version of the table ([`Forwarder::clients_version`]) with
+    /// that change.
+    pub fn next_change(&mut self) -> Option<(ClientChange, u64)> {
+        self.clients.next_change()
+    }
+
+    /// Changes that wait for [`Forwarder::next_change`].
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        self.clients.changes()
     }
 
     /// From now on a new client's first request waits until [`Forwarder::admit`]: for loops that have the
@@ -885,7 +905,7 @@ impl Forwarder {
             return;
         }
         self.last_sweep = Some(now);
-        for _ in 0..steps.min(1024) {
+        for _ in 0..steps.min(SWEEP_STEPS) {
             let Some(row) = self.clients.next_to_check() else {
                 return;
             };

@@ -45,6 +45,7 @@ mod syntonizer;
 mod table;
 mod verdict;
 
+pub use clients::ClientChange;
 pub use clock_watch::ClockWatch;
 pub use counters::{Counters, Kind};
 pub use event::Event;

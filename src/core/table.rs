@@ -250,4 +250,44 @@ mod tests {
         assert_eq!(row, again);
         assert_ne!(before, table.generation(again));
     }
+
+    impl<K: Key, V> Table<K, V> {
+        /// The farthest that a row is from its home: what a look-up costs at worst.
+        fn farthest(&self) -> usize {
+            let mask = self.buckets.len() - 1;
+            (self.buckets.iter().enumerate())
+                .filter(|(_, bucket)| bucket.row != 0)
+                .map(|(at, bucket)| at.wrapping_sub(bucket.tag as usize) & mask)
+                .max()
+                .unwrap_or(0)
+        }
+    }
+
+    /// Keys that all fall into one place under a secret that is known, and keys that differ in few bits:
+    /// under another secret both are spread as well as any, with the table full.
+    #[test]
+    fn chosen_keys_do_not_cluster() {
+        const COUNT: usize = 4096;
+        let known = Secret(1, 2);
+        let home = |secret: Secret, key: u64| secret.hash([key, 0, 0]) >> 32 & 0x1F;
+        let chosen: Vec<u64> = (0..)
+            .filter(|&key| home(known, key) == 7)
+            .take(COUNT)
+            .collect();
+        let patterns: [Vec<u64>; 3] = [
+            chosen,
+            (0..COUNT as u64).map(|n| n << 48).collect(),
+            (0..COUNT as u64).map(|n| n << 13).collect(),
+        ];
+        for keys in patterns {
+            let mut table = Table::new(COUNT, Secret(0x5EED, 0xF00D));
+            for &key in &keys {
+                table.insert(Word(key), ()).expect("room");
+            }
+            assert_eq!(table.insert(Word(u64::MAX), ()), Err(Full));
+            // Half full of random places: the worst of 4096 is about 20.
+            assert!(table.farthest() < 64, "{}", table.farthest());
+            assert!(keys.iter().all(|&key| table.find(&Word(key)).is_some()));
+        }
+    }
 }

@@ -51,6 +51,7 @@ pub struct Engine<U, D, C> {
     up: U,
     down: D,
     brain: Brain<C>,
+    due_first: bool,
 }
 
 impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
@@ -60,7 +61,14 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             up,
             down,
             brain: Brain::new(clock, settings),
+            due_first: false,
         }
+    }
+
+    /// From now on what is due is sent before a turn reads what has arrived: a kick more, for departures at
+    /// their very moment.
+    pub const fn send_due_first(&mut self, due_first: bool) {
+        self.due_first = due_first;
     }
 
     /// The core.
@@ -110,13 +118,22 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
 
     /// One turn.
     pub fn turn(&mut self) -> Turn {
-        let Self { up, down, brain } = self;
+        let Self {
+            up,
+            down,
+            brain,
+            due_first,
+        } = self;
         let now = brain.look_at_clocks();
         brain.take_stamps(up);
         brain.take_stamps(down);
         // What is due leaves before what has just come, or one client's requests change places.
         brain.advance(up, down, now);
         brain.fill(up, down, now);
+        let mut sent = 0;
+        if *due_first {
+            sent += brain.kick(Side::Up, up);
+        }
         // Below before above: a copy of our own request is not to be seen before the request.
         let below = brain.receive(Side::Down, down, up, now);
         let above = brain.receive(Side::Up, up, down, now);
@@ -126,7 +143,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         }
         let mut turn = Turn {
             received: below.frames + above.frames,
-            sent: 0,
+            sent,
             more: below.more || above.more,
             stamps_due: false,
         };

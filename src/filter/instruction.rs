@@ -74,3 +74,7 @@ pub(super) const TAX: u16 = 0x07;
 pub(super) const TXA: u16 = 0x87;
 /// Added to an ALU or jump opcode: the operand is X instead of the constant.
 pub(super) const WITH_X: u16 = 0x08;
+
+/// No instruction of the kernel's: a jump by whether the identity at X + k is one of our clients', which
+/// only [`super::with_map`] can translate.
+pub(super) const LOOKUP: u16 = 0xFFF5;

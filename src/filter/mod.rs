@@ -24,10 +24,11 @@
 //! authentication).
 //!
 //! A client is known by a 31-bit [`fold()`] of its portIdentity: a false pass is harmless, since the core matches
-//! exactly, and a false drop does not occur. Tags and transport are not looked at here either.
+//! exactly, and a false drop does not occur. [`with_map`] knows clients by their whole identity. Tags and transport are not looked at here either.
 #![forbid(unsafe_code)]
 
 mod assembler;
+mod extended;
 mod fold;
 mod headers;
 mod instruction;
@@ -38,6 +39,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+pub use extended::{Extended, MAP_KEY, map_key, with_map};
 pub use fold::fold;
 pub use instruction::{Instruction, MAX_INSTRUCTIONS, WHOLE_FRAME};
 
@@ -143,6 +145,13 @@ pub fn fit(spec: &Spec<'_>, max_instructions: usize) -> Result<(Vec<Instruction>
     }
     let plain = assemble(spec, &Known::Everyone, limit)?;
     Ok((plain, Fit::Plain))
+}
+
+/// A small filter for the time in which another takes the place of a third: it takes everybody for our
+/// client.
+#[must_use]
+pub fn in_between(spec: &Spec<'_>) -> Vec<Instruction> {
+    assemble(spec, &Known::All, MAX_INSTRUCTIONS).unwrap_or_default()
 }
 
 /// The coarse filter with as many bitmaps as fit, if that is worth having.

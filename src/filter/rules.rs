@@ -5,7 +5,7 @@ use super::assembler::{Assembler, Label};
 use super::fold::fold_at;
 use super::headers::MAC;
 use super::instruction::{
-    AD_RANDOM, ADD, AND, JEQ, JGE, JGT, JSET, LD_B_IND, LD_H_IND, LD_W_ABS, TAX, TXA,
+    AD_RANDOM, ADD, AND, JEQ, JGE, JGT, JSET, LD_B_IND, LD_H_IND, LD_W_ABS, LOOKUP, TAX, TXA,
 };
 use super::search;
 use crate::Side;
@@ -15,6 +15,10 @@ use crate::Side;
 pub(super) enum Known {
     /// It does not: all Delay_Resp pass.
     Everyone,
+    /// All are taken for ours: the Delay_Resp and the Delay_Req of everybody pass.
+    All,
+    /// By a map of the kernel's, which classic programs cannot ask.
+    Map,
     /// By their folds, sorted and unique.
     Exact(Vec<u32>),
     /// By bitmaps of their folds.
@@ -123,12 +127,18 @@ fn message_type(
 ) -> Label {
     let search = match known {
         Known::Everyone => None,
+        Known::All => Some(pass),
+        Known::Map => {
+            let searches = by_map(asm, spec, pass, sample);
+            return message_kind(asm, searches, pass, sample);
+        }
         Known::Exact(folds) => Some(search::exact(asm, folds, pass, sample)),
         Known::Coarse(bitmaps) => Some(search::coarse(asm, bitmaps, pass, sample)),
     };
     let (response, request) = match search {
         None => (pass, sample),
         Some(search) if search == sample => (sample, sample),
+        Some(search) if search == pass => (pass, pass),
         Some(search) if spec.watch_second_path => {
             let request = fold_at(asm, SOURCE_PORT_IDENTITY, &spec.key, search);
             // One search for both: X moves on by what lies between the two fields.
@@ -141,6 +151,27 @@ fn message_type(
             (response, sample)
         }
     };
+    message_kind(asm, (response, request), pass, sample)
+}
+
+/// The look-ups of a Delay_Resp and of a Delay_Req.
+fn by_map(asm: &mut Assembler, spec: &Spec<'_>, pass: Label, sample: Label) -> (Label, Label) {
+    let response = asm.jump(LOOKUP, REQUESTING_PORT_IDENTITY, pass, sample);
+    let request = if spec.watch_second_path {
+        asm.jump(LOOKUP, SOURCE_PORT_IDENTITY, pass, sample)
+    } else {
+        sample
+    };
+    (response, request)
+}
+
+/// A = the PTP header's first halfword.
+fn message_kind(
+    asm: &mut Assembler,
+    (response, request): (Label, Label),
+    pass: Label,
+    sample: Label,
+) -> Label {
     // Sync; Follow_Up to Management, but for Pdelay_Resp_Follow_Up. The rest is peer delay or reserved.
     let next = asm.jump(JGE, 0x800, pass, sample);
     let next = asm.jump(JEQ, 0xA00, sample, next);

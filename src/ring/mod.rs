@@ -3,6 +3,7 @@
 //! * [`RxRing`] and [`TxRing`] are the rings, [`PacketPort`] both of one interface;
 //! * [`Interface`] tells what an interface is, [`check_pair`] whether two may be joined, [`Monitor`] when
 //!   they change, [`GroupMembership`] makes the network send PTP their way;
+//! * [`ClientMap`] is the kernel's own table of our clients, [`MapFilter`] the filter that asks it;
 //! * [`Stamping`] chooses who stamps;
 //! * [`SystemClock`], [`Timer`] and [`ClockSetWatch`] are time, [`process`] the process itself.
 //!
@@ -11,6 +12,7 @@
 //! `sys` wraps system calls.
 
 mod bindings;
+mod client_map;
 mod clock;
 mod error_queue;
 mod groups;
@@ -46,6 +48,7 @@ mod tests_rx;
 #[cfg(test)]
 mod tests_tx;
 
+pub use client_map::{ClientMap, MapFilter};
 pub use clock::SystemClock;
 pub use groups::GroupMembership;
 pub use hardware::{HardwareInfo, Stamping, Timestamping, choose};
@@ -56,6 +59,8 @@ pub use port::PacketPort;
 pub use rx::{RxOptions, RxRing};
 pub use setup::require_kernel;
 pub use stamps::StampSource;
+#[cfg(test)]
+pub(crate) use sys::{attach_filter, detach_filter};
 pub use timer::{ClockSetWatch, Timer};
 pub use tx::{TxOptions, TxRing};
 pub use tx_report::{Done, TxStats};

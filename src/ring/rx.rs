@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use anyhow::Result;
 
+use super::client_map::MapFilter;
 use super::groups;
 use super::interface::Interface;
 use super::map::{FrameMap, Geometry};
@@ -134,6 +135,22 @@ impl RxRing {
     /// stays.
     pub fn set_filter(&mut self, filter: &[libc::sock_filter]) -> io::Result<()> {
         sys::attach_filter(self.socket.as_fd(), filter)
+    }
+
+    /// Replaces the filter by one that asks a map of clients: one step.
+    ///
+    /// # Errors
+    /// The kernel's. The old filter then stays.
+    pub fn set_map_filter(&mut self, filter: &MapFilter) -> io::Result<()> {
+        filter.attach(self.socket.as_fd())
+    }
+
+    /// Takes the filter away: every frame comes in.
+    ///
+    /// # Errors
+    /// The kernel's; ENOENT if there was none.
+    pub fn remove_filter(&mut self) -> io::Result<()> {
+        sys::detach_filter(self.socket.as_fd())
     }
 
     /// Frames that passed the filter, and those of them that found the ring full, since it was opened.

@@ -92,7 +92,7 @@ pub(super) fn get_option<T: Plain>(fd: BorrowedFd<'_>, level: c_int, name: c_int
 }
 
 /// Attaches a classic BPF program in place of the one before (SO_ATTACH_FILTER): one step, no gap.
-pub(super) fn attach_filter(fd: BorrowedFd<'_>, program: &[libc::sock_filter]) -> io::Result<()> {
+pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[libc::sock_filter]) -> io::Result<()> {
     let program = libc::sock_fprog {
         len: u16::try_from(program.len())
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
@@ -109,6 +109,11 @@ pub(super) fn attach_filter(fd: BorrowedFd<'_>, program: &[libc::sock_filter]) -
             size_of_len::<libc::sock_fprog>(),
         )
     })
+}
+
+/// Takes the program away (SO_DETACH_FILTER).
+pub(crate) fn detach_filter(fd: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0_i32)
 }
 
 /// Binds a packet socket to an interface; protocol 0 receives nothing.

@@ -1,62 +1,119 @@
 //! The kernel filters in force: the one above follows the client table.
+//!
+//! Where the kernel and our privileges allow it, the filter asks a map of the kernel's, to which clients
+//! are added one by one as they come. Else it is a program with a search tree over all clients, made
+//! anew when they have changed.
+
+mod map;
+mod tree;
 
 use std::time::Duration;
 
-use log::{debug, warn};
+use log::{debug, info, warn};
 
 use crate::Side;
+use crate::cli::FilterChoice;
 use crate::core::Forwarder;
-use crate::filter::{self, Fit, Instruction, MAX_INSTRUCTIONS, Spec};
+use crate::filter::{self, Fit, MAX_INSTRUCTIONS, Spec};
 use crate::ring::RxRing;
 use crate::telemetry::{FilterKind, FilterState};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
 
 use super::MachineEngine;
+use map::Map;
+use tree::{FilterSocket, Tree, for_kernel};
 
 /// One of so many frames that nobody here wants passes all the same, so that they can be counted.
 pub(super) const SAMPLE_ONE_IN: u32 = 1024;
 /// With more clients than this a tree over them would let most strangers through: it is not worth its
 /// making.
 const MOST_CLIENTS: usize = 60_000;
-/// The filter is replaced at most this often.
+/// A tree is replaced at most this often.
 const PAUSE: Duration = Duration::from_millis(20);
+/// And its making takes at most this share of the time, as long as nobody has to wait longer than may be.
+const SHARE: u32 = 4;
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// While so many clients come or go between two trees, none is made: they need not wait for it then.
+const RUSH: u64 = 512;
 
-/// Makes the filters, and replaces the one above as clients come and go.
+/// What the filter above knows of our clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InForce {
+    /// Each by its identity, in a map of the kernel's.
+    Map,
+    /// By a program that was made for them.
+    Tree(Fit),
+}
+
+impl std::fmt::Display for InForce {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Map => write!(f, "map of all clients"),
+            Self::Tree(Fit::Exact) => write!(f, "search tree over all clients"),
+            Self::Tree(Fit::Coarse { pass_per_mille }) => write!(
+                f,
+                "coarse search tree, lets {pass_per_mille} of 1000 foreign Delay_Resp in"
+            ),
+            Self::Tree(Fit::Plain) => write!(f, "plain, lets every Delay_Resp in"),
+        }
+    }
+}
+
+/// Makes the filters, and has the one above follow the client table.
 pub(super) struct Filters {
     domains: Vec<u8>,
     key: [u32; 3],
-    /// Version of the client table that the filter above was made from.
+    choice: FilterChoice,
+    /// Version of the client table that the filter above follows.
     version: u64,
+    /// Version up to which clients are let in.
+    admitted: u64,
+    /// There was no time for a tree: one is to be made.
+    behind: bool,
     last: Instant,
-    /// Instructions that the kernel took; it charges them to net.core.optmem_max.
-    limit: usize,
+    pause: Duration,
     identities: Vec<PortIdentity>,
-    plain: bool,
-    in_force: FilterState,
+    in_force: InForce,
+    /// Clients that it knows.
+    clients: usize,
+    instructions: usize,
+    map: Option<Map>,
+    tree: Tree,
 }
 
 impl Filters {
-    pub(super) const fn new(domains: Vec<u8>, key: [u32; 3]) -> Self {
+    pub(super) const fn new(domains: Vec<u8>, key: [u32; 3], choice: FilterChoice) -> Self {
         Self {
             domains,
             key,
+            choice,
             version: 0,
+            admitted: 0,
+            behind: false,
             last: Instant::from_nanos(0),
-            limit: MAX_INSTRUCTIONS,
+            pause: PAUSE,
             identities: Vec::new(),
-            plain: true,
-            in_force: FilterState {
-                kind: FilterKind::Plain,
-                clients: 0,
-                instructions: 0,
-            },
+            in_force: InForce::Tree(Fit::Plain),
+            clients: 0,
+            instructions: 0,
+            map: None,
+            tree: Tree::new(),
         }
     }
 
     /// The filter above that the kernel runs now.
-    pub(super) const fn in_force(&self) -> FilterState {
-        self.in_force
+    pub(super) fn in_force(&self) -> FilterState {
+        FilterState {
+            kind: match self.in_force {
+                InForce::Map => FilterKind::Map,
+                InForce::Tree(Fit::Exact) => FilterKind::Exact,
+                InForce::Tree(Fit::Coarse { .. }) => FilterKind::Coarse,
+                InForce::Tree(Fit::Plain) => FilterKind::Plain,
+            },
+            clients: count(self.clients),
+            instructions: count(self.instructions),
+        }
     }
 
     /// The filter to open a port with.
@@ -65,25 +122,87 @@ impl Filters {
         Ok(for_kernel(&program))
     }
 
+    /// Puts a map in force, if it may be had. To be called once, before the first client comes.
+    ///
+    /// # Errors
+    /// When a map is asked for and cannot be had.
+    pub(super) fn start(&mut self, core: &mut Forwarder, up: &mut RxRing) -> anyhow::Result<()> {
+        if matches!(self.choice, FilterChoice::Auto | FilterChoice::Map) {
+            match Map::start(&self.spec(Side::Up, None), core, up) {
+                Ok(map) => {
+                    self.instructions = map.instructions;
+                    self.map = Some(map);
+                    self.now_in_force(InForce::Map, 0);
+                    return Ok(());
+                }
+                Err(error) if self.choice == FilterChoice::Map => anyhow::bail!(
+                    "--filter map: {error} (needs CAP_BPF: run as root or see deploy/; or --filter auto)"
+                ),
+                Err(error) => debug!("no map for the kernel filter above: {error}"),
+            }
+        }
+        Ok(())
+    }
+
     /// When the filter must be looked at again, if the client table has changed.
     pub(super) fn due(&self, core: &Forwarder) -> Option<Instant> {
-        (core.clients_version() != self.version).then(|| self.last + PAUSE)
+        let pause = if self.map.is_some() {
+            Duration::ZERO
+        } else {
+            self.pause
+        };
+        (self.behind || core.clients_version() != self.version).then(|| self.last + pause)
     }
 
     /// Follows the client table; lets new clients' requests go once their answers can come in.
-    pub(super) fn follow(&mut self, core: &mut Forwarder, up: &mut RxRing, now: Instant) {
+    pub(super) fn follow(
+        &mut self,
+        core: &mut Forwarder,
+        up: &mut impl FilterSocket,
+        clock: impl Fn() -> Instant,
+    ) {
         let version = core.clients_version();
-        if version == self.version || now < self.last + PAUSE {
+        if self.in_force == InForce::Tree(Fit::Plain) && version != self.admitted {
+            // It lets everybody's answers in.
+            self.admitted = version;
+            core.admit(version);
+        }
+        if version == self.version && !self.behind {
             return;
         }
-        self.last = now;
+        if let Some(map) = &mut self.map {
+            let (followed, outcome) = map.follow(core);
+            self.clients = map.clients;
+            match outcome {
+                Ok(()) => {
+                    self.version = followed;
+                    core.admit(followed);
+                    return;
+                }
+                Err(error) => {
+                    warn!("kernel filter above: the map of clients fails: {error}");
+                    core.follow_changes(false);
+                    self.map = None;
+                }
+            }
+        }
+        let now = clock();
+        let rush = version - self.version > RUSH;
+        let plain_now = self.in_force == InForce::Tree(Fit::Plain);
+        if now < self.last + self.pause && (plain_now || !rush) {
+            return;
+        }
+        let plain = self.plain_for(core);
+        self.behind = rush && !plain;
         self.version = version;
-        let many = core.clients() > MOST_CLIENTS;
-        if !(many && self.plain)
-            && let Err(error) = self.replace(core, up, many)
+        if !(plain_now && (plain || rush))
+            && let Err(error) = self.replace(core, up, plain || rush)
         {
             warn!("kernel filter above not replaced: {error}");
         }
+        self.last = clock();
+        self.pause = (self.last.since(now) * SHARE).clamp(PAUSE, LONGEST_PAUSE);
+        self.admitted = version;
         core.admit(version);
     }
 
@@ -100,53 +219,65 @@ impl Filters {
         let below = self.at_start(Side::Down)?;
         let below = engine.down_mut().rx.set_filter(&below);
         let (core, up) = engine.core_and_up();
-        let version = core.clients_version();
-        self.replace(core, &mut up.rx, core.clients() > MOST_CLIENTS)?;
-        self.version = version;
-        core.admit(version);
+        if let Some(map) = &self.map {
+            map.attach(&self.spec(Side::Up, None), &mut up.rx)?;
+        } else {
+            let version = core.clients_version();
+            self.replace(core, &mut up.rx, self.plain_for(core))?;
+            self.version = version;
+            self.admitted = version;
+            core.admit(version);
+        }
         Ok(below?)
     }
 
-    fn replace(&mut self, core: &Forwarder, up: &mut RxRing, many: bool) -> anyhow::Result<()> {
-        self.identities.clear();
-        if !many {
-            self.identities.extend(core.client_identities());
+    fn plain_for(&self, core: &Forwarder) -> bool {
+        self.choice == FilterChoice::Plain || core.clients() > MOST_CLIENTS
+    }
+
+    fn replace(
+        &mut self,
+        core: &Forwarder,
+        up: &mut impl FilterSocket,
+        plain: bool,
+    ) -> std::io::Result<()> {
+        let mut identities = std::mem::take(&mut self.identities);
+        identities.clear();
+        if !plain {
+            identities.extend(core.client_identities());
         }
-        let mut limit = self.limit;
-        loop {
-            let known = (!many && limit > 0).then_some(self.identities.as_slice());
-            let (program, fit) = filter::fit(&self.spec(Side::Up, known), limit.max(512))?;
-            match up.set_filter(&for_kernel(&program)) {
-                Ok(()) => {
-                    debug!(
-                        "kernel filter above: {fit:?} for {} clients, {} instructions",
-                        core.clients(),
-                        program.len()
-                    );
-                    self.plain = known.is_none();
-                    self.in_force = FilterState {
-                        kind: match fit {
-                            Fit::Exact => FilterKind::Exact,
-                            Fit::Coarse { .. } => FilterKind::Coarse,
-                            Fit::Plain => FilterKind::Plain,
-                        },
-                        clients: count(if many { 0 } else { self.identities.len() }),
-                        instructions: count(program.len()),
-                    };
-                    return Ok(());
-                }
-                // The kernel charges old and new together while one is replaced.
-                Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && limit > 0 => {
-                    limit = if program.len() > 512 {
-                        program.len() / 2
-                    } else {
-                        0
-                    };
-                    self.limit = limit;
-                }
-                Err(error) => return Err(error.into()),
-            }
+        let mut tree = std::mem::take(&mut self.tree);
+        let spec = self.spec(Side::Up, (!plain).then_some(identities.as_slice()));
+        let outcome = tree.replace(up, &spec);
+        self.instructions = tree.in_force();
+        self.tree = tree;
+        let known = identities.len();
+        self.identities = identities;
+        let fit = outcome?;
+        debug!(
+            "kernel filter above: {fit:?} for {known} clients, {} instructions",
+            self.instructions
+        );
+        self.now_in_force(InForce::Tree(fit), known);
+        Ok(())
+    }
+
+    fn now_in_force(&mut self, now: InForce, clients: usize) {
+        let kind = |state: InForce| match state {
+            InForce::Map => 0,
+            InForce::Tree(Fit::Exact) => 1,
+            InForce::Tree(Fit::Coarse { .. }) => 2,
+            InForce::Tree(Fit::Plain) => 3,
+        };
+        self.clients = if now == InForce::Tree(Fit::Plain) {
+            0
+        } else {
+            clients
+        };
+        if kind(now) != kind(self.in_force) {
+            info!("kernel filter above: {now}");
         }
+        self.in_force = now;
     }
 
     fn spec<'a>(&'a self, side: Side, clients: Option<&'a [PortIdentity]>) -> Spec<'a> {
@@ -165,14 +296,5 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-fn for_kernel(program: &[Instruction]) -> Vec<libc::sock_filter> {
-    program
-        .iter()
-        .map(|step| libc::sock_filter {
-            code: step.code,
-            jt: step.jt,
-            jf: step.jf,
-            k: step.k,
-        })
-        .collect()
-}
+#[cfg(test)]
+mod tests;

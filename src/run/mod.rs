@@ -1,5 +1,6 @@
 //! The forwarder on real interfaces: opens the ports, runs the engine, prints and logs.
 
+mod aim;
 mod filters;
 mod lap;
 mod log_events;
@@ -91,7 +92,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     };
     let settings = options.settings.clone();
     let key = keys(settings.seed);
-    let mut filters = Filters::new(settings.domains.clone(), key);
+    let mut filters = Filters::new(settings.domains.clone(), key, options.rings.filter);
     if options.wait && !ports::wait_for(options, &mut signals)? {
         return print_totals(&Counters::default(), &[]);
     }
@@ -124,7 +125,9 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         reload::start(&options.source, hangups).context("the thread that reads again")?;
     waiter.watch_always(orders.as_raw_fd(), RELOAD)?;
     let mut engine = Engine::new(up, down, clock, settings);
-    engine.core_mut().gate_new_clients();
+    let (core, up) = engine.core_and_up();
+    filters.start(core, &mut up.rx)?;
+    core.gate_new_clients();
     engine.core_mut().listen_first();
 
     let mut publisher = Publisher::new(
@@ -141,15 +144,22 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     .context("starting the control thread")?;
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
+    if options.rings.precise {
+        // All memory is there by now.
+        aim::take_priority();
+    }
+    pacer.aim(options.rings.precise);
+    engine.send_due_first(options.rings.precise);
     let mut stop = false;
     let mut was_set = false;
     let mut links = true;
     let mut ordered = true;
     let mut looked = engine.clock_mut().now();
     while !stop {
+        let started = engine.clock_mut().now();
         let turn = engine.turn();
         let now = engine.clock_mut().now();
-        follow_clients(&mut engine, &mut filters, now);
+        follow_clients(&mut engine, &mut filters);
         while let Some(event) = engine.core_mut().next_event() {
             log_event(event);
         }
@@ -181,7 +191,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         };
         match wait {
             Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,
-            Wait::Sweep => waiter.sweep(),
+            Wait::Sweep => waiter.sweep(now.since(started)),
+            Wait::Exactly(due, frames) => waiter.wait_exactly(due, frames, now, &mut happened)?,
             Wait::No => {}
         }
         if now.since(looked) >= LOOK_EVERY {
@@ -220,6 +231,19 @@ fn finish(engine: &mut MachineEngine) -> anyhow::Result<()> {
         "of what the kernel drops for us above one in so many is counted: foreign, not-our-client, \
          peer-delay, gptp, domain, version, unknown-type",
     )];
+    let late = &engine.core().measures().hold_error;
+    more.extend([
+        (
+            "hold_error_p50_ns",
+            late.quantile_ns(0.5).unwrap_or(0),
+            "half of the held Delay_Req departed no later than this after their random moment",
+        ),
+        (
+            "hold_error_p99_ns",
+            late.quantile_ns(0.99).unwrap_or(0),
+            "99 of 100 did so",
+        ),
+    ]);
     for side in [Side::Up, Side::Down] {
         let unsent = engine.unsent(side);
         let port = match side {
@@ -314,9 +338,9 @@ fn follow_links(
     }
 }
 
-fn follow_clients(engine: &mut MachineEngine, filters: &mut Filters, now: Instant) {
+fn follow_clients(engine: &mut MachineEngine, filters: &mut Filters) {
     let (core, up) = engine.core_and_up();
-    filters.follow(core, &mut up.rx, now);
+    filters.follow(core, &mut up.rx, || SystemClock.now());
 }
 
 /// The key of the kernel filter's fold.

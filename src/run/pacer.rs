@@ -19,6 +19,8 @@ pub(super) enum Wait {
     Frame(Option<Instant>),
     /// Sleep for one sweep interval, whatever comes.
     Sweep,
+    /// Sleep until this very moment; until a frame comes before, if that is true.
+    Exactly(Instant, bool),
 }
 
 /// Sweeps that find nothing before it goes back to waiting for a frame.
@@ -34,6 +36,8 @@ pub(super) struct Pacer {
     sweeping: bool,
     empty: u32,
     last_busy: Option<Instant>,
+    /// Departures are at their very moment.
+    exact: bool,
 }
 
 impl Pacer {
@@ -44,7 +48,13 @@ impl Pacer {
             sweeping: false,
             empty: 0,
             last_busy: None,
+            exact: false,
         }
+    }
+
+    /// From now on departures wait for their very moment, not for those that are due soon after.
+    pub(super) const fn aim(&mut self, exact: bool) {
+        self.exact = exact;
     }
 
     /// How the loop waits now.
@@ -80,6 +90,13 @@ impl Pacer {
         }
         if busy {
             self.last_busy = Some(now);
+        }
+        if self.exact
+            && let Some(due) = next_wake
+            // A sleep of a sweep interval would end after it, or so shortly before that it is too late to aim.
+            && (!self.sweeping || due.since(now) < self.sweep * 2)
+        {
+            return Wait::Exactly(due, !self.sweeping);
         }
         if self.sweeping {
             return Wait::Sweep;
@@ -137,6 +154,20 @@ mod tests {
             Wait::Frame(Some(at(2_200))),
             "departures on the grid"
         );
+    }
+
+    #[test]
+    fn aims_at_departures_when_told() {
+        let mut pacer = Pacer::new(SWEEP, false);
+        pacer.aim(true);
+        let due = at(1_777);
+        let wait = pacer.after(turn(1), at(1_000), Some(due));
+        assert_eq!(wait, Wait::Exactly(due, true), "off the grid");
+        let wait = pacer.after(turn(1), at(1_300), Some(due));
+        assert_eq!(wait, Wait::Sweep, "far enough");
+        let wait = pacer.after(turn(1), at(1_500), Some(due));
+        assert_eq!(wait, Wait::Exactly(due, false), "sweeping");
+        assert_eq!(pacer.after(turn(1), at(1_800), None), Wait::Sweep);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::ring::Timer;
+use super::aim::Aim;
+use crate::ring::{SystemClock, Timer};
 use crate::time::Instant;
 
 const TIMER: Token = Token(0);
@@ -31,6 +32,7 @@ pub(super) struct Waiter {
     armed: Armed,
     sweep: Duration,
     events: Events,
+    aim: Aim,
 }
 
 impl Waiter {
@@ -42,6 +44,7 @@ impl Waiter {
             armed: Armed::Off,
             sweep,
             events: Events::with_capacity(16),
+            aim: Aim::default(),
         };
         waiter.watch_always(waiter.timer.as_raw_fd(), TIMER)?;
         Ok(waiter)
@@ -94,12 +97,38 @@ impl Waiter {
         Ok(())
     }
 
-    /// Sleeps for a sweep interval, whatever happens.
+    /// Sleeps for what the turn left of a sweep interval, but no less than half of it, whatever happens: a
+    /// frame is seen within an interval of its coming also while turns are long.
     ///
     /// A plain sleep: one system call, where a timer in a poll set takes two (a timerfd fires again only
     /// once it was read).
-    pub(super) fn sweep(&self) {
-        std::thread::sleep(self.sweep);
+    pub(super) fn sweep(&self, turn: Duration) {
+        std::thread::sleep(self.sweep.saturating_sub(turn).max(self.sweep / 2));
+    }
+
+    /// Sleeps until `due`, to the microsecond; until a frame comes before, if `frames`.
+    pub(super) fn wait_exactly(
+        &mut self,
+        due: Instant,
+        frames: bool,
+        now: Instant,
+        happened: impl FnMut(Token),
+    ) -> io::Result<()> {
+        let wake = self.aim.wake(due);
+        if wake > now {
+            if frames {
+                self.wait_for_frame(Some(wake), now, happened)?;
+            } else {
+                std::thread::sleep(wake.since(now));
+            }
+            let woke = SystemClock.now();
+            if woke < wake {
+                return Ok(());
+            }
+            self.aim.learn(woke.since(wake));
+        }
+        self.aim.spin(due, || SystemClock.now());
+        Ok(())
     }
 
     /// Does not sleep; reports what happened beside frames.

@@ -45,10 +45,12 @@ pub enum FilterKind {
     Coarse,
     /// Each by its identity.
     Exact,
+    /// Each by its identity, in a map of the kernel's.
+    Map,
 }
 
 impl FilterKind {
-    const ALL: [Self; 3] = [Self::Plain, Self::Coarse, Self::Exact];
+    const ALL: [Self; 4] = [Self::Plain, Self::Coarse, Self::Exact, Self::Map];
 
     /// The word used in status and metrics.
     #[must_use]
@@ -57,6 +59,7 @@ impl FilterKind {
             Self::Plain => "plain",
             Self::Coarse => "coarse",
             Self::Exact => "exact",
+            Self::Map => "map",
         }
     }
 }

@@ -52,6 +52,8 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("spin", "true", "spin: true"),
     ("qdisc-bypass", "true", "qdisc_bypass: true"),
     ("no-warm-up", "true", "warm_up: false"),
+    ("filter", "\"tree\"", "filter: Tree"),
+    ("precise", "true", "precise: true"),
     ("summary", "\"off\"", "summary: None"),
     ("control", "\"off\"", "control: Off"),
     ("log", "\"debug\"", "log: Debug"),

@@ -198,7 +198,7 @@ impl Host {
 
     /// A client's Delay_Req; when it departed.
     pub(crate) fn request(&mut self, client: u16, sequence: u16) -> i64 {
-        let template = self.template(Kind::DelayReq, Station::client(client));
+        let template = self.template(Kind::DelayReq, Station::client(client.into()));
         self.send(&template, |draft| draft.sequence(sequence))
     }
 

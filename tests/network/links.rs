@@ -204,7 +204,7 @@ fn a_stopped_process_sends_nothing_late() {
         proxy.signal(libc::SIGCONT);
         let requests = above.listen(Duration::from_millis(300));
         let late = requests.iter().filter(|request| {
-            let client = request.source.unwrap().number;
+            let client = u16::try_from(request.source.unwrap().number).unwrap();
             let departed = departed.get(&(client, request.sequence));
             // Held at most 90 ms before it was stopped, or else two seconds.
             request.at - departed.expect("not a stale one") > 500 * MILLISECOND

@@ -486,7 +486,7 @@ impl<'a> Hosts<'a> {
             Due::Request(client) => {
                 let sequence = self.requests[usize::from(client)];
                 self.requests[usize::from(client)] += 1;
-                let station = Station::client(client);
+                let station = Station::client(client.into());
                 self.send(Side::Down, Kind::DelayReq, station, now, |draft| {
                     draft.sequence(sequence)
                 });

@@ -115,7 +115,10 @@ impl Traffic {
                     Kind::FollowUp => self.heard_follow_ups += 1,
                     Kind::DelayResp => {
                         let client = message.requesting.unwrap().number;
-                        let answered = self.asked.get_mut(&(client, message.sequence));
+                        let answered = self.asked.get_mut(&(
+                            u16::try_from(client).unwrap_or(u16::MAX),
+                            message.sequence,
+                        ));
                         *answered.expect("it asked") += 1;
                     }
                     _ => {}
@@ -306,7 +309,7 @@ fn the_lists_of_clients_and_grandmasters_follow() {
         let mut gateway = Configured::start(&line, "");
         let mut traffic = Traffic::new(&line);
         let mac = |client: u16| {
-            let octets = Station::client(client).mac();
+            let octets = Station::client(client.into()).mac();
             octets.map(|octet| format!("{octet:02x}")).join(":")
         };
         for client in 0..3 {

@@ -86,7 +86,8 @@ impl StrictClient {
         let Some(client) = message.requesting else {
             return;
         };
-        let request = self.requests.get_mut(&(client.number, message.sequence));
+        let number = u16::try_from(client.number).unwrap_or(u16::MAX);
+        let request = self.requests.get_mut(&(number, message.sequence));
         if let Some((departed, answered)) = request
             && !std::mem::replace(answered, true)
         {

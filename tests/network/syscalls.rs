@@ -246,7 +246,7 @@ fn play(above: &mut Host, below: &mut Host, round: u16) -> u64 {
     let request = below.template(Kind::DelayReq, Station::client(0));
     for client in 0..CLIENTS {
         below.queue(&request, |draft| {
-            draft.source(Station::client(client)).sequence(round)
+            draft.source(Station::client(client.into())).sequence(round)
         });
     }
     below.flush();

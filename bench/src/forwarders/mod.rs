@@ -3,6 +3,7 @@
 //!
 //! They see untagged frames only as the kernel hands them over: a stripped VLAN tag is lost.
 
+mod deaf;
 mod pcap;
 mod raw;
 mod sys;
@@ -40,6 +41,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     };
     match kind.as_str() {
         "raw" => forward(raw::Raw::open(up)?, raw::Raw::open(down)?),
+        "deaf" => deaf::run(up, down),
         "v3" => forward(v3::V3::open(up)?, v3::V3::open(down)?),
         "pcap" => forward(pcap::Pcap::open(up)?, pcap::Pcap::open(down)?),
         _ => bail!("no forwarder {kind}"),

@@ -19,7 +19,7 @@ pub struct Assignment {
     /// The outer layers of every frame.
     pub shape: Shape,
     /// How many clients there are in all.
-    pub clients: u16,
+    pub clients: u32,
     /// Clients answer each Sync at once; otherwise they send evenly.
     pub burst: bool,
     /// Nanoseconds between two requests of one client.
@@ -62,9 +62,9 @@ pub struct Share {
     /// The interface's name.
     pub interface: String,
     /// Number of its first client.
-    pub first: u16,
+    pub first: u32,
     /// How many there are.
-    pub count: u16,
+    pub count: u32,
 }
 
 /// The second line of input: go.

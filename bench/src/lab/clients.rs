@@ -31,9 +31,9 @@ const PROGRESS: i64 = 250_000_000;
 struct Segment {
     inbox: Inbox,
     outbox: Outbox<Request>,
-    clients: Range<u16>,
+    clients: Range<u32>,
     /// Who has yet to answer the last Sync.
-    burst: Range<u16>,
+    burst: Range<u32>,
     syncs: Syncs,
 }
 
@@ -54,7 +54,7 @@ pub fn run(assignment: Assignment, cue: &mut Cue) -> Result<ClientsDone> {
     let mut segments = Vec::new();
     for share in &assignment.ports {
         // Foreign frames may flood in where the gateway lets them through.
-        let frames = u32::from(assignment.clients) * 4;
+        let frames = assignment.clients.saturating_mul(4).min(65_536);
         let (inbox, outbox) = port::open(&share.interface, frames, assignment.shape)?;
         segments.push(Segment {
             inbox,
@@ -158,7 +158,7 @@ impl Clients {
                 return sent > 0;
             };
             self.done.late += u64::from(now - due > self.assignment.interval / 10);
-            let client = u16::try_from(event % u64::from(self.assignment.clients)).unwrap_or(0);
+            let client = u32::try_from(event % u64::from(self.assignment.clients)).unwrap_or(0);
             if let Some(segment) = segments.iter_mut().find(|s| s.clients.contains(&client)) {
                 self.send(&mut segment.outbox, client);
             }
@@ -166,7 +166,7 @@ impl Clients {
         true
     }
 
-    fn send(&mut self, outbox: &mut Outbox<Request>, client: u16) {
+    fn send(&mut self, outbox: &mut Outbox<Request>, client: u32) {
         let Some(request) = self.book.open(client) else {
             return;
         };
@@ -227,7 +227,7 @@ impl Clients {
         true
     }
 
-    fn response(&mut self, view: View<'_>, ours: &Range<u16>) {
+    fn response(&mut self, view: View<'_>, ours: &Range<u32>) {
         let client = match view.requesting() {
             Some(station) if station.role == Role::Client && ours.contains(&station.number) => {
                 station.number

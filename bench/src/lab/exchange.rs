@@ -9,7 +9,7 @@ const WINDOW: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The client's number.
-    pub client: u16,
+    pub client: u32,
     /// sequenceId.
     pub sequence: u16,
 }
@@ -50,8 +50,8 @@ pub struct Book {
 impl Book {
     /// The book of `clients` clients.
     #[must_use]
-    pub fn new(clients: u16) -> Self {
-        let clients = usize::from(clients);
+    pub fn new(clients: u32) -> Self {
+        let clients = clients as usize;
         Self {
             entries: vec![[Entry::default(); WINDOW]; clients],
             // Not all alike: a gateway must not confuse two clients by their sequenceId.
@@ -63,13 +63,13 @@ impl Book {
 
     fn entry(&mut self, request: Request) -> Option<&mut Entry> {
         self.entries
-            .get_mut(usize::from(request.client))?
+            .get_mut(request.client as usize)?
             .get_mut(usize::from(request.sequence) % WINDOW)
     }
 
     /// Opens the next request of a client; `None` if there is no such client.
-    pub fn open(&mut self, client: u16) -> Option<Request> {
-        let next = self.sequences.get_mut(usize::from(client))?;
+    pub fn open(&mut self, client: u32) -> Option<Request> {
+        let next = self.sequences.get_mut(client as usize)?;
         let request = Request {
             client,
             sequence: *next,

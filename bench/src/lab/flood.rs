@@ -67,7 +67,7 @@ pub fn source(assignment: Assignment, cue: &mut Cue) -> Result<FloodDone> {
     let mut done = FloodDone::default();
     let (measured, end) = (assignment.measured_from(start.at), assignment.end(start.at));
     clock::sleep_until(start.at);
-    let (mut client, mut sequence) = (0, 0_u16);
+    let (mut client, mut sequence) = (0_u32, 0_u16);
     loop {
         let now = clock::now();
         if now >= end {

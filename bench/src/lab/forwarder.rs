@@ -16,6 +16,8 @@ use crate::ptp4l::{Program, Ptp4l, Role, TempDir, Transport};
 
 /// How long a forwarder may take to say that it runs, and to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// ptpproxy's default for --max-clients.
+const MANY: u32 = 4096;
 
 /// Builds ptpproxy in release mode; the path of the program.
 pub fn build() -> Result<PathBuf> {
@@ -68,7 +70,7 @@ impl Forwarder {
         let mut program = match options.gateway {
             Gateway::Bridge | Gateway::Direct => return Ok(None),
             Gateway::Ours => Program::start(gateway, &mut ours(binary, options))?,
-            Gateway::Raw | Gateway::V3 | Gateway::Pcap => {
+            Gateway::Raw | Gateway::V3 | Gateway::Pcap | Gateway::Deaf => {
                 let own = Path::new("/proc/self/exe").canonicalize()?;
                 let mut command = Command::new(own);
                 command.args([forwarders::PART, options.gateway.label(), UP, DOWN]);
@@ -151,6 +153,9 @@ fn ours(binary: &Path, options: &Options) -> Command {
     command.args(["--up", UP, "--down", DOWN]);
     if let Some(jitter) = &options.jitter {
         command.args(["--jitter", jitter]);
+    }
+    if options.clients > MANY {
+        command.args(["--max-clients", &options.clients.to_string()]);
     }
     command.args(options.proxy_args.split_whitespace());
     command

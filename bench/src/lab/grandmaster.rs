@@ -59,7 +59,7 @@ pub fn run(assignment: Assignment, cue: &mut Cue) -> Result<MasterDone> {
         .context("no interface given")?
         .interface;
     // Room for two requests of every client.
-    let frames = u32::from(assignment.clients) * 2;
+    let frames = assignment.clients.saturating_mul(2).min(65_536);
     let (inbox, outbox) = port::open(interface, frames, assignment.shape)?;
     let start = cue.ready()?;
     let mut master = Grandmaster::new(assignment, start, inbox, outbox);
@@ -188,7 +188,7 @@ impl Grandmaster {
     /// Somebody else's Delay_Req, then the grandmaster's answer to it.
     fn send_foreign(&mut self, number: u64) {
         let pair = number / 2;
-        let station = Station::new(Role::Foreign, low_bits(pair % FOREIGN_STATIONS));
+        let station = Station::new(Role::Foreign, u32::from(low_bits(pair % FOREIGN_STATIONS)));
         let sequence = low_bits(pair / FOREIGN_STATIONS);
         let sent = if number.is_multiple_of(2) {
             self.outbox

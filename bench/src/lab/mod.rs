@@ -84,7 +84,11 @@ fn lab(options: &Options) -> Result<ExitCode> {
         (None, Gateway::Ours) => forwarder::build()?,
         (None, _) => PathBuf::new(),
     };
-    let _sandbox = Sandbox::enter()?;
+    let _sandbox = if options.machine_root {
+        Sandbox::enter_as_machine_root()?
+    } else {
+        Sandbox::enter()?
+    };
     if let Some(kind) = options.flood {
         let work = run::assignment(options, Vec::new());
         let report = flood::run(options, kind, &binary, &work)?;

@@ -26,8 +26,8 @@ Examples:
 pub struct Options {
     /// Simulated clients
     #[arg(long, value_name = "N", default_value_t = 1000,
-          value_parser = clap::value_parser!(u16).range(1..=60_000))]
-    pub clients: u16,
+          value_parser = clap::value_parser!(u32).range(1..=500_000))]
+    pub clients: u32,
 
     /// Delay_Req a second of each client
     #[arg(long, value_name = "HZ", default_value_t = 8.0)]
@@ -129,6 +129,11 @@ pub struct Options {
     #[arg(long)]
     pub busy_baseline: bool,
 
+    /// Run as the machine's root, if you are: for what a user namespace forbids (the filter's map of clients,
+    /// real-time priority)
+    #[arg(long)]
+    pub machine_root: bool,
+
     /// Show what the forwarder prints
     #[arg(long, short)]
     pub verbose: bool,
@@ -150,6 +155,8 @@ pub enum Gateway {
     Raw,
     /// A plain forwarder on TPACKET_V3 rings, no correction
     V3,
+    /// Nobody: rings are open on both sides, and their filters drop everything
+    Deaf,
     /// A plain forwarder on libpcap in immediate mode, no correction (Debian: libpcap0.8)
     Pcap,
 }
@@ -165,6 +172,7 @@ impl Gateway {
             Self::Ptp4lTc => "ptp4l-tc",
             Self::Raw => "raw",
             Self::V3 => "v3",
+            Self::Deaf => "deaf",
             Self::Pcap => "pcap",
         }
     }
@@ -211,7 +219,7 @@ impl Options {
             "--ppm: -10000 to 10000"
         );
         ensure!(
-            self.clients >= self.gateways,
+            self.clients >= u32::from(self.gateways),
             "--gateways: at most one for each client"
         );
         ensure!(

@@ -71,7 +71,7 @@ pub struct Report {
     /// The transport.
     pub transport: &'static str,
     /// Clients.
-    pub clients: u16,
+    pub clients: u32,
     /// Requests a second of each.
     pub rate: f64,
     /// Clients answered each Sync at once.

@@ -39,7 +39,7 @@ impl Rogue {
         // A minute off: who follows it is lost.
         let time = clock.read(now).saturating_add(60_000_000_000);
         let sequence = u16::try_from(number & 0xFFFF).unwrap_or(0);
-        let victim = Station::client(sequence % 1000);
+        let victim = Station::client(u32::from(sequence % 1000));
         let mut sent = 0;
         for (kind, template) in self.templates.iter().enumerate() {
             sent += u64::from(outbox.send(template, None, |draft| {

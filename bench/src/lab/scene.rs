@@ -76,10 +76,10 @@ impl Scene {
 }
 
 /// The clients divided among gateways, as evenly as can be.
-fn shares(clients: u16, gateways: u16) -> Vec<Share> {
+fn shares(clients: u32, gateways: u16) -> Vec<Share> {
     let bound = |n: u16| {
-        let bound = u32::from(n) * u32::from(clients) / u32::from(gateways.max(1));
-        u16::try_from(bound).unwrap_or(clients)
+        let bound = u64::from(n) * u64::from(clients) / u64::from(gateways.max(1));
+        u32::try_from(bound).unwrap_or(clients)
     };
     (0..gateways.max(1))
         .map(|number| Share {

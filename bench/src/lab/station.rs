@@ -22,8 +22,8 @@ pub enum Role {
 pub struct Station {
     /// What it does.
     pub role: Role,
-    /// Its number among those of its role.
-    pub number: u16,
+    /// Its number among those of its role, of 24 bits.
+    pub number: u32,
 }
 
 impl Station {
@@ -34,13 +34,13 @@ impl Station {
 
     /// Station `number` of `role`.
     #[must_use]
-    pub const fn new(role: Role, number: u16) -> Self {
+    pub const fn new(role: Role, number: u32) -> Self {
         Self { role, number }
     }
 
     /// Client `number`.
     #[must_use]
-    pub const fn client(number: u16) -> Self {
+    pub const fn client(number: u32) -> Self {
         Self::new(Role::Client, number)
     }
 
@@ -54,7 +54,7 @@ impl Station {
     /// The station with this portIdentity; `None` if it is none of the lab's.
     #[must_use]
     pub const fn from_identity(identity: &[u8; 10]) -> Option<Self> {
-        let [0x02, role, 0x50, 0xFF, 0xFE, 0, high, low, 0, 1] = *identity else {
+        let [0x02, role, 0x50, 0xFF, 0xFE, top, high, low, 0, 1] = *identity else {
             return None;
         };
         let role = match role {
@@ -64,27 +64,31 @@ impl Station {
             0x52 => Role::Rogue,
             _ => return None,
         };
-        Some(Self::new(role, u16::from_be_bytes([high, low])))
+        Some(Self::new(role, u32::from_be_bytes([0, top, high, low])))
     }
 
     /// Its MAC address, locally administered.
     #[must_use]
     pub const fn mac(self) -> [u8; 6] {
-        let [high, low] = self.number.to_be_bytes();
-        [0x02, self.role as u8, 0x50, 0, high, low]
+        let [_, top, high, low] = self.number.to_be_bytes();
+        [0x02, self.role as u8, 0x50, top, high, low]
     }
 
     /// Its IPv4 address.
     #[must_use]
     pub const fn ipv4(self) -> Ipv4Addr {
-        let [high, low] = self.number.to_be_bytes();
-        Ipv4Addr::new(10, self.role as u8, high, low)
+        let [_, top, high, low] = self.number.to_be_bytes();
+        Ipv4Addr::new(10 + top % 100, self.role as u8, high, low)
     }
 
     /// Its IPv6 address, link-local.
     #[must_use]
     pub const fn ipv6(self) -> Ipv6Addr {
-        Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0x50, self.role as u16, self.number)
+        {
+            let [_, top, high, low] = self.number.to_be_bytes();
+            let low = u16::from_be_bytes([high, low]);
+            Ipv6Addr::new(0xFE80, 0, 0, 0, 0x50, self.role as u16, top as u16, low)
+        }
     }
 }
 
@@ -95,7 +99,7 @@ mod tests {
     #[test]
     fn an_identity_leads_back_to_its_station() {
         for role in [Role::Master, Role::Client, Role::Foreign, Role::Rogue] {
-            for number in [0, 1, 255, 256, u16::MAX] {
+            for number in [0, 1, 255, 256, 65_536, 499_999] {
                 let station = Station::new(role, number);
                 assert_eq!(Station::from_identity(&station.identity()), Some(station));
             }

@@ -22,7 +22,7 @@ pub struct Options {
 
     /// Simulated clients
     #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub clients: u16,
+    pub clients: u32,
 
     /// Delay_Req a second of each client
     #[arg(long, value_name = "HZ", default_value_t = 8.0)]

@@ -10,7 +10,7 @@ use crate::core::Forwarder;
 use super::*;
 
 /// What a key needs that is read at the start only. A new option must be here or in `LIVE`.
-const AT_START: [&str; 11] = [
+const AT_START: [&str; 13] = [
     "up",
     "down",
     "wait",
@@ -22,6 +22,8 @@ const AT_START: [&str; 11] = [
     "ring-frames",
     "qdisc-bypass",
     "no-warm-up",
+    "filter",
+    "precise",
 ];
 
 /// A file, the thread that reads it, and a core in place of the loop.

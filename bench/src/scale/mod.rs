@@ -1,0 +1,94 @@
+//! What foreign traffic costs, how many clients fit, how late a frame is that is not held, and how
+//! precisely one departs that is: each beside a yardstick of the same run, interleaved and repeated.
+#![forbid(unsafe_code)]
+
+mod bars;
+mod case;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+
+use crate::lab::forwarder;
+use case::Lab;
+
+/// Measures ptpproxy at scale, against a yardstick in the same run.
+///
+/// Exits with 1 when a bar is missed.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "scale", version, max_term_width = 100)]
+struct Options {
+    /// What to measure; all of it, if none is named
+    #[arg(value_enum)]
+    bars: Vec<Bar>,
+
+    /// Rounds; each runs every case once. Medians are compared
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: u16,
+
+    /// Seconds measured of each case
+    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    seconds: f64,
+
+    /// Foreign frames a second
+    #[arg(long, value_name = "PPS", default_value_t = 500_000.0)]
+    foreign: f64,
+
+    /// The ptpproxy to test; absent: it is built first, in release mode
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+
+    /// Further options for ptpproxy
+    #[arg(
+        long,
+        value_name = "ARGS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    proxy_args: String,
+}
+
+/// One question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Bar {
+    /// What does a foreign frame cost, beside a filter that drops everything?
+    Foreign,
+    /// Are 100 000 clients at 1 Hz all answered?
+    Many,
+    /// How late is a frame that is not held, beside a bare poll loop, and what does it cost beside TPACKET_V3?
+    Unheld,
+    /// How far from its moment does a held request depart, with and without --precise?
+    Precise,
+}
+
+/// The whole program; whether no bar was missed.
+///
+/// # Errors
+/// When a run fails.
+pub fn main() -> Result<bool> {
+    let options = Options::parse();
+    let binary = match &options.binary {
+        Some(path) => path
+            .canonicalize()
+            .with_context(|| format!("--binary {}", path.display()))?,
+        None => forwarder::build()?,
+    };
+    let lab = Lab::new(binary, options.seconds, &options.proxy_args)?;
+    let all = [Bar::Foreign, Bar::Many, Bar::Unheld, Bar::Precise];
+    let bars = if options.bars.is_empty() {
+        &all[..]
+    } else {
+        &options.bars
+    };
+    let mut met = true;
+    for bar in bars {
+        met &= match bar {
+            Bar::Foreign => bars::foreign(&lab, options.rounds, options.foreign)?,
+            Bar::Many => bars::many(&lab)?,
+            Bar::Unheld => bars::unheld(&lab, options.rounds)?,
+            Bar::Precise => bars::precise(&lab, options.rounds)?,
+        };
+    }
+    Ok(met)
+}

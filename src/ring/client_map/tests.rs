@@ -1,0 +1,239 @@
+//! The map's filter in the real kernel, against the classic one in the interpreter.
+
+use std::os::unix::net::UnixDatagram;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Side;
+use crate::filter::{Spec, in_between, interpreter, map_key, program, with_map};
+use crate::wire::{ClockIdentity, PortIdentity};
+
+/// A map; `None`, and the test is reported as ignored, where this process may have none.
+fn map() -> Option<ClientMap> {
+    match ClientMap::new(1000) {
+        Ok(map) => Some(map),
+        Err(error) => {
+            eprintln!("ignored: no map: {error}; run as the machine's root");
+            None
+        }
+    }
+}
+
+fn identity(number: u8) -> PortIdentity {
+    PortIdentity {
+        clock: ClockIdentity([0, 0x1B, 0x19, 0xFF, 0xFE, 1, 2, number % 8]),
+        port: 1 + u16::from(number / 8 % 2),
+    }
+}
+
+/// A socket pair whose receiver has the filter: data starts at the first octet, as on a packet socket.
+struct Kernel {
+    to: UnixDatagram,
+    from: UnixDatagram,
+}
+
+impl Kernel {
+    fn new(filter: &MapFilter) -> Self {
+        let (to, from) = UnixDatagram::pair().unwrap();
+        from.set_nonblocking(true).unwrap();
+        filter.attach(from.as_fd()).unwrap();
+        Self { to, from }
+    }
+
+    fn passes(&self, frame: &[u8]) -> bool {
+        // What the filter drops is refused to the sender of a datagram.
+        let sent = self.to.send(frame).is_ok();
+        let mut buffer = [0; 2048];
+        let length = self.from.recv(&mut buffer).ok();
+        assert!(length.is_none() || (sent && length == Some(frame.len())));
+        length.is_some()
+    }
+}
+
+fn frame() -> impl Strategy<Value = Vec<u8>> {
+    let header = prop_oneof![
+        Just(vec![0x88, 0xF7]),
+        Just(vec![0x81, 0x00, 0, 5, 0x88, 0xF7]),
+        Just([&[0x08, 0x00][..], &ipv4(17, 0), &[1, 63, 1, 63, 0, 0, 0, 0]].concat()),
+        Just(
+            [
+                &[0x08, 0x00][..],
+                &ipv4(17, 0x20),
+                &[1, 63, 1, 64, 0, 0, 0, 0]
+            ]
+            .concat()
+        ),
+        Just([&[0x08, 0x00][..], &ipv4(6, 0), &[1, 63, 1, 63, 0, 0, 0, 0]].concat()),
+        Just([&[0x86, 0xDD][..], &ipv6(17), &[1, 63, 1, 64, 0, 0, 0, 0]].concat()),
+        Just(
+            [
+                &[0x86, 0xDD][..],
+                &ipv6(0),
+                &[17, 0, 0, 0, 0, 0, 0, 0, 1, 63, 1, 63, 0, 0, 0, 0]
+            ]
+            .concat()
+        ),
+        prop::collection::vec(any::<u8>(), 2..40),
+    ];
+    let kind = prop_oneof![4 => Just(0x09_u8), 3 => Just(0x01), 2 => 0_u8..16, 1 => any::<u8>()];
+    (
+        header,
+        kind,
+        0_u8..5,
+        0_u8..4,
+        any::<u8>(),
+        any::<u8>(),
+        0_usize..60,
+    )
+        .prop_map(|(header, kind, version, domain, source, requesting, cut)| {
+            let mut bytes = vec![0; 12];
+            bytes.extend(header);
+            let mut ptp = vec![0; 54];
+            (ptp[0], ptp[1], ptp[4]) = (kind, if version == 0 { 1 } else { 0x12 }, domain);
+            for (at, who) in [(20, source), (44, requesting)] {
+                let who = identity(who);
+                ptp[at..at + 8].copy_from_slice(&who.clock.0);
+                ptp[at + 8..at + 10].copy_from_slice(&who.port.to_be_bytes());
+            }
+            bytes.extend(ptp);
+            // Most are whole.
+            if cut > 45 {
+                bytes.truncate(bytes.len() - (cut - 45) * 4);
+            }
+            bytes
+        })
+}
+
+fn ipv4(protocol: u8, flags: u8) -> [u8; 20] {
+    let mut header = [0; 20];
+    (header[0], header[6], header[9]) = (0x45, flags, protocol);
+    header
+}
+
+fn ipv6(next: u8) -> [u8; 40] {
+    let mut header = [0; 40];
+    (header[0], header[6]) = (0x60, next);
+    header
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// The kernel with the map does what the classic program does, frame by frame, while clients come
+    /// and go.
+    #[test]
+    fn the_map_decides_as_the_tree(
+        domains in prop::option::of(prop::collection::vec(0_u8..4, 0..3)),
+        watch: bool,
+        up in prop::bool::weighted(0.9),
+        sample in prop_oneof![4 => Just(0_u32), 1 => Just(1)],
+        steps in prop::collection::vec((any::<u8>(), any::<bool>(), frame()), 1..40),
+    ) {
+        let Ok(mut map) = ClientMap::new(64) else {
+            return Ok(());
+        };
+        let mut clients: Vec<PortIdentity> = Vec::new();
+        let spec = Spec {
+            side: if up { Side::Up } else { Side::Down },
+            domains: domains.as_deref(),
+            clients: None,
+            watch_second_path: watch,
+            sample_one_in: sample,
+            // With which none of these share a fold: the map knows them whole.
+            key: [0x9E37_79B1, 0x85EB_CA77, 0xC2B2_AE3D],
+        };
+        let filter = map.load(&with_map(&spec, map.as_raw_fd())).unwrap();
+        let kernel = Kernel::new(&filter);
+        for (number, add, frame) in steps {
+            let who = identity(number);
+            if add {
+                map.add(&map_key(&who)).unwrap();
+                clients.push(who);
+            } else if let Some(at) = clients.iter().position(|&client| client == who) {
+                map.remove(&map_key(&who)).unwrap();
+                clients.swap_remove(at);
+            }
+            let known = Spec { clients: Some(&clients), ..spec };
+            let classic = program(&known, 4096).unwrap();
+            let expected = interpreter::run(&classic, &frame, 0).unwrap().verdict != 0;
+            prop_assert_eq!(kernel.passes(&frame), expected, "{:02x?} {:?}", &frame, &clients);
+            // In between, nothing is lost that either passes.
+            let between = interpreter::run(&in_between(&spec), &frame, 0).unwrap().verdict != 0;
+            prop_assert!(between || !expected, "in between dropped {:02x?}", &frame);
+        }
+    }
+}
+
+fn delay_resp(to: PortIdentity) -> Vec<u8> {
+    let mut frame = vec![0; 14 + 54];
+    frame[12..16].copy_from_slice(&[0x88, 0xF7, 0x09, 0x02]);
+    frame[58..66].copy_from_slice(&to.clock.0);
+    frame[66..68].copy_from_slice(&to.port.to_be_bytes());
+    frame
+}
+
+const SPEC: Spec<'_> = Spec {
+    side: Side::Up,
+    domains: None,
+    clients: None,
+    watch_second_path: true,
+    sample_one_in: 0,
+    key: [0; 3],
+};
+
+#[test]
+fn clients_come_and_go() {
+    let Some(mut map) = map() else {
+        return;
+    };
+    let filter = map.load(&with_map(&SPEC, map.as_raw_fd())).unwrap();
+    let kernel = Kernel::new(&filter);
+    let passes = |number| kernel.passes(&delay_resp(identity(number)));
+    let (one, two) = (map_key(&identity(1)), map_key(&identity(2)));
+    assert!(!passes(1));
+    map.add(&one).unwrap();
+    assert!(passes(1) && !passes(2));
+    // On two lanes.
+    map.add(&one).unwrap();
+    map.add(&two).unwrap();
+    map.remove(&one).unwrap();
+    assert!(passes(1) && passes(2));
+    map.remove(&one).unwrap();
+    assert!(!passes(1) && passes(2));
+    assert!(map.remove(&one).is_err());
+    // Port 2 of the clock of 1 is somebody else.
+    map.add(&one).unwrap();
+    assert!(!passes(9));
+    drop(map);
+    assert!(passes(1), "the program keeps its map");
+}
+
+#[test]
+fn a_sample_passes_at_random() {
+    let Some(map) = map() else {
+        return;
+    };
+    let spec = Spec {
+        sample_one_in: 4,
+        ..SPEC
+    };
+    let filter = map.load(&with_map(&spec, map.as_raw_fd())).unwrap();
+    let kernel = Kernel::new(&filter);
+    let passed = (0..2_000)
+        .filter(|_| kernel.passes(&delay_resp(identity(3))))
+        .count();
+    assert!((350..650).contains(&passed), "{passed}");
+}
+
+#[test]
+fn a_full_map_says_so() {
+    if map().is_none() {
+        return;
+    }
+    let mut map = ClientMap::new(2).unwrap();
+    map.add(&map_key(&identity(1))).unwrap();
+    map.add(&map_key(&identity(2))).unwrap();
+    let error = map.add(&map_key(&identity(3))).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::E2BIG));
+}

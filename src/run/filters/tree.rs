@@ -1,0 +1,149 @@
+//! Putting one program in the place of another, within what the kernel grants.
+//!
+//! The kernel charges programs to net.core.optmem_max, old and new together while one is replaced.
+//! So where both do not fit, a small program that takes everybody for our client stands in between: no
+//! frame of a client is lost. Where the new one does not fit even so, it is made smaller: coarser, at last
+//! plain.
+
+use std::io;
+
+use crate::filter::{self, Fit, Instruction, MAX_INSTRUCTIONS, Spec};
+use crate::ring::RxRing;
+
+/// What a program is put on.
+pub(in crate::run) trait FilterSocket {
+    /// Replaces the program in one step; on an error the old one stays.
+    fn attach(&mut self, program: &[libc::sock_filter]) -> io::Result<()>;
+    /// Takes the program away: everything passes.
+    fn detach(&mut self) -> io::Result<()>;
+}
+
+impl FilterSocket for RxRing {
+    fn attach(&mut self, program: &[libc::sock_filter]) -> io::Result<()> {
+        self.set_filter(program)
+    }
+
+    fn detach(&mut self) -> io::Result<()> {
+        self.remove_filter()
+    }
+}
+
+/// Below this there is no room for clients.
+const LEAST: usize = 512;
+
+/// What the kernel was found to grant.
+#[derive(Debug)]
+pub(super) struct Tree {
+    /// Instructions of the program in force.
+    in_force: usize,
+    /// Instructions of one program.
+    alone: usize,
+    /// Instructions of old and new together.
+    together: usize,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Tree {
+    pub(super) const fn new() -> Self {
+        Self {
+            in_force: 0,
+            alone: MAX_INSTRUCTIONS,
+            together: usize::MAX,
+        }
+    }
+
+    /// Instructions of the program in force.
+    pub(super) const fn in_force(&self) -> usize {
+        self.in_force
+    }
+
+    /// Puts the best program for `spec` in force.
+    ///
+    /// # Errors
+    /// The kernel's. Then what was in force, or a program that passes more, stays.
+    pub(super) fn replace(
+        &mut self,
+        socket: &mut impl FilterSocket,
+        spec: &Spec<'_>,
+    ) -> io::Result<Fit> {
+        let mut between = false;
+        loop {
+            let plain = Spec {
+                clients: None,
+                ..*spec
+            };
+            let spec = if self.alone < LEAST { &plain } else { spec };
+            let (program, fit) =
+                filter::fit(spec, self.alone.max(LEAST)).map_err(io::Error::other)?;
+            let both = program.len() + self.in_force;
+            if !between && both >= self.together {
+                between = true;
+                self.stand_in(socket, spec)?;
+            }
+            match socket.attach(&for_kernel(&program)) {
+                Ok(()) => {
+                    self.in_force = program.len();
+                    return Ok(fit);
+                }
+                Err(error) if error.raw_os_error() != Some(libc::ENOMEM) => return Err(error),
+                Err(_) if !between => {
+                    between = true;
+                    self.together = both;
+                    self.stand_in(socket, spec)?;
+                }
+                Err(_) if fit == Fit::Plain => {
+                    // Not even two of the smallest fit: everything passes for a moment.
+                    socket.detach()?;
+                    self.in_force = 0;
+                    socket.attach(&for_kernel(&program))?;
+                    self.in_force = program.len();
+                    return Ok(fit);
+                }
+                Err(_) => {
+                    self.alone = if program.len() > LEAST {
+                        (program.len() * 3 / 4).max(LEAST)
+                    } else {
+                        0
+                    };
+                }
+            }
+        }
+    }
+
+    /// Puts the small program in force that passes all that any other does.
+    fn stand_in(&mut self, socket: &mut impl FilterSocket, spec: &Spec<'_>) -> io::Result<()> {
+        let program = for_kernel(&filter::in_between(spec));
+        match socket.attach(&program) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => {
+                // The old one left no room even for this.
+                socket.detach()?;
+                self.in_force = 0;
+                socket.attach(&program)?;
+            }
+            other => other?,
+        }
+        self.in_force = program.len();
+        Ok(())
+    }
+}
+
+/// A program as the kernel takes it.
+pub(super) fn for_kernel(program: &[Instruction]) -> Vec<libc::sock_filter> {
+    program
+        .iter()
+        .map(|step| libc::sock_filter {
+            code: step.code,
+            jt: step.jt,
+            jf: step.jf,
+            k: step.k,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
