@@ -112,5 +112,6 @@ fn queue(criterion: &mut Criterion, clients: u32) {
     let mut network = Network::new(clients, true);
     let name = "hold and depart, so many held";
     measure(criterion, name, Some(clients), || network.hold_one());
-    assert!(network.waiting() > clients as usize / 2);
+    // Three of four wait on average; of few clients it may be fewer at one moment.
+    assert!(network.waiting() > clients as usize / 4);
 }
