@@ -1,8 +1,10 @@
 //! The forwarder on real interfaces: opens the ports, runs the engine, prints and logs.
 
+pub mod confine;
 mod filters;
 mod lap;
 mod log_events;
+mod overruns;
 mod pacer;
 mod ports;
 mod signals;
@@ -13,7 +15,7 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use log::warn;
+use log::{info, warn};
 use mio::Token;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -30,6 +32,7 @@ use crate::time::{ClockSample, Instant};
 use filters::Filters;
 use lap::Lap;
 use log_events::{log_event, log_link};
+use overruns::Overruns;
 use pacer::{Pacer, Wait};
 use ports::{Keep, Opened};
 use signals::Signals;
@@ -107,16 +110,25 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let Opened {
         up, down, mut keep, ..
     } = opened;
+    if let Err(error) = confine::drop_capabilities(keep.hardware()) {
+        warn!("capabilities kept: {error:#}");
+    }
     let mut engine = Engine::new(up, down, clock, settings);
     engine.core_mut().gate_new_clients();
     engine.core_mut().listen_first();
 
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
+    let mut overruns = Overruns::default();
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     let mut stop = false;
     let mut was_set = false;
     let mut links = true;
     let mut looked = engine.clock_mut().now();
+    // Every thread runs, all is open.
+    match confine::allow_calls() {
+        Ok(count) => info!("confined: capabilities dropped, {count} system calls allowed"),
+        Err(error) => warn!("system calls not confined: {error:#}"),
+    }
     while !stop {
         let turn = engine.turn();
         let now = engine.clock_mut().now();
@@ -150,6 +162,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         if now.since(looked) >= LOOK_EVERY {
             looked = now;
             waiter.look(&mut happened)?;
+            let (up, down) = engine.ports_mut();
+            overruns.look(now, [(Side::Up, &mut up.rx), (Side::Down, &mut down.rx)]);
         }
         if std::mem::take(&mut links) {
             follow_links(&mut engine, &mut monitor, &mut keep);

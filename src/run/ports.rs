@@ -8,7 +8,7 @@ use log::{info, warn};
 use crate::Side;
 use crate::cli::{self, RunOptions};
 use crate::ring::{
-    GroupMembership, Interface, PacketPort, RxOptions, RxRing, Stamping, Timestamping, TxOptions,
+    GroupMembership, Interface, PacketPort, RxOptions, RxRing, StampSource, Stamping, Timestamping, TxOptions,
     TxRing, check_pair,
 };
 
@@ -29,10 +29,15 @@ pub(super) struct Opened {
 /// What ends when it is dropped: group memberships (up, down), and hardware stamping.
 pub(super) struct Keep {
     groups: [GroupMembership; 2],
-    _stamping: Stamping,
+    stamping: Stamping,
 }
 
 impl Keep {
+    /// Whether hardware stamps are to be switched back at the end.
+    pub(super) const fn hardware(&self) -> bool {
+        matches!(self.stamping.source, StampSource::Hardware(_))
+    }
+
     /// Joins the PTP groups again on an interface that was made anew: they ended with the old one.
     pub(super) fn join_again(&mut self, side: Side, interface: &Interface) {
         self.groups[side as usize] = join(interface);
@@ -88,7 +93,7 @@ pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
         interfaces: [up, down],
         keep: Keep {
             groups,
-            _stamping: stamping,
+            stamping,
         },
     })
 }

@@ -3,6 +3,7 @@
 //! Each test runs in a sandbox, without root. What needs a peer that is not installed (tshark, strace,
 //! ptp4l) is ignored, unless `PTPPROXY_REQUIRE_PEERS=1`.
 
+mod confined;
 mod ending;
 mod host;
 mod installed;
