@@ -110,7 +110,12 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let Opened {
         up, down, mut keep, ..
     } = opened;
-    if let Err(error) = confine::drop_capabilities(keep.hardware()) {
+    // Hardware stamps are switched back at the end.
+    let rights: &[_] = match keep.hardware() {
+        true => &[confine::Capability::CAP_NET_ADMIN],
+        false => &[],
+    };
+    if let Err(error) = confine::drop_capabilities(rights) {
         warn!("capabilities kept: {error:#}");
     }
     let mut engine = Engine::new(up, down, clock, settings);

@@ -19,6 +19,7 @@ fn down_and_up(
     fault: &'static str,
     log: &'static str,
     counter: &'static str,
+    lasts: Duration,
     which: fn(&Line) -> (&Namespace, &'static str),
 ) {
     let line = Line::new();
@@ -27,7 +28,7 @@ fn down_and_up(
     let (home, interface) = which(&line);
     let cost = traffic.through(|| {
         home.set_up(interface, false).unwrap();
-        sleep(LASTS);
+        sleep(lasts);
         home.set_up(interface, true).unwrap();
     });
     traffic.assert_right();
@@ -52,6 +53,7 @@ fn the_link_above_goes_down() {
             "link toward the grandmaster down for 0.3 s",
             "up up0 is down",
             "tx-failed",
+            LASTS,
             |line| (&line.gateway, UP),
         );
     });
@@ -64,6 +66,7 @@ fn the_link_below_goes_down() {
             "link toward the clients down for 0.3 s",
             "down down0 is down",
             "tx-failed",
+            LASTS,
             |line| (&line.gateway, DOWN),
         );
     });
@@ -72,10 +75,12 @@ fn the_link_below_goes_down() {
 #[test]
 fn the_cable_is_pulled_at_the_grandmaster() {
     in_sandbox!({
+        // The kernel tells of links without a link once a second.
         down_and_up(
-            "cable pulled at the grandmaster for 0.3 s",
+            "cable pulled at the grandmaster for 1.5 s",
             "up up0: no link",
             "",
+            LASTS * 5,
             |line| (&line.grandmaster, END),
         );
     });
@@ -219,7 +224,8 @@ fn the_grandmaster_changes() {
         let proxy = Proxy::start(&line.gateway, &[]);
         let traffic = Traffic::start(&line);
         let cost = traffic.through(|| {
-            traffic.stations().master = Station::new(Role::Master, 2);
+            let other = Station::new(Role::Master, 2);
+            traffic.stations().change_master(other);
         });
         traffic.assert_right();
         drop(traffic);

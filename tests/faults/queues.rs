@@ -90,11 +90,11 @@ fn a_queue_holds_frames_back() {
 fn a_queue_drops_frames() {
     in_sandbox!({
         throttled(
-            "queueing discipline drops frames: their stamps are lost",
+            "queueing discipline drops frames, and their stamps with them",
             &[],
             "tbf rate 16kbit burst 1600 limit 1600",
             "",
-            "tx-failed",
+            "estimated",
         );
     });
 }

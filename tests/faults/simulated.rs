@@ -19,7 +19,7 @@ fn scenario() -> Scenario {
             ..Settings::default()
         },
         clients: ClientModel {
-            count: 60,
+            count: 200,
             ..ClientModel::default()
         },
         ..Scenario::default()
@@ -46,6 +46,8 @@ fn lost(world: &World) -> u32 {
 #[test]
 fn the_clock_is_set() {
     let mut scenario = scenario();
+    // Frames wait a moment until they are read: those that wait when it is set are ambiguous.
+    scenario.machine.wake_ns = (2_000_000, 4_000_000);
     scenario.script = vec![(SET_AT, Action::StepLocal(1_000_000_000))];
     let mut world = run(scenario);
     let stepped = world.gateways[0]
@@ -64,7 +66,7 @@ fn the_clock_is_set() {
     let (back, _) = first.expect("answers after the step");
     let lost = lost(&world);
     // What was under way, and the last requests of the run.
-    assert!(lost <= 60, "{lost}");
+    assert!(lost <= 120, "{lost}");
     Row {
         fault: "clock set by a second (simulated)",
         log: "the local clock was set: event messages with stamps around the step are dropped",
@@ -87,7 +89,7 @@ fn stamps_are_lost() {
     let counters = world.gateways[0].engine.counters();
     assert!(counters.estimated > 50, "{}", counters.estimated);
     let lost = lost(&world);
-    assert!(lost <= 20, "{lost}");
+    assert!(lost <= 60, "{lost}");
     Row {
         fault: "a third of the stamps lost (simulated)",
         log: "",

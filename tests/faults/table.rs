@@ -18,7 +18,7 @@ const HEAD: &str = "\
 const FAULTS: [&str; 19] = [
     "link toward the grandmaster down for 0.3 s",
     "link toward the clients down for 0.3 s",
-    "cable pulled at the grandmaster for 0.3 s",
+    "cable pulled at the grandmaster for 1.5 s",
     "interface toward the grandmaster deleted and made anew",
     "interface toward the clients deleted and made anew",
     "interface renamed",
@@ -28,7 +28,7 @@ const FAULTS: [&str; 19] = [
     "client restarts (ptp4l)",
     "grandmaster changes",
     "queueing discipline holds frames back: transmit ring full",
-    "queueing discipline drops frames: their stamps are lost",
+    "queueing discipline drops frames, and their stamps with them",
     "receive ring overrun",
     "process stopped for 2 s (SIGSTOP)",
     "process killed (SIGKILL) at 1000 requests/s and restarted",

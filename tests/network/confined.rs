@@ -4,16 +4,20 @@ use std::fs;
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use ptpproxy::ring::{GroupMembership, Interface};
 use ptpproxy::run::confine;
 use ptpproxy_lab::in_sandbox;
+use ptpproxy_lab::lab::frames::Kind;
 use ptpproxy_lab::ptp4l::TempDir;
 
 use crate::host::ETHERNET;
-use crate::proxy::{Proxy, UP};
+use crate::installed;
+use crate::proxy::{PATIENCE, Proxy, UP};
 use crate::segments::Line;
+use crate::syscalls::traced;
 
 #[test]
 fn the_running_program_keeps_no_right() {
@@ -53,6 +57,58 @@ fn the_running_program_keeps_no_right() {
     });
 }
 
+/// Nothing that it does itself is refused: links that come and go, new clients, stamps, the end.
+#[test]
+fn what_it_does_itself_is_allowed() {
+    in_sandbox!({
+        let Some(strace) = installed::find("strace", "strace") else {
+            return;
+        };
+        let line = Line::new();
+        let proxy = Proxy::start(&line.gateway, &["--summary", "1s"]);
+        proxy.wait_for("confined:");
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("calls");
+        let mut command = Command::new(strace);
+        command.args(["-f", "-Z", "-p"]).arg(proxy.id().to_string());
+        command.arg("-o").arg(&file).stderr(Stdio::null());
+        let mut tracer = line.gateway.spawn(&mut command).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while !traced(proxy.id()) {
+            assert!(Instant::now() < deadline, "strace does not attach");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (mut above, mut below) = line.hosts(ETHERNET);
+        above.introduce();
+        for client in 0..3 {
+            below.request(client, 1);
+            let request = above.expect(|message| message.kind == Kind::DelayReq);
+            above.answer(&request.expect("the request"));
+            assert!(below.expect(|m| m.kind == Kind::DelayResp).is_some());
+        }
+        line.gateway.delete(UP).unwrap();
+        proxy.wait_for("up: the interface was deleted");
+        line.cable_above();
+        proxy.wait_for("up up0 is back");
+        proxy.wait_for("delay_req/s up");
+        let totals = proxy.stop().totals;
+        let _ = tracer.wait();
+        assert_eq!(
+            totals.count("estimated"),
+            0,
+            "stamps are read: {}",
+            totals.0
+        );
+        let calls = fs::read_to_string(&file).unwrap();
+        let refused: Vec<_> = calls.lines().filter(|l| l.contains("EPERM")).collect();
+        assert_eq!(refused, Vec::<&str>::new());
+        assert!(
+            !calls.is_empty(),
+            "something fails: EAGAIN of an empty queue"
+        );
+    });
+}
+
 /// EPERM, the filter's answer.
 fn refused<T>(what: &str, result: io::Result<T>) {
     let code = result.err().and_then(|error| error.raw_os_error());
@@ -81,7 +137,7 @@ fn what_an_intruder_needs_is_refused() {
         let address = listener.local_addr().unwrap();
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
 
-        confine::drop_capabilities(false).unwrap();
+        confine::drop_capabilities(&[]).unwrap();
         if let Err(error) = confine::allow_calls() {
             ptpproxy_lab::net::skip(&format!("{error:#}"));
             return;
@@ -104,8 +160,6 @@ fn what_an_intruder_needs_is_refused() {
             Err::<(), _>(Command::new("/bin/true").exec()),
         );
         refused("a program", Command::new("/bin/true").spawn());
-        let fork_like = std::thread::Builder::new().spawn(|| ());
-        refused("a thread", fork_like);
         let nobody = 65_534;
         let parent = libc::c_long::from(std::os::unix::process::parent_id());
         let packet = libc::c_long::from(libc::AF_PACKET);
@@ -115,6 +169,7 @@ fn what_an_intruder_needs_is_refused() {
         for (what, number, arguments) in [
             ("a packet socket", libc::SYS_socket, [packet, raw, 0]),
             ("a raw socket", libc::SYS_socket, [inet, raw, 17]),
+            ("a process", libc::SYS_clone, [libc::SIGCHLD.into(), 0, 0]),
             ("ptrace", libc::SYS_ptrace, [attach, parent, 0]),
             (
                 "reading another's memory",
@@ -145,5 +200,7 @@ fn what_an_intruder_needs_is_refused() {
         assert!(groups.families() > 0, "{warnings:?}");
         assert!(std::time::SystemTime::now() > std::time::UNIX_EPOCH);
         drop(vec![0_u8; 8 << 20]);
+        let thread = std::thread::Builder::new().spawn(|| 7).unwrap();
+        assert_eq!(thread.join().unwrap(), 7);
     });
 }
