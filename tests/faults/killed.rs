@@ -53,7 +53,7 @@ fn the_process_is_killed_and_started_again() {
         Row {
             fault: "process killed (SIGKILL) at 1000 requests/s and restarted",
             log: "forwarding: up up0 <-> down down0",
-            counter: "unannounced",
+            counter: "",
             recovery: Some(cost.recovery),
             lost: format!("{before} of {open} open, {down} until it forwards again"),
         }
