@@ -39,12 +39,13 @@ pub fn drop_capabilities(keep: &[Capability]) -> Result<()> {
 /// that is not listed, on a box that nobody looks at for years, and one that does without it still
 /// forwards. What an intruder needs fails just the same.
 ///
-/// Returns how many calls are allowed.
+/// With `removes_files` a file may be removed: the control socket goes with the gateway. (A filter cannot
+/// see which file; leave that to the user it runs as.) Returns how many calls are allowed.
 ///
 /// # Errors
 /// When the kernel or this architecture has no such filter.
-pub fn allow_calls() -> Result<usize> {
-    calls::allow()
+pub fn allow_calls(removes_files: bool) -> Result<usize> {
+    calls::allow(removes_files)
 }
 
 #[cfg(any(
@@ -146,8 +147,13 @@ mod calls {
     #[cfg(not(target_arch = "x86_64"))]
     const OLD: &[libc::c_long] = &[];
 
-    pub(super) fn allow() -> Result<usize> {
-        let rules = rules().context("the list of system calls")?;
+    pub(super) fn allow(removes_files: bool) -> Result<usize> {
+        let mut rules = rules().context("the list of system calls")?;
+        if removes_files {
+            rules.insert(libc::SYS_unlinkat, Vec::new());
+            #[cfg(target_arch = "x86_64")]
+            rules.insert(libc::SYS_unlink, Vec::new());
+        }
         let count = rules.len();
         let filter = SeccompFilter::new(
             rules,
@@ -236,6 +242,9 @@ mod calls {
         // Elements of eBPF maps that are open: read, set, deleted.
         let elements = (1..=3).map(|command| Rule::new(vec![is(0, command)?]));
         rules.insert(libc::SYS_bpf, elements.collect::<Result<_, _>>()?);
+        // Threads beside the loop make way for it.
+        let own_priority = vec![is(0, libc::PRIO_PROCESS.cast_signed())?, is(1, 0)?];
+        rules.insert(libc::SYS_setpriority, vec![Rule::new(own_priority)?]);
         // A panic ends this process by a signal to itself.
         let own = i64::from(std::process::id()).cast_unsigned();
         rules.insert(
@@ -278,7 +287,7 @@ mod calls {
 mod calls {
     use anyhow::{Result, bail};
 
-    pub(super) fn allow() -> Result<usize> {
+    pub(super) fn allow(_: bool) -> Result<usize> {
         bail!("no seccomp filter for {}", std::env::consts::ARCH)
     }
 }

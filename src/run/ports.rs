@@ -8,8 +8,8 @@ use log::{info, warn};
 use crate::Side;
 use crate::cli::{self, RunOptions};
 use crate::ring::{
-    GroupMembership, Interface, PacketPort, RxOptions, RxRing, StampSource, Stamping, Timestamping, TxOptions,
-    TxRing, check_pair,
+    GroupMembership, Interface, PacketPort, RxOptions, RxRing, StampSource, Stamping, Timestamping,
+    TxOptions, TxRing, check_pair,
 };
 
 use super::filters::Filters;
@@ -91,10 +91,7 @@ pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
         up: up_port,
         down: down_port,
         interfaces: [up, down],
-        keep: Keep {
-            groups,
-            stamping,
-        },
+        keep: Keep { groups, stamping },
     })
 }
 

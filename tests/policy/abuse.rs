@@ -300,7 +300,7 @@ fn floods_of_signaling_and_management() {
 #[test]
 fn a_flood_of_peer_delay_does_not_fill_the_log() {
     let mut victim = Victim::new(unheld());
-    let mut told = |victim: &mut Victim, from: u16| {
+    let told = |victim: &mut Victim, from: u16| {
         for number in from..from + 200 {
             let mut request = peer_delay(MessageType::PdelayReq, 99);
             request.sender = nobody(number);
