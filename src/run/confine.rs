@@ -62,6 +62,9 @@ mod calls {
         SeccompCondition as Condition, SeccompFilter, SeccompRule as Rule,
     };
 
+    /// sys/resource.h; its type differs between C libraries.
+    const PRIO_PROCESS: libc::c_int = 0;
+
     /// Calls that pass whatever their arguments, each with who makes it.
     const ALWAYS: &[libc::c_long] = &[
         // The loop: sleeping and waking (mio, timers, the sweep).
@@ -243,7 +246,7 @@ mod calls {
         let elements = (1..=3).map(|command| Rule::new(vec![is(0, command)?]));
         rules.insert(libc::SYS_bpf, elements.collect::<Result<_, _>>()?);
         // Threads beside the loop make way for it.
-        let own_priority = vec![is(0, libc::PRIO_PROCESS.cast_signed())?, is(1, 0)?];
+        let own_priority = vec![is(0, PRIO_PROCESS)?, is(1, 0)?];
         rules.insert(libc::SYS_setpriority, vec![Rule::new(own_priority)?]);
         // A panic ends this process by a signal to itself.
         let own = i64::from(std::process::id()).cast_unsigned();
