@@ -13,6 +13,7 @@ pub mod cli;
 pub mod core;
 pub mod engine;
 pub mod filter;
+pub mod metrics;
 pub mod reason;
 pub mod replay;
 pub mod report;

@@ -3,6 +3,7 @@
 mod filters;
 mod lap;
 mod log_events;
+mod notify;
 mod pacer;
 mod ports;
 mod signals;
@@ -30,6 +31,7 @@ use crate::time::{ClockSample, Instant};
 use filters::Filters;
 use lap::Lap;
 use log_events::{log_event, log_link};
+use notify::Notify;
 use pacer::{Pacer, Wait};
 use ports::{Keep, Opened};
 use signals::Signals;
@@ -83,7 +85,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let settings = options.settings.clone();
     let key = keys(settings.seed);
     let mut filters = Filters::new(settings.domains.clone(), key);
-    if options.wait && !ports::wait_for(options, &mut signals)? {
+    let mut notify = Notify::from_environment();
+    if options.wait && !ports::wait_for(options, &mut signals, &mut notify)? {
         return print_totals(&Counters::default(), &[]);
     }
     let opened = ports::open(options, &filters)?;
@@ -110,6 +113,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut engine = Engine::new(up, down, clock, settings);
     engine.core_mut().gate_new_clients();
     engine.core_mut().listen_first();
+    notify.ready(&status_line(options, engine.core().clients()));
 
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
@@ -125,10 +129,16 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             log_event(event);
         }
         lap.log_if_due(engine.core(), now);
-        let next_wake = [engine.next_wake(), filters.due(engine.core()), lap.due()]
-            .into_iter()
-            .flatten()
-            .min();
+        notify.alive_if_due(now, || status_line(options, engine.core().clients()));
+        let next_wake = [
+            engine.next_wake(),
+            filters.due(engine.core()),
+            lap.due(),
+            notify.due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let mut happened = |token| match token {
             SIGNAL => stop = true,
             CLOCK_SET => was_set |= clock_set.was_set(),
@@ -158,7 +168,18 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             engine.clock_mut().was_set = true;
         }
     }
+    notify.stopping();
     finish(&mut engine)
+}
+
+/// How it goes, in the words that `systemctl status` shows.
+fn status_line(options: &RunOptions, clients: usize) -> String {
+    format!(
+        "forwarding: up {} <-> down {}, {clients} {}",
+        options.up,
+        options.down,
+        if clients == 1 { "client" } else { "clients" },
+    )
 }
 
 /// Prints the totals.
