@@ -98,11 +98,7 @@ fn man_shows_the_pages_without_a_warning() {
             "{name}: {}",
             text(&shown)
         );
-        assert!(
-            String::from_utf8_lossy(&shown.stdout).contains("NAME"),
-            "{}",
-            text(&shown)
-        );
+        assert!(shown.stdout.len() > 2_000, "{}", text(&shown));
         let indexed = run(Command::new(&lexgrog).arg(&page));
         assert!(indexed.status.success(), "{}", text(&indexed));
     }
