@@ -7,9 +7,11 @@
 //! * [`core`] decides what happens to a frame, when it departs and what residence time to take out;
 //! * [`filter`] writes the program by which the kernel drops what is not for us;
 //! * [`ring`] is the only room with `unsafe`: AF_PACKET rings, stamps, interfaces;
+//! * [`config`] reads the options from a file too;
 //! * [`engine`] is the one loop that joins them, over real ports or simulated ones.
 
 pub mod cli;
+pub mod config;
 pub mod core;
 pub mod engine;
 pub mod filter;

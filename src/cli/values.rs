@@ -29,6 +29,12 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "expected a duration with its unit, as in 200us, 20ms or 1.5s";
+        if text == "0" {
+            return Ok(Self(Duration::ZERO));
+        }
+        if text.starts_with('-') {
+            return Err("a duration is not negative: write it as in 200us, 20ms or 1.5s".into());
+        }
         let digits = text
             .find(|c: char| !c.is_ascii_digit() && c != '.')
             .unwrap_or(text.len());
@@ -90,10 +96,22 @@ impl<T: FromStr<Err: fmt::Display>> FromStr for OrOff<T> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        Self::read(text, |text| {
+            text.parse().map_err(|error: T::Err| error.to_string())
+        })
+    }
+}
+
+impl<T> OrOff<T> {
+    /// `off`, or what `value` makes of the text.
+    pub(super) fn read(
+        text: &str,
+        value: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Self, String> {
         if text == "off" {
             return Ok(Self(None));
         }
-        match text.parse() {
+        match value(text) {
             Ok(value) => Ok(Self(Some(value))),
             Err(error) => Err(format!("{error}; or `off`")),
         }

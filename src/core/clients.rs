@@ -62,6 +62,8 @@ pub(crate) struct Client {
     pub(crate) above_sequence_id: u16,
     /// Row of the master that answered last, plus one.
     pub(crate) master: u16,
+    /// The allow-list that it was found in (see [`crate::core::Forwarder::apply`]).
+    pub(crate) listed: u16,
     /// Version of the table with which it joined (see [`Clients::admit`]).
     joined: u32,
     next_open: u8,
@@ -87,6 +89,7 @@ impl Client {
             above_ms: 0,
             above_sequence_id: 0,
             master: 0,
+            listed: 0,
             joined: 0,
             next_open: 0,
             served: false,
@@ -280,6 +283,12 @@ impl Clients {
         }
         self.version += 1;
         Some((key, client))
+    }
+
+    /// Who is in a row: its identity, and where its first message came from.
+    pub(crate) fn who(&self, row: u32) -> Option<(PortIdentity, Mac, Address)> {
+        let client = self.rows.get(row)?;
+        Some((self.rows.key(row)?.identity, client.mac, client.address))
     }
 
     pub(crate) fn get_mut(&mut self, row: u32) -> Option<&mut Client> {

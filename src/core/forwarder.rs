@@ -21,7 +21,7 @@ use crate::core::masters::Masters;
 use crate::core::open::Progress;
 use crate::core::residence;
 use crate::core::second_path::SecondPath;
-use crate::core::settings::{Authenticated, Settings};
+use crate::core::settings::{Authenticated, Settings, stale_after};
 use crate::core::store::{FrameRef, FrameStore, HeldRequest, Purpose, Waiting};
 use crate::core::syncs::{SyncProgress, Syncs};
 use crate::core::syntonizer::Change;
@@ -68,7 +68,9 @@ pub struct Forwarder {
     estimators: [Estimator; 2],
     /// By side: the egress holds frames in a queue.
     queued: [bool; 2],
-    pace: Option<Pace>,
+    pub(super) pace: Option<Pace>,
+    /// Which allow-list of clients is in force; wraps.
+    pub(super) lists: u16,
     pub(super) counters: Counters,
     events: VecDeque<Event>,
     told: [Option<Instant>; Reason::ALL.len()],
@@ -112,6 +114,7 @@ impl Forwarder {
             estimators: [Estimator::new(), Estimator::new()],
             queued: [false; 2],
             pace: settings.max_rate.map(Pace::new),
+            lists: 0,
             counters: Counters::default(),
             events: VecDeque::with_capacity(EVENTS),
             told: [None; Reason::ALL.len()],
@@ -375,7 +378,7 @@ impl Forwarder {
         let kind = Kind::Message(waiting.layout.message_type());
         self.counters.forward(from, kind);
         let latest = match waiting.purpose {
-            Purpose::Request(held) => Some(held.at + self.settings.max_hold),
+            Purpose::Request(held) => Some(held.at + held.max_hold),
             Purpose::General { .. } => None,
         };
         self.store.release(frame);
@@ -688,11 +691,10 @@ impl Forwarder {
             self.discard(frame, reason);
             return;
         }
-        let latest = held.at + self.settings.longest_hold();
         if !held.paced
             && let Some(pace) = &mut self.pace
         {
-            match pace.book(now, latest) {
+            match pace.book(now, held.latest) {
                 None => {
                     self.discard(frame, Reason::MaxRate);
                     self.tell_limit(Reason::MaxRate, now);
@@ -720,7 +722,7 @@ impl Forwarder {
         egress: Side,
         now: Instant,
     ) -> Result<Token, Reason> {
-        if now.since(held.at) > self.settings.stale_after() {
+        if now.since(held.at) > stale_after(held.max_hold) {
             self.tell_limit(Reason::Stale, now);
             return Err(Reason::Stale);
         }
@@ -895,6 +897,12 @@ impl Forwarder {
         let Some(client) = self.clients.get_mut(row) else {
             return;
         };
+        if client.listed != self.lists && !self.still_allowed(row) {
+            return;
+        }
+        let Some(client) = self.clients.get_mut(row) else {
+            return;
+        };
         for open in &mut client.open {
             if open.progress() != Progress::Empty && !open.live(now) {
                 if !open.answered() && open.progress() != Progress::Lost {
@@ -904,11 +912,7 @@ impl Forwarder {
             }
         }
         if client.expired(now, timeout) {
-            let held = client.held;
-            self.clients.remove(row);
-            if let Some(frame) = held {
-                self.discard(frame, Reason::NotOurClient);
-            }
+            self.forget(row, Reason::NotOurClient);
         }
     }
 

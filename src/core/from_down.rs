@@ -17,7 +17,7 @@ use crate::core::syncs::{Sync, SyncKey, SyncProgress};
 use crate::core::verdict::{Arrival, Edit, Verdict};
 use crate::reason::Reason;
 use crate::time::{Instant, Stamp};
-use crate::wire::{Address, Frame, MessageType, PortIdentity};
+use crate::wire::{Address, Frame, Mac, MessageType, PortIdentity};
 
 /// Until the grandmaster's rate is known, nobody is held longer.
 const EARLY_HOLD_NS: u64 = 5_000_000;
@@ -96,7 +96,7 @@ impl Forwarder {
         }
 
         let window = self.hold_window(row);
-        let latest = arrival.at + self.settings.longest_hold();
+        let planned = arrival.at + self.settings.longest_hold();
         let mut due = if window == 0 {
             now
         } else {
@@ -126,10 +126,10 @@ impl Forwarder {
             return Verdict::Drop(Reason::Unannounced);
         }
         if gated {
-            due = latest;
+            due = planned;
         } else if due <= now {
             // What goes untouched must not wait: nothing would take the wait out again.
-            let latest = if authenticated { now } else { latest };
+            let latest = if authenticated { now } else { planned };
             match self.book(now, latest) {
                 Some(at) => {
                     paced = true;
@@ -155,6 +155,8 @@ impl Forwarder {
                 reading: self.readings,
                 ambiguous: false,
                 due,
+                latest: planned,
+                max_hold: self.settings.max_hold,
                 paced,
                 ready: false,
             };
@@ -276,7 +278,10 @@ impl Forwarder {
             };
             // A known name does not let in an address that is not listed.
             let moved = (client.mac, client.address) != (frame.source_mac(), frame.source());
-            if moved && !self.allowed(frame) {
+            let listed_anew = client.listed != self.lists;
+            if moved && !self.allowed(key.identity, frame.source_mac(), frame.source())
+                || listed_anew && !self.still_allowed(row)
+            {
                 return Err(Reason::NotAllowed);
             }
             if let Some(client) = self.clients.get_mut(row) {
@@ -284,7 +289,7 @@ impl Forwarder {
             }
             return Ok(row);
         }
-        if !self.allowed(frame) {
+        if !self.allowed(key.identity, frame.source_mac(), frame.source()) {
             return Err(Reason::NotAllowed);
         }
         // What was heard above were Delay_Req: each type counts its own sequenceIds.
@@ -303,7 +308,8 @@ impl Forwarder {
                 self.foreign.forget(&key);
             }
         }
-        let client = Client::new(now, frame.source_mac(), frame.source());
+        let mut client = Client::new(now, frame.source_mac(), frame.source());
+        client.listed = self.lists;
         let row = self
             .clients
             .insert(key, client)
@@ -314,14 +320,14 @@ impl Forwarder {
         Ok(row)
     }
 
-    fn allowed(&self, frame: &Frame<'_>) -> bool {
+    pub(super) fn allowed(&self, identity: PortIdentity, from: Mac, source: Address) -> bool {
         let list = &self.settings.clients;
         list.is_empty()
             || list.iter().any(|entry| match *entry {
-                ClientMatch::Clock(clock) => frame.port_identity().clock == clock,
-                ClientMatch::Port(port) => frame.port_identity() == port,
-                ClientMatch::Mac(mac) => frame.source_mac() == mac,
-                ClientMatch::Ip(ip) => frame.source() == Address::from(ip),
+                ClientMatch::Clock(clock) => identity.clock == clock,
+                ClientMatch::Port(port) => identity == port,
+                ClientMatch::Mac(mac) => from == mac,
+                ClientMatch::Ip(ip) => source == Address::from(ip),
             })
     }
 

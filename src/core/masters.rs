@@ -54,6 +54,16 @@ impl Masters {
         }
     }
 
+    /// Rates further from one are not believed from now on.
+    pub(crate) fn set_bound(&mut self, max_ppm: f64) {
+        self.max_ppm = max_ppm;
+        for row in 0..self.rows.high_water() {
+            if let Some(master) = self.rows.get_mut(row) {
+                master.syntonizer.set_bound(max_ppm);
+            }
+        }
+    }
+
     /// The row of a master that is heard now; a new one takes the place of one that fell silent.
     pub(crate) fn heard(&mut self, key: MasterKey, now: Instant) -> Result<u32, Full> {
         if let Some(row) = self.rows.find(&key) {

@@ -13,9 +13,11 @@
 //! | `departures`, `store` | what waits, until when, and where its bytes are |
 //! | `in_flight`, `estimate` | what was sent and awaits its stamp, or goes without |
 //! | `residence`, `clock_watch` | how long a message stayed, measured on a steady clock |
+//! | `apply` | other settings while it runs |
 //! | `table` | the hash table under it all, safe against chosen keys |
 #![forbid(unsafe_code)]
 
+mod apply;
 mod clients;
 mod clock_watch;
 mod counters;

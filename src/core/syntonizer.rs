@@ -90,6 +90,11 @@ impl Syntonizer {
         self.ratio
     }
 
+    /// Believes no rate further from one than this, from the next Sync on.
+    pub const fn set_bound(&mut self, max_ppm: f64) {
+        self.bound = max_ppm * 1e-6;
+    }
+
     /// Whether the ratio rests on recent Syncs.
     #[must_use]
     pub const fn known(&self) -> bool {
