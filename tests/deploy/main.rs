@@ -6,5 +6,7 @@
 mod container;
 mod manual;
 mod notify;
+mod package;
+mod sandbox;
 mod tools;
 mod units;
