@@ -8,7 +8,8 @@
 //! * [`filter`] writes the program by which the kernel drops what is not for us;
 //! * [`ring`] is the only room with `unsafe`: AF_PACKET rings, stamps, interfaces;
 //! * [`config`] reads the options from a file too;
-//! * [`engine`] is the one loop that joins them, over real ports or simulated ones.
+//! * [`engine`] is the one loop that joins them, over real ports or simulated ones;
+//! * [`telemetry`] is what the loop publishes and others read; [`metrics`] what Prometheus scrapes.
 
 pub mod cli;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod replay;
 pub mod report;
 pub mod ring;
 pub mod run;
+pub mod telemetry;
 pub mod time;
 pub mod wire;
 

@@ -14,7 +14,7 @@ use crate::core::echoes::Echoes;
 use crate::core::estimate::Estimator;
 use crate::core::event::Event;
 use crate::core::foreign::Foreign;
-use crate::core::in_flight::{Flight, InFlight, Owner};
+use crate::core::in_flight::{Drawn, Flight, InFlight, Owner};
 use crate::core::limits::{Bucket, Pace};
 use crate::core::management::OpenManagement;
 use crate::core::masters::Masters;
@@ -22,6 +22,7 @@ use crate::core::open::Progress;
 use crate::core::residence;
 use crate::core::second_path::SecondPath;
 use crate::core::settings::{Authenticated, Settings, stale_after};
+use crate::core::shown::departure;
 use crate::core::store::{FrameRef, FrameStore, HeldRequest, Purpose, Waiting};
 use crate::core::syncs::{SyncProgress, Syncs};
 use crate::core::syntonizer::Change;
@@ -29,6 +30,7 @@ use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Departure, Edit, Verdict};
 use crate::engine::Token;
 use crate::reason::Reason;
+use crate::telemetry::Measures;
 use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::{Address, Frame, Lane, Layout, MessageType, PortIdentity, edit};
 
@@ -72,6 +74,7 @@ pub struct Forwarder {
     /// Which allow-list of clients is in force; wraps.
     pub(super) lists: u16,
     pub(super) counters: Counters,
+    pub(super) measures: Measures,
     events: VecDeque<Event>,
     told: [Option<Instant>; Reason::ALL.len()],
     pub(super) second_path: SecondPath,
@@ -116,6 +119,7 @@ impl Forwarder {
             pace: settings.max_rate.map(Pace::new),
             lists: 0,
             counters: Counters::default(),
+            measures: Measures::default(),
             events: VecDeque::with_capacity(EVENTS),
             told: [None; Reason::ALL.len()],
             second_path: SecondPath::new(),
@@ -514,6 +518,7 @@ impl Forwarder {
         egress: Side,
         waiter: Option<FrameRef>,
         now: Instant,
+        drawn: Option<Drawn>,
     ) -> Option<(Token, u32)> {
         let flight = Flight {
             rx,
@@ -521,6 +526,7 @@ impl Forwarder {
             egress,
             batch: self.estimators[egress as usize].batch(),
             waiter,
+            drawn,
             jumps: self.jumps,
             slot: 0,
         };
@@ -626,7 +632,11 @@ impl Forwarder {
         let Some(row) = self.masters.get_mut(master) else {
             return;
         };
-        match row.syntonizer.observe(master_ns, rx) {
+        let change = row.syntonizer.observe(master_ns, rx);
+        if let Some(ns) = row.syntonizer.deviation_ns() {
+            self.measures.sync_variation.add(ns);
+        }
+        match change {
             Change::None => {}
             Change::Known => {
                 let ppm = (row.syntonizer.ratio() - 1.0) * 1e6;
@@ -747,7 +757,11 @@ impl Forwarder {
             generation: held.client_generation,
             open: held.open,
         };
-        let launched = self.launch(held.rx, owner, egress, None, now);
+        let drawn = Drawn {
+            due: held.due,
+            hold_ns: u32::try_from(held.due.since(held.at).as_nanos()).unwrap_or(u32::MAX),
+        };
+        let launched = self.launch(held.rx, owner, egress, None, now, Some(drawn));
         let Some(client) = self.clients.same_mut(held.client, held.client_generation) else {
             return Err(Reason::NotOurClient);
         };
@@ -767,7 +781,7 @@ impl Forwarder {
             open.set_held();
         }
         open.residence_or_flight = slot;
-        open.since = now;
+        open.departed_at(now);
         Ok(token)
     }
 
@@ -785,7 +799,7 @@ impl Forwarder {
                 client,
                 generation,
                 open,
-            } => self.settle_request(client, generation, open, flight.slot, outcome),
+            } => self.settle_request(flight, client, generation, open, outcome),
             Owner::Sync { entry, generation } => self.settle_sync(entry, generation, outcome),
         };
         let Some(frame) = flight.waiter else {
@@ -822,16 +836,16 @@ impl Forwarder {
     /// Returns why its answers are dropped all the same.
     fn settle_request(
         &mut self,
-        client: u32,
+        flight: &Flight,
+        row: u32,
         generation: u32,
         open: u8,
-        slot: u32,
         outcome: Result<i64, Reason>,
     ) -> Option<Reason> {
-        let client = self.clients.same_mut(client, generation)?;
+        let client = self.clients.same_mut(row, generation)?;
         let open = &mut client.open[usize::from(open)];
         match open.progress() {
-            Progress::InFlight if open.residence_or_flight == slot => {}
+            Progress::InFlight if open.residence_or_flight == flight.slot => {}
             Progress::SecondPath => return Some(Reason::SecondPath),
             // Another request has taken the place meanwhile.
             _ => return Some(Reason::Unsolicited),
@@ -841,8 +855,10 @@ impl Forwarder {
                 let ns = u32::try_from(ns).unwrap_or(u32::MAX);
                 open.set_progress(Progress::Departed);
                 open.residence_or_flight = ns;
-                self.counters.measured += 1;
-                self.counters.residence_ns += u64::from(ns);
+                if let Some(departure) = departure(flight.rx, ns) {
+                    open.departed_at(departure);
+                }
+                self.departed(flight, row, ns);
             }
             Err(Reason::ClockStep) => open.set_progress(Progress::ClockStep),
             Err(_) => open.set_progress(Progress::Lost),
@@ -900,18 +916,19 @@ impl Forwarder {
         if client.listed != self.lists && !self.still_allowed(row) {
             return;
         }
-        let Some(client) = self.clients.get_mut(row) else {
+        let Some((client, slot)) = self.clients.with_slot(row) else {
             return;
         };
         for open in &mut client.open {
             if open.progress() != Progress::Empty && !open.live(now) {
                 if !open.answered() && open.progress() != Progress::Lost {
                     self.counters.unanswered += 1;
+                    slot.unanswered();
                 }
                 open.set_progress(Progress::Empty);
             }
         }
-        if client.expired(now, timeout) {
+        if client.expired(now, timeout, slot) {
             self.forget(row, Reason::NotOurClient);
         }
     }

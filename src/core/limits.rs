@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_new_pace_goes_on_after_the_last_place_of_the_old() {
         let now = Instant::from_nanos(SECOND_NS);
-        let at = |ms| now.plus_nanos(ms * 1_000_000);
+        let at = |ms: u64| now.plus_nanos(ms * 1_000_000);
         let mut pace = Pace::new(100);
         for ms in [0, 9, 19] {
             assert_eq!(pace.book(now, at(100)), Some(at(ms)));

@@ -24,19 +24,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a path answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(super) struct Answer {
     /// The HTTP status.
-    pub status: Status,
+    pub(super) status: Status,
     /// The media type of the body.
-    pub content_type: &'static str,
+    pub(super) content_type: &'static str,
     /// The body.
-    pub body: String,
+    pub(super) body: String,
 }
 
 /// The HTTP statuses in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
-pub enum Status {
+pub(super) enum Status {
     /// 200.
     Ok = 200,
     /// 400: no HTTP/1 request.
@@ -54,7 +54,7 @@ pub enum Status {
 impl Answer {
     /// A line of text.
     #[must_use]
-    pub fn text(status: Status, body: impl Into<String>) -> Self {
+    pub(super) fn text(status: Status, body: impl Into<String>) -> Self {
         Self {
             status,
             content_type: "text/plain; charset=utf-8",
@@ -81,7 +81,7 @@ impl Status {
 ///
 /// # Errors
 /// The system's: the address is taken, or none of this machine's.
-pub fn serve(
+pub(super) fn serve(
     address: SocketAddr,
     answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
 ) -> io::Result<SocketAddr> {

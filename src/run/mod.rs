@@ -6,15 +6,18 @@ mod log_events;
 mod notify;
 mod pacer;
 mod ports;
+mod publisher;
+mod reload;
 mod signals;
 mod waiter;
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use log::warn;
+use log::{info, warn};
 use mio::Token;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -24,6 +27,7 @@ use crate::cli::RunOptions;
 use crate::core::Counters;
 
 use crate::engine::{Clock, Engine};
+use crate::metrics;
 use crate::report;
 use crate::ring::{ClockSetWatch, LinkChange, Monitor, PacketPort, SystemClock, process};
 use crate::time::{ClockSample, Instant};
@@ -34,6 +38,8 @@ use log_events::{log_event, log_link};
 use notify::Notify;
 use pacer::{Pacer, Wait};
 use ports::{Keep, Opened};
+use publisher::Publisher;
+pub use reload::{Outcome, Reloader};
 use signals::Signals;
 use waiter::Waiter;
 
@@ -42,6 +48,7 @@ const DOWN_RX: Token = Token(2);
 const SIGNAL: Token = Token(3);
 const CLOCK_SET: Token = Token(4);
 const LINKS: Token = Token(5);
+const RELOAD: Token = Token(6);
 
 /// Default slack of timers is 50 us, as long as a sweep may be.
 const TIMER_SLACK_NS: u64 = 1;
@@ -77,6 +84,7 @@ type MachineEngine = Engine<PacketPort, PacketPort, MachineClock>;
 /// One line on what could not be set up, with the remedy.
 pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("signal handlers")?;
+    let (_reloader, mut orders) = reload::start(&options.source).context("reading again")?;
     let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
     let clock = MachineClock {
         clock: SystemClock,
@@ -107,19 +115,34 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     waiter.watch_always(signals.as_raw_fd(), SIGNAL)?;
     waiter.watch_always(clock_set.as_raw_fd(), CLOCK_SET)?;
     waiter.watch_always(monitor.as_raw_fd(), LINKS)?;
+    waiter.watch_always(orders.as_raw_fd(), RELOAD)?;
     let Opened {
-        up, down, mut keep, ..
+        up,
+        down,
+        interfaces,
+        mut keep,
     } = opened;
     let mut engine = Engine::new(up, down, clock, settings);
     engine.core_mut().gate_new_clients();
     engine.core_mut().listen_first();
-    notify.ready(&status_line(options, engine.core().clients()));
 
+    let mut publisher = Publisher::new(
+        &mut engine,
+        &interfaces,
+        keep.stamps().to_owned(),
+        filters.in_force(),
+    );
+    if let Some(address) = options.metrics {
+        let address = metrics::start(address, Arc::clone(publisher.board()))?;
+        info!("metrics: http://{address}/metrics");
+    }
+    notify.ready(&status_line(options, engine.core().clients()));
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     let mut stop = false;
     let mut was_set = false;
     let mut links = true;
+    let mut ordered = true;
     let mut looked = engine.clock_mut().now();
     while !stop {
         let turn = engine.turn();
@@ -130,11 +153,14 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         }
         lap.log_if_due(engine.core(), now);
         notify.alive_if_due(now, || status_line(options, engine.core().clients()));
+        publisher.note(turn, pacer.mode());
+        publisher.publish_if_due(&mut engine, filters.in_force(), now);
         let next_wake = [
             engine.next_wake(),
             filters.due(engine.core()),
             lap.due(),
             notify.due(),
+            publisher.due(),
         ]
         .into_iter()
         .flatten()
@@ -143,6 +169,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             SIGNAL => stop = true,
             CLOCK_SET => was_set |= clock_set.was_set(),
             LINKS => links = true,
+            RELOAD => ordered = true,
             _ => {}
         };
         // What a new filter let go departs now.
@@ -162,7 +189,19 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             waiter.look(&mut happened)?;
         }
         if std::mem::take(&mut links) {
-            follow_links(&mut engine, &mut monitor, &mut keep);
+            follow_links(&mut engine, &mut monitor, &mut keep, &mut publisher);
+        }
+        if std::mem::take(&mut ordered) {
+            while let Some(order) = orders.next() {
+                reload::take_over(
+                    order,
+                    &mut engine,
+                    &mut filters,
+                    &mut lap,
+                    &mut pacer,
+                    &mut waiter,
+                );
+            }
         }
         if std::mem::take(&mut was_set) {
             engine.clock_mut().was_set = true;
@@ -239,7 +278,12 @@ fn print_totals(counters: &Counters, more: &[(&str, u64, &str)]) -> anyhow::Resu
 }
 
 /// Logs what became of our interfaces, and binds the rings again to one that was made anew.
-fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Keep) {
+fn follow_links(
+    engine: &mut MachineEngine,
+    monitor: &mut Monitor,
+    keep: &mut Keep,
+    publisher: &mut Publisher,
+) {
     let result = monitor.changes(&mut |change| {
         let which = match &change {
             LinkChange::Changed { which, .. }
@@ -253,6 +297,7 @@ fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Ke
             (Side::Down, engine.down_mut())
         };
         log_link(side, &change);
+        publisher.link(side, &change);
         match change {
             LinkChange::Changed { now, .. } | LinkChange::Renamed { now, .. } => {
                 port.tx.set_mtu(now.mtu);

@@ -30,10 +30,15 @@ pub(super) struct Opened {
 /// What ends when it is dropped: group memberships (up, down), and hardware stamping.
 pub(super) struct Keep {
     groups: [GroupMembership; 2],
-    _stamping: Stamping,
+    stamping: Stamping,
 }
 
 impl Keep {
+    /// Which stamps are taken, and why.
+    pub(super) fn stamps(&self) -> &str {
+        &self.stamping.why
+    }
+
     /// Joins the PTP groups again on an interface that was made anew: they ended with the old one.
     pub(super) fn join_again(&mut self, side: Side, interface: &Interface) {
         self.groups[side as usize] = join(interface);
@@ -87,10 +92,7 @@ pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
         up: up_port,
         down: down_port,
         interfaces: [up, down],
-        keep: Keep {
-            groups,
-            _stamping: stamping,
-        },
+        keep: Keep { groups, stamping },
     })
 }
 

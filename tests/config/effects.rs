@@ -52,6 +52,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("spin", "true", "spin: true"),
     ("qdisc-bypass", "true", "qdisc_bypass: true"),
     ("summary", "\"off\"", "summary: None"),
+    ("metrics", "\"[::1]:9820\"", "metrics: Some([::1]:9820)"),
     ("log", "\"debug\"", "log: Debug"),
 ];
 

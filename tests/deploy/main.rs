@@ -5,8 +5,10 @@
 
 mod container;
 mod manual;
+mod metrics;
 mod notify;
 mod package;
+mod rules;
 mod sandbox;
 mod tools;
 mod units;
