@@ -5,6 +5,7 @@ mod choices;
 mod options;
 mod policy;
 mod ranges;
+mod show;
 mod usage;
 pub(crate) mod values;
 
@@ -22,6 +23,8 @@ use log::LevelFilter;
 
 pub use options::{ReplayOptions, RingOptions, RunOptions, Source, Timestamping, banner};
 pub use policy::PolicyArgs;
+use show::{AskArgs, ClientsArgs, ControlArgs, TopArgs};
+pub use show::{Show, ShowOptions};
 pub use usage::Stop;
 pub(crate) use usage::value_error;
 use values::{OrOff, Seconds, Span, interface};
@@ -56,6 +59,8 @@ Examples:
 
 A capture of one side does not hold what the other side asked: its Delay_Resp answer nobody here.";
 
+const SHOW_EXIT: &str = "Exit code: 0 shown, 1 no answer, 2 bad command line.";
+const RELOAD_EXIT: &str = "Exit code: 0 done (what needs a restart is named), 1 it changed nothing or not all, 2 bad command line.";
 const CHECK_EXIT: &str = "Exit code: 0 it is good, 1 it is not, 2 bad command line.";
 
 /// What the program is to do.
@@ -67,6 +72,8 @@ pub enum Action {
     Replay(ReplayOptions),
     /// Say what is wrong with a configuration file.
     CheckConfig(PathBuf),
+    /// Ask a running gateway.
+    Show(ShowOptions),
 }
 
 /// Reads a command line: what to do, and how much to log.
@@ -86,6 +93,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
     let action = match cli.command {
         Some(Command::Replay(replay)) => Action::Replay(replay.options()?),
         Some(Command::CheckConfig { file }) => Action::CheckConfig(file),
+        Some(Command::Status(ask)) => Action::Show(ask.status()),
+        Some(Command::Clients(ask)) => Action::Show(ask.options()),
+        Some(Command::Top(ask)) => Action::Show(ask.options()),
+        Some(Command::Reload(ask)) => Action::Show(ask.reload()),
         None => {
             let source = Source {
                 arguments,
@@ -187,6 +198,8 @@ struct Cli {
     #[command(flatten)]
     rings: RingArgs,
     #[command(flatten)]
+    control: ControlArgs,
+    #[command(flatten)]
     output: OutputArgs,
     #[command(subcommand)]
     command: Option<Command>,
@@ -202,6 +215,17 @@ enum Command {
         /// The configuration file (TOML).
         file: PathBuf,
     },
+    /// Show how a running gateway fares: links, grandmaster, rates, drops, and what is wrong
+    #[command(after_help = SHOW_EXIT)]
+    Status(AskArgs),
+    /// Show the clients of a running gateway
+    #[command(after_help = SHOW_EXIT)]
+    Clients(ClientsArgs),
+    /// Show status and clients live
+    Top(TopArgs),
+    /// Have a running gateway read its configuration again
+    #[command(after_help = RELOAD_EXIT)]
+    Reload(AskArgs),
 }
 
 #[derive(Args, Debug)]
@@ -307,7 +331,10 @@ struct ReplayArgs {
 impl Cli {
     fn gateway(self, source: Source) -> Result<RunOptions, Vec<String>> {
         let Self {
-            interfaces, rings, ..
+            interfaces,
+            rings,
+            control,
+            ..
         } = self;
         let (up, down) = match (interfaces.up, interfaces.down) {
             (Some(up), Some(down)) => (up, down),
@@ -347,6 +374,7 @@ impl Cli {
             summary: rings.summary.0.map(|seconds| seconds.0),
             metrics: rings.metrics.0,
             wait: interfaces.wait,
+            control: control.control,
             source,
         })
     }

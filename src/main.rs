@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use log::LevelFilter;
 use ptpproxy::cli::{self, Action};
-use ptpproxy::{replay, run};
+use ptpproxy::{replay, run, show};
 
 fn main() -> ExitCode {
     let (action, level) = match cli::parse(std::env::args_os()) {
@@ -21,6 +21,10 @@ fn main() -> ExitCode {
     let result = match action {
         Action::Run(options) => run::run(&options),
         Action::CheckConfig(file) => return check_config(&file),
+        Action::Show(options) => match show::run(&options) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Action::Replay(options) => replay::run(&options, &mut BufWriter::new(io::stdout().lock())),
     };
     match result {

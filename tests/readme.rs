@@ -29,27 +29,6 @@ fn every_drop_reason_is_explained_and_no_other() {
 }
 
 #[test]
-fn remedies_are_those_of_the_table() {
-    for reason in Reason::ALL {
-        let row = README
-            .lines()
-            .find(|line| {
-                let first = line.split(" |").next().unwrap_or_default();
-                first.contains(&format!("`{}`", reason.label()))
-            })
-            .expect("in the table")
-            .replace('`', "");
-        let remedy = row
-            .trim_end_matches([' ', '|'])
-            .rsplit(" | ")
-            .next()
-            .unwrap_or_default();
-        // The table may say more.
-        assert!(remedy.starts_with(reason.remedy()), "{reason}: {remedy}");
-    }
-}
-
-#[test]
 fn every_option_it_names_exists() {
     let command = ptpproxy::cli::command();
     let known: Vec<String> = command

@@ -10,6 +10,7 @@ use super::choices::word;
 use super::values::Span;
 use crate::Side;
 use crate::config::Values;
+use crate::control::Place;
 use crate::core::Settings;
 
 /// The gateway's options.
@@ -29,6 +30,8 @@ pub struct RunOptions {
     pub metrics: Option<SocketAddr>,
     /// Missing interfaces are waited for.
     pub wait: bool,
+    /// Where the control socket is.
+    pub control: Place,
     /// Where all this was read.
     pub source: Source,
 }

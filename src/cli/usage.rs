@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::config::Problems;
@@ -122,9 +123,11 @@ fn in_one_line(error: &clap::Error) -> String {
 }
 
 fn stray(what: &str) -> String {
+    let command = super::command();
+    let commands: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
     format!(
-        "unexpected argument '{what}': an option starts with `--`, and the commands are check-config and \
-         replay (see --help)"
+        "unexpected argument '{what}': an option starts with `--`, and the commands are {} (see --help)",
+        commands.join(", ")
     )
 }
 

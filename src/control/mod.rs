@@ -27,7 +27,7 @@
 //! | file | one idea |
 //! |---|---|
 //! | `socket` | where it is, who may open it |
-//! | `server` | the thread: bounds, requests, replies |
+//! | `server`, `connection` | the thread: bounds, requests, replies |
 //! | `reply` | what replies are made of |
 //! | `status` | a reply out of snapshots |
 //! | `listing` | the first clients in an order |
@@ -37,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+mod connection;
 mod listing;
 pub mod reply;
 mod server;
@@ -45,5 +46,5 @@ mod status;
 mod warnings;
 mod watch;
 
-pub use server::{Readers, ReloadRequest};
+pub use server::{Readers, Reload};
 pub use socket::{Place, default_directory};

@@ -647,19 +647,7 @@ impl Forwarder {
     }
 
     fn tell_limit(&mut self, reason: Reason, now: Instant) {
-        let limit = matches!(
-            reason,
-            Reason::TableFull
-                | Reason::ClientRate
-                | Reason::MaxRate
-                | Reason::HoldFull
-                | Reason::InFlightFull
-                | Reason::TooManyMasters
-                | Reason::ManagementRate
-                | Reason::TxFull
-                | Reason::Stale
-        );
-        if !limit {
+        if !reason.is_limit() {
             return;
         }
         let told = &mut self.told[reason as usize];

@@ -24,6 +24,8 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::Side;
 use crate::cli::RunOptions;
+use crate::control::Readers;
+use crate::control::reply::Reloaded;
 use crate::core::Counters;
 
 use crate::engine::{Clock, Engine};
@@ -84,7 +86,7 @@ type MachineEngine = Engine<PacketPort, PacketPort, MachineClock>;
 /// One line on what could not be set up, with the remedy.
 pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("signal handlers")?;
-    let (_reloader, mut orders) = reload::start(&options.source).context("reading again")?;
+    let (reloader, mut orders) = reload::start(&options.source).context("reading again")?;
     let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
     let clock = MachineClock {
         clock: SystemClock,
@@ -136,6 +138,12 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         let address = metrics::start(address, Arc::clone(publisher.board()))?;
         info!("metrics: http://{address}/metrics");
     }
+    let readers = Readers::start(
+        Arc::clone(publisher.board()),
+        &options.control,
+        Arc::new(move || Reloaded::from(reloader.reload())),
+    )
+    .context("starting the control thread")?;
     notify.ready(&status_line(options, engine.core().clients()));
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
@@ -201,6 +209,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
                     &mut pacer,
                     &mut waiter,
                 );
+                publisher.settings_changed();
             }
         }
         if std::mem::take(&mut was_set) {
@@ -208,6 +217,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         }
     }
     notify.stopping();
+    drop(readers);
     finish(&mut engine)
 }
 

@@ -91,6 +91,11 @@ impl Publisher {
         self.changed = true;
     }
 
+    /// Notes that other settings are in force.
+    pub(super) const fn settings_changed(&mut self) {
+        self.changed = true;
+    }
+
     /// When the next publication is due, if something changed since the last.
     pub(super) fn due(&self) -> Option<Instant> {
         self.changed.then(|| self.last + EVERY)

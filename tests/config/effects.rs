@@ -53,6 +53,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("qdisc-bypass", "true", "qdisc_bypass: true"),
     ("summary", "\"off\"", "summary: None"),
     ("metrics", "\"[::1]:9820\"", "metrics: Some([::1]:9820)"),
+    ("control", "\"off\"", "control: Off"),
     ("log", "\"debug\"", "log: Debug"),
 ];
 
