@@ -12,7 +12,7 @@ use frames::*;
 use ptpproxy::wire::{MessageType, PortIdentity};
 
 fn main() -> io::Result<()> {
-    for folder in ["frame", "script", "filter"] {
+    for folder in ["frame", "script", "filter", "config"] {
         fs::create_dir_all(Path::new("corpus").join(folder))?;
     }
     let messages = [
@@ -68,6 +68,26 @@ fn main() -> io::Result<()> {
                 script,
             )?;
         }
+    }
+    // Configuration files: those that are installed, and what people write by mistake.
+    let deploy = Path::new("../deploy");
+    let mut files = vec![fs::read_to_string(deploy.join("ptpproxy.toml"))?];
+    for sample in fs::read_dir(deploy.join("samples"))? {
+        files.push(fs::read_to_string(sample?.path())?);
+    }
+    let bare = files[0].replace("\n#", "\n").replace("\n ", "\n# ");
+    files.push(bare);
+    let mistakes = [
+        "jitter = 20ms",
+        "[limits]\nmax-rate = 5",
+        "domain = [1, \"x\", 256]",
+        "max_hold = \"\"\"5s\"\"\"",
+        "a.b.c = { d = 1979-05-27 }",
+        "spin = 0x1F\nspin = nan",
+    ];
+    files.extend(mistakes.map(str::to_owned));
+    for (number, file) in files.iter().enumerate() {
+        fs::write(format!("corpus/config/{number}"), file)?;
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ type MachineEngine = Engine<PacketPort, PacketPort, MachineClock>;
 /// One line on what could not be set up, with the remedy.
 pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("signal handlers")?;
-    let (reloader, mut orders) = reload::start(&options.source).context("reading again")?;
+    let hangups = signals::on_hangup().context("signal handlers")?;
     let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
     let clock = MachineClock {
         clock: SystemClock,
@@ -117,13 +117,16 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     waiter.watch_always(signals.as_raw_fd(), SIGNAL)?;
     waiter.watch_always(clock_set.as_raw_fd(), CLOCK_SET)?;
     waiter.watch_always(monitor.as_raw_fd(), LINKS)?;
-    waiter.watch_always(orders.as_raw_fd(), RELOAD)?;
     let Opened {
         up,
         down,
         interfaces,
         mut keep,
     } = opened;
+    // A thread: it takes the capabilities over that there are by now.
+    let (reloader, mut orders) =
+        reload::start(&options.source, hangups).context("the thread that reads again")?;
+    waiter.watch_always(orders.as_raw_fd(), RELOAD)?;
     let mut engine = Engine::new(up, down, clock, settings);
     engine.core_mut().gate_new_clients();
     engine.core_mut().listen_first();

@@ -101,15 +101,13 @@ impl AsRawFd for Orders {
     }
 }
 
-/// Starts the thread that reads: from now on SIGHUP reads the configuration again instead of ending the
-/// process.
-pub(super) fn start(source: &Source) -> io::Result<(Reloader, Orders)> {
-    let (wake, woken) = UnixStream::pair()?;
-    super::signals::on_hangup(wake.try_clone()?)?;
-    spawn(source, wake, woken)
-}
-
-fn spawn(source: &Source, wake: UnixStream, woken: UnixStream) -> io::Result<(Reloader, Orders)> {
+/// Starts the thread that reads whenever an octet comes by the second stream; the first writes them.
+///
+/// What it opens is opened then: the thread needs to read files, and no capability.
+pub(super) fn start(
+    source: &Source,
+    (wake, woken): (UnixStream, UnixStream),
+) -> io::Result<(Reloader, Orders)> {
     let (loop_wake, orders_wake) = UnixStream::pair()?;
     orders_wake.set_nonblocking(true)?;
     let (requests, asked) = mpsc::channel();

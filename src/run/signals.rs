@@ -42,9 +42,12 @@ impl Signals {
     }
 }
 
-/// From now on SIGHUP writes an octet here instead of ending the process.
-pub(super) fn on_hangup(write: UnixStream) -> io::Result<()> {
-    pipe::register(SIGHUP, write).map(|_| ())
+/// Octets that each SIGHUP writes, from now on instead of ending the process: what writes them, and what
+/// they are read from.
+pub(super) fn on_hangup() -> io::Result<(UnixStream, UnixStream)> {
+    let (write, read) = UnixStream::pair()?;
+    pipe::register(SIGHUP, write.try_clone()?)?;
+    Ok((write, read))
 }
 
 impl AsRawFd for Signals {

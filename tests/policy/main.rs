@@ -1,6 +1,7 @@
 //! The policy of the forwarder, row by row and rule by rule, on the core alone.
 
 mod any_script;
+mod apply;
 mod captures;
 mod clients;
 mod exchanges;

@@ -46,8 +46,8 @@ impl Bench {
         let Ok((Action::Run(options), _)) = cli::parse(arguments) else {
             panic!("a good file: {text}");
         };
-        let (wake, woken) = UnixStream::pair().expect("a pair");
-        let (reloader, mut orders) = spawn(&options.source, wake, woken).expect("a thread");
+        let pair = UnixStream::pair().expect("a pair");
+        let (reloader, mut orders) = start(&options.source, pair).expect("a thread");
         let mut core = Forwarder::new(options.settings);
         let looped = thread::spawn(move || {
             orders.wake.set_nonblocking(false).expect("blocking");
@@ -217,8 +217,8 @@ fn every_live_key_reaches_the_core_or_the_loop() {
 
 #[test]
 fn without_a_file_there_is_nothing_to_read() {
-    let (wake, woken) = UnixStream::pair().expect("a pair");
-    let (reloader, orders) = spawn(&Source::default(), wake, woken).expect("a thread");
+    let pair = UnixStream::pair().expect("a pair");
+    let (reloader, orders) = start(&Source::default(), pair).expect("a thread");
     let outcome = reloader.reload();
     assert!(outcome.errors[0].contains("without --config"), "{outcome}");
     drop(orders);
