@@ -77,7 +77,10 @@ fn they_differ_in_their_names_only() {
         let (_, body) = unit.split_once("[Unit]").unwrap();
         body.replace("forwarder %i", "forwarder")
             .replace("/etc/ptpproxy/%i.toml", "/etc/ptpproxy/ptpproxy.toml")
-            .replace("RuntimeDirectory=ptpproxy-%i", "RuntimeDirectory=ptpproxy")
+            .replace(
+                "RuntimeDirectory=ptpproxy/%i",
+                "RuntimeDirectory=ptpproxy/ptpproxy",
+            )
     };
     assert_eq!(body(&one), body(&many));
 }
