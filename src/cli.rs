@@ -4,24 +4,38 @@
 mod choices;
 mod options;
 mod policy;
+mod ranges;
+mod show;
 mod usage;
 pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 use log::LevelFilter;
 
-pub use options::{ReplayOptions, RingOptions, RunOptions, Timestamping, banner};
+pub use options::{ReplayOptions, RingOptions, RunOptions, Source, Timestamping, banner};
 pub use policy::PolicyArgs;
+use show::{AskArgs, ClientsArgs, ControlArgs, TopArgs};
+pub use show::{Show, ShowOptions};
 pub use usage::Stop;
+pub(crate) use usage::value_error;
 use values::{OrOff, Seconds, Span, interface};
 
 use crate::Side;
+use crate::config::{ConfigFile, Problems, Values};
+
+const USAGE: &str = "\
+ptpproxy [OPTIONS] --up <IF> --down <IF>
+       ptpproxy [OPTIONS] --config <FILE>
+       ptpproxy <COMMAND>";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +43,8 @@ Examples:
       Pass time from the grandmaster behind eth0 to the clients behind eth1.
   ptpproxy --up eth0 --down eth1.100 --domain 24 --max-rate 2000 --jitter 50ms
       One domain to the clients in VLAN 100, at most 2000 requests a second to the grandmaster.
+  ptpproxy --config /etc/ptpproxy.toml
+      What stands in a file, one `option = value` a line; SIGHUP has it read again.
   ptpproxy replay clients.pcap --from down --write out.pcap
       Say what would become of each frame of a capture; no privilege needed.
 
@@ -43,6 +59,10 @@ Examples:
 
 A capture of one side does not hold what the other side asked: its Delay_Resp answer nobody here.";
 
+const SHOW_EXIT: &str = "Exit code: 0 shown, 1 no answer, 2 bad command line.";
+const RELOAD_EXIT: &str = "Exit code: 0 done (what needs a restart is named), 1 it changed nothing or not all, 2 bad command line.";
+const CHECK_EXIT: &str = "Exit code: 0 it is good, 1 it is not, 2 bad command line.";
+
 /// What the program is to do.
 #[derive(Debug)]
 pub enum Action {
@@ -50,6 +70,10 @@ pub enum Action {
     Run(RunOptions),
     /// Replay a capture.
     Replay(ReplayOptions),
+    /// Say what is wrong with a configuration file.
+    CheckConfig(PathBuf),
+    /// Ask a running gateway.
+    Show(ShowOptions),
 }
 
 /// Reads a command line: what to do, and how much to log.
@@ -57,13 +81,84 @@ pub enum Action {
 /// # Errors
 /// Help or version was asked for, or the command line is wrong.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, LevelFilter), Stop> {
-    let cli = Cli::try_parse_from(arguments)?;
+    let arguments = usage::with_negative_values(arguments.into_iter().collect());
+    let gave = command().try_get_matches_from(&arguments)?;
+    let path = gave.get_one::<PathBuf>("config").cloned();
+    let file = path.as_deref().map(ConfigFile::read).transpose()?;
+    let (cli, values) = match &file {
+        Some(file) => read(&file.merged(&arguments, &gave))?,
+        None => read(&arguments)?,
+    };
     let level = cli.output.level();
     let action = match cli.command {
         Some(Command::Replay(replay)) => Action::Replay(replay.options()?),
-        None => Action::Run(cli.gateway()?),
+        Some(Command::CheckConfig { file }) => Action::CheckConfig(file),
+        Some(Command::Status(ask)) => Action::Show(ask.status()),
+        Some(Command::Clients(ask)) => Action::Show(ask.options()),
+        Some(Command::Top(ask)) => Action::Show(ask.options()),
+        Some(Command::Reload(ask)) => Action::Show(ask.reload()),
+        None => {
+            let source = Source {
+                arguments,
+                file: path,
+                values,
+            };
+            let options = cli.gateway(source);
+            Action::Run(options.map_err(|errors| blamed(file.as_ref(), errors))?)
+        }
     };
     Ok((action, level))
+}
+
+/// Checks a configuration file: one line on what the gateway would run with. Interfaces that the file
+/// does not name are left to the command line.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn check(path: &Path) -> Result<String, Stop> {
+    let file = ConfigFile::read(path)?;
+    let mut arguments: Vec<OsString> = vec!["ptpproxy".into(), "--config".into(), path.into()];
+    let mut left = Vec::new();
+    for side in ["up", "down"] {
+        if !file.sets(side) {
+            arguments.push(format!("--{side}=<{side}>").into());
+            left.push(format!("--{side}"));
+        }
+    }
+    let (action, _) = parse(arguments)?;
+    let Action::Run(options) = action else {
+        return Err(Stop::Usage("nothing to check".into()));
+    };
+    let banner = banner(&options);
+    let banner = banner.strip_prefix("forwarding: ").unwrap_or(&banner);
+    let mut line = format!("{}: OK: {banner}", path.display());
+    if !left.is_empty() {
+        line += &format!("; left to the command line: {}", left.join(" and "));
+    }
+    Ok(line)
+}
+
+fn read(arguments: &[OsString]) -> Result<(Cli, Values), Stop> {
+    let command = command();
+    let matches = command.clone().try_get_matches_from(arguments)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    let values = Values::of(&command, &matches, cli.output.level());
+    Ok((cli, values))
+}
+
+/// What does not fit together is told where it was set.
+fn blamed(file: Option<&ConfigFile>, errors: Vec<String>) -> Stop {
+    let mut found: Option<Problems> = None;
+    for error in errors {
+        match file.map_or(Err(error.clone()), |file| file.blame(error)) {
+            Ok(problems) => match &mut found {
+                Some(all) => all.append(problems),
+                None => found = Some(problems),
+            },
+            Err(error) => return Stop::Usage(error),
+        }
+    }
+    found.map_or_else(|| Stop::Usage("nothing fits".into()), Stop::Config)
 }
 
 /// The definition of the command line, for man page and completions.
@@ -80,6 +175,7 @@ pub fn command() -> clap::Command {
 #[command(
     name = "ptpproxy",
     version,
+    override_usage = USAGE,
     after_help = EXAMPLES,
     max_term_width = 100,
     args_conflicts_with_subcommands = true,
@@ -88,6 +184,12 @@ pub fn command() -> clap::Command {
     disable_help_subcommand = true
 )]
 struct Cli {
+    /// Take options from this file too; those given here win.
+    ///
+    /// TOML; its keys are the names of the long options: jitter = "20ms". The command check-config finds
+    /// mistakes, and SIGHUP has a running gateway read the file again.
+    #[arg(long, help_heading = "Configuration", value_name = "FILE")]
+    config: Option<PathBuf>,
     // In the order of their headings in the help.
     #[command(flatten)]
     interfaces: InterfaceArgs,
@@ -95,6 +197,8 @@ struct Cli {
     policy: PolicyArgs,
     #[command(flatten)]
     rings: RingArgs,
+    #[command(flatten)]
+    control: ControlArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(subcommand)]
@@ -105,16 +209,33 @@ struct Cli {
 enum Command {
     /// Say what would become of each frame of a capture (pcap or pcapng)
     Replay(Box<ReplayArgs>),
+    /// Say what is wrong with a configuration file, or what it sets
+    #[command(after_help = CHECK_EXIT)]
+    CheckConfig {
+        /// The configuration file (TOML).
+        file: PathBuf,
+    },
+    /// Show how a running gateway fares: links, grandmaster, rates, drops, and what is wrong
+    #[command(after_help = SHOW_EXIT)]
+    Status(AskArgs),
+    /// Show the clients of a running gateway
+    #[command(after_help = SHOW_EXIT)]
+    Clients(ClientsArgs),
+    /// Show status and clients live
+    Top(TopArgs),
+    /// Have a running gateway read its configuration again
+    #[command(after_help = RELOAD_EXIT)]
+    Reload(AskArgs),
 }
 
 #[derive(Args, Debug)]
 struct InterfaceArgs {
     /// Interface toward the grandmaster.
-    #[arg(long, required = true, help_heading = "Interfaces", value_name = "IF", value_parser = interface)]
+    #[arg(long, required_unless_present = "config", help_heading = "Interfaces", value_name = "IF", value_parser = interface)]
     up: Option<String>,
 
     /// Interface toward the clients.
-    #[arg(long, required = true, help_heading = "Interfaces", value_name = "IF", value_parser = interface)]
+    #[arg(long, required_unless_present = "config", help_heading = "Interfaces", value_name = "IF", value_parser = interface)]
     down: Option<String>,
 
     /// Wait for an interface that does not exist yet, instead of failing.
@@ -138,13 +259,13 @@ struct RingArgs {
     /// Frames that each packet ring holds: a power of two, 64 to 65536.
     ///
     /// Raise it if rings overflow; each frame takes 2 KB in each of four rings.
-    #[arg(long, help_heading = "Rings", value_name = "N", default_value = "4096", value_parser = ring_frames)]
+    #[arg(long, help_heading = "Rings", value_name = "N", default_value = "4096", value_parser = ranges::ring_frames)]
     ring_frames: u32,
 
     /// Look at the rings this often while traffic flows: 20us to 10ms.
     ///
     /// Longer costs less CPU and adds latency, which is taken out of the time again.
-    #[arg(long, help_heading = "Rings", value_name = "DUR", default_value = "200us", value_parser = sweep)]
+    #[arg(long, help_heading = "Rings", value_name = "DUR", default_value = "200us", value_parser = ranges::sweep)]
     sweep: Span,
 
     /// Never sleep: the least latency, for one whole core.
@@ -167,6 +288,14 @@ struct RingArgs {
     #[arg(long, help_heading = "Output", value_name = "SECONDS|off",
           default_value_t = OrOff(Some(Seconds(Duration::from_secs(60)))))]
     summary: OrOff<Seconds>,
+
+    /// Serve figures for Prometheus at this address (/metrics), and whether all is well (/healthz).
+    ///
+    /// As in 127.0.0.1:9820, or [::]:9820 for every address of this machine. Whoever reaches the port
+    /// reads them.
+    #[arg(long, help_heading = "Output", value_name = "ADDR:PORT|off", default_value = "off",
+          value_parser = values::listen_address)]
+    metrics: OrOff<SocketAddr>,
 }
 
 #[derive(Args, Debug)]
@@ -207,25 +336,40 @@ struct ReplayArgs {
 }
 
 impl Cli {
-    fn gateway(self) -> Result<RunOptions, Stop> {
+    fn gateway(self, source: Source) -> Result<RunOptions, Vec<String>> {
         let Self {
-            interfaces, rings, ..
+            interfaces,
+            rings,
+            control,
+            ..
         } = self;
-        let (Some(up), Some(down)) = (interfaces.up, interfaces.down) else {
-            return Err(Stop::Usage(
-                "--up and --down are required (see --help)".into(),
-            ));
+        let (up, down) = match (interfaces.up, interfaces.down) {
+            (Some(up), Some(down)) => (up, down),
+            (up, down) => {
+                let missing = [("up", up), ("down", down)];
+                let missing = missing.iter().filter(|(_, name)| name.is_none());
+                let missing: Vec<String> = missing.map(|(side, _)| format!("--{side}")).collect();
+                return Err(vec![format!(
+                    "no {}: set it in the file or on the command line",
+                    missing.join(" and no ")
+                )]);
+            }
         };
+        let settings = self.policy.settings(any_seed(), rings.sweep.0);
+        let mut errors = settings.conflicts();
         if up == down {
-            return Err(Stop::Usage(format!(
+            errors.push(format!(
                 "--up and --down are both {up}: name the interface toward the grandmaster and another \
                  toward the clients"
-            )));
+            ));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
         }
         Ok(RunOptions {
             up,
             down,
-            settings: settings(&self.policy, any_seed(), rings.sweep.0)?,
+            settings,
             rings: RingOptions {
                 frames: rings.ring_frames,
                 sweep: rings.sweep.0,
@@ -236,15 +380,22 @@ impl Cli {
                 timestamping: rings.timestamping,
             },
             summary: rings.summary.0.map(|seconds| seconds.0),
+            metrics: rings.metrics.0,
             wait: interfaces.wait,
+            control: control.control,
+            source,
         })
     }
 }
 
 impl ReplayArgs {
     fn options(self) -> Result<ReplayOptions, Stop> {
+        let settings = self.policy.settings(0, Duration::ZERO);
+        if let Some(error) = settings.conflicts().into_iter().next() {
+            return Err(Stop::Usage(error));
+        }
         Ok(ReplayOptions {
-            settings: settings(&self.policy, 0, Duration::ZERO)?,
+            settings,
             capture: self.capture,
             from: self.from,
             write: self.write,
@@ -277,36 +428,10 @@ impl ValueEnum for Side {
     }
 }
 
-fn settings(
-    policy: &PolicyArgs,
-    seed: u64,
-    sweep: Duration,
-) -> Result<crate::core::Settings, Stop> {
-    policy
-        .settings(seed, sweep)
-        .map_err(|error| Stop::Usage(error.to_string()))
-}
-
 /// A seed that nobody can foresee: tables are safe against chosen keys by it. The standard library's
 /// hash keys come from the system's random source.
 fn any_seed() -> u64 {
     RandomState::new().hash_one(0_u64)
-}
-
-fn ring_frames(text: &str) -> Result<u32, String> {
-    text.parse()
-        .ok()
-        .filter(|frames: &u32| frames.is_power_of_two() && (64..=65536).contains(frames))
-        .ok_or_else(|| "expected a power of two from 64 to 65536, as in 4096".into())
-}
-
-fn sweep(text: &str) -> Result<Span, String> {
-    let span: Span = text.parse()?;
-    if (Duration::from_micros(20)..=Duration::from_millis(10)).contains(&span.0) {
-        Ok(span)
-    } else {
-        Err("expected 20us to 10ms; to look without pause use --spin".into())
-    }
 }
 
 fn levels() -> impl clap::builder::TypedValueParser<Value = LevelFilter> {

@@ -7,17 +7,26 @@
 //! * [`core`] decides what happens to a frame, when it departs and what residence time to take out;
 //! * [`filter`] writes the program by which the kernel drops what is not for us;
 //! * [`ring`] is the only room with `unsafe`: AF_PACKET rings, stamps, interfaces;
-//! * [`engine`] is the one loop that joins them, over real ports or simulated ones.
+//! * [`config`] reads the options from a file too;
+//! * [`engine`] is the one loop that joins them, over real ports or simulated ones;
+//! * [`telemetry`] is what the loop publishes and others read;
+//! * [`control`] answers `ptpproxy status` and its kin out of that, [`metrics`] Prometheus;
+//! * [`show`] is the other end: what it says, for people.
 
 pub mod cli;
+pub mod config;
+pub mod control;
 pub mod core;
 pub mod engine;
 pub mod filter;
+pub mod metrics;
 pub mod reason;
 pub mod replay;
 pub mod report;
 pub mod ring;
 pub mod run;
+pub mod show;
+pub mod telemetry;
 pub mod time;
 pub mod wire;
 

@@ -1,5 +1,7 @@
 //! Why a frame was dropped: one list that is the log word, the metric label and the README's table.
 
+mod remedy;
+
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $label:literal,)+) => {
         /// Why a frame was not forwarded.

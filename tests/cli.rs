@@ -71,6 +71,7 @@ fn help_names_and_explains_each_option() {
         "--verbose",
         "--quiet",
         "--log",
+        "--config",
     ] {
         let line = text.lines().position(|line| {
             let mut words = line.split([' ', ',']);
@@ -129,7 +130,13 @@ fn a_bad_command_line_takes_one_line_and_exit_code_2() {
             "--up eth0 --down eth1 --jiter 20ms",
             &["--jiter", "--jitter"],
         ),
-        ("--up eth0 --down eth1 eth2", &["eth2"]),
+        (
+            "--up eth0 --down eth1 eth2",
+            &["'eth2'", "starts with `--`", "replay"],
+        ),
+        ("eth0", &["'eth0'", "starts with `--`", "check-config"]),
+        ("check-config", &["FILE"]),
+        ("--up eth0 --down eth1 --jitter", &["--jitter", "missing"]),
         ("replay", &["CAPTURE", "--from"]),
         ("replay x.pcap --from left", &["left", "up, down"]),
         ("replay x.pcap --from up --up eth0", &["--up"]),
@@ -144,24 +151,37 @@ fn a_bad_command_line_takes_one_line_and_exit_code_2() {
 #[test]
 fn a_bad_value_is_named_with_the_remedy() {
     for (arguments, expected) in [
-        ("--jitter 20", &["'20'", "--jitter", "20ms"][..]),
+        ("--jitter 20", &["--jitter 20:", "20ms"][..]),
         ("--jitter 200ms", &["--jitter 200ms", "--max-hold 100ms"]),
-        ("--jitter=-1ms", &["-1ms", "20ms"]),
+        ("--jitter=-1ms", &["--jitter -1ms:", "not negative", "20ms"]),
+        ("--jitter -1ms", &["--jitter -1ms:", "not negative", "20ms"]),
         ("--jitter-share 2", &["--jitter-share", "at most 1", "off"]),
         ("--jitter-share none", &["none", "off"]),
-        ("--max-hold 0ms", &["--max-hold", "more than 0"]),
+        ("--max-hold 0ms", &["--max-hold 0ms:", "more than 0"]),
+        (
+            "--max-hold 0",
+            &["--max-hold 0:", "more than 0", "at most 1s", "100ms"],
+        ),
         ("--max-hold 5s", &["--max-hold", "at most 1s"]),
         ("--max-hold off", &["off", "duration"]),
-        ("--max-rate 0", &["--max-rate", "off"]),
+        ("--max-rate 0", &["--max-rate 0:", "1 to 10000000", "off"]),
+        (
+            "--max-rate abc",
+            &["--max-rate abc:", "1 to 10000000", "2000", "off"],
+        ),
         ("--client-rate 0", &["--client-rate 0", "1 to 100000"]),
         ("--max-clients 0", &["--max-clients 0", "1 to 2000000"]),
+        (
+            "--max-clients 99999999999999",
+            &["--max-clients 99999999999999:", "1 to 2000000", "4096"],
+        ),
         ("--client eth0", &["eth0", "001122.fffe.334455", "MAC"]),
         (
             "--client-timeout 10ms",
             &["--client-timeout", "at least 1s"],
         ),
-        ("--domain 256", &["256", "--domain"]),
-        ("--domain 1,x", &["'x'", "--domain"]),
+        ("--domain 256", &["--domain 256:", "0 to 255"]),
+        ("--domain 1,x", &["--domain x:", "0 to 255"]),
         (
             "--grandmaster 00:11:22:33:44:55",
             &["--grandmaster", "16 hexadecimal digits"],
@@ -183,7 +203,7 @@ fn a_bad_value_is_named_with_the_remedy() {
         ("--sweep 11ms", &["20us to 10ms"]),
         ("--hold-frames 1", &["--hold-frames 1", "16"]),
         ("--summary 0", &["--summary", "1 second"]),
-        ("--seed x", &["'x'", "--seed"]),
+        ("--seed x", &["--seed x:", "whole number"]),
         ("--log loud", &["loud", "error, warn, info, debug, trace"]),
         ("--spin=yes", &["--spin", "yes"]),
         ("-v -q", &["--verbose", "--quiet"]),

@@ -1,12 +1,16 @@
 //! What the program is told to do, and the line that says it.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::word;
 use super::values::Span;
 use crate::Side;
+use crate::config::Values;
+use crate::control::Place;
 use crate::core::Settings;
 
 /// The gateway's options.
@@ -22,8 +26,25 @@ pub struct RunOptions {
     pub rings: RingOptions,
     /// Time between two summary lines; `None` is off.
     pub summary: Option<Duration>,
+    /// Where metrics are served; `None` is nowhere.
+    pub metrics: Option<SocketAddr>,
     /// Missing interfaces are waited for.
     pub wait: bool,
+    /// Where the control socket is.
+    pub control: Place,
+    /// Where all this was read.
+    pub source: Source,
+}
+
+/// What the options were read from: enough to read them again.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The command line, with the program's name.
+    pub arguments: Vec<OsString>,
+    /// The configuration file.
+    pub file: Option<PathBuf>,
+    /// The value of each option, in words.
+    pub values: Values,
 }
 
 /// Options of the packet rings.
@@ -161,6 +182,27 @@ pub fn banner(options: &RunOptions) -> String {
     }
     if !settings.estimate {
         line += ", estimate off";
+    }
+    if settings.max_rate_ppm.to_bits() != defaults.max_rate_ppm.to_bits() {
+        add(
+            &mut line,
+            format_args!(", max rate ppm {}", settings.max_rate_ppm),
+        );
+    }
+    if settings.tx_timestamp_timeout != defaults.tx_timestamp_timeout {
+        add(
+            &mut line,
+            format_args!(
+                ", tx timestamp timeout {}",
+                Span(settings.tx_timestamp_timeout)
+            ),
+        );
+    }
+    if settings.hold_frames != defaults.hold_frames {
+        add(
+            &mut line,
+            format_args!(", hold frames {}", settings.hold_frames),
+        );
     }
     if !rings.promiscuous {
         line += ", not promiscuous";

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::ranges;
 use super::values::{OrOff, Span, Switch, client};
-use crate::core::{Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, SettingsError};
+use crate::core::{Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings};
 use crate::wire::ClockIdentity;
 
 /// Options that become [`Settings`]; their defaults are those of [`Settings::default`].
@@ -16,7 +17,7 @@ pub struct PolicyArgs {
     ///
     /// The hold is taken out of their time again. `off` sends on at once.
     #[arg(long, help_heading = "Holding", value_name = "DUR|off",
-          default_value_t = OrOff(Some(Span(Settings::default().jitter)).filter(|span| !span.0.is_zero())))]
+          default_value_t = OrOff(Some(Span(Settings::default().jitter)).filter(|span| !span.0.is_zero())), value_parser = ranges::jitter)]
     jitter: OrOff<Span>,
 
     /// Hold no client's Delay_Req for more than this share of its own request interval.
@@ -24,7 +25,7 @@ pub struct PolicyArgs {
     /// Clients that take only the answer to their latest request lose exchanges when held longer;
     /// `off` only if none is like that.
     #[arg(long, help_heading = "Holding", value_name = "SHARE|off",
-          default_value_t = OrOff(Settings::default().jitter_share))]
+          default_value_t = OrOff(Settings::default().jitter_share), value_parser = ranges::jitter_share)]
     jitter_share: OrOff<f64>,
 
     /// Send on no Sync or Delay_Req later than this after it arrived, whatever kept it; it is
@@ -32,20 +33,20 @@ pub struct PolicyArgs {
     ///
     /// At most 1s.
     #[arg(long, help_heading = "Holding", value_name = "DUR",
-          default_value_t = Span(Settings::default().max_hold))]
+          default_value_t = Span(Settings::default().max_hold), value_parser = ranges::max_hold)]
     max_hold: Span,
 
     /// Memory for this many held frames, reserved at start (about 0.6 KB each).
     ///
     /// Raise it if frames are dropped as hold-full.
     #[arg(long, help_heading = "Holding", value_name = "N",
-          default_value_t = Settings::default().hold_frames)]
+          default_value_t = Settings::default().hold_frames, value_parser = ranges::hold_frames)]
     hold_frames: u32,
 
     /// Seed of the random holds: the same seed and input give the same output.
     ///
     /// Without it a new one is drawn at each start (in a replay: 0).
-    #[arg(long, help_heading = "Holding", value_name = "N")]
+    #[arg(long, help_heading = "Holding", value_name = "N", value_parser = ranges::seed)]
     seed: Option<u64>,
 
     /// Pass only these domains (0 to 255), several separated by commas.
@@ -55,7 +56,8 @@ pub struct PolicyArgs {
         long,
         help_heading = "Filtering",
         value_name = "N",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = ranges::domain
     )]
     domain: Vec<u8>,
 
@@ -95,24 +97,24 @@ pub struct PolicyArgs {
     ///
     /// More wait for up to --max-hold, then are dropped. Set it to what the grandmaster can answer.
     #[arg(long, help_heading = "Limits", value_name = "N|off",
-          default_value_t = OrOff(Settings::default().max_rate))]
+          default_value_t = OrOff(Settings::default().max_rate), value_parser = ranges::max_rate)]
     max_rate: OrOff<u32>,
 
     /// Take at most N messages a second from one client, so that one gone wild does no harm.
     #[arg(long, help_heading = "Limits", value_name = "N",
-          default_value_t = Settings::default().client_rate)]
+          default_value_t = Settings::default().client_rate, value_parser = ranges::client_rate)]
     client_rate: u32,
 
     /// Serve at most N clients at once; memory for them is reserved at start (about 0.4 KB
     /// each).
     #[arg(long, help_heading = "Limits", value_name = "N",
-          default_value_t = Settings::default().max_clients)]
+          default_value_t = Settings::default().max_clients, value_parser = ranges::max_clients)]
     max_clients: u32,
 
     /// Forget a client that was silent for this long, or for four of its request intervals or its
     /// unicast grant if those are longer.
     #[arg(long, help_heading = "Limits", value_name = "DUR",
-          default_value_t = Span(Settings::default().client_timeout))]
+          default_value_t = Span(Settings::default().client_timeout), value_parser = ranges::client_timeout)]
     client_timeout: Span,
 
     /// What becomes of a one-step Sync.
@@ -124,7 +126,7 @@ pub struct PolicyArgs {
     ///
     /// Raise it only if a slow driver makes many estimates.
     #[arg(long, help_heading = "Time stamping", value_name = "DUR",
-          default_value_t = Span(Settings::default().tx_timestamp_timeout))]
+          default_value_t = Span(Settings::default().tx_timestamp_timeout), value_parser = ranges::tx_timestamp_timeout)]
     tx_timestamp_timeout: Span,
 
     /// Estimate a departure that got no stamp in time (good to some microseconds).
@@ -146,17 +148,16 @@ pub struct PolicyArgs {
     /// Believe no grandmaster whose rate differs from the local clock's by more than N parts per
     /// million (at most 1000).
     #[arg(long, help_heading = "Time stamping", value_name = "N",
-          default_value_t = Settings::default().max_rate_ppm)]
+          default_value_t = Settings::default().max_rate_ppm, value_parser = ranges::max_rate_ppm)]
     max_rate_ppm: f64,
 }
 
 impl PolicyArgs {
-    /// The settings that the options ask for.
-    ///
-    /// # Errors
-    /// Names an option that is out of range, and the range.
-    pub fn settings(&self, seed: u64, sweep: Duration) -> Result<Settings, SettingsError> {
-        let settings = Settings {
+    /// The settings that the options ask for; whether they fit together is not looked at
+    /// ([`Settings::conflicts`]).
+    #[must_use]
+    pub fn settings(&self, seed: u64, sweep: Duration) -> Settings {
+        Settings {
             jitter: self.jitter.0.map_or(Duration::ZERO, |span| span.0),
             jitter_share: self.jitter_share.0,
             max_hold: self.max_hold.0,
@@ -177,8 +178,6 @@ impl PolicyArgs {
             hold_frames: self.hold_frames,
             grid: sweep,
             seed: self.seed.unwrap_or(seed),
-        };
-        settings.validate()?;
-        Ok(settings)
+        }
     }
 }

@@ -94,8 +94,8 @@ fn every_option_is_effective() {
         "forwarding: up eth0 <-> down eth1, jitter up to 7ms (share off), max hold 50ms, up to 10 \
          clients, software stamps, ring 1024 frames, spinning, domain 1,2,3, grandmaster \
          001122.fffe.334455, 3 allowed clients, max rate 2000/s, client rate 20/s, client timeout 120s, \
-         management all, authenticated drop, one-step rewrite, syntonize off, estimate off, not \
-         promiscuous, past the qdisc, no warm-up"
+          management all, authenticated drop, one-step rewrite, syntonize off, estimate off, max rate ppm \
+          50.5, tx timestamp timeout 3ms, hold frames 99, not promiscuous, past the qdisc, no warm-up"
     );
 }
 

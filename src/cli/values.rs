@@ -3,7 +3,7 @@
 //! Every error says what was expected, with an example; the caller adds the option and the value.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -29,6 +29,12 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "expected a duration with its unit, as in 200us, 20ms or 1.5s";
+        if text == "0" {
+            return Ok(Self(Duration::ZERO));
+        }
+        if text.starts_with('-') {
+            return Err("a duration is not negative: write it as in 200us, 20ms or 1.5s".into());
+        }
         let digits = text
             .find(|c: char| !c.is_ascii_digit() && c != '.')
             .unwrap_or(text.len());
@@ -90,10 +96,22 @@ impl<T: FromStr<Err: fmt::Display>> FromStr for OrOff<T> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        Self::read(text, |text| {
+            text.parse().map_err(|error: T::Err| error.to_string())
+        })
+    }
+}
+
+impl<T> OrOff<T> {
+    /// `off`, or what `value` makes of the text.
+    pub(super) fn read(
+        text: &str,
+        value: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Self, String> {
         if text == "off" {
             return Ok(Self(None));
         }
-        match text.parse() {
+        match value(text) {
             Ok(value) => Ok(Self(Some(value))),
             Err(error) => Err(format!("{error}; or `off`")),
         }
@@ -107,6 +125,15 @@ impl<T: fmt::Display> fmt::Display for OrOff<T> {
             None => f.pad("off"),
         }
     }
+}
+
+/// An address to listen at, or `off`.
+pub(super) fn listen_address(text: &str) -> Result<OrOff<SocketAddr>, String> {
+    OrOff::read(text, |text| {
+        text.parse().map_err(|_| {
+            "expected an IP address and a port, as in 127.0.0.1:9820 or [::]:9820".to_owned()
+        })
+    })
 }
 
 /// Seconds: a bare number, or a duration with its unit.

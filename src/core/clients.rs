@@ -1,12 +1,14 @@
 //! Our clients: whoever sends Delay_Req or Signaling from below.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::limits::Bucket;
 use crate::core::open::{OPEN, Open, OpenKey, Progress};
 use crate::core::store::FrameRef;
 use crate::core::table::{Full, Key, Secret, Table};
+use crate::telemetry::{ClientSlots, Slot, Tenant};
 use crate::time::Instant;
 use crate::wire::{Address, ClockIdentity, Lane, Mac, PortIdentity};
 
@@ -43,18 +45,15 @@ impl Key for ClockKey {
     }
 }
 
-/// What is known of a client. With its key and its open requests it takes at most 320 octets.
+/// What the core alone knows of a client; what others may read too is in its slot
+/// ([`ClientSlots`]). With its key, its slot and its open requests it takes at most 320 octets.
 pub(crate) struct Client {
     pub(crate) open: [Open; OPEN],
-    pub(crate) last_seen: Instant,
     /// Arrival of its last Delay_Req.
     pub(crate) last_request: Instant,
     /// End of its longest unicast grant.
     pub(crate) granted_until: Instant,
     pub(crate) bucket: Bucket,
-    /// Mean gap between its Delay_Req in microseconds (up to an hour); zero while unknown.
-    pub(crate) interval_us: u32,
-    pub(crate) requests: u32,
     /// The request that waits.
     pub(crate) held: Option<FrameRef>,
     /// Heard above: its last sequenceId there, and when (milliseconds of the steady clock).
@@ -62,6 +61,8 @@ pub(crate) struct Client {
     pub(crate) above_sequence_id: u16,
     /// Row of the master that answered last, plus one.
     pub(crate) master: u16,
+    /// The allow-list that it was found in (see [`crate::core::Forwarder::apply`]).
+    pub(crate) listed: u16,
     /// Version of the table with which it joined (see [`Clients::admit`]).
     joined: u32,
     next_open: u8,
@@ -69,45 +70,41 @@ pub(crate) struct Client {
     pub(crate) served: bool,
     /// It authenticates: it is never held.
     pub(crate) authenticates: bool,
-    pub(crate) mac: Mac,
-    pub(crate) address: Address,
 }
 
 impl Client {
-    pub(crate) fn new(now: Instant, mac: Mac, address: Address) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             open: [Open::EMPTY; OPEN],
-            last_seen: now,
             last_request: Instant::default(),
             granted_until: Instant::default(),
             bucket: Bucket::full(now),
-            interval_us: 0,
-            requests: 0,
             held: None,
             above_ms: 0,
             above_sequence_id: 0,
             master: 0,
+            listed: 0,
             joined: 0,
             next_open: 0,
             served: false,
             authenticates: false,
-            mac,
-            address,
         }
     }
 
-    /// Notes a Delay_Req that arrived at `at`: the mean interval follows the last eight or so.
-    pub(crate) fn request_arrived(&mut self, at: Instant) {
-        if self.requests > 0 {
+    /// Notes a Delay_Req that arrived at `at`: the mean interval (in microseconds, up to an hour) follows
+    /// the last eight or so.
+    pub(crate) fn request_arrived(&mut self, at: Instant, slot: Slot<'_>) {
+        let mut interval_us = slot.interval_us();
+        if slot.requests() > 0 {
             let mut gap = at.as_nanos().saturating_sub(self.last_request.as_nanos()) / 1_000;
-            if self.interval_us > 0 {
+            if interval_us > 0 {
                 // Gaps are up to twice the mean (9.5.11.2): more is a pause, and tells nothing of the rate.
-                gap = gap.min(u64::from(self.interval_us) * 4);
+                gap = gap.min(u64::from(interval_us) * 4);
             }
-            self.interval_us = mean(self.interval_us, gap);
+            interval_us = mean(interval_us, gap);
         }
         self.last_request = at;
-        self.requests = self.requests.saturating_add(1);
+        slot.requested(interval_us);
     }
 
     /// The place of the open request with this key.
@@ -136,9 +133,9 @@ impl Client {
 
     /// Whether it was silent for so long that it is forgotten: the largest of `timeout`, four of its
     /// intervals, and its grant.
-    pub(crate) fn expired(&self, now: Instant, timeout: Duration) -> bool {
-        let patience = timeout.max(Duration::from_micros(u64::from(self.interval_us) * 4));
-        now.since(self.last_seen) > patience && now > self.granted_until
+    pub(crate) fn expired(&self, now: Instant, timeout: Duration, slot: Slot<'_>) -> bool {
+        let patience = timeout.max(Duration::from_micros(u64::from(slot.interval_us()) * 4));
+        slot.silent(now) > patience && now > self.granted_until
     }
 }
 
@@ -158,6 +155,8 @@ pub(crate) fn mean(before: u32, value: u64) -> u32 {
 /// The client table.
 pub(crate) struct Clients {
     rows: Table<ClientKey, Client>,
+    /// What others may read of each row.
+    slots: Arc<ClientSlots>,
     /// Ports of each clock, for targets that mean every port of it.
     clocks: Table<ClockKey, u32>,
     /// Where the sweep for silent clients goes on.
@@ -177,6 +176,7 @@ impl Clients {
     pub(crate) fn new(capacity: u32, secret: Secret) -> Self {
         Self {
             rows: Table::new(capacity as usize, secret),
+            slots: Arc::new(ClientSlots::new(capacity)),
             clocks: Table::new(capacity as usize, secret),
             hand: 0,
             version: 0,
@@ -241,8 +241,22 @@ impl Clients {
         self.clocks.find(&ClockKey { clock, lane }).is_some()
     }
 
-    pub(crate) fn insert(&mut self, key: ClientKey, client: Client) -> Result<u32, Full> {
+    /// Admits a client that is heard now from these addresses.
+    pub(crate) fn insert(
+        &mut self,
+        key: ClientKey,
+        client: Client,
+        (mac, address): (Mac, Address),
+        now: Instant,
+    ) -> Result<u32, Full> {
         let row = self.rows.insert(key, client)?;
+        let tenant = Tenant {
+            identity: key.identity,
+            lane: key.lane,
+            mac,
+            address,
+        };
+        self.slots.open(row, &tenant, now);
         let clock = ClockKey {
             clock: key.identity.clock,
             lane: key.lane,
@@ -266,6 +280,7 @@ impl Clients {
 
     pub(crate) fn remove(&mut self, row: u32) -> Option<(ClientKey, Client)> {
         let (key, client) = self.rows.remove(row)?;
+        self.slots.close(row);
         let clock = ClockKey {
             clock: key.identity.clock,
             lane: key.lane,
@@ -282,8 +297,24 @@ impl Clients {
         Some((key, client))
     }
 
+    /// Who is in a row: its identity, and where its first message came from.
+    pub(crate) fn who(&self, row: u32) -> Option<(PortIdentity, Mac, Address)> {
+        let (mac, address) = self.slots.slot(row)?.addresses();
+        Some((self.rows.key(row)?.identity, mac, address))
+    }
+
     pub(crate) fn get_mut(&mut self, row: u32) -> Option<&mut Client> {
         self.rows.get_mut(row)
+    }
+
+    /// A client, and what others may read of it.
+    pub(crate) fn with_slot(&mut self, row: u32) -> Option<(&mut Client, Slot<'_>)> {
+        Some((self.rows.get_mut(row)?, self.slots.slot(row)?))
+    }
+
+    /// What others may read of the clients.
+    pub(crate) const fn slots(&self) -> &Arc<ClientSlots> {
+        &self.slots
     }
 
     pub(crate) fn generation(&self, row: u32) -> u32 {
@@ -325,6 +356,7 @@ mod tests {
     #[test]
     fn a_client_takes_at_most_320_octets() {
         let row = size_of::<ClientKey>() + size_of::<Option<Client>>() + size_of::<u32>();
-        assert!(row.next_multiple_of(8) <= 320, "{row}");
+        let row = row.next_multiple_of(8) + ClientSlots::OCTETS;
+        assert!(row <= 320, "{row}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Side;
 use crate::reason::Reason;
+use crate::telemetry::{Put, Take};
 use crate::wire::MessageType;
 
 /// A message type, or a frame that has none.
@@ -41,9 +42,11 @@ impl Kind {
 
 const KINDS: usize = 17;
 const REASONS: usize = Reason::ALL.len();
+/// Counts that stand alone.
+const SINGLE: usize = 11;
 
 /// Counts since the start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counters {
     received: [[u64; KINDS]; 2],
     forwarded: [[u64; KINDS]; 2],
@@ -130,6 +133,41 @@ impl Counters {
             .sum()
     }
 
+    /// Words that they take on the board.
+    pub(crate) const WORDS: usize = 2 * KINDS * (3 + REASONS) + SINGLE;
+
+    /// Writes them to the board.
+    pub(crate) fn write(&self, out: &mut impl Put) {
+        for counts in [&self.received, &self.forwarded, &self.waited] {
+            counts.iter().flatten().for_each(|&count| out.put(count));
+        }
+        for reasons in self.dropped.iter().flatten() {
+            reasons.iter().for_each(|&count| out.put(count));
+        }
+        self.single().into_iter().for_each(|count| out.put(count));
+    }
+
+    /// Reads them from the board.
+    pub(crate) fn read(words: &mut Take<'_>) -> Self {
+        let mut counters = Self::default();
+        for counts in [
+            &mut counters.received,
+            &mut counters.forwarded,
+            &mut counters.waited,
+        ] {
+            for count in counts.iter_mut().flatten() {
+                *count = words.word();
+            }
+        }
+        for count in counters.dropped.iter_mut().flatten().flatten() {
+            *count = words.word();
+        }
+        for count in counters.single_mut() {
+            *count = words.word();
+        }
+        counters
+    }
+
     pub(crate) fn receive(&mut self, side: Side, kind: Kind) {
         self.received[side as usize][kind.index()] += 1;
     }
@@ -150,5 +188,37 @@ impl Counters {
 
     pub(crate) fn drop(&mut self, side: Side, kind: Kind, reason: Reason) {
         self.dropped[side as usize][kind.index()][reason as usize] += 1;
+    }
+
+    const fn single(&self) -> [u64; SINGLE] {
+        [
+            self.measured,
+            self.residence_ns,
+            self.follow_ups_made,
+            self.held,
+            self.estimated,
+            self.authenticated,
+            self.unanswered,
+            self.evicted,
+            self.roamed,
+            self.heard_above,
+            self.answered,
+        ]
+    }
+
+    const fn single_mut(&mut self) -> [&mut u64; SINGLE] {
+        [
+            &mut self.measured,
+            &mut self.residence_ns,
+            &mut self.follow_ups_made,
+            &mut self.held,
+            &mut self.estimated,
+            &mut self.authenticated,
+            &mut self.unanswered,
+            &mut self.evicted,
+            &mut self.roamed,
+            &mut self.heard_above,
+            &mut self.answered,
+        ]
     }
 }

@@ -14,14 +14,15 @@ use crate::core::echoes::Echoes;
 use crate::core::estimate::Estimator;
 use crate::core::event::Event;
 use crate::core::foreign::Foreign;
-use crate::core::in_flight::{Flight, InFlight, Owner};
+use crate::core::in_flight::{Drawn, Flight, InFlight, Owner};
 use crate::core::limits::{Bucket, Pace};
 use crate::core::management::OpenManagement;
 use crate::core::masters::Masters;
 use crate::core::open::Progress;
 use crate::core::residence;
 use crate::core::second_path::SecondPath;
-use crate::core::settings::{Authenticated, Settings};
+use crate::core::settings::{Authenticated, Settings, stale_after};
+use crate::core::shown::departure;
 use crate::core::store::{FrameRef, FrameStore, HeldRequest, Purpose, Waiting};
 use crate::core::syncs::{SyncProgress, Syncs};
 use crate::core::syntonizer::Change;
@@ -29,6 +30,7 @@ use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Departure, Edit, Verdict};
 use crate::engine::Token;
 use crate::reason::Reason;
+use crate::telemetry::Measures;
 use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::{Address, Frame, Lane, Layout, MessageType, PortIdentity, edit};
 
@@ -70,8 +72,11 @@ pub struct Forwarder {
     estimators: [Estimator; 2],
     /// By side: the egress holds frames in a queue.
     queued: [bool; 2],
-    pace: Option<Pace>,
+    pub(super) pace: Option<Pace>,
+    /// Which allow-list of clients is in force; wraps.
+    pub(super) lists: u16,
     pub(super) counters: Counters,
+    pub(super) measures: Measures,
     events: VecDeque<Event>,
     told: [Option<Instant>; Reason::ALL.len()],
     pub(super) second_path: SecondPath,
@@ -116,7 +121,9 @@ impl Forwarder {
             estimators: [Estimator::new(), Estimator::new()],
             queued: [false; 2],
             pace: settings.max_rate.map(Pace::new),
+            lists: 0,
             counters: Counters::default(),
+            measures: Measures::default(),
             events: VecDeque::with_capacity(EVENTS),
             told: [None; Reason::ALL.len()],
             second_path: SecondPath::new(),
@@ -380,7 +387,7 @@ impl Forwarder {
         let kind = Kind::Message(waiting.layout.message_type());
         self.counters.forward(from, kind);
         let latest = match waiting.purpose {
-            Purpose::Request(held) => Some(held.at + self.settings.max_hold),
+            Purpose::Request(held) => Some(held.at + held.max_hold),
             Purpose::General { .. } => None,
         };
         self.store.release(frame);
@@ -516,6 +523,7 @@ impl Forwarder {
         egress: Side,
         waiter: Option<FrameRef>,
         now: Instant,
+        drawn: Option<Drawn>,
     ) -> Option<(Token, u32)> {
         let flight = Flight {
             rx,
@@ -523,6 +531,7 @@ impl Forwarder {
             egress,
             batch: self.estimators[egress as usize].batch(),
             waiter,
+            drawn,
             jumps: self.jumps,
             slot: 0,
         };
@@ -634,7 +643,11 @@ impl Forwarder {
         let Some(row) = self.masters.get_mut(master) else {
             return;
         };
-        match row.syntonizer.observe(master_ns, rx) {
+        let change = row.syntonizer.observe(master_ns, rx);
+        if let Some(ns) = row.syntonizer.deviation_ns() {
+            self.measures.sync_variation.add(ns);
+        }
+        match change {
             Change::None => {}
             Change::Known => {
                 let ppm = (row.syntonizer.ratio() - 1.0) * 1e6;
@@ -645,19 +658,7 @@ impl Forwarder {
     }
 
     fn tell_limit(&mut self, reason: Reason, now: Instant) {
-        let limit = matches!(
-            reason,
-            Reason::TableFull
-                | Reason::ClientRate
-                | Reason::MaxRate
-                | Reason::HoldFull
-                | Reason::InFlightFull
-                | Reason::TooManyMasters
-                | Reason::ManagementRate
-                | Reason::TxFull
-                | Reason::Stale
-        );
-        if !limit {
+        if !reason.is_limit() {
             return;
         }
         let told = &mut self.told[reason as usize];
@@ -699,11 +700,10 @@ impl Forwarder {
             self.discard(frame, reason);
             return;
         }
-        let latest = held.at + self.settings.longest_hold();
         if !held.paced
             && let Some(pace) = &mut self.pace
         {
-            match pace.book(now, latest) {
+            match pace.book(now, held.latest) {
                 None => {
                     self.discard(frame, Reason::MaxRate);
                     self.tell_limit(Reason::MaxRate, now);
@@ -731,7 +731,7 @@ impl Forwarder {
         egress: Side,
         now: Instant,
     ) -> Result<Token, Reason> {
-        if now.since(held.at) > self.settings.stale_after() {
+        if now.since(held.at) > stale_after(held.max_hold) {
             self.tell_limit(Reason::Stale, now);
             return Err(Reason::Stale);
         }
@@ -756,7 +756,11 @@ impl Forwarder {
             generation: held.client_generation,
             open: held.open,
         };
-        let launched = self.launch(held.rx, owner, egress, None, now);
+        let drawn = Drawn {
+            due: held.due,
+            hold_ns: u32::try_from(held.due.since(held.at).as_nanos()).unwrap_or(u32::MAX),
+        };
+        let launched = self.launch(held.rx, owner, egress, None, now, Some(drawn));
         let Some(client) = self.clients.same_mut(held.client, held.client_generation) else {
             return Err(Reason::NotOurClient);
         };
@@ -776,7 +780,7 @@ impl Forwarder {
             open.set_held();
         }
         open.residence_or_flight = slot;
-        open.since = now;
+        open.departed_at(now);
         Ok(token)
     }
 
@@ -794,7 +798,7 @@ impl Forwarder {
                 client,
                 generation,
                 open,
-            } => self.settle_request(client, generation, open, flight.slot, outcome),
+            } => self.settle_request(flight, client, generation, open, outcome),
             Owner::Sync { entry, generation } => self.settle_sync(entry, generation, outcome),
         };
         let mut next = flight.waiter;
@@ -838,16 +842,16 @@ impl Forwarder {
     /// Returns why its answers are dropped all the same.
     fn settle_request(
         &mut self,
-        client: u32,
+        flight: &Flight,
+        row: u32,
         generation: u32,
         open: u8,
-        slot: u32,
         outcome: Result<i64, Reason>,
     ) -> Option<Reason> {
-        let client = self.clients.same_mut(client, generation)?;
+        let client = self.clients.same_mut(row, generation)?;
         let open = &mut client.open[usize::from(open)];
         match open.progress() {
-            Progress::InFlight if open.residence_or_flight == slot => {}
+            Progress::InFlight if open.residence_or_flight == flight.slot => {}
             Progress::SecondPath => return Some(Reason::SecondPath),
             // Another request has taken the place meanwhile.
             _ => return Some(Reason::Unsolicited),
@@ -857,8 +861,10 @@ impl Forwarder {
                 let ns = u32::try_from(ns).unwrap_or(u32::MAX);
                 open.set_progress(Progress::Departed);
                 open.residence_or_flight = ns;
-                self.counters.measured += 1;
-                self.counters.residence_ns += u64::from(ns);
+                if let Some(departure) = departure(flight.rx, ns) {
+                    open.departed_at(departure);
+                }
+                self.departed(flight, row, ns);
             }
             Err(Reason::ClockStep) => open.set_progress(Progress::ClockStep),
             Err(_) => open.set_progress(Progress::Lost),
@@ -913,20 +919,23 @@ impl Forwarder {
         let Some(client) = self.clients.get_mut(row) else {
             return;
         };
+        if client.listed != self.lists && !self.still_allowed(row) {
+            return;
+        }
+        let Some((client, slot)) = self.clients.with_slot(row) else {
+            return;
+        };
         for open in &mut client.open {
             if open.progress() != Progress::Empty && !open.live(now) {
                 if !open.answered() && open.progress() != Progress::Lost {
                     self.counters.unanswered += 1;
+                    slot.unanswered();
                 }
                 open.set_progress(Progress::Empty);
             }
         }
-        if client.expired(now, timeout) {
-            let held = client.held;
-            self.clients.remove(row);
-            if let Some(frame) = held {
-                self.discard(frame, Reason::NotOurClient);
-            }
+        if client.expired(now, timeout, slot) {
+            self.forget(row, Reason::NotOurClient);
         }
     }
 

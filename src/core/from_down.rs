@@ -17,7 +17,7 @@ use crate::core::syncs::{Sync, SyncKey, SyncProgress};
 use crate::core::verdict::{Arrival, Edit, Verdict};
 use crate::reason::Reason;
 use crate::time::{Instant, Stamp};
-use crate::wire::{Address, Frame, MessageType, PortIdentity};
+use crate::wire::{Address, Frame, Mac, MessageType, PortIdentity};
 
 /// Until the grandmaster's rate is known, nobody is held longer.
 const EARLY_HOLD_NS: u64 = 5_000_000;
@@ -74,7 +74,7 @@ impl Forwarder {
         let key = self.request_key(frame);
         let now = arrival.now;
         let authenticated = frame.authenticated();
-        let Some(client) = self.clients.get_mut(row) else {
+        let Some((client, slot)) = self.clients.with_slot(row) else {
             return Verdict::Drop(Reason::NotOurClient);
         };
         if !client.bucket.take(now, rate) {
@@ -88,7 +88,7 @@ impl Forwarder {
             self.second_path_found(Side::Down, now);
             return Verdict::Drop(Reason::SecondPath);
         }
-        client.request_arrived(arrival.at);
+        client.request_arrived(arrival.at, slot);
         client.authenticates |= authenticated;
         if self.second_path.known() && !self.clients.admitted(row) {
             // The other gateway's copy may have come while the kernel's filter did not let it in.
@@ -96,7 +96,7 @@ impl Forwarder {
         }
 
         let window = self.hold_window(row);
-        let latest = arrival.at + self.settings.longest_hold();
+        let planned = arrival.at + self.settings.longest_hold();
         let mut due = if window == 0 {
             now
         } else {
@@ -126,10 +126,10 @@ impl Forwarder {
             return Verdict::Drop(Reason::Unannounced);
         }
         if gated {
-            due = latest;
+            due = planned;
         } else if due <= now {
             // What goes untouched must not wait: nothing would take the wait out again.
-            let latest = if authenticated { now } else { latest };
+            let latest = if authenticated { now } else { planned };
             match self.book(now, latest) {
                 Some(at) => {
                     paced = true;
@@ -143,7 +143,7 @@ impl Forwarder {
             Some(client) => client.open_request(key, arrival.at, Progress::Held),
             None => return Verdict::Drop(Reason::NotOurClient),
         };
-        self.evicted(&before, now);
+        self.evicted(row, &before, now);
         let verdict = if hold {
             let held = HeldRequest {
                 rx,
@@ -155,6 +155,8 @@ impl Forwarder {
                 reading: self.readings,
                 ambiguous: false,
                 due,
+                latest: planned,
+                max_hold: self.settings.max_hold,
                 paced,
                 ready: false,
             };
@@ -214,14 +216,14 @@ impl Forwarder {
             generation,
             open,
         };
-        let Some((token, slot)) = self.launch(rx, owner, Side::Up, None, arrival.now) else {
+        let Some((token, slot)) = self.launch(rx, owner, Side::Up, None, arrival.now, None) else {
             return Verdict::Drop(Reason::InFlightFull);
         };
         if let Some(client) = self.clients.get_mut(row) {
             let open = &mut client.open[usize::from(open)];
             open.set_progress(Progress::InFlight);
             open.residence_or_flight = slot;
-            open.since = arrival.now;
+            open.departed_at(arrival.now);
             if arrival.now.since(arrival.at) > UNHELD {
                 open.set_held();
             }
@@ -236,7 +238,7 @@ impl Forwarder {
     /// The longest that this client's request is held, in nanoseconds.
     fn hold_window(&mut self, row: u32) -> u64 {
         let settings = &self.settings;
-        let Some(client) = self.clients.get_mut(row) else {
+        let Some((client, slot)) = self.clients.with_slot(row) else {
             return 0;
         };
         if !client.served || client.authenticates {
@@ -249,7 +251,7 @@ impl Forwarder {
                 clippy::cast_sign_loss,
                 reason = "a share of a positive number of nanoseconds"
             )]
-            let of_interval = (f64::from(client.interval_us) * 1e3 * share) as u64;
+            let of_interval = (f64::from(slot.interval_us()) * 1e3 * share) as u64;
             window = window.min(of_interval);
         }
         let known = client.master > 0
@@ -271,20 +273,23 @@ impl Forwarder {
         };
         let now = arrival.now;
         if let Some(row) = self.clients.find(&key) {
-            let Some(client) = self.clients.get_mut(row) else {
+            let Some((client, slot)) = self.clients.with_slot(row) else {
                 return Err(Reason::NotOurClient);
             };
             // A known name does not let in an address that is not listed.
-            let moved = (client.mac, client.address) != (frame.source_mac(), frame.source());
-            if moved && !self.allowed(frame) {
+            let moved = slot.addresses() != (frame.source_mac(), frame.source());
+            let listed_anew = client.listed != self.lists;
+            if moved && !self.allowed(key.identity, frame.source_mac(), frame.source())
+                || listed_anew && !self.still_allowed(row)
+            {
                 return Err(Reason::NotAllowed);
             }
-            if let Some(client) = self.clients.get_mut(row) {
-                client.last_seen = now;
+            if let Some(slot) = self.clients.slots().slot(row) {
+                slot.seen(now);
             }
             return Ok(row);
         }
-        if !self.allowed(frame) {
+        if !self.allowed(key.identity, frame.source_mac(), frame.source()) {
             return Err(Reason::NotAllowed);
         }
         // What was heard above were Delay_Req: each type counts its own sequenceIds.
@@ -303,10 +308,12 @@ impl Forwarder {
                 self.foreign.forget(&key);
             }
         }
-        let client = Client::new(now, frame.source_mac(), frame.source());
+        let mut client = Client::new(now);
+        client.listed = self.lists;
+        let addresses = (frame.source_mac(), frame.source());
         let row = self
             .clients
-            .insert(key, client)
+            .insert(key, client, addresses, now)
             .map_err(|_| Reason::TableFull)?;
         if self.clients.len() == 1 {
             self.tell(Event::FirstClient(key.identity, key.lane));
@@ -314,14 +321,14 @@ impl Forwarder {
         Ok(row)
     }
 
-    fn allowed(&self, frame: &Frame<'_>) -> bool {
+    pub(super) fn allowed(&self, identity: PortIdentity, from: Mac, source: Address) -> bool {
         let list = &self.settings.clients;
         list.is_empty()
             || list.iter().any(|entry| match *entry {
-                ClientMatch::Clock(clock) => frame.port_identity().clock == clock,
-                ClientMatch::Port(port) => frame.port_identity() == port,
-                ClientMatch::Mac(mac) => frame.source_mac() == mac,
-                ClientMatch::Ip(ip) => frame.source() == Address::from(ip),
+                ClientMatch::Clock(clock) => identity.clock == clock,
+                ClientMatch::Port(port) => identity == port,
+                ClientMatch::Mac(mac) => from == mac,
+                ClientMatch::Ip(ip) => source == Address::from(ip),
             })
     }
 
@@ -344,12 +351,15 @@ impl Forwarder {
         }
     }
 
-    fn evicted(&mut self, before: &Open, now: Instant) {
+    fn evicted(&mut self, row: u32, before: &Open, now: Instant) {
         let progress = before.progress();
         if progress == Progress::Empty || progress == Progress::Lost || before.answered() {
             return;
         }
         self.counters.unanswered += 1;
+        if let Some((_, slot)) = self.clients.with_slot(row) {
+            slot.unanswered();
+        }
         if before.live(now) {
             self.counters.evicted += 1;
         }

@@ -52,7 +52,7 @@ impl Forwarder {
             return Err(Reason::Unannounced);
         }
         if let Some(row) = self.masters.get_mut(master) {
-            row.last_sync = now;
+            row.sync_arrived(arrival.at);
         }
         let key = self.sync_key(frame);
         let before = self
@@ -117,7 +117,7 @@ impl Forwarder {
             entry,
             generation: self.syncs.generation(entry),
         };
-        let Some((token, slot)) = self.launch(rx, owner, Side::Down, waiter, now) else {
+        let Some((token, slot)) = self.launch(rx, owner, Side::Down, waiter, now, None) else {
             if let Some(frame) = waiter {
                 self.discard(frame, Reason::InFlightFull);
             }
@@ -380,6 +380,7 @@ impl Forwarder {
         let client = self.clients.get_mut(row).ok_or(Reason::NotOurClient)?;
         let open = &mut client.open[usize::from(place)];
         let first = !open.answered();
+        let response_ns = open.age_ns(arrival.at);
         if !open.answer(master) {
             return Err(Reason::Duplicate);
         }
@@ -388,6 +389,10 @@ impl Forwarder {
         client.master = master_number;
         if first {
             self.counters.answered += 1;
+            self.measures.response.add(response_ns);
+            if let Some((_, slot)) = self.clients.with_slot(row) {
+                slot.answered(response_ns);
+            }
         }
         if frame.authenticated() || progress == Progress::Untouched {
             return self.authenticated_response(row, progress, held, arrival);
@@ -571,7 +576,7 @@ impl Forwarder {
         Ok(row)
     }
 
-    fn grandmaster_allowed(&self, grandmaster: ClockIdentity) -> bool {
+    pub(super) fn grandmaster_allowed(&self, grandmaster: ClockIdentity) -> bool {
         let list = &self.settings.grandmasters;
         list.is_empty() || list.contains(&grandmaster)
     }

@@ -20,6 +20,14 @@ pub(crate) enum Owner {
     Sync { entry: u32, generation: u32 },
 }
 
+/// The random moment of a held Delay_Req.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drawn {
+    pub(crate) due: Instant,
+    /// How long after its arrival that is, in nanoseconds.
+    pub(crate) hold_ns: u32,
+}
+
 /// An event message on its way out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flight {
@@ -30,6 +38,8 @@ pub(crate) struct Flight {
     pub(crate) batch: u32,
     /// The general message that waits for its stamp.
     pub(crate) waiter: Option<FrameRef>,
+    /// When it was to depart, if it was held.
+    pub(crate) drawn: Option<Drawn>,
     /// How often the local clock had jumped before it was launched.
     pub(crate) jumps: u32,
     /// Its own slot, by which its owner refers to it.
@@ -160,6 +170,7 @@ mod tests {
             },
             egress: Side::Down,
             batch: 0,
+            drawn: None,
             jumps: 0,
             waiter: None,
             slot: 0,

@@ -50,6 +50,13 @@ impl Pace {
         }
     }
 
+    /// From now on places are this far apart; those that were booked stay.
+    pub(crate) fn set_rate(&mut self, rate: u32) {
+        let last = self.next.as_nanos().saturating_sub(self.gap_ns);
+        self.gap_ns = Self::new(rate).gap_ns;
+        self.next = Instant::from_nanos(last.saturating_add(self.gap_ns));
+    }
+
     /// Books the next place: when its owner may depart, `now` or later. `None`, and nothing booked, if
     /// that is after `latest`.
     pub(crate) fn book(&mut self, now: Instant, latest: Instant) -> Option<Instant> {
@@ -88,5 +95,20 @@ mod tests {
             .map(|at| at.since(now).as_millis().try_into().expect("small"))
             .collect();
         assert_eq!(booked, [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    }
+
+    #[test]
+    fn a_new_pace_goes_on_after_the_last_place_of_the_old() {
+        let now = Instant::from_nanos(SECOND_NS);
+        let at = |ms: u64| now.plus_nanos(ms * 1_000_000);
+        let mut pace = Pace::new(100);
+        for ms in [0, 9, 19] {
+            assert_eq!(pace.book(now, at(100)), Some(at(ms)));
+        }
+        pace.set_rate(1_000);
+        assert_eq!(pace.book(now, at(100)), Some(at(20)));
+        assert_eq!(pace.book(now, at(100)), Some(at(21)));
+        pace.set_rate(50);
+        assert_eq!(pace.book(now, at(100)), Some(at(41)));
     }
 }

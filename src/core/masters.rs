@@ -1,5 +1,6 @@
 //! Who sends time from above: what it announced, and its rate.
 
+use crate::core::clients::mean;
 use crate::core::syntonizer::Syntonizer;
 use crate::core::table::{Full, Key, Secret, Table};
 use crate::time::Instant;
@@ -34,8 +35,26 @@ pub(crate) struct Master {
     /// From its last Announce.
     pub(crate) announced: Option<Announce>,
     pub(crate) last_seen: Instant,
+    /// When its last Sync arrived; the origin of time if none did.
     pub(crate) last_sync: Instant,
+    /// Mean gap between its Syncs in microseconds; zero while unknown.
+    pub(crate) sync_interval_us: u32,
     pub(crate) syntonizer: Syntonizer,
+}
+
+impl Master {
+    /// Notes a Sync: the mean interval follows the last eight or so.
+    pub(crate) fn sync_arrived(&mut self, at: Instant) {
+        if self.last_sync != Instant::default() {
+            let mut gap = at.as_nanos().saturating_sub(self.last_sync.as_nanos()) / 1_000;
+            if self.sync_interval_us > 0 {
+                // More is a pause, and tells nothing of the rate.
+                gap = gap.min(u64::from(self.sync_interval_us) * 4);
+            }
+            self.sync_interval_us = mean(self.sync_interval_us, gap);
+        }
+        self.last_sync = self.last_sync.max(at);
+    }
 }
 
 /// The masters above.
@@ -57,6 +76,16 @@ impl Masters {
         }
     }
 
+    /// Rates further from one are not believed from now on.
+    pub(crate) fn set_bound(&mut self, max_ppm: f64) {
+        self.max_ppm = max_ppm;
+        for row in 0..self.rows.high_water() {
+            if let Some(master) = self.rows.get_mut(row) {
+                master.syntonizer.set_bound(max_ppm);
+            }
+        }
+    }
+
     /// The row of a master that is heard now; a new one takes the place of one that fell silent.
     pub(crate) fn heard(&mut self, key: MasterKey, now: Instant) -> Result<u32, Full> {
         if let Some(row) = self.rows.find(&key) {
@@ -74,6 +103,7 @@ impl Masters {
                 announced: None,
                 last_seen: now,
                 last_sync: Instant::default(),
+                sync_interval_us: 0,
                 syntonizer: Syntonizer::new(self.max_ppm),
             },
         )
@@ -106,6 +136,10 @@ impl Masters {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &MasterKey, &Master)> {
         self.rows.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
     }
 
     /// The grandmaster that a master announced.

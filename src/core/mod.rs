@@ -12,10 +12,13 @@
 //! | `masters`, `syntonizer` | who sends time, and at what rate against ours |
 //! | `departures`, `store` | what waits, until when, and where its bytes are |
 //! | `in_flight`, `estimate` | what was sent and awaits its stamp, or goes without |
+//! | `shown` | what others may see of it |
 //! | `residence`, `clock_watch` | how long a message stayed, measured on a steady clock |
+//! | `apply` | other settings while it runs |
 //! | `table` | the hash table under it all, safe against chosen keys |
 #![forbid(unsafe_code)]
 
+mod apply;
 mod clients;
 mod clock_watch;
 mod counters;
@@ -35,6 +38,7 @@ mod open;
 mod residence;
 mod second_path;
 mod settings;
+mod shown;
 mod store;
 mod syncs;
 mod syntonizer;

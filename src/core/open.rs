@@ -6,6 +6,9 @@ use crate::time::Instant;
 pub(crate) const OPEN: usize = 8;
 /// An open request lives this long, in nanoseconds.
 pub(crate) const OPEN_LIFE_NS: u64 = 2_000_000_000;
+/// Its age is kept in units of 2^10 ns, which wrap after 73 minutes; the sweep for silent clients clears
+/// it long before.
+const UNIT: u32 = 10;
 
 /// How far an exchange has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +31,11 @@ pub(crate) enum Progress {
     ClockStep,
 }
 
-/// One open request, in 24 octets.
+/// One open request, in 20 octets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Open {
-    /// When its Delay_Req arrived; from departure on, when it departed.
-    pub(crate) since: Instant,
+    /// When its Delay_Req arrived; from departure on, when it departed. See [`UNIT`].
+    since: u32,
     /// By [`Progress`]: a slot in flight, or a residence in nanoseconds.
     pub(crate) residence_or_flight: u32,
     /// A keyed fold of the address a unicast request was sent to; zero for multicast.
@@ -60,7 +63,7 @@ const PROGRESS: [Progress; 8] = [
 
 impl Open {
     pub(crate) const EMPTY: Self = Self {
-        since: Instant::from_nanos(0),
+        since: 0,
         residence_or_flight: 0,
         peer: 0,
         answered_by: 0,
@@ -71,7 +74,7 @@ impl Open {
 
     pub(crate) const fn new(key: OpenKey, since: Instant, progress: Progress) -> Self {
         Self {
-            since,
+            since: units(since),
             residence_or_flight: 0,
             peer: key.peer,
             answered_by: 0,
@@ -114,8 +117,23 @@ impl Open {
 
     /// Open for answers: in use and young enough.
     pub(crate) fn live(&self, now: Instant) -> bool {
-        self.progress() != Progress::Empty
-            && now.as_nanos().saturating_sub(self.since.as_nanos()) < OPEN_LIFE_NS
+        self.progress() != Progress::Empty && self.age_ns(now) < OPEN_LIFE_NS
+    }
+
+    /// It departed at this moment.
+    pub(crate) const fn departed_at(&mut self, at: Instant) {
+        self.since = units(at);
+    }
+
+    /// Nanoseconds since its Delay_Req departed, or arrived if it has not departed yet.
+    pub(crate) fn age_ns(&self, now: Instant) -> u64 {
+        let age = units(now).wrapping_sub(self.since);
+        // By a reading of the clock a moment before.
+        if age > u32::MAX / 2 {
+            0
+        } else {
+            u64::from(age) << UNIT
+        }
     }
 
     pub(crate) fn matches(&self, key: OpenKey, now: Instant) -> bool {
@@ -125,6 +143,14 @@ impl Open {
             && self.sdo_and_progress >> 4 == key.sdo
             && self.live(now)
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "wraps; only differences count"
+)]
+const fn units(at: Instant) -> u32 {
+    (at.as_nanos() >> UNIT) as u32
 }
 
 /// What an answer must share with its request, beside the client's identity and lane.
@@ -143,7 +169,7 @@ mod tests {
 
     #[test]
     fn is_small_and_keeps_sdo_and_progress_apart() {
-        assert_eq!(size_of::<Open>(), 24);
+        assert_eq!(size_of::<Open>(), 20);
         let key = OpenKey {
             sequence_id: 7,
             domain: 3,

@@ -1,6 +1,7 @@
 //! What the core is told: values that exist are valid.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::wire::{ClockIdentity, Mac, PortIdentity};
@@ -134,6 +135,14 @@ impl std::error::Error for SettingsError {}
 impl Settings {
     /// Longest hold that the design carries: an open request lives two seconds.
     pub const MAX_HOLD_LIMIT: Duration = Duration::from_secs(1);
+    /// What `max_clients` can be.
+    pub const MAX_CLIENTS: RangeInclusive<u32> = 1..=2_000_000;
+    /// What `client_rate` can be.
+    pub const CLIENT_RATE: RangeInclusive<u32> = 1..=100_000;
+    /// What `max_rate` can be.
+    pub const MAX_RATE: RangeInclusive<u32> = 1..=10_000_000;
+    /// What `hold_frames` can be.
+    pub const HOLD_FRAMES: RangeInclusive<u32> = 16..=4_194_304;
 
     /// The longest hold that is planned: it leaves time for a late timer and for the batch.
     pub(crate) fn longest_hold(&self) -> Duration {
@@ -143,7 +152,26 @@ impl Settings {
     /// An event message that departs when it is older than this may be older than `max_hold` by the
     /// time that its batch has left.
     pub(crate) fn stale_after(&self) -> Duration {
-        self.max_hold - Duration::from_micros(250).min(self.max_hold / 40)
+        stale_after(self.max_hold)
+    }
+
+    /// Values that do not fit together, each with its remedy.
+    #[must_use]
+    pub fn conflicts(&self) -> Vec<String> {
+        let mut conflicts = Vec::new();
+        if self.grid * 8 > self.max_hold {
+            conflicts.push(format!(
+                "--sweep {:?} is too long for --max-hold {:?}: at most an eighth of it",
+                self.grid, self.max_hold
+            ));
+        }
+        if self.jitter > self.max_hold {
+            conflicts.push(format!(
+                "--jitter {:?} is longer than --max-hold {:?}: lower the one or raise the other",
+                self.jitter, self.max_hold
+            ));
+        }
+        conflicts
     }
 
     /// Checks each value against its range and against the others.
@@ -152,23 +180,14 @@ impl Settings {
     /// Names the option, its value and the range.
     pub fn validate(&self) -> Result<(), SettingsError> {
         let fail = |text: String| Err(SettingsError(text));
+        if let Some(text) = self.conflicts().into_iter().next() {
+            return fail(text);
+        }
         if self.max_hold.is_zero() || self.max_hold > Self::MAX_HOLD_LIMIT {
             return fail(format!(
                 "--max-hold {:?} is out of range: more than 0 and at most {:?}",
                 self.max_hold,
                 Self::MAX_HOLD_LIMIT
-            ));
-        }
-        if self.grid * 8 > self.max_hold {
-            return fail(format!(
-                "--sweep {:?} is too long for --max-hold {:?}: at most an eighth of it",
-                self.grid, self.max_hold
-            ));
-        }
-        if self.jitter > self.max_hold {
-            return fail(format!(
-                "--jitter {:?} is longer than --max-hold {:?}: lower the one or raise the other",
-                self.jitter, self.max_hold
             ));
         }
         if self
@@ -187,7 +206,7 @@ impl Settings {
         if !(self.max_rate_ppm > 0.0 && self.max_rate_ppm <= 1000.0) {
             return fail("--max-rate-ppm must be more than 0 and at most 1000".into());
         }
-        if !(1..=2_000_000).contains(&self.max_clients) {
+        if !Self::MAX_CLIENTS.contains(&self.max_clients) {
             return fail(format!(
                 "--max-clients {} is out of range: 1 to 2000000",
                 self.max_clients
@@ -199,7 +218,7 @@ impl Settings {
                 self.client_timeout
             ));
         }
-        if !(1..=100_000).contains(&self.client_rate) {
+        if !Self::CLIENT_RATE.contains(&self.client_rate) {
             return fail(format!(
                 "--client-rate {} is out of range: 1 to 100000 a second",
                 self.client_rate
@@ -207,11 +226,11 @@ impl Settings {
         }
         if self
             .max_rate
-            .is_some_and(|rate| !(1..=10_000_000).contains(&rate))
+            .is_some_and(|rate| !Self::MAX_RATE.contains(&rate))
         {
             return fail("--max-rate must be 1 to 10000000 a second, or `off`".into());
         }
-        if !(16..=4_194_304).contains(&self.hold_frames) {
+        if !Self::HOLD_FRAMES.contains(&self.hold_frames) {
             return fail(format!(
                 "--hold-frames {} is out of range: 16 to 4194304",
                 self.hold_frames
@@ -219,6 +238,11 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// See [`Settings::stale_after`].
+pub(crate) fn stale_after(max_hold: Duration) -> Duration {
+    max_hold - Duration::from_micros(250).min(max_hold / 40)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Where the bytes of waiting frames are: memory that is reserved once.
 
+use std::time::Duration;
+
 use crate::Side;
 use crate::core::verdict::Edit;
 use crate::time::{Instant, Stamp};
@@ -34,6 +36,10 @@ pub(crate) struct HeldRequest {
     pub(crate) ambiguous: bool,
     /// When it departs.
     pub(crate) due: Instant,
+    /// The last moment that is planned for it, and the bound of its stay: those of the settings when it
+    /// came, so that later ones cost nothing that waits.
+    pub(crate) latest: Instant,
+    pub(crate) max_hold: Duration,
     /// It already has its place in the queue of `--max-rate`.
     pub(crate) paced: bool,
     /// Its moment has come: it is among those that leave next.

@@ -22,6 +22,8 @@ const EARLY_NS: f64 = 1_000_000.0;
 const SUSPECTS: usize = 4;
 /// The ratio is known once its standard error is below this: 100 ns in 100 ms.
 const GOOD_ENOUGH: f64 = 1e-6;
+/// No path varies by as much.
+const JUMP_NS: u64 = 1_000_000_000;
 /// Noise is never believed to be below this.
 const NOISE_FLOOR_NS: f64 = 100.0;
 
@@ -58,6 +60,8 @@ pub struct Syntonizer {
     /// Median and spread of the points about the line.
     centre_ns: f64,
     spread_ns: f64,
+    /// How far the last Sync arrived off the line.
+    deviation_ns: Option<f64>,
 }
 
 impl Syntonizer {
@@ -81,6 +85,7 @@ impl Syntonizer {
             known: false,
             centre_ns: 0.0,
             spread_ns: 0.0,
+            deviation_ns: None,
         }
     }
 
@@ -90,15 +95,42 @@ impl Syntonizer {
         self.ratio
     }
 
+    /// Believes no rate further from one than this, from the next Sync on.
+    pub const fn set_bound(&mut self, max_ppm: f64) {
+        self.bound = max_ppm * 1e-6;
+    }
+
     /// Whether the ratio rests on recent Syncs.
     #[must_use]
     pub const fn known(&self) -> bool {
         self.known
     }
 
+    /// Spread of the Syncs about the even line, as a standard deviation by the median, in nanoseconds.
+    #[must_use]
+    pub const fn spread_ns(&self) -> f64 {
+        self.spread_ns
+    }
+
+    /// How far the last Sync arrived off the even line, earlier or later, in nanoseconds; `None` if the
+    /// rate was not known, the Sync came too soon after the one before to be measured, or so far off that
+    /// the master's time has jumped.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative; saturates"
+    )]
+    pub fn deviation_ns(&self) -> Option<u64> {
+        self.deviation_ns
+            .map(|ns| ns.abs() as u64)
+            .filter(|&ns| ns < JUMP_NS)
+    }
+
     /// Takes one Sync: when it left by the master's clock, corrections of the path added, and when it
     /// arrived by ours.
     pub fn observe(&mut self, master_ns: i64, local: Stamp) -> Change {
+        self.deviation_ns = None;
         if self.clock != Some(local.clock()) {
             let lost = self.known;
             *self = Self {
@@ -128,6 +160,7 @@ impl Syntonizer {
         if point.local_ns.saturating_sub(newest_local) < SPACING_NS {
             return Change::None;
         }
+        self.deviation_ns = self.known.then(|| self.off_line(point) - self.centre_ns);
         if self.fits(point, last) {
             self.suspect_len = 0;
             self.suspects_in_a_row = 0;

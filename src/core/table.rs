@@ -153,6 +153,12 @@ impl<K: Key, V> Table<K, V> {
         Some((key, value))
     }
 
+    /// The key of a row in use.
+    pub(crate) fn key(&self, row: u32) -> Option<&K> {
+        let row = self.rows.get(row as usize)?;
+        row.value.as_ref().map(|_| &row.key)
+    }
+
     /// The value of a row in use.
     pub(crate) fn get(&self, row: u32) -> Option<&V> {
         self.rows.get(row as usize)?.value.as_ref()

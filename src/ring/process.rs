@@ -39,6 +39,15 @@ pub fn set_realtime(priority: u8) -> io::Result<()> {
     check(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) })
 }
 
+/// Lets this thread give way to others (nice 10): for what may wait.
+///
+/// # Errors
+/// The system's.
+pub fn be_nice() -> io::Result<()> {
+    // SAFETY: setpriority takes integers only; 0 is the calling thread.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) })
+}
+
 /// CPU time that this process used so far, in user space and in the kernel.
 #[must_use]
 pub fn cpu_time() -> Duration {

@@ -6,10 +6,13 @@ use log::{debug, warn};
 
 use crate::Side;
 use crate::core::Forwarder;
-use crate::filter::{self, Instruction, MAX_INSTRUCTIONS, Spec};
+use crate::filter::{self, Fit, Instruction, MAX_INSTRUCTIONS, Spec};
 use crate::ring::RxRing;
+use crate::telemetry::{FilterKind, FilterState};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
+
+use super::MachineEngine;
 
 /// One of so many frames that nobody here wants passes all the same, so that they can be counted.
 pub(super) const SAMPLE_ONE_IN: u32 = 1024;
@@ -30,6 +33,7 @@ pub(super) struct Filters {
     limit: usize,
     identities: Vec<PortIdentity>,
     plain: bool,
+    in_force: FilterState,
 }
 
 impl Filters {
@@ -42,7 +46,17 @@ impl Filters {
             limit: MAX_INSTRUCTIONS,
             identities: Vec::new(),
             plain: true,
+            in_force: FilterState {
+                kind: FilterKind::Plain,
+                clients: 0,
+                instructions: 0,
+            },
         }
+    }
+
+    /// The filter above that the kernel runs now.
+    pub(super) const fn in_force(&self) -> FilterState {
+        self.in_force
     }
 
     /// The filter to open a port with.
@@ -65,13 +79,35 @@ impl Filters {
         self.last = now;
         self.version = version;
         let many = core.clients() > MOST_CLIENTS;
-        if !(many && self.plain) {
-            self.replace(core, up, many);
+        if !(many && self.plain)
+            && let Err(error) = self.replace(core, up, many)
+        {
+            warn!("kernel filter above not replaced: {error}");
         }
         core.admit(version);
     }
 
-    fn replace(&mut self, core: &Forwarder, up: &mut RxRing, many: bool) {
+    /// Lets other domains in from now on, on both sides.
+    pub(super) fn set_domains(
+        &mut self,
+        domains: Vec<u8>,
+        engine: &mut MachineEngine,
+    ) -> anyhow::Result<()> {
+        if domains == self.domains {
+            return Ok(());
+        }
+        self.domains = domains;
+        let below = self.at_start(Side::Down)?;
+        let below = engine.down_mut().rx.set_filter(&below);
+        let (core, up) = engine.core_and_up();
+        let version = core.clients_version();
+        self.replace(core, &mut up.rx, core.clients() > MOST_CLIENTS)?;
+        self.version = version;
+        core.admit(version);
+        Ok(below?)
+    }
+
+    fn replace(&mut self, core: &Forwarder, up: &mut RxRing, many: bool) -> anyhow::Result<()> {
         self.identities.clear();
         if !many {
             self.identities.extend(core.client_identities());
@@ -79,10 +115,7 @@ impl Filters {
         let mut limit = self.limit;
         loop {
             let known = (!many && limit > 0).then_some(self.identities.as_slice());
-            let Ok((program, fit)) = filter::fit(&self.spec(Side::Up, known), limit.max(512))
-            else {
-                return;
-            };
+            let (program, fit) = filter::fit(&self.spec(Side::Up, known), limit.max(512))?;
             match up.set_filter(&for_kernel(&program)) {
                 Ok(()) => {
                     debug!(
@@ -91,7 +124,16 @@ impl Filters {
                         program.len()
                     );
                     self.plain = known.is_none();
-                    return;
+                    self.in_force = FilterState {
+                        kind: match fit {
+                            Fit::Exact => FilterKind::Exact,
+                            Fit::Coarse { .. } => FilterKind::Coarse,
+                            Fit::Plain => FilterKind::Plain,
+                        },
+                        clients: count(if many { 0 } else { self.identities.len() }),
+                        instructions: count(program.len()),
+                    };
+                    return Ok(());
                 }
                 // The kernel charges old and new together while one is replaced.
                 Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && limit > 0 => {
@@ -102,10 +144,7 @@ impl Filters {
                     };
                     self.limit = limit;
                 }
-                Err(error) => {
-                    warn!("kernel filter above not replaced: {error}");
-                    return;
-                }
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -120,6 +159,10 @@ impl Filters {
             key: self.key,
         }
     }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 fn for_kernel(program: &[Instruction]) -> Vec<libc::sock_filter> {

@@ -24,6 +24,11 @@ impl Lap {
         }
     }
 
+    /// From now on at this interval.
+    pub(super) const fn set(&mut self, every: Option<Duration>) {
+        self.every = every;
+    }
+
     /// When the next one is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.every.map(|every| self.last + every)

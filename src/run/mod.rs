@@ -4,14 +4,18 @@ pub mod confine;
 mod filters;
 mod lap;
 mod log_events;
+mod notify;
 mod overruns;
 mod pacer;
 mod ports;
+mod publisher;
+mod reload;
 mod signals;
 mod waiter;
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -22,9 +26,12 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::Side;
 use crate::cli::RunOptions;
+use crate::control::reply::Reloaded;
+use crate::control::{Place, Readers};
 use crate::core::Counters;
 
 use crate::engine::{Clock, Engine};
+use crate::metrics;
 use crate::report;
 use crate::ring::{ClockSetWatch, LinkChange, Monitor, PacketPort, SystemClock, process};
 use crate::time::{ClockSample, Instant};
@@ -32,9 +39,12 @@ use crate::time::{ClockSample, Instant};
 use filters::Filters;
 use lap::Lap;
 use log_events::{log_event, log_link};
+use notify::Notify;
 use overruns::Overruns;
 use pacer::{Pacer, Wait};
 use ports::{Keep, Opened};
+use publisher::Publisher;
+pub use reload::{Outcome, Reloader};
 use signals::Signals;
 use waiter::Waiter;
 
@@ -43,6 +53,7 @@ const DOWN_RX: Token = Token(2);
 const SIGNAL: Token = Token(3);
 const CLOCK_SET: Token = Token(4);
 const LINKS: Token = Token(5);
+const RELOAD: Token = Token(6);
 
 /// Default slack of timers is 50 us, as long as a sweep may be.
 const TIMER_SLACK_NS: u64 = 1;
@@ -78,6 +89,7 @@ type MachineEngine = Engine<PacketPort, PacketPort, MachineClock>;
 /// One line on what could not be set up, with the remedy.
 pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("signal handlers")?;
+    let hangups = signals::on_hangup().context("signal handlers")?;
     let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
     let clock = MachineClock {
         clock: SystemClock,
@@ -86,7 +98,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let settings = options.settings.clone();
     let key = keys(settings.seed);
     let mut filters = Filters::new(settings.domains.clone(), key);
-    if options.wait && !ports::wait_for(options, &mut signals)? {
+    let mut notify = Notify::from_environment();
+    if options.wait && !ports::wait_for(options, &mut signals, &mut notify)? {
         return print_totals(&Counters::default(), &[]);
     }
     let opened = ports::open(options, &filters)?;
@@ -108,7 +121,10 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     waiter.watch_always(clock_set.as_raw_fd(), CLOCK_SET)?;
     waiter.watch_always(monitor.as_raw_fd(), LINKS)?;
     let Opened {
-        up, down, mut keep, ..
+        up,
+        down,
+        interfaces,
+        mut keep,
     } = opened;
     // Hardware stamps are switched back at the end.
     let rights: &[_] = match keep.hardware() {
@@ -118,19 +134,41 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     if let Err(error) = confine::drop_capabilities(rights) {
         warn!("capabilities kept: {error:#}");
     }
+    // A thread: it takes the capabilities over that there are by now.
+    let (reloader, mut orders) =
+        reload::start(&options.source, hangups).context("the thread that reads again")?;
+    waiter.watch_always(orders.as_raw_fd(), RELOAD)?;
     let mut engine = Engine::new(up, down, clock, settings);
     engine.core_mut().gate_new_clients();
     engine.core_mut().listen_first();
 
+    let mut publisher = Publisher::new(
+        &mut engine,
+        &interfaces,
+        keep.stamps().to_owned(),
+        filters.in_force(),
+    );
+    if let Some(address) = options.metrics {
+        let address = metrics::start(address, Arc::clone(publisher.board()))?;
+        info!("metrics: http://{address}/metrics");
+    }
+    let readers = Readers::start(
+        Arc::clone(publisher.board()),
+        &options.control,
+        Arc::new(move || Reloaded::from(reloader.reload())),
+    )
+    .context("starting the control thread")?;
+    notify.ready(&status_line(options, engine.core().clients()));
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut overruns = Overruns::default();
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     let mut stop = false;
     let mut was_set = false;
     let mut links = true;
+    let mut ordered = true;
     let mut looked = engine.clock_mut().now();
     // Every thread runs, all is open.
-    match confine::allow_calls(false) {
+    match confine::allow_calls(options.control != Place::Off) {
         Ok(count) => info!("confined: capabilities dropped, {count} system calls allowed"),
         Err(error) => warn!("system calls not confined: {error:#}"),
     }
@@ -142,14 +180,24 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             log_event(event);
         }
         lap.log_if_due(engine.core(), now);
-        let next_wake = [engine.next_wake(), filters.due(engine.core()), lap.due()]
-            .into_iter()
-            .flatten()
-            .min();
+        notify.alive_if_due(now, || status_line(options, engine.core().clients()));
+        publisher.note(turn, pacer.mode());
+        publisher.publish_if_due(&mut engine, filters.in_force(), now);
+        let next_wake = [
+            engine.next_wake(),
+            filters.due(engine.core()),
+            lap.due(),
+            notify.due(),
+            publisher.due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let mut happened = |token| match token {
             SIGNAL => stop = true,
             CLOCK_SET => was_set |= clock_set.was_set(),
             LINKS => links = true,
+            RELOAD => ordered = true,
             _ => {}
         };
         // What a new filter let go departs now.
@@ -171,13 +219,38 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             overruns.look(now, [(Side::Up, &mut up.rx), (Side::Down, &mut down.rx)]);
         }
         if std::mem::take(&mut links) {
-            follow_links(&mut engine, &mut monitor, &mut keep);
+            follow_links(&mut engine, &mut monitor, &mut keep, &mut publisher);
+        }
+        if std::mem::take(&mut ordered) {
+            while let Some(order) = orders.next() {
+                reload::take_over(
+                    order,
+                    &mut engine,
+                    &mut filters,
+                    &mut lap,
+                    &mut pacer,
+                    &mut waiter,
+                );
+                publisher.settings_changed();
+            }
         }
         if std::mem::take(&mut was_set) {
             engine.clock_mut().was_set = true;
         }
     }
+    notify.stopping();
+    drop(readers);
     finish(&mut engine)
+}
+
+/// How it goes, in the words that `systemctl status` shows.
+fn status_line(options: &RunOptions, clients: usize) -> String {
+    format!(
+        "forwarding: up {} <-> down {}, {clients} {}",
+        options.up,
+        options.down,
+        if clients == 1 { "client" } else { "clients" },
+    )
 }
 
 /// Prints the totals.
@@ -237,7 +310,12 @@ fn print_totals(counters: &Counters, more: &[(&str, u64, &str)]) -> anyhow::Resu
 }
 
 /// Logs what became of our interfaces, and binds the rings again to one that was made anew.
-fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Keep) {
+fn follow_links(
+    engine: &mut MachineEngine,
+    monitor: &mut Monitor,
+    keep: &mut Keep,
+    publisher: &mut Publisher,
+) {
     let result = monitor.changes(&mut |change| {
         let which = match &change {
             LinkChange::Changed { which, .. }
@@ -251,6 +329,7 @@ fn follow_links(engine: &mut MachineEngine, monitor: &mut Monitor, keep: &mut Ke
             (Side::Down, engine.down_mut())
         };
         log_link(side, &change);
+        publisher.link(side, &change);
         match change {
             LinkChange::Changed { now, .. } | LinkChange::Renamed { now, .. } => {
                 port.tx.set_mtu(now.mtu);

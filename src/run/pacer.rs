@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::engine::Turn;
+use crate::telemetry::Mode;
 use crate::time::Instant;
 
 /// What to do until the next turn.
@@ -44,6 +45,21 @@ impl Pacer {
             empty: 0,
             last_busy: None,
         }
+    }
+
+    /// How the loop waits now.
+    pub(super) const fn mode(&self) -> Mode {
+        match (self.spin, self.sweeping) {
+            (true, _) => Mode::Spin,
+            (false, true) => Mode::Sweep,
+            (false, false) => Mode::Idle,
+        }
+    }
+
+    /// From now on at this pace.
+    pub(super) const fn set(&mut self, sweep: Duration, spin: bool) {
+        self.sweep = sweep;
+        self.spin = spin;
     }
 
     /// How to wait after a turn that ended at `now`, when the core has something to do at `next_wake`.

@@ -1,11 +1,11 @@
-//! SIGINT and SIGTERM, as a descriptor that becomes readable.
+//! SIGINT and SIGTERM, as a descriptor that becomes readable; SIGHUP, as one for whoever reads again.
 
 use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
 /// Tells when the process is asked to stop.
@@ -40,6 +40,14 @@ impl Signals {
         self.read.set_nonblocking(true)?;
         Ok(asked)
     }
+}
+
+/// Octets that each SIGHUP writes, from now on instead of ending the process: what writes them, and what
+/// they are read from.
+pub(super) fn on_hangup() -> io::Result<(UnixStream, UnixStream)> {
+    let (write, read) = UnixStream::pair()?;
+    pipe::register(SIGHUP, write.try_clone()?)?;
+    Ok((write, read))
 }
 
 impl AsRawFd for Signals {

@@ -47,6 +47,11 @@ impl Waiter {
         Ok(waiter)
     }
 
+    /// From now on [`Waiter::sweep`] sleeps for so long.
+    pub(super) const fn set_sweep(&mut self, sweep: Duration) {
+        self.sweep = sweep;
+    }
+
     /// Wakes for this descriptor only while waiting for frames.
     pub(super) fn watch_idle(&self, fd: RawFd, token: Token) -> io::Result<()> {
         self.idle

@@ -51,6 +51,12 @@ impl Lane {
         self.0
     }
 
+    /// The lane of such a number.
+    #[must_use]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// VLAN IDs, outermost first; `None` where there is no tag.
     #[must_use]
     pub const fn vlans(self) -> [Option<u16>; 2] {

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "the tests of the policy use more of it")]
 
+mod config;
+mod control;
 mod filter;
 mod frame;
 #[path = "../policy/frames.rs"]
@@ -23,7 +25,7 @@ fn smoke(target: &str, changes: u32, run: fn(&[u8])) {
         .filter(|(of, _, _)| *of == target)
         .map(|(_, _, octets)| octets)
         .collect();
-    assert!(seeds.len() > 100, "{} seeds", seeds.len());
+    assert!(seeds.len() > 5, "{} seeds", seeds.len());
     seeds.iter().for_each(|seed| run(seed));
     let mut rng = SmallRng::seed_from_u64(1588);
     for _ in 0..changes {
@@ -76,4 +78,14 @@ fn filter_target() {
 #[test]
 fn script_target() {
     smoke("script", 200, script::run);
+}
+
+#[test]
+fn config_target() {
+    smoke("config", 3_000, config::run);
+}
+
+#[test]
+fn control_target() {
+    smoke("control", 1_000, control::run);
 }

@@ -8,9 +8,42 @@ use crate::frames::*;
 /// Frames of real peers, as hexadecimal digits, one a line (`cargo run -p ptpproxy-lab --bin record`).
 const PEERS: &str = include_str!("peers.txt");
 
+/// Configuration files: those that are installed, and what people write by mistake.
+const FILES: [&str; 10] = [
+    include_str!("../../deploy/ptpproxy.toml"),
+    include_str!("../../deploy/samples/broadcast-udp.toml"),
+    include_str!("../../deploy/samples/substation.toml"),
+    include_str!("../../deploy/samples/telecom-small-cell.toml"),
+    "jitter = 20ms",
+    "[limits]\nmax-rate = 5",
+    "domain = [1, \"x\", 256]",
+    "max_hold = \"\"\"5s\"\"\"",
+    "a.b.c = { d = 1979-05-27 }",
+    "spin = 0x1F\nspin = nan",
+];
+
+/// What is asked on the control socket.
+const QUESTIONS: [&str; 7] = [
+    "status\n",
+    "clients\n",
+    "clients sort=requests limit=20\n",
+    "clients limit=-1 sort=\n",
+    "reload\n",
+    "status status\r\nclients\n",
+    "\n",
+];
+
 /// Target, name and octets of each.
 pub(crate) fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     let mut seeds = Vec::new();
+    let bare = FILES[0].replace("\n#", "\n").replace("\n ", "\n# ");
+    let files = FILES.into_iter().map(str::to_owned).chain([bare]);
+    for (number, file) in files.enumerate() {
+        seeds.push(("config", format!("{number}"), file.into_bytes()));
+    }
+    for (number, question) in QUESTIONS.iter().enumerate() {
+        seeds.push(("control", format!("{number}"), question.as_bytes().to_vec()));
+    }
     for (number, frame) in peers().enumerate() {
         seeds.push((
             "frame",

@@ -12,6 +12,7 @@ mod orders;
 mod parallel;
 mod proxy;
 mod refusals;
+mod reload;
 mod segments;
 mod strict_client;
 mod syscalls;

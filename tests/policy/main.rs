@@ -2,6 +2,7 @@
 
 mod abuse;
 mod any_script;
+mod apply;
 mod captures;
 mod clients;
 mod exchanges;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ptpproxy::Side::{self, Down, Up};
-use ptpproxy::core::{Authenticated, ManagementPolicy, OneStep, Settings};
+use ptpproxy::core::{Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings};
 use ptpproxy::filter::{Instruction, Spec, fit, interpreter};
 use ptpproxy::reason::Reason;
 use ptpproxy::time::{ClockId, Stamp};
@@ -142,6 +142,9 @@ impl Script {
 
     fn step(&mut self, [what, who, number, way, pause, extra, at, flip]: [u8; STEP]) {
         let side = if what & 1 == 0 { Down } else { Up };
+        if what >> 5 == 7 {
+            self.apply([number, way, extra]);
+        }
         self.pass(PAUSES[usize::from(pause & 7)], pause & 8 != 0);
         match pause >> 4 & 3 {
             0 => {
@@ -210,6 +213,31 @@ impl Script {
             _ => 0,
         };
         self.hear(side, &bytes, age);
+    }
+
+    /// Other settings while frames wait; the domains stay, for what waits was let in by them.
+    fn apply(&mut self, head: [u8; HEAD]) {
+        let [a, b, _] = head;
+        let applied = Settings {
+            domains: self.settings.domains.clone(),
+            max_hold: if a & 2 == 0 { MS * 100 } else { MS * 30 },
+            clients: if b >> 6 == 0 {
+                vec![ClientMatch::Clock(clock(10))]
+            } else {
+                Vec::new()
+            },
+            ..settings(head)
+        };
+        let waiting = self.gateway.core.waiting();
+        self.gateway.core.apply(applied).expect("they fit");
+        assert_eq!(
+            self.gateway.core.waiting(),
+            waiting,
+            "what waits goes on waiting"
+        );
+        let now = self.gateway.core.settings();
+        assert_eq!(now.max_clients, self.settings.max_clients);
+        assert_eq!(now.hold_frames, self.settings.hold_frames);
     }
 
     fn hear(&mut self, side: Side, bytes: &[u8], age: u64) {

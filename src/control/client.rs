@@ -1,0 +1,159 @@
+//! The other end of the control socket: finds the gateway, asks, and reads what it says.
+
+use std::fs;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde::de::DeserializeOwned;
+
+use super::reply::{Failure, PROTOCOL};
+use super::socket::default_directory;
+
+/// A gateway that does not answer within this time is stuck.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// No reply is larger.
+const LARGEST: u64 = 64 << 20;
+
+/// A gateway's control socket.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    path: PathBuf,
+}
+
+impl Gateway {
+    /// The gateway whose socket is at `path`, or the only one that runs.
+    ///
+    /// # Errors
+    /// There is none, or more than one: one line that lists them.
+    pub fn find(path: Option<&Path>) -> Result<Self> {
+        if let Some(path) = path {
+            return Ok(Self {
+                path: path.to_owned(),
+            });
+        }
+        let directory = default_directory();
+        let mut sockets = sockets(&directory).map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => anyhow!(
+                "{}: {error}; be root, the gateway's user or in its group",
+                directory.display()
+            ),
+            _ => none(&directory),
+        })?;
+        match (sockets.pop(), sockets.pop()) {
+            (Some(path), None) => Ok(Self { path }),
+            (None, _) => Err(none(&directory)),
+            (Some(one), Some(other)) => {
+                sockets.extend([one, other]);
+                sockets.sort();
+                let all: Vec<String> = sockets
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect();
+                bail!(
+                    "{} gateways run here: choose one with --socket PATH: {}",
+                    all.len(),
+                    all.join(", ")
+                )
+            }
+        }
+    }
+
+    /// Asks, and returns the line of JSON.
+    ///
+    /// # Errors
+    /// One line on why there is no answer.
+    pub fn ask(&self, request: &str) -> Result<String> {
+        let name = self.path.display();
+        let mut stream = UnixStream::connect(&self.path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => anyhow!("{name}: no gateway has its control socket here"),
+            ErrorKind::ConnectionRefused => {
+                anyhow!("{name}: the gateway that made this socket has gone")
+            }
+            ErrorKind::PermissionDenied => {
+                anyhow!("{name}: {error}; be root, the gateway's user or in its group")
+            }
+            _ => anyhow!("{name}: {error}"),
+        })?;
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
+            .and_then(|()| stream.write_all(format!("{request}\n").as_bytes()))
+            .with_context(|| format!("{name}: asking"))?;
+        let mut reply = String::new();
+        stream
+            .take(LARGEST)
+            .read_to_string(&mut reply)
+            .with_context(|| format!("{name}: no whole answer"))?;
+        if reply.is_empty() {
+            bail!(
+                "{name}: the gateway closed without an answer: it is stopping, or too many ask at once"
+            );
+        }
+        if let Ok(failure) = serde_json::from_str::<Failure>(&reply) {
+            if failure.protocol != PROTOCOL {
+                bail!(
+                    "{name}: the gateway speaks version {} of the control protocol, this program version \
+                     {PROTOCOL}: use the program of the gateway's version",
+                    failure.protocol
+                );
+            }
+            bail!("{name}: {}", failure.error);
+        }
+        Ok(reply)
+    }
+
+    /// Asks, and reads the answer.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], or the answer is of another version.
+    pub fn get<T: DeserializeOwned>(&self, request: &str) -> Result<T> {
+        let reply = self.ask(request)?;
+        serde_json::from_str(&reply)
+            .with_context(|| format!("{}: an answer of another version", self.path.display()))
+    }
+}
+
+/// The sockets in the runtime directory and in those below it, as systemd's templates make them.
+fn sockets(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut sockets = Vec::new();
+    for entry in fs::read_dir(directory)?.flatten() {
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
+        let path = entry.path();
+        if kind.is_dir() {
+            let below = fs::read_dir(&path).into_iter().flatten().flatten();
+            sockets.extend(
+                below
+                    .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()))
+                    .map(|entry| entry.path()),
+            );
+        } else if kind.is_socket() {
+            sockets.push(path);
+        }
+    }
+    sockets.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "sock")
+    });
+    // One whose gateway was killed stays behind.
+    if sockets.len() > 1 {
+        sockets.retain(|path| {
+            !UnixStream::connect(path)
+                .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+        });
+    }
+    sockets.sort();
+    Ok(sockets)
+}
+
+fn none(directory: &Path) -> anyhow::Error {
+    anyhow!(
+        "no gateway has a control socket in {}: is ptpproxy running? (--socket PATH looks elsewhere)",
+        directory.display()
+    )
+}

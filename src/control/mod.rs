@@ -1,0 +1,50 @@
+//! The control socket: what the running gateway answers to `ptpproxy status` and its kin.
+//!
+//! A Unix stream socket, for the owner and the group of the gateway (mode 0660), served by a thread of its
+//! own that reads the [board](crate::telemetry::Board); the loop does not know of it.
+//!
+//! # Protocol, version 1
+//!
+//! One line of request, one JSON object as the reply, then the gateway closes. The first word is what is
+//! asked, the rest are `key=value`:
+//!
+//! | request | reply |
+//! |---|---|
+//! | `status` | [`reply::Status`] |
+//! | `clients sort=requests limit=20` | [`reply::ClientList`]; keys of `sort` are those of [`reply::Sort`] |
+//! | `reload` | [`reply::Reloaded`] |
+//!
+//! Each reply holds `protocol` (1). What cannot be answered is `{"protocol":1,"error":"..."}`. New fields
+//! may come without another number: a reader skips what it does not know. Names end in their unit.
+//!
+//! ```console
+//! $ echo status | socat - UNIX-CONNECT:/run/ptpproxy/eth0-eth1.sock
+//! ```
+//!
+//! A request takes at most 256 octets and 2 s, a reply 10 s; of more than 16 connections the oldest is
+//! closed. A list holds at most 10 000 clients, the first in the order asked for.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `socket` | where it is, who may open it |
+//! | `server`, `connection` | the thread: bounds, requests, replies |
+//! | `reply` | what replies are made of |
+//! | `status` | a reply out of snapshots |
+//! | `listing` | the first clients in an order |
+//! | `watch` | looks at the board once a second: rates, and the log of what changed |
+//! | `warnings` | what is wrong, out of two snapshots |
+//! | `client` | the other end: finds the socket and asks |
+#![forbid(unsafe_code)]
+
+pub mod client;
+mod connection;
+mod listing;
+pub mod reply;
+mod server;
+mod socket;
+mod status;
+mod warnings;
+mod watch;
+
+pub use server::{Readers, Reload};
+pub use socket::{Place, default_directory};

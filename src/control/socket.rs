@@ -1,0 +1,103 @@
+//! Where the control socket is, and who may open it: the gateway's owner and group.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Where gateways have their sockets, unless systemd names another directory.
+const RUNTIME: &str = "/run/ptpproxy";
+/// Owner and group may connect.
+const MODE: u32 = 0o660;
+
+/// Where the control socket is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere.
+    Off,
+    /// `UP-DOWN.sock` in the runtime directory.
+    Default,
+    /// Here.
+    At(PathBuf),
+}
+
+/// The directory of the sockets: systemd's RUNTIME_DIRECTORY, or `/run/ptpproxy`.
+#[must_use]
+pub fn default_directory() -> PathBuf {
+    std::env::var_os("RUNTIME_DIRECTORY")
+        // systemd separates several by colons.
+        .and_then(|all| Some(PathBuf::from(all.to_str()?.split(':').next()?)))
+        .filter(|directory| !directory.as_os_str().is_empty())
+        .unwrap_or_else(|| PathBuf::from(RUNTIME))
+}
+
+impl Place {
+    /// The socket's path for a gateway between these interfaces.
+    pub(super) fn path(&self, up: &str, down: &str) -> Option<PathBuf> {
+        match self {
+            Self::Off => None,
+            Self::Default => Some(default_directory().join(format!("{up}-{down}.sock"))),
+            Self::At(path) => Some(path.clone()),
+        }
+    }
+}
+
+/// A socket that is listened on; its file goes with it.
+pub(super) struct Listening {
+    pub(super) listener: UnixListener,
+    path: PathBuf,
+}
+
+/// Makes the socket. A file that a gateway left behind is replaced, one that answers is not.
+pub(super) fn listen(path: &Path) -> Result<Listening> {
+    if let Some(directory) = path.parent()
+        && directory == Path::new(RUNTIME)
+        && !directory.exists()
+    {
+        // What cannot be made is told by what comes.
+        let _ = DirBuilder::new().mode(0o750).create(directory);
+    }
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.file_type().is_socket() => {
+            bail!("{}: there is something that is no socket", path.display())
+        }
+        Ok(_) if UnixStream::connect(path).is_ok() => {
+            bail!("{}: another gateway has it", path.display())
+        }
+        Ok(_) => fs::remove_file(path)
+            .with_context(|| format!("{}: left behind, and cannot be removed", path.display()))?,
+        Err(_) => {}
+    }
+    // Nobody else is to connect before its mode is set: it gets its name afterwards.
+    let hidden = path.with_extension(format!("{}.new", std::process::id()));
+    let result = bind(&hidden).and_then(|listener| {
+        fs::rename(&hidden, path)?;
+        Ok(listener)
+    });
+    match result {
+        Ok(listener) => Ok(Listening {
+            listener,
+            path: path.to_owned(),
+        }),
+        Err(error) => {
+            let _ = fs::remove_file(&hidden);
+            Err(error).with_context(|| path.display().to_string())
+        }
+    }
+}
+
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}

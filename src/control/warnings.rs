@@ -1,0 +1,301 @@
+//! What is wrong, out of two snapshots: pure, so that a table can test it.
+
+use std::time::Duration;
+
+use crate::Side;
+use crate::control::reply::Warning;
+use crate::core::Kind;
+use crate::reason::Reason;
+use crate::telemetry::{ClientView, Limits, MasterState, Snapshot};
+use crate::time::Instant;
+use crate::wire::MessageType;
+
+/// Below this share of answers the grandmaster is overloaded or out of reach.
+const GOOD_SHARE: f64 = 0.9;
+/// Fewer requests than this say nothing of the share.
+const ENOUGH: u64 = 20;
+/// Half of the answers take longer than this: the grandmaster is slow.
+const SLOW_NS: u64 = 50_000_000;
+/// Open requests of one client.
+const OPEN_REQUESTS: u32 = 8;
+/// Clients that a warning names.
+const NAMED: usize = 3;
+
+/// What is wrong now, the gravest first. `before` is some seconds older than `now`.
+pub(super) fn warnings(
+    before: &Snapshot,
+    now: &Snapshot,
+    clients: &Troubles,
+    at: Instant,
+) -> Vec<Warning> {
+    let mut found = Vec::new();
+    let mut add = |code: &str, text: String| {
+        found.push(Warning {
+            code: code.to_owned(),
+            text,
+        });
+    };
+    for (side, port) in ["up", "down"].iter().zip(&now.state.ports) {
+        let (code, name) = ("link", &port.name);
+        if !port.present {
+            add(code, format!("{side} {name}: the interface is gone"));
+        } else if !port.up {
+            add(
+                code,
+                format!("{side} {name} is down: ip link set {name} up"),
+            );
+        } else if !port.running {
+            add(
+                code,
+                format!("{side} {name} has no link: look at the cable"),
+            );
+        }
+    }
+    masters(now, at, &mut add);
+    answers(before, now, &mut add);
+    clients.tell(&mut add);
+    for (port, before) in now.state.ports.iter().zip(&before.state.ports) {
+        let name = &port.name;
+        for (code, count, since, what) in [
+            (
+                "ring-drops",
+                port.ring_drops,
+                before.ring_drops,
+                "frames lost because the receive ring was full: raise --ring-frames, or lower --sweep",
+            ),
+            (
+                "unsent",
+                port.unsent,
+                before.unsent,
+                "frames that the kernel did not take: look at the link and its queue",
+            ),
+            (
+                "stamps-lost",
+                port.stamps_lost,
+                before.stamps_lost,
+                "transmit stamps that did not come: look at the driver",
+            ),
+        ] {
+            let lately = count.saturating_sub(since);
+            if lately > 0 {
+                add(code, format!("{name}: {lately} {what}"));
+            }
+        }
+    }
+    for &reason in Reason::ALL.iter().filter(|reason| reason.is_trouble()) {
+        let lately = now
+            .counters
+            .dropped_for(reason)
+            .saturating_sub(before.counters.dropped_for(reason));
+        if lately > 0 {
+            add(
+                reason.label(),
+                format!("{lately} frames dropped ({reason}): {}", reason.remedy()),
+            );
+        }
+    }
+    found
+}
+
+fn masters(now: &Snapshot, at: Instant, add: &mut impl FnMut(&str, String)) {
+    let state = &now.state;
+    let passing: Vec<&MasterState> = state
+        .masters
+        .iter()
+        .filter(|master| master.allowed)
+        .collect();
+    let active: Vec<&MasterState> = passing
+        .iter()
+        .copied()
+        .filter(|master| master.syncs(at))
+        .collect();
+    if active.is_empty() {
+        let last = passing.iter().filter_map(|master| master.last_sync).max();
+        add(
+            "no-sync",
+            match last {
+                Some(last) => format!(
+                    "no Sync for {} s: look at the grandmaster and the way to it",
+                    at.since(last).as_secs()
+                ),
+                None if state.masters.is_empty() => {
+                    "no grandmaster heard yet: look at the link above, VLANs and --domain".into()
+                }
+                None if passing.is_empty() => {
+                    "no grandmaster that --grandmaster lists is heard".into()
+                }
+                None => "a grandmaster is announced but sends no Sync".into(),
+            },
+        );
+    }
+    // The first two of one domain and lane that tell different times.
+    let rivals = active.iter().enumerate().find_map(|(n, one)| {
+        active
+            .iter()
+            .skip(n + 1)
+            .find(|other| {
+                (one.domain, one.sdo, one.lane) == (other.domain, other.sdo, other.lane)
+                    && one.sender.clock != other.sender.clock
+            })
+            .map(|other| (*one, *other))
+    });
+    if let Some((one, other)) = rivals {
+        let name = |master: &MasterState| match master.announced {
+            Some(announce) => format!("{} (by {})", announce.grandmaster, master.sender),
+            None => master.sender.to_string(),
+        };
+        add(
+            "two-grandmasters",
+            format!(
+                "two masters send Sync in domain {} at once: {} and {}; one of them should give way, or \
+                 use --grandmaster",
+                one.domain,
+                name(one),
+                name(other)
+            ),
+        );
+    }
+    if state.second_path {
+        add("second-path", Reason::SecondPath.remedy().into());
+    }
+}
+
+fn answers(before: &Snapshot, now: &Snapshot, add: &mut impl FnMut(&str, String)) {
+    let since = |now: u64, before: u64| now.saturating_sub(before);
+    let answered = since(now.counters.answered, before.counters.answered);
+    let unanswered = since(now.counters.unanswered, before.counters.unanswered);
+    let known = answered + unanswered;
+    let share = share(answered, known);
+    if known >= ENOUGH && share < GOOD_SHARE {
+        add(
+            "answers-missing",
+            format!(
+                "{:.0} % of requests are answered: the grandmaster is overloaded or out of reach; lower the \
+                 clients' rate, or set --max-rate",
+                share * 100.0
+            ),
+        );
+    }
+    let response = now.measures.response.since(&before.measures.response);
+    if response.count() >= ENOUGH
+        && let Some(median) = response.quantile_ns(0.5)
+        && median > SLOW_NS
+    {
+        add(
+            "answers-slow",
+            format!(
+                "half of the answers take more than {} ms: the grandmaster is overloaded",
+                median * 4 / 5 / 1_000_000
+            ),
+        );
+    }
+    // What goes up and what comes from below in that time: nobody answers at all.
+    let delay_req = Kind::Message(MessageType::DelayReq);
+    let asked = since(
+        now.counters.forwarded(Side::Down, delay_req),
+        before.counters.forwarded(Side::Down, delay_req),
+    );
+    if known == 0 && asked >= ENOUGH && now.counters.answered == before.counters.answered {
+        add(
+            "answers-missing",
+            "no request is answered: the grandmaster does not hear or know them".into(),
+        );
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
+fn share(part: u64, of: u64) -> f64 {
+    if of == 0 {
+        1.0
+    } else {
+        part as f64 / of as f64
+    }
+}
+
+/// Which rule a client's interval is too short for, in words; `None` if it is served well.
+pub(super) fn too_short(client: &ClientView, limits: &Limits) -> Option<String> {
+    let interval = client.interval?;
+    let rate = limits.client_rate.max(1);
+    let ms = |span: Duration| span.as_secs_f64() * 1e3;
+    if interval * rate <= Duration::from_millis(1_050) {
+        return Some(format!(
+            "every {:.1} ms, as often as --client-rate {rate} lets it",
+            ms(interval)
+        ));
+    }
+    let served = client.mean_residence? + client.response?;
+    if served > interval * OPEN_REQUESTS {
+        return Some(format!(
+            "every {:.1} ms, while an answer takes {:.1} ms: more than {OPEN_REQUESTS} requests are open",
+            ms(interval),
+            ms(served)
+        ));
+    }
+    if served > interval {
+        return Some(format!(
+            "every {:.1} ms, while an answer takes {:.1} ms: it asks again before it is answered, and some \
+             clients take only the latest answer; lower --jitter-share or its rate",
+            ms(interval),
+            ms(served)
+        ));
+    }
+    None
+}
+
+/// Clients that fare badly.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Troubles {
+    short: Named,
+    unanswered: Named,
+}
+
+impl Troubles {
+    pub(super) fn short(&mut self, client: &ClientView, how: &str) {
+        self.short.add(format!("{} {how}", client.identity));
+    }
+
+    pub(super) fn unanswered(&mut self, client: &ClientView) {
+        self.unanswered.add(client.identity.to_string());
+    }
+
+    fn tell(&self, add: &mut impl FnMut(&str, String)) {
+        if let Some(who) = self.unanswered.text("; ") {
+            add(
+                "clients-unanswered",
+                format!("less than half of the requests are answered of {who}"),
+            );
+        }
+        if let Some(who) = self.short.text("; ") {
+            add("interval-short", format!("asks too often: {who}"));
+        }
+    }
+}
+
+/// The first few, and how many there are.
+#[derive(Clone, Debug, Default)]
+struct Named {
+    first: Vec<String>,
+    count: usize,
+}
+
+impl Named {
+    fn add(&mut self, who: String) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(who);
+        }
+    }
+
+    fn text(&self, separator: &str) -> Option<String> {
+        let more = self.count.checked_sub(self.first.len())?;
+        let names = self.first.join(separator);
+        match (self.count, more) {
+            (0, _) => None,
+            (_, 0) => Some(names),
+            (_, more) => Some(format!("{names}{separator}and {more} more")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! Looks at the board once a second: keeps what rates need, and logs what changed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{info, warn};
+
+use crate::control::reply::{Status, Warning};
+use crate::control::status;
+use crate::control::warnings::{self, Troubles};
+use crate::reason::Reason;
+use crate::telemetry::{Board, Snapshot};
+use crate::time::Instant;
+
+/// Time between two looks.
+pub(super) const EVERY: Duration = Duration::from_secs(1);
+/// Rates cover this many looks.
+const WINDOW: usize = 10;
+/// Clients are looked at one by one each time so many looks have passed.
+const CLIENTS_EVERY: u64 = 5;
+/// What is wrong in so many looks in a row is logged, and what is right again in so many.
+const APPEARS: u32 = 2;
+const DISAPPEARS: u32 = 10;
+/// The same is logged again after this many looks at the earliest.
+const AGAIN: u64 = 60;
+/// A client's requests whose fate must be known before they are judged.
+const ENOUGH: u32 = 4;
+
+/// What was seen lately.
+pub(super) struct Watch {
+    board: Arc<Board>,
+    /// The oldest first.
+    history: VecDeque<(Instant, Arc<Snapshot>)>,
+    troubles: Troubles,
+    clients: Vec<Judged>,
+    told: Vec<Told>,
+    looks: u64,
+}
+
+/// What a client's counts were when it was judged last, and how it fared until then.
+#[derive(Clone, Copy, Default)]
+struct Judged {
+    tenancy: u32,
+    answered: u32,
+    unanswered: u32,
+    bad: bool,
+}
+
+/// A warning that was seen, logged or not.
+struct Told {
+    code: String,
+    text: String,
+    seen: u32,
+    missed: u32,
+    logged: Option<u64>,
+    open: bool,
+}
+
+impl Watch {
+    pub(super) fn new(board: Arc<Board>) -> Self {
+        Self {
+            board,
+            history: VecDeque::with_capacity(WINDOW + 1),
+            troubles: Troubles::default(),
+            clients: Vec::new(),
+            told: Vec::new(),
+            looks: 0,
+        }
+    }
+
+    pub(super) fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// One look.
+    pub(super) fn look(&mut self, now: Instant) {
+        let Some(snapshot) = self.board.snapshot() else {
+            return;
+        };
+        if self.looks.is_multiple_of(CLIENTS_EVERY) {
+            self.judge_clients(&snapshot);
+        }
+        self.looks += 1;
+        if self.history.len() > WINDOW {
+            self.history.pop_front();
+        }
+        self.history.push_back((now, Arc::new(snapshot)));
+        let warnings = self.warnings(now);
+        for line in self.changes(&warnings) {
+            match line {
+                Change::Wrong(text) => warn!("{text}"),
+                Change::Right(text) => info!("{text}"),
+            }
+        }
+    }
+
+    /// The state now, with rates over the last seconds.
+    pub(super) fn status(&self, now: Instant) -> Option<Status> {
+        let snapshot = self.board.snapshot()?;
+        let (at, before) = match self.history.front() {
+            Some((at, before)) => (*at, Arc::clone(before)),
+            None => (now, Arc::new(snapshot.clone())),
+        };
+        let mut status = status::status(self.board.info(), &before, &snapshot, now.since(at), now);
+        status.warnings = warnings::warnings(&before, &snapshot, &self.troubles, now);
+        Some(status)
+    }
+
+    fn warnings(&self, now: Instant) -> Vec<Warning> {
+        match (self.history.front(), self.history.back()) {
+            (Some((_, before)), Some((_, last))) => {
+                warnings::warnings(before, last, &self.troubles, now)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Looks at each client's own figures.
+    fn judge_clients(&mut self, snapshot: &Snapshot) {
+        let mut troubles = Troubles::default();
+        for client in self.board.clients().iter() {
+            let row = client.row as usize;
+            if row >= self.clients.len() {
+                self.clients.resize(row + 1, Judged::default());
+            }
+            let judged = &mut self.clients[row];
+            if judged.tenancy != client.tenancy {
+                *judged = Judged {
+                    tenancy: client.tenancy,
+                    ..Judged::default()
+                };
+            }
+            let answered = client.answered.saturating_sub(judged.answered);
+            let unanswered = client.unanswered.saturating_sub(judged.unanswered);
+            if answered.saturating_add(unanswered) >= ENOUGH {
+                *judged = Judged {
+                    answered: client.answered,
+                    unanswered: client.unanswered,
+                    bad: unanswered > answered,
+                    ..*judged
+                };
+            }
+            if judged.bad {
+                troubles.unanswered(&client);
+            }
+            if client.requests > OPENING
+                && let Some(how) = warnings::too_short(&client, &snapshot.state.limits)
+            {
+                troubles.short(&client, &how);
+            }
+        }
+        self.troubles = troubles;
+    }
+
+    /// What is worth a line: what is wrong for the second look in a row, and what has been right again for
+    /// a while. Each at most once a minute.
+    fn changes(&mut self, warnings: &[Warning]) -> Vec<Change> {
+        let mut lines = Vec::new();
+        for (n, warning) in warnings.iter().enumerate() {
+            let same = |other: &Warning| other.code == warning.code;
+            if logged_by_the_loop(&warning.code) || warnings.iter().take(n).any(same) {
+                continue;
+            }
+            let told = match self.told.iter_mut().find(|told| told.code == warning.code) {
+                Some(told) => told,
+                None => {
+                    self.told.push(Told {
+                        code: warning.code.clone(),
+                        text: String::new(),
+                        seen: 0,
+                        missed: 0,
+                        logged: None,
+                        open: false,
+                    });
+                    let Some(last) = self.told.last_mut() else {
+                        continue;
+                    };
+                    last
+                }
+            };
+            told.seen = told.seen.saturating_add(1);
+            told.missed = 0;
+            told.text.clone_from(&warning.text);
+            let quiet = told.logged.is_some_and(|at| self.looks < at + AGAIN);
+            if !told.open && told.seen >= APPEARS && !quiet {
+                told.open = true;
+                told.logged = Some(self.looks);
+                lines.push(Change::Wrong(warning.text.clone()));
+            }
+        }
+        for told in &mut self.told {
+            if warnings.iter().any(|warning| warning.code == told.code) {
+                continue;
+            }
+            told.seen = 0;
+            told.missed = told.missed.saturating_add(1);
+            if told.open && told.missed >= DISAPPEARS {
+                told.open = false;
+                lines.push(Change::Right(format!("over: {}", told.text)));
+            }
+        }
+        lines
+    }
+}
+
+/// A client's first requests say nothing of its interval.
+const OPENING: u32 = 8;
+
+/// A line for the log.
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    Wrong(String),
+    Right(String),
+}
+
+/// What the loop tells itself, at once.
+fn logged_by_the_loop(code: &str) -> bool {
+    matches!(code, "link" | "second-path")
+        || Reason::ALL
+            .iter()
+            .any(|reason| reason.is_limit() && reason.label() == code)
+}

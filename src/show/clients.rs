@@ -1,0 +1,99 @@
+//! The clients as a table.
+
+use super::figures::{ago, columns, dash, ms, percent};
+use crate::control::reply::{Client, ClientList};
+
+/// Headings; the first two columns are text.
+pub(super) const HEADINGS: [&str; 10] = [
+    "identity",
+    "address",
+    "vlan",
+    "interval",
+    "requests",
+    "answered",
+    "hold",
+    "residence",
+    "response",
+    "seen",
+];
+
+/// The table, and a line that says how many there are.
+pub(super) fn text(list: &ClientList) -> String {
+    let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
+    rows.extend(list.clients.iter().map(|client| row(client).to_vec()));
+    let mut text = String::new();
+    if !list.clients.is_empty() {
+        for line in columns(&rows, 2) {
+            text += &line;
+            text.push('\n');
+        }
+    }
+    let shown = list.clients.len();
+    text += &match (list.known, shown) {
+        (0, _) => "no clients\n".to_owned(),
+        (known, shown) if known as usize > shown => format!(
+            "{shown} of {known} clients, sorted by {}\n",
+            list.sort.label()
+        ),
+        (1, _) => "1 client\n".to_owned(),
+        (known, _) => format!("{known} clients, sorted by {}\n", list.sort.label()),
+    };
+    text
+}
+
+/// The cells of a client, by [`HEADINGS`].
+pub(super) fn row(client: &Client) -> [String; 10] {
+    let vlans: Vec<String> = client.vlans.iter().map(ToString::to_string).collect();
+    [
+        client.identity.clone(),
+        client.address.clone(),
+        if vlans.is_empty() {
+            dash()
+        } else {
+            vlans.join(".")
+        },
+        ms(client.interval_ms),
+        client.requests.to_string(),
+        percent(client.answered_percent),
+        ms(client.hold_ms),
+        ms(client.residence_ms),
+        ms(client.response_ms),
+        ago(client.seen_ms),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_with_units() {
+        let client = Client {
+            identity: "020000.fffe.000001-1".into(),
+            address: "192.0.2.1".into(),
+            vlans: vec![100, 7],
+            interval_ms: Some(125.0),
+            requests: 40,
+            answered_percent: Some(99.96),
+            hold_ms: Some(9.8),
+            residence_ms: Some(9.9),
+            response_ms: Some(0.31),
+            seen_ms: 80,
+            ..Client::default()
+        };
+        let list = ClientList {
+            known: 2,
+            clients: vec![client],
+            ..ClientList::default()
+        };
+        assert_eq!(
+            text(&list),
+            "\
+identity              address     vlan  interval  requests  answered     hold  residence  response   seen
+020000.fffe.000001-1  192.0.2.1  100.7    125 ms        40    99.9 %  9.80 ms    9.90 ms    310 us  80 ms
+1 of 2 clients, sorted by identity
+"
+        );
+        assert_eq!(text(&ClientList::default()), "no clients\n");
+    }
+}

@@ -1,0 +1,310 @@
+//! The state of a gateway as a page of text: the first word of a line says what it is.
+
+use super::figures::{ago, columns, dash, long, ms, ns, percent, rate, whole_ns};
+use crate::control::reply::{Drops, Frames, Grandmaster, Master, Port, Spread, Status};
+
+/// Drops that are shown.
+const SHOWN_DROPS: usize = 12;
+
+/// The page.
+pub(super) fn text(status: &Status) -> String {
+    let mut page = Page(String::new());
+    page.add("gateway", &gateway(status));
+    for warning in &status.warnings {
+        page.add("warning", &warning.text);
+    }
+    page.table("link", &links(&status.ports), 3);
+    page.add("stamps", &status.stamps);
+    page.add(
+        "filter",
+        &format!(
+            "{}: made for {} clients, {} instructions",
+            status.filter.kind, status.filter.clients, status.filter.instructions
+        ),
+    );
+    if status.masters.is_empty() {
+        page.add("master", "none heard");
+    }
+    for master in &status.masters {
+        for line in master_lines(master) {
+            page.add("master", &line);
+        }
+    }
+    let more = status.masters_known as usize;
+    if more > status.masters.len() {
+        page.add(
+            "master",
+            &format!("{more} in the table, silent ones among them"),
+        );
+    }
+    page.add("clients", &clients(status));
+    page.table("time", &times(status), 1);
+    page.table("frames", &frames(&status.frames), 2);
+    page.table("drops", &drops(&status.drops), 3);
+    page.add("counts", &counts(status));
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn add(&mut self, what: &str, line: &str) {
+        self.0 += &format!("{what:<9}{line}\n");
+    }
+
+    fn table(&mut self, what: &str, rows: &[Vec<String>], left: usize) {
+        if rows.len() > 1 {
+            for line in columns(rows, left) {
+                self.add(what, &line);
+            }
+        }
+    }
+}
+
+pub(super) fn gateway(status: &Status) -> String {
+    format!(
+        "ptpproxy {}, process {}, up {}, loop in {} mode",
+        status.version,
+        status.pid,
+        long(status.uptime_s),
+        status.mode
+    )
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+fn links(ports: &[Port]) -> Vec<Vec<String>> {
+    let mut rows = vec![row([
+        "side",
+        "name",
+        "state",
+        "MTU",
+        "ring frames",
+        "ring drops",
+        "unsent",
+        "stamps lost",
+    ])];
+    for port in ports {
+        rows.push(vec![
+            port.side.clone(),
+            port.name.clone(),
+            port.link.clone(),
+            port.mtu.to_string(),
+            port.ring_frames.to_string(),
+            port.ring_drops.to_string(),
+            port.unsent.to_string(),
+            port.stamps_lost.to_string(),
+        ]);
+    }
+    rows
+}
+
+/// What is known of a master, in three lines.
+pub(super) fn master_lines(master: &Master) -> Vec<String> {
+    let state = match (master.active, master.allowed) {
+        (_, false) => "not listed by --grandmaster",
+        (true, true) => "active",
+        (false, true) => "no Sync",
+    };
+    let mut lines = vec![format!(
+        "{}, domain {}, {}, {state}",
+        master.sender, master.domain, master.lane
+    )];
+    lines.push(match &master.grandmaster {
+        None => "  has announced no grandmaster".into(),
+        Some(grandmaster) => format!("  {}", quality(grandmaster)),
+    });
+    lines.push(format!(
+        "  Sync every {}, last {} ago, rate {}, delay variation {}",
+        ms(master.sync_interval_ms),
+        master.sync_ms.map_or_else(dash, ago),
+        master
+            .rate_ppm
+            .map_or_else(|| "not known yet".into(), |ppm| format!("{ppm:+.3} ppm")),
+        master.variation_ns.map_or_else(dash, ns),
+    ));
+    lines
+}
+
+/// What a grandmaster says of itself.
+fn quality(grandmaster: &Grandmaster) -> String {
+    format!(
+        "grandmaster {}, clockClass {}, accuracy {}, variance 0x{:04x}, priority {}/{}, steps {}, {}, \
+         UTC offset {} s",
+        grandmaster.identity,
+        grandmaster.clock_class,
+        accuracy(grandmaster.clock_accuracy),
+        grandmaster.variance,
+        grandmaster.priority1,
+        grandmaster.priority2,
+        grandmaster.steps_removed,
+        time_source(grandmaster.time_source),
+        grandmaster.utc_offset_s,
+    )
+}
+
+/// clockAccuracy in words (IEEE 1588-2019, table 5).
+fn accuracy(value: u8) -> String {
+    const STEPS: [&str; 27] = [
+        "1 ps",
+        "2.5 ps",
+        "10 ps",
+        "25 ps",
+        "100 ps",
+        "250 ps",
+        "1 ns",
+        "2.5 ns",
+        "10 ns",
+        "25 ns",
+        "100 ns",
+        "250 ns",
+        "1 us",
+        "2.5 us",
+        "10 us",
+        "25 us",
+        "100 us",
+        "250 us",
+        "1 ms",
+        "2.5 ms",
+        "10 ms",
+        "25 ms",
+        "100 ms",
+        "250 ms",
+        "1 s",
+        "10 s",
+        "more than 10 s",
+    ];
+    match value {
+        0x17..=0x31 => STEPS[usize::from(value - 0x17)].to_owned(),
+        0xFE => "unknown".to_owned(),
+        _ => format!("0x{value:02x}"),
+    }
+}
+
+/// timeSource in words (IEEE 1588-2019, table 6).
+fn time_source(value: u8) -> String {
+    match value {
+        0x10 => "atomic clock".to_owned(),
+        0x20 => "GNSS".to_owned(),
+        0x30 => "terrestrial radio".to_owned(),
+        0x39 => "serial time code".to_owned(),
+        0x40 => "PTP".to_owned(),
+        0x50 => "NTP".to_owned(),
+        0x60 => "set by hand".to_owned(),
+        0x90 => "other source".to_owned(),
+        0xA0 => "internal oscillator".to_owned(),
+        _ => format!("timeSource 0x{value:02x}"),
+    }
+}
+
+pub(super) fn clients(status: &Status) -> String {
+    let clients = &status.clients;
+    format!(
+        "{} of at most {}; {} requests up, {} answered, {} open, {} frames waiting",
+        clients.known,
+        status.limits.max_clients,
+        rate(clients.requests_per_s),
+        percent(clients.answered_percent),
+        clients.open,
+        clients.waiting
+    )
+}
+
+pub(super) fn times(status: &Status) -> Vec<Vec<String>> {
+    let measures = &status.measures;
+    let last = format!("of the last {:.0} s", status.window_s);
+    let mut rows = vec![row([&last, "count", "mean", "p50", "p99"])];
+    for (name, spread) in [
+        ("residence of Delay_Req", &measures.residence),
+        ("departure after its drawn moment", &measures.hold_error),
+        ("answer of the grandmaster", &measures.response),
+        ("Sync off the even line", &measures.sync_variation),
+    ] {
+        let Spread {
+            count,
+            mean_ns,
+            p50_ns,
+            p99_ns,
+        } = spread;
+        rows.push(vec![
+            name.to_owned(),
+            count.to_string(),
+            whole_ns(*mean_ns),
+            whole_ns(*p50_ns),
+            whole_ns(*p99_ns),
+        ]);
+    }
+    rows
+}
+
+pub(super) fn frames(frames: &[Frames]) -> Vec<Vec<String>> {
+    let mut rows = vec![row([
+        "from",
+        "message",
+        "received",
+        "now",
+        "forwarded",
+        "now",
+        "dropped",
+    ])];
+    for frames in frames {
+        rows.push(vec![
+            frames.side.clone(),
+            frames.message.clone(),
+            frames.received.to_string(),
+            rate(frames.received_per_s),
+            frames.forwarded.to_string(),
+            rate(frames.forwarded_per_s),
+            frames.dropped.to_string(),
+        ]);
+    }
+    rows
+}
+
+pub(super) fn drop_rows(drops: &[Drops]) -> Vec<Vec<String>> {
+    drops
+        .iter()
+        .map(|drop| {
+            vec![
+                drop.side.clone(),
+                drop.message.clone(),
+                drop.reason.clone(),
+                drop.count.to_string(),
+                rate(drop.per_s),
+                drop.remedy.clone(),
+            ]
+        })
+        .collect()
+}
+
+/// The remedy stands last, to the left.
+fn drops(drops: &[Drops]) -> Vec<Vec<String>> {
+    let mut rows = vec![row(["from", "message", "reason", "count", "now", "remedy"])];
+    rows.extend(drop_rows(drops).into_iter().take(SHOWN_DROPS));
+    let width = |row: &Vec<String>| row.last().map_or(0, |cell| cell.chars().count());
+    let width = rows.iter().map(width).max().unwrap_or(0);
+    for row in &mut rows {
+        if let Some(remedy) = row.last_mut() {
+            *remedy = format!("{remedy:<width$}");
+        }
+    }
+    rows
+}
+
+fn counts(status: &Status) -> String {
+    let counts = &status.counts;
+    [
+        (counts.held, "held"),
+        (counts.estimated, "estimated"),
+        (counts.follow_ups_made, "Follow_Up made"),
+        (counts.authenticated, "authenticated"),
+        (status.clients.unanswered, "unanswered"),
+        (counts.evicted, "evicted"),
+        (counts.roamed, "roamed"),
+        (counts.heard_above, "heard above"),
+    ]
+    .map(|(count, name)| format!("{name} {count}"))
+    .join(", ")
+}

@@ -1,0 +1,138 @@
+//! What is shared between the loop and its readers.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::core::Counters;
+use crate::telemetry::record::Record;
+use crate::telemetry::{ClientSlots, Measures, State, Take};
+
+/// What never changes while the gateway runs.
+#[derive(Clone, Debug)]
+pub struct Info {
+    /// Interface toward the grandmaster, as it was named on the command line.
+    pub up: String,
+    /// Interface toward the clients.
+    pub down: String,
+    /// Which stamps are taken, and why.
+    pub stamps: String,
+    /// When the gateway started.
+    pub started: SystemTime,
+}
+
+/// What the gateway shows: written by the loop, read by whoever holds it.
+#[derive(Debug)]
+pub struct Board {
+    info: Info,
+    record: Record,
+    clients: Arc<ClientSlots>,
+}
+
+impl Board {
+    /// A board on which nothing was published yet, with the rows of the core's clients
+    /// ([`crate::core::Forwarder::client_slots`]).
+    #[must_use]
+    pub fn new(info: Info, clients: Arc<ClientSlots>) -> Self {
+        Self {
+            info,
+            record: Record::new(Counters::WORDS + Measures::WORDS + State::WORDS),
+            clients,
+        }
+    }
+
+    /// What never changes.
+    #[must_use]
+    pub const fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// The clients in the table now.
+    #[must_use]
+    pub fn clients(&self) -> &ClientSlots {
+        &self.clients
+    }
+
+    /// Publishes. Only the loop may call this; it takes some microseconds, no lock and no memory.
+    pub fn publish(&self, counters: &Counters, measures: &Measures, state: &State) {
+        self.record.publish(|page| {
+            counters.write(page);
+            measures.write(page);
+            state.write(page);
+        });
+    }
+
+    /// A whole copy of what was published last; `None` if the loop was stopped in the middle of it.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        let mut words = Vec::new();
+        let number = self.record.read(&mut words)?;
+        let mut words = Take(words.iter());
+        Some(Snapshot {
+            number,
+            counters: Counters::read(&mut words),
+            measures: Measures::read(&mut words),
+            state: State::read(&mut words),
+        })
+    }
+}
+
+/// A copy of the board at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// How often was published before; zero means that nothing was yet.
+    pub number: u64,
+    /// Counts since the start.
+    pub counters: Counters,
+    /// What was measured since the start.
+    pub measures: Measures,
+    /// The state at that moment.
+    pub state: State,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Side;
+    use crate::core::Kind;
+    use crate::reason::Reason;
+    use crate::time::Instant;
+
+    #[test]
+    fn a_snapshot_is_what_was_published() {
+        let info = Info {
+            up: "eth0".into(),
+            down: "eth1".into(),
+            stamps: "software".into(),
+            started: SystemTime::UNIX_EPOCH,
+        };
+        let board = Board::new(info, Arc::new(ClientSlots::new(1)));
+        assert_eq!(board.snapshot().map(|snapshot| snapshot.number), Some(0));
+        let mut counters = Counters::default();
+        let mut expected = 0;
+        for (n, &reason) in (1_u64..).zip(Reason::ALL) {
+            for kind in Kind::all() {
+                counters.drop(Side::Down, kind, reason);
+                expected += 1;
+            }
+            counters.answered = n;
+        }
+        counters.forward(Side::Up, Kind::Malformed);
+        let mut measures = Measures::default();
+        measures.response.add(77_000);
+        let state = State {
+            at: Instant::from_nanos(5),
+            clients: 3,
+            ..State::default()
+        };
+        board.publish(&counters, &measures, &state);
+        let snapshot = board.snapshot().expect("nobody writes");
+        assert_eq!(snapshot.number, 1);
+        assert_eq!(snapshot.counters, counters);
+        assert_eq!((snapshot.measures, snapshot.state), (measures, state));
+        let dropped: u64 = Reason::ALL
+            .iter()
+            .map(|&reason| snapshot.counters.dropped_for(reason))
+            .sum();
+        assert_eq!(dropped, expected);
+    }
+}

@@ -1,0 +1,31 @@
+//! What the running gateway shows: the loop publishes, readers copy.
+//!
+//! The loop writes plain atomics with relaxed stores and never waits; whoever reads copies them and looks
+//! at a sequence number to see whether the copy is whole. So reading adds no lock, no allocation and no
+//! system call to the loop, however often it is done.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `board` | what is shared: one published record, and a slot for each client |
+//! | `record` | words under a sequence number |
+//! | `words` | values to words and back |
+//! | `state` | what a snapshot says of ports, masters and limits |
+//! | `slots` | one client's row, written as its exchanges happen |
+//! | `histogram` | fixed buckets for spans of time |
+#![forbid(unsafe_code)]
+
+mod board;
+mod histogram;
+mod record;
+mod slots;
+mod state;
+mod words;
+
+pub use board::{Board, Info, Snapshot};
+pub use histogram::{Histogram, Measures};
+pub use slots::{ClientSlots, ClientView};
+pub(crate) use slots::{Slot, Tenant};
+pub use state::{
+    FilterKind, FilterState, Limits, MasterState, Mode, PortState, SHOWN_MASTERS, State,
+};
+pub(crate) use words::{Put, Take};

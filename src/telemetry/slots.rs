@@ -1,0 +1,486 @@
+//! One row for each client, written as its exchanges happen and read by anybody.
+//!
+//! A row is the only place of what the core and its readers both need of a client, so that all that is
+//! known of one fits in 320 octets. The core alone writes; its own reads are plain loads.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::time::Duration;
+
+use crate::time::Instant;
+use crate::wire::{Address, ClockIdentity, Lane, Mac, PortIdentity, Transport};
+
+/// Two values in each word: the lower half first.
+mod word {
+    /// Tenancy (odd while it changes), and when the client joined (seconds of the steady clock).
+    pub(super) const TENANCY: usize = 0;
+    /// clockIdentity.
+    pub(super) const CLOCK: usize = 1;
+    /// MAC address, and the port number above it.
+    pub(super) const MAC: usize = 2;
+    /// Its IP address, two words.
+    pub(super) const ADDRESS: usize = 3;
+    /// Lane, and when it was seen last (milliseconds of the steady clock).
+    pub(super) const LANE: usize = 5;
+    /// Mean request interval in microseconds, and requests.
+    pub(super) const REQUESTS: usize = 6;
+    /// Requests answered, and those that never were.
+    pub(super) const ANSWERED: usize = 7;
+    /// Mean residence and the last one, in nanoseconds.
+    pub(super) const RESIDENCE: usize = 8;
+    /// Mean drawn hold and mean response time of the grandmaster, in nanoseconds.
+    pub(super) const HOLD: usize = 9;
+}
+
+type Words = [AtomicU64; 10];
+
+/// Steps of the tenancy: bit 0 is set while it changes, bit 1 while the row is in use.
+const CHANGING: u32 = 1;
+const IN_USE: u32 = 2;
+const STEP: u32 = 4;
+/// A copy is taken again so often if the row changed hands meanwhile.
+const TRIES: u32 = 8;
+
+/// The rows of all clients.
+#[derive(Debug)]
+pub struct ClientSlots {
+    rows: Box<[Words]>,
+    /// Rows that were ever used are below this.
+    used: AtomicU32,
+}
+
+impl ClientSlots {
+    /// Octets of a row.
+    pub const OCTETS: usize = size_of::<Words>();
+
+    /// Empty rows. Their memory is taken from the system when a row is first used.
+    #[must_use]
+    pub(crate) fn new(rows: u32) -> Self {
+        Self {
+            rows: bytemuck::zeroed_slice_box(rows as usize),
+            used: AtomicU32::new(0),
+        }
+    }
+
+    /// The clients in the table, each as it is when its row is looked at.
+    pub fn iter(&self) -> impl Iterator<Item = ClientView> {
+        (0..self.used.load(Ordering::Acquire)).filter_map(|row| self.read(row))
+    }
+
+    /// A copy of one row, if it is in use.
+    #[must_use]
+    pub fn read(&self, row: u32) -> Option<ClientView> {
+        let slot = Slot(self.rows.get(row as usize)?);
+        for _ in 0..TRIES {
+            let tenancy = low(slot.0[word::TENANCY].load(Ordering::Acquire));
+            if tenancy & IN_USE == 0 {
+                return None;
+            }
+            if tenancy & CHANGING == 0 {
+                let view = slot.view(row, tenancy);
+                // The tenancy is read again after the rest.
+                fence(Ordering::Acquire);
+                if low(slot.load(word::TENANCY)) == tenancy {
+                    return Some(view);
+                }
+            }
+            std::hint::spin_loop();
+        }
+        None
+    }
+
+    /// The row, to be written by the core.
+    pub(crate) fn slot(&self, row: u32) -> Option<Slot<'_>> {
+        self.rows.get(row as usize).map(Slot)
+    }
+
+    /// A client takes a row.
+    pub(crate) fn open(&self, row: u32, tenant: &Tenant, now: Instant) {
+        let Some(slot) = self.slot(row) else {
+            return;
+        };
+        let tenancy = low(slot.load(word::TENANCY)).wrapping_add(STEP) & !CHANGING | IN_USE;
+        slot.store_low(word::TENANCY, tenancy | CHANGING);
+        // Nothing of the new client is seen before that.
+        fence(Ordering::Release);
+        let PortIdentity { clock, port } = tenant.identity;
+        let [a, b, c, d, e, f] = tenant.mac.0;
+        let [port1, port2] = port.to_be_bytes();
+        let address = match tenant.address {
+            Address::Mac(_) => [0; 2],
+            Address::V4(ip) => [0, u64::from(ip.to_bits())],
+            Address::V6(ip) => super::words::halves(ip.to_bits()),
+        };
+        slot.store(word::CLOCK, u64::from_be_bytes(clock.0));
+        slot.store(
+            word::MAC,
+            u64::from_be_bytes([port1, port2, a, b, c, d, e, f]),
+        );
+        slot.store(word::ADDRESS, address[0]);
+        slot.store(word::ADDRESS + 1, address[1]);
+        slot.store(word::LANE, u64::from(tenant.lane.bits()));
+        for word in word::REQUESTS..=word::HOLD {
+            slot.store(word, 0);
+        }
+        slot.seen(now);
+        let joined = u32::try_from(now.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
+        slot.0[word::TENANCY].store(join(tenancy, joined), Ordering::Release);
+        self.used.fetch_max(row + 1, Ordering::Release);
+    }
+
+    /// The client of a row is forgotten.
+    pub(crate) fn close(&self, row: u32) {
+        if let Some(slot) = self.slot(row) {
+            let tenancy = low(slot.load(word::TENANCY)).wrapping_add(STEP) & !(CHANGING | IN_USE);
+            slot.store_low(word::TENANCY, tenancy);
+        }
+    }
+}
+
+/// Who takes a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tenant {
+    pub(crate) identity: PortIdentity,
+    pub(crate) lane: Lane,
+    pub(crate) mac: Mac,
+    pub(crate) address: Address,
+}
+
+/// A row as the core sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot<'a>(&'a Words);
+
+impl Slot<'_> {
+    /// Where its messages come from.
+    pub(crate) fn addresses(self) -> (Mac, Address) {
+        let [_, _, mac @ ..] = self.load(word::MAC).to_be_bytes();
+        let mac = Mac(mac);
+        (mac, self.address(mac))
+    }
+
+    fn address(self, mac: Mac) -> Address {
+        let (upper, lower) = (self.load(word::ADDRESS), self.load(word::ADDRESS + 1));
+        match Lane::from_bits(low(self.load(word::LANE))).transport() {
+            Transport::Ethernet => Address::Mac(mac),
+            Transport::Udp4 => Address::V4(Ipv4Addr::from_bits(low(lower))),
+            Transport::Udp6 => Address::V6(Ipv6Addr::from_bits(
+                u128::from(upper) << 64 | u128::from(lower),
+            )),
+        }
+    }
+
+    /// A message of it came.
+    pub(crate) fn seen(self, now: Instant) {
+        self.store_high(word::LANE, millis(now));
+    }
+
+    /// How long it has been silent, to the millisecond (49 days at most).
+    pub(crate) fn silent(self, now: Instant) -> Duration {
+        let ms = millis(now).wrapping_sub(high(self.load(word::LANE)));
+        // Seen by a clock reading a moment later than this one.
+        Duration::from_millis(if ms > u32::MAX / 2 { 0 } else { u64::from(ms) })
+    }
+
+    /// Mean time between its requests in microseconds; zero while unknown.
+    pub(crate) fn interval_us(self) -> u32 {
+        low(self.load(word::REQUESTS))
+    }
+
+    /// Its requests so far.
+    pub(crate) fn requests(self) -> u32 {
+        high(self.load(word::REQUESTS))
+    }
+
+    /// A request came; the mean time between them is now `interval_us`.
+    pub(crate) fn requested(self, interval_us: u32) {
+        let requests = self.requests().saturating_add(1);
+        self.store(word::REQUESTS, join(interval_us, requests));
+    }
+
+    /// A request was answered after `response_ns`.
+    pub(crate) fn answered(self, response_ns: u64) {
+        let counts = self.load(word::ANSWERED);
+        self.store_low(word::ANSWERED, low(counts).saturating_add(1));
+        let mean = mean(high(self.load(word::HOLD)), response_ns);
+        self.store_high(word::HOLD, mean);
+    }
+
+    /// A request found no answer.
+    pub(crate) fn unanswered(self) {
+        let counts = self.load(word::ANSWERED);
+        self.store_high(word::ANSWERED, high(counts).saturating_add(1));
+    }
+
+    /// A request departed: it was to be held for `hold_ns`, and stayed for `residence_ns`.
+    pub(crate) fn departed(self, hold_ns: u32, residence_ns: u32) {
+        let before = low(self.load(word::RESIDENCE));
+        let residence = mean(before, u64::from(residence_ns));
+        let hold = low(self.load(word::HOLD));
+        let hold = if before == 0 {
+            hold_ns
+        } else {
+            mean(hold, u64::from(hold_ns))
+        };
+        self.store(word::RESIDENCE, join(residence, residence_ns));
+        self.store_low(word::HOLD, hold);
+    }
+
+    fn view(self, row: u32, tenancy: u32) -> ClientView {
+        let [port1, port2, mac @ ..] = self.load(word::MAC).to_be_bytes();
+        let mac = Mac(mac);
+        let (lane, seen) = split(self.load(word::LANE));
+        let (interval_us, requests) = split(self.load(word::REQUESTS));
+        let (answered, unanswered) = split(self.load(word::ANSWERED));
+        let (residence, last_residence) = split(self.load(word::RESIDENCE));
+        let (hold, response) = split(self.load(word::HOLD));
+        let ns = |ns: u32| Duration::from_nanos(u64::from(ns));
+        ClientView {
+            row,
+            tenancy,
+            identity: PortIdentity {
+                clock: ClockIdentity(self.load(word::CLOCK).to_be_bytes()),
+                port: u16::from_be_bytes([port1, port2]),
+            },
+            mac,
+            address: self.address(mac),
+            lane: Lane::from_bits(lane),
+            joined: Instant::from_nanos(u64::from(high(self.load(word::TENANCY))) * 1_000_000_000),
+            seen_ms: seen,
+            interval: (interval_us > 0).then(|| Duration::from_micros(u64::from(interval_us))),
+            requests,
+            answered,
+            unanswered,
+            mean_residence: (residence > 0).then(|| ns(residence)),
+            last_residence: (residence > 0).then(|| ns(last_residence)),
+            mean_hold: (residence > 0).then(|| ns(hold)),
+            response: (response > 0).then(|| ns(response)),
+        }
+    }
+
+    fn load(self, at: usize) -> u64 {
+        self.0[at].load(Ordering::Relaxed)
+    }
+
+    fn store(self, at: usize, value: u64) {
+        self.0[at].store(value, Ordering::Relaxed);
+    }
+
+    fn store_low(self, at: usize, value: u32) {
+        self.store(at, join(value, high(self.load(at))));
+    }
+
+    fn store_high(self, at: usize, value: u32) {
+        self.store(at, join(low(self.load(at)), value));
+    }
+}
+
+/// What is known of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientView {
+    /// Its row.
+    pub row: u32,
+    /// Changes when the row goes to another client.
+    pub tenancy: u32,
+    /// Who it is.
+    pub identity: PortIdentity,
+    /// Where its frames come from.
+    pub mac: Mac,
+    /// Where its messages come from: the MAC address again if they are not over IP.
+    pub address: Address,
+    /// Its transport and VLANs.
+    pub lane: Lane,
+    /// When it was first heard, to the second.
+    pub joined: Instant,
+    seen_ms: u32,
+    /// Mean time between its requests.
+    pub interval: Option<Duration>,
+    /// Its requests, duplicates and those beyond `--client-rate` not among them.
+    pub requests: u32,
+    /// Those that were answered.
+    pub answered: u32,
+    /// Those that found no answer within two seconds, or before eight newer ones.
+    pub unanswered: u32,
+    /// Mean time that its requests stayed here, by stamps.
+    pub mean_residence: Option<Duration>,
+    /// The same of the last one.
+    pub last_residence: Option<Duration>,
+    /// Mean time that they were to be held at random.
+    pub mean_hold: Option<Duration>,
+    /// Mean time from a request's departure to its answer.
+    pub response: Option<Duration>,
+}
+
+impl ClientView {
+    /// The share of its requests that was answered, of those whose fate is known.
+    #[must_use]
+    pub fn answered_share(&self) -> Option<f64> {
+        let known = u64::from(self.answered) + u64::from(self.unanswered);
+        #[expect(clippy::cast_precision_loss, reason = "two 32-bit counts")]
+        (known > 0).then(|| f64::from(self.answered) / known as f64)
+    }
+
+    /// How long it has been silent.
+    #[must_use]
+    pub fn silent(&self, now: Instant) -> Duration {
+        let ms = millis(now).wrapping_sub(self.seen_ms);
+        Duration::from_millis(if ms > u32::MAX / 2 { 0 } else { u64::from(ms) })
+    }
+}
+
+/// A running mean over about eight values; the first one counts whole.
+fn mean(before: u32, value: u64) -> u32 {
+    if before == 0 {
+        return u32::try_from(value).unwrap_or(u32::MAX).max(1);
+    }
+    let mean = (u64::from(before) * 7 + value.min(u64::from(u32::MAX))) / 8;
+    u32::try_from(mean).unwrap_or(u32::MAX).max(1)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "wraps; only differences count"
+)]
+const fn millis(now: Instant) -> u32 {
+    (now.as_nanos() / 1_000_000) as u32
+}
+
+const fn join(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
+}
+
+const fn split(word: u64) -> (u32, u32) {
+    (low(word), high(word))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+const fn low(word: u64) -> u32 {
+    word as u32
+}
+
+const fn high(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    fn tenant(n: u64) -> Tenant {
+        let [_, _, mac @ ..] = n.to_be_bytes();
+        let mac = Mac(mac);
+        let (transport, address) = match n % 3 {
+            0 => (Transport::Ethernet, Address::Mac(mac)),
+            1 => (
+                Transport::Udp4,
+                Address::V4(Ipv4Addr::from_bits(u32::try_from(n).unwrap())),
+            ),
+            _ => (
+                Transport::Udp6,
+                Address::V6(Ipv6Addr::from_bits(u128::from(n) * 0x1_0000_0000_0000_0001)),
+            ),
+        };
+        Tenant {
+            identity: PortIdentity {
+                clock: ClockIdentity(n.to_be_bytes()),
+                port: u16::try_from(n % 65536).unwrap(),
+            },
+            lane: Lane::new(transport, &[(0x8100, 5)]),
+            mac,
+            address,
+        }
+    }
+
+    #[test]
+    fn a_row_says_what_was_written() {
+        let slots = ClientSlots::new(4);
+        assert_eq!(ClientSlots::OCTETS, 80);
+        let start = Instant::from_nanos(5_000_000_000);
+        for n in [1, 2, 3] {
+            slots.open(2, &tenant(n), start);
+            let view = slots.read(2).expect("in use");
+            let expected = tenant(n);
+            assert_eq!(
+                (view.identity, view.lane, view.mac, view.address),
+                (
+                    expected.identity,
+                    expected.lane,
+                    expected.mac,
+                    expected.address
+                )
+            );
+            let slot = slots.slot(2).unwrap();
+            assert_eq!(slot.addresses(), (expected.mac, expected.address));
+            assert_eq!(
+                (view.requests, view.interval, view.joined),
+                (0, None, start)
+            );
+            slots.close(2);
+            assert_eq!(slots.read(2), None);
+        }
+        slots.open(2, &tenant(7), start);
+        let slot = slots.slot(2).unwrap();
+        slot.requested(0);
+        slot.requested(125_000);
+        slot.departed(3_000_000, 4_000_000);
+        slot.departed(11_000_000, 12_000_000);
+        slot.answered(800_000);
+        slot.unanswered();
+        slot.seen(start.plus_nanos(2_000_000));
+        let view = slots.read(2).unwrap();
+        let ms = |ms| Some(Duration::from_millis(ms));
+        assert_eq!((view.requests, view.interval), (2, ms(125)));
+        assert_eq!((view.mean_hold, view.mean_residence), (ms(4), ms(5)));
+        assert_eq!(view.last_residence, ms(12));
+        assert_eq!(view.response, Some(Duration::from_micros(800)));
+        assert_eq!(view.answered_share(), Some(0.5));
+        let later = start.plus_nanos(5_000_000);
+        assert_eq!(view.silent(later), Duration::from_millis(3));
+        assert_eq!(view.silent(start), Duration::ZERO, "not yet");
+        assert_eq!(slot.silent(later), Duration::from_millis(3));
+        assert_eq!(slots.iter().count(), 1);
+        assert!(slots.read(4).is_none() && slots.read(0).is_none());
+    }
+
+    #[test]
+    fn no_reader_sees_one_client_with_the_address_of_another() {
+        let slots = Arc::new(ClientSlots::new(1));
+        let stop = Arc::new(AtomicBool::new(false));
+        let writer = std::thread::spawn({
+            let (slots, stop) = (Arc::clone(&slots), Arc::clone(&stop));
+            move || {
+                let mut n = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    n = (n + 1) % 0x7FFF_FFFF;
+                    slots.open(0, &tenant(n), Instant::from_nanos(n * 1_000_000_000));
+                    if n % 5 == 0 {
+                        slots.close(0);
+                    }
+                }
+            }
+        });
+        let mut tenancies = 0;
+        let mut last = None;
+        while tenancies < 2_000 {
+            let Some(view) = slots.read(0) else {
+                std::thread::yield_now();
+                continue;
+            };
+            let expected = tenant(u64::from_be_bytes(view.identity.clock.0));
+            assert_eq!(
+                (view.identity, view.lane, view.mac, view.address),
+                (
+                    expected.identity,
+                    expected.lane,
+                    expected.mac,
+                    expected.address
+                )
+            );
+            tenancies += u32::from(last.replace(view.tenancy) != Some(view.tenancy));
+        }
+        stop.store(true, Ordering::Relaxed);
+        writer.join().unwrap();
+    }
+}

@@ -1,0 +1,490 @@
+//! What a snapshot says of ports, masters, the filter and the limits in force.
+
+use std::time::Duration;
+
+use crate::telemetry::{Put, Take};
+use crate::time::Instant;
+use crate::wire::{Announce, ClockQuality, Lane, Mac, PortIdentity};
+
+/// Masters that a snapshot shows; if there are more, only their number is known.
+pub const SHOWN_MASTERS: usize = 16;
+
+/// How the loop waits for frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Sleeps until a frame comes or is due.
+    #[default]
+    Idle,
+    /// Looks at the rings on a timer.
+    Sweep,
+    /// Never sleeps (`--spin`).
+    Spin,
+}
+
+impl Mode {
+    const ALL: [Self; 3] = [Self::Idle, Self::Sweep, Self::Spin];
+
+    /// The word used in status and metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Sweep => "sweep",
+            Self::Spin => "spin",
+        }
+    }
+}
+
+/// How well the kernel's filter above knows our clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FilterKind {
+    /// Not at all: every Delay_Resp passes it.
+    #[default]
+    Plain,
+    /// By a part of their identities.
+    Coarse,
+    /// Each by its identity.
+    Exact,
+}
+
+impl FilterKind {
+    const ALL: [Self; 3] = [Self::Plain, Self::Coarse, Self::Exact];
+
+    /// The word used in status and metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Coarse => "coarse",
+            Self::Exact => "exact",
+        }
+    }
+}
+
+/// The kernel's filter on the up side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FilterState {
+    /// How well it knows our clients.
+    pub kind: FilterKind,
+    /// Clients that it was made for.
+    pub clients: u32,
+    /// Its length in instructions of classic BPF.
+    pub instructions: u32,
+}
+
+/// One of the two interfaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortState {
+    /// Its name now.
+    pub name: String,
+    /// Its MAC address.
+    pub mac: Mac,
+    /// Its MTU in octets.
+    pub mtu: u32,
+    /// It exists.
+    pub present: bool,
+    /// Set up by its administrator.
+    pub up: bool,
+    /// With a working link as well.
+    pub running: bool,
+    /// Frames that passed the kernel's filter into the receive ring or found it full.
+    pub ring_frames: u64,
+    /// Frames lost because the receive ring was full.
+    pub ring_drops: u64,
+    /// Frames that the kernel did not take for sending.
+    pub unsent: u64,
+    /// Transmit stamps that never came or could not be trusted.
+    pub stamps_lost: u64,
+}
+
+impl PortState {
+    /// Frames can pass.
+    #[must_use]
+    pub const fn works(&self) -> bool {
+        self.present && self.up && self.running
+    }
+
+    pub(super) const WORDS: usize = 9;
+
+    pub(super) fn write(&self, out: &mut impl Put) {
+        let [a, b, c, d, e, f] = self.mac.0;
+        out.put_name(&self.name);
+        out.put(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+        out.put(u64::from(self.mtu));
+        out.put(u64::from(self.present) | u64::from(self.up) << 1 | u64::from(self.running) << 2);
+        out.put(self.ring_frames);
+        out.put(self.ring_drops);
+        out.put(self.unsent);
+        out.put(self.stamps_lost);
+    }
+
+    pub(super) fn read(words: &mut Take<'_>) -> Self {
+        let name = words.name();
+        let [_, _, mac @ ..] = words.word().to_be_bytes();
+        let mtu = words.u32();
+        let flags = words.word();
+        Self {
+            name,
+            mac: Mac(mac),
+            mtu,
+            present: flags & 1 != 0,
+            up: flags & 2 != 0,
+            running: flags & 4 != 0,
+            ring_frames: words.word(),
+            ring_drops: words.word(),
+            unsent: words.word(),
+            stamps_lost: words.word(),
+        }
+    }
+}
+
+/// One port of one master in one domain, as heard above.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MasterState {
+    /// The port that sends.
+    pub sender: PortIdentity,
+    /// The domain.
+    pub domain: u8,
+    /// majorSdoId.
+    pub sdo: u8,
+    /// Transport and VLANs.
+    pub lane: Lane,
+    /// What it announced last.
+    pub announced: Option<Announce>,
+    /// `--grandmaster` lets it pass.
+    pub allowed: bool,
+    /// When it was heard last.
+    pub last_seen: Instant,
+    /// When its last Sync came; `None` if none did.
+    pub last_sync: Option<Instant>,
+    /// Mean time between its Syncs; zero while unknown.
+    pub sync_interval: Duration,
+    /// How much faster than the local clock it runs, in parts per million; `None` while unknown.
+    pub rate_ppm: Option<f64>,
+    /// Spread (standard deviation, by the median) of the arrival of its Syncs about an even line, in
+    /// nanoseconds; `None` while unknown.
+    pub variation_ns: Option<f64>,
+}
+
+impl MasterState {
+    /// A Sync is overdue after the larger of three intervals and two seconds.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        (self.sync_interval * 3).max(Duration::from_secs(2))
+    }
+
+    /// Whether its Syncs come.
+    #[must_use]
+    pub fn syncs(&self, now: Instant) -> bool {
+        self.last_sync
+            .is_some_and(|last| now.since(last) <= self.patience())
+    }
+
+    pub(super) const WORDS: usize = 11;
+
+    pub(super) fn write(&self, out: &mut impl Put) {
+        let announce = self.announced.unwrap_or_default();
+        out.put_port(self.sender);
+        out.put(
+            u64::from(self.lane.bits())
+                | u64::from(self.domain) << 32
+                | u64::from(self.sdo) << 40
+                | u64::from(self.announced.is_some()) << 48
+                | u64::from(self.allowed) << 49
+                | u64::from(self.rate_ppm.is_some()) << 50,
+        );
+        out.put(u64::from_be_bytes(announce.grandmaster.0));
+        let ClockQuality {
+            class,
+            accuracy,
+            variance,
+        } = announce.quality;
+        let [variance1, variance2] = variance.to_be_bytes();
+        let [steps1, steps2] = announce.steps_removed.to_be_bytes();
+        out.put(u64::from_be_bytes([
+            announce.priority1,
+            class,
+            accuracy,
+            variance1,
+            variance2,
+            announce.priority2,
+            steps1,
+            steps2,
+        ]));
+        let [utc1, utc2] = announce.utc_offset.to_be_bytes();
+        out.put(u64::from_be_bytes([
+            announce.time_source,
+            utc1,
+            utc2,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ]));
+        out.put(self.last_seen.as_nanos());
+        out.put(self.last_sync.map_or(0, Instant::as_nanos));
+        out.put(u64::try_from(self.sync_interval.as_nanos()).unwrap_or(u64::MAX));
+        out.put(self.rate_ppm.unwrap_or(f64::NAN).to_bits());
+        out.put(self.variation_ns.unwrap_or(f64::NAN).to_bits());
+    }
+
+    pub(super) fn read(words: &mut Take<'_>) -> Self {
+        let sender = words.port();
+        let flags = words.word();
+        let grandmaster = words.clock();
+        let [
+            priority1,
+            class,
+            accuracy,
+            variance1,
+            variance2,
+            priority2,
+            steps1,
+            steps2,
+        ] = words.word().to_be_bytes();
+        let [time_source, utc1, utc2, ..] = words.word().to_be_bytes();
+        let announce = Announce {
+            grandmaster,
+            priority1,
+            quality: ClockQuality {
+                class,
+                accuracy,
+                variance: u16::from_be_bytes([variance1, variance2]),
+            },
+            priority2,
+            steps_removed: u16::from_be_bytes([steps1, steps2]),
+            time_source,
+            utc_offset: i16::from_be_bytes([utc1, utc2]),
+        };
+        let number = |word: u64| Some(f64::from_bits(word)).filter(|number| !number.is_nan());
+        let octets = flags.to_le_bytes();
+        Self {
+            sender,
+            domain: octets[4],
+            sdo: octets[5],
+            lane: Lane::from_bits(u32::from_le_bytes([
+                octets[0], octets[1], octets[2], octets[3],
+            ])),
+            announced: (octets[6] & 1 != 0).then_some(announce),
+            allowed: octets[6] & 2 != 0,
+            last_seen: words.instant(),
+            last_sync: Some(words.instant()).filter(|at| at.as_nanos() > 0),
+            sync_interval: Duration::from_nanos(words.word()),
+            rate_ppm: number(words.word()),
+            variation_ns: number(words.word()),
+        }
+    }
+}
+
+/// Limits in force: what a client may ask, and how long it is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// `--jitter`.
+    pub jitter: Duration,
+    /// `--max-hold`.
+    pub max_hold: Duration,
+    /// `--max-rate`, Delay_Req a second.
+    pub max_rate: Option<u32>,
+    /// `--client-rate`, Delay_Req a second of one client.
+    pub client_rate: u32,
+    /// `--max-clients`.
+    pub max_clients: u32,
+    /// `--hold-frames`.
+    pub hold_frames: u32,
+}
+
+impl Limits {
+    pub(super) const WORDS: usize = 6;
+
+    pub(super) fn write(&self, out: &mut impl Put) {
+        out.put(u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX));
+        out.put(u64::try_from(self.max_hold.as_nanos()).unwrap_or(u64::MAX));
+        out.put(u64::from(self.max_rate.unwrap_or(0)));
+        out.put(u64::from(self.client_rate));
+        out.put(u64::from(self.max_clients));
+        out.put(u64::from(self.hold_frames));
+    }
+
+    pub(super) fn read(words: &mut Take<'_>) -> Self {
+        Self {
+            jitter: Duration::from_nanos(words.word()),
+            max_hold: Duration::from_nanos(words.word()),
+            max_rate: Some(words.u32()).filter(|&rate| rate > 0),
+            client_rate: words.u32(),
+            max_clients: words.u32(),
+            hold_frames: words.u32(),
+        }
+    }
+}
+
+/// The state of the gateway at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// When it was published.
+    pub at: Instant,
+    /// How the loop waits.
+    pub mode: Mode,
+    /// Up, down.
+    pub ports: [PortState; 2],
+    /// The kernel's filter above.
+    pub filter: FilterState,
+    /// Clients in the table.
+    pub clients: u32,
+    /// Frames that wait for their moment or for a stamp.
+    pub waiting: u32,
+    /// A second path between the segments is known.
+    pub second_path: bool,
+    /// No Announce has gone through since the start: Syncs and Delay_Req do not pass yet.
+    pub listening: bool,
+    /// Limits in force.
+    pub limits: Limits,
+    /// Masters in the table, silent ones among them.
+    pub masters_known: u32,
+    /// The first of them that were heard in the last minute.
+    pub masters: Vec<MasterState>,
+}
+
+impl State {
+    pub(super) const WORDS: usize =
+        11 + 2 * PortState::WORDS + Limits::WORDS + SHOWN_MASTERS * MasterState::WORDS;
+
+    pub(super) fn write(&self, out: &mut impl Put) {
+        out.put(self.at.as_nanos());
+        out.put(self.mode as u64);
+        out.put(self.filter.kind as u64);
+        out.put(u64::from(self.filter.clients));
+        out.put(u64::from(self.filter.instructions));
+        out.put(u64::from(self.clients));
+        out.put(u64::from(self.waiting));
+        out.put_bool(self.second_path);
+        out.put_bool(self.listening);
+        out.put(u64::from(self.masters_known));
+        self.ports.iter().for_each(|port| port.write(out));
+        self.limits.write(out);
+        let shown = self.masters.get(..SHOWN_MASTERS).unwrap_or(&self.masters);
+        out.put(shown.len() as u64);
+        shown.iter().for_each(|master| master.write(out));
+    }
+
+    pub(super) fn read(words: &mut Take<'_>) -> Self {
+        Self {
+            at: words.instant(),
+            mode: nth(&Mode::ALL, words.word()),
+            filter: FilterState {
+                kind: nth(&FilterKind::ALL, words.word()),
+                clients: words.u32(),
+                instructions: words.u32(),
+            },
+            clients: words.u32(),
+            waiting: words.u32(),
+            second_path: words.bool(),
+            listening: words.bool(),
+            masters_known: words.u32(),
+            ports: [PortState::read(words), PortState::read(words)],
+            limits: Limits::read(words),
+            masters: {
+                let shown = words.word().min(SHOWN_MASTERS as u64);
+                (0..shown).map(|_| MasterState::read(words)).collect()
+            },
+        }
+    }
+}
+
+fn nth<T: Copy + Default>(all: &[T], at: u64) -> T {
+    usize::try_from(at)
+        .ok()
+        .and_then(|at| all.get(at).copied())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{ClockIdentity, Transport};
+
+    #[test]
+    fn a_state_comes_back_from_words() {
+        let master = MasterState {
+            sender: PortIdentity {
+                clock: ClockIdentity([1, 2, 3, 4, 5, 6, 7, 8]),
+                port: 0xFFFE,
+            },
+            domain: 200,
+            sdo: 0xF,
+            lane: Lane::new(Transport::Udp6, &[(0x88A8, 4094), (0x8100, 5)]),
+            announced: Some(Announce {
+                grandmaster: ClockIdentity([0xFF; 8]),
+                priority1: 1,
+                quality: ClockQuality {
+                    class: 6,
+                    accuracy: 0x21,
+                    variance: 0x4E5D,
+                },
+                priority2: 2,
+                steps_removed: 0x1234,
+                time_source: 0x20,
+                utc_offset: -37,
+            }),
+            allowed: true,
+            last_seen: Instant::from_nanos(u64::MAX),
+            last_sync: Some(Instant::from_nanos(7)),
+            sync_interval: Duration::from_millis(125),
+            rate_ppm: Some(-12.5),
+            variation_ns: Some(800.0),
+        };
+        let unknown = MasterState {
+            announced: None,
+            allowed: false,
+            last_sync: None,
+            rate_ppm: None,
+            variation_ns: None,
+            ..master
+        };
+        let port = PortState {
+            name: "a-name-of-15-oc".into(),
+            mac: Mac([1, 2, 3, 4, 5, 6]),
+            mtu: 1500,
+            present: true,
+            up: false,
+            running: true,
+            ring_frames: 1,
+            ring_drops: 2,
+            unsent: 3,
+            stamps_lost: 4,
+        };
+        let state = State {
+            at: Instant::from_nanos(99),
+            mode: Mode::Spin,
+            ports: [port.clone(), PortState { up: true, ..port }],
+            filter: FilterState {
+                kind: FilterKind::Exact,
+                clients: 10,
+                instructions: 400,
+            },
+            clients: 11,
+            waiting: 12,
+            second_path: true,
+            listening: true,
+            limits: Limits {
+                jitter: Duration::from_millis(20),
+                max_hold: Duration::from_millis(100),
+                max_rate: Some(2000),
+                client_rate: 256,
+                max_clients: 65536,
+                hold_frames: 4096,
+            },
+            masters_known: 1024,
+            masters: vec![master; SHOWN_MASTERS - 1]
+                .into_iter()
+                .chain([unknown])
+                .collect(),
+        };
+        let mut words = Vec::new();
+        state.write(&mut words);
+        assert_eq!(words.len(), State::WORDS);
+        assert_eq!(State::read(&mut Take(words.iter())), state);
+        let empty = State::read(&mut Take([].iter()));
+        assert!(empty.masters.is_empty() && !empty.ports[0].works());
+    }
+}
