@@ -147,6 +147,34 @@ fn it_says_what_is_in_force_and_what_needs_a_restart() {
 }
 
 #[test]
+fn long_lists_are_counted() {
+    let list = |last: u8| {
+        let clients = (10..last).map(|client| format!("\"192.0.2.{client}\""));
+        let clients = clients.collect::<Vec<_>>().join(", ");
+        format!("{BASE}client = [{clients}]\n")
+    };
+    let bench = Bench::new(BASE, &[]);
+    for (file, said) in [
+        (list(12), "client any -> 192.0.2.10,192.0.2.11"),
+        (
+            list(20),
+            "client 2 entries -> 10 entries (8 added, 0 removed)",
+        ),
+        (
+            list(19),
+            "client 10 entries -> 9 entries (0 added, 1 removed)",
+        ),
+        (
+            BASE.to_owned(),
+            "client 9 entries -> any (0 added, 9 removed)",
+        ),
+    ] {
+        assert_eq!(bench.reload(&file).to_string(), format!("reloaded: {said}"));
+    }
+    bench.end();
+}
+
+#[test]
 fn a_bad_file_changes_nothing() {
     let bench = Bench::new(BASE, &[]);
     let outcome = bench.reload("up = \"a\"\ndown = \"b\"\nmax-rate = 7\njitter = 5\nclient = 1\n");
