@@ -9,7 +9,7 @@ use ptpproxy_lab::sim::Soak;
 
 const YEAR: u64 = 8_766;
 /// What the allocator may round up to.
-const FLAT_KIB: u64 = 512;
+const FLAT_KIB: u64 = 1_024;
 
 fn main() -> ExitCode {
     let hours = std::env::args()
