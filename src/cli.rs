@@ -11,6 +11,7 @@ pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -301,6 +302,14 @@ struct RingArgs {
     #[arg(long, help_heading = "Output", value_name = "SECONDS|off",
           default_value_t = OrOff(Some(Seconds(Duration::from_secs(60)))))]
     summary: OrOff<Seconds>,
+
+    /// Serve figures for Prometheus at this address (/metrics), and whether all is well (/healthz).
+    ///
+    /// As in 127.0.0.1:9820, or [::]:9820 for every address of this machine. Whoever reaches the port
+    /// reads them.
+    #[arg(long, help_heading = "Output", value_name = "ADDR:PORT|off", default_value = "off",
+          value_parser = values::listen_address)]
+    metrics: OrOff<SocketAddr>,
 }
 
 #[derive(Args, Debug)]
@@ -387,6 +396,7 @@ impl Cli {
                 precise: rings.precise,
             },
             summary: rings.summary.0.map(|seconds| seconds.0),
+            metrics: rings.metrics.0,
             wait: interfaces.wait,
             control: control.control,
             source,

@@ -10,7 +10,7 @@
 //! * [`config`] reads the options from a file too;
 //! * [`engine`] is the one loop that joins them, over real ports or simulated ones;
 //! * [`telemetry`] is what the loop publishes and others read;
-//! * [`control`] answers `ptpproxy status` and its kin out of that;
+//! * [`control`] answers `ptpproxy status` and its kin out of that, [`metrics`] Prometheus;
 //! * [`show`] is the other end: what it says, for people.
 
 pub mod cli;
@@ -19,6 +19,7 @@ pub mod control;
 pub mod core;
 pub mod engine;
 pub mod filter;
+pub mod metrics;
 pub mod reason;
 pub mod replay;
 pub mod report;

@@ -15,5 +15,7 @@ mod parallel;
 mod random;
 #[path = "simulation/rate.rs"]
 mod rate;
+#[path = "simulation/soak.rs"]
+mod soak;
 #[path = "simulation/spread.rs"]
 mod spread;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct RunOptions {
     pub rings: RingOptions,
     /// Time between two summary lines; `None` is off.
     pub summary: Option<Duration>,
+    /// Where metrics are served; `None` is nowhere.
+    pub metrics: Option<SocketAddr>,
     /// Missing interfaces are waited for.
     pub wait: bool,
     /// Where the control socket is.

@@ -3,7 +3,7 @@
 //! Every error says what was expected, with an example; the caller adds the option and the value.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -125,6 +125,15 @@ impl<T: fmt::Display> fmt::Display for OrOff<T> {
             None => f.pad("off"),
         }
     }
+}
+
+/// An address to listen at, or `off`.
+pub(super) fn listen_address(text: &str) -> Result<OrOff<SocketAddr>, String> {
+    OrOff::read(text, |text| {
+        text.parse().map_err(|_| {
+            "expected an IP address and a port, as in 127.0.0.1:9820 or [::]:9820".to_owned()
+        })
+    })
 }
 
 /// Seconds: a bare number, or a duration with its unit.

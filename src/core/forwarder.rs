@@ -47,8 +47,10 @@ const LONGEST_RESIDENCE_NS: i64 = 4_000_000_000;
 /// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
 /// by half the hold, and an edit would break its integrity check.
 pub(super) const UNHELD: Duration = Duration::from_millis(1);
-/// Peer delay clients that are remembered as told.
+/// Peer delay clients that are told at most, and are forgotten after this long: so that made-up ones do
+/// not keep real ones from the log for ever.
 const PEER_DELAY_TOLD: usize = 32;
+const PEER_DELAY_FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// The forwarder: policy, holds and corrections.
 pub struct Forwarder {
@@ -81,6 +83,8 @@ pub struct Forwarder {
     /// Clients to be let go when the listening ends.
     admit_later: Option<u64>,
     peer_delay_told: Vec<PortIdentity>,
+    /// When the first of them was told.
+    peer_delay_since: Instant,
     last_sweep: Option<Instant>,
     /// How often the local clock has jumped.
     jumps: u32,
@@ -125,6 +129,7 @@ impl Forwarder {
             second_path: SecondPath::new(),
             admit_later: None,
             peer_delay_told: Vec::with_capacity(PEER_DELAY_TOLD),
+            peer_delay_since: Instant::default(),
             last_sweep: None,
             jumps: 0,
             readings: 0,
@@ -345,7 +350,7 @@ impl Forwarder {
         }
     }
 
-    /// When [`Forwarder::advance`] or [`Forwarder::all_read`] has something to do next.
+    /// When [`Forwarder::advance`] or [`Forwarder::read_up_to`] has something to do next.
     #[must_use]
     pub fn next_wake(&mut self) -> Option<Instant> {
         if self.next_egress().is_some() {
@@ -621,7 +626,13 @@ impl Forwarder {
         }
     }
 
-    pub(super) fn tell_peer_delay(&mut self, who: PortIdentity, lane: Lane) {
+    pub(super) fn tell_peer_delay(&mut self, who: PortIdentity, lane: Lane, now: Instant) {
+        if now.since(self.peer_delay_since) > PEER_DELAY_FORGOTTEN {
+            self.peer_delay_told.clear();
+        }
+        if self.peer_delay_told.is_empty() {
+            self.peer_delay_since = now;
+        }
         let key = ClientKey {
             identity: who,
             lane,
@@ -807,34 +818,41 @@ impl Forwarder {
             } => self.settle_request(flight, client, generation, open, outcome),
             Owner::Sync { entry, generation } => self.settle_sync(entry, generation, outcome),
         };
-        let Some(frame) = flight.waiter else {
+        let mut next = flight.waiter;
+        while let Some(frame) = next {
+            next = self
+                .store
+                .get(frame)
+                .and_then(|(_, waiting)| waiting.behind);
+            match (outcome, spoiled) {
+                (Ok(ns), None) => self.complete(frame, flight.owner, ns),
+                (_, Some(reason)) | (Err(reason), None) => self.discard(frame, reason),
+            }
+        }
+    }
+
+    /// A general message has what it waited for: the residence of its event message.
+    fn complete(&mut self, frame: FrameRef, owner: Owner, ns: i64) {
+        let Some(Purpose::General { master }) =
+            self.store.get(frame).map(|(_, waiting)| waiting.purpose)
+        else {
             return;
         };
-        match (outcome, spoiled) {
-            (Ok(ns), None) => {
-                let Some(Purpose::General { master }) =
-                    self.store.get(frame).map(|(_, waiting)| waiting.purpose)
-                else {
-                    return;
-                };
-                let correction = residence::scaled(ns, self.ratio(master));
-                if let Some(waiting) = self.store.get_mut(frame) {
-                    waiting.edit.correction = correction;
-                }
-                if self.second_path.guards(flight.owner, self.present) {
-                    self.guard(frame, flight.owner, self.present);
-                } else {
-                    self.ready.push_back(frame);
-                }
-                if let Owner::Request {
-                    client, generation, ..
-                } = flight.owner
-                    && let Some(client) = self.clients.same_mut(client, generation)
-                {
-                    client.served = true;
-                }
-            }
-            (_, Some(reason)) | (Err(reason), None) => self.discard(frame, reason),
+        let correction = residence::scaled(ns, self.ratio(master));
+        if let Some(waiting) = self.store.get_mut(frame) {
+            waiting.edit.correction = correction;
+        }
+        if self.second_path.guards(owner, self.present) {
+            self.guard(frame, owner, self.present);
+        } else {
+            self.ready.push_back(frame);
+        }
+        if let Owner::Request {
+            client, generation, ..
+        } = owner
+            && let Some(client) = self.clients.same_mut(client, generation)
+        {
+            client.served = true;
         }
     }
 
@@ -955,6 +973,7 @@ impl Forwarder {
                 ..Edit::default()
             },
             purpose,
+            behind: None,
         };
         self.store
             .keep_with(bytes.len(), waiting, |cell| cell.copy_from_slice(bytes))

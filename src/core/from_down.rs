@@ -50,7 +50,7 @@ impl Forwarder {
             }
             MessageType::DelayResp => Verdict::Drop(Reason::MasterBelow),
             MessageType::PdelayReq => {
-                self.tell_peer_delay(frame.port_identity(), frame.lane());
+                self.tell_peer_delay(frame.port_identity(), frame.lane(), arrival.now);
                 Verdict::Drop(Reason::PeerDelay)
             }
             MessageType::PdelayResp | MessageType::PdelayRespFollowUp => {

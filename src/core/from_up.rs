@@ -192,6 +192,7 @@ impl Forwarder {
             layout,
             edit: Edit::default(),
             purpose: Purpose::General { master },
+            behind: None,
         };
         let frame = self
             .store
@@ -313,9 +314,7 @@ impl Forwarder {
             .heard(master_key(frame), arrival.now)
             .map_err(|_| Reason::TooManyMasters)?;
         let before = self.masters.grandmaster(row);
-        if let Some(master) = self.masters.get_mut(row) {
-            master.announced = Some(announce);
-        }
+        self.masters.announces(row, frame.domain(), announce);
         if !self.grandmaster_allowed(announce.grandmaster) {
             return Err(Reason::Grandmaster);
         }
@@ -372,18 +371,18 @@ impl Forwarder {
             Progress::InFlight | Progress::Departed | Progress::Untouched => {}
         }
         let master = self.allowed_master(frame, now)?;
+        if self.masters.grandmaster(master).is_none() && self.masters.announced(frame.domain()) {
+            // Others are known by what they announced; this one made itself up.
+            return Err(Reason::Unannounced);
+        }
         let master_number = u16::try_from(master + 1).map_err(|_| Reason::TooManyMasters)?;
 
         let client = self.clients.get_mut(row).ok_or(Reason::NotOurClient)?;
         let open = &mut client.open[usize::from(place)];
-        if open.answered_by.contains(&master_number) {
-            return Err(Reason::Duplicate);
-        }
         let first = !open.answered();
         let response_ns = open.age_ns(arrival.at);
-        match open.answered_by.iter_mut().find(|place| **place == 0) {
-            Some(place) => *place = master_number,
-            None => return Err(Reason::Duplicate),
+        if !open.answer(master) {
+            return Err(Reason::Duplicate);
         }
         let waited_for = open.residence_or_flight;
         let held = open.was_held();
@@ -403,11 +402,15 @@ impl Forwarder {
                 .keep(frame, arrival, Purpose::General { master })
                 .ok_or(Reason::HoldFull)?;
             return match self.in_flight.get_mut(waited_for) {
-                Some(flight) if flight.waiter.is_none() => {
-                    flight.waiter = Some(kept);
+                Some(flight) => {
+                    // Another master's answer may wait already.
+                    let behind = flight.waiter.replace(kept);
+                    if let Some(waiting) = self.store.get_mut(kept) {
+                        waiting.behind = behind;
+                    }
                     Ok(Verdict::Wait)
                 }
-                _ => {
+                None => {
                     self.store.release(kept);
                     Err(Reason::NoTxStamp)
                 }

@@ -62,6 +62,8 @@ pub(crate) struct Masters {
     rows: Table<MasterKey, Master>,
     max_ppm: f64,
     hand: u32,
+    /// By domainNumber: a master announced itself in it since the start.
+    announced: [bool; 256],
 }
 
 impl Masters {
@@ -70,6 +72,7 @@ impl Masters {
             rows: Table::new(MASTERS, secret),
             max_ppm,
             hand: 0,
+            announced: [false; 256],
         }
     }
 
@@ -104,6 +107,19 @@ impl Masters {
                 syntonizer: Syntonizer::new(self.max_ppm),
             },
         )
+    }
+
+    /// Notes what a master announces.
+    pub(crate) fn announces(&mut self, row: u32, domain: u8, announce: Announce) {
+        if let Some(master) = self.rows.get_mut(row) {
+            master.announced = Some(announce);
+        }
+        self.announced[usize::from(domain)] = true;
+    }
+
+    /// Whether any master announced itself in this domain since the start.
+    pub(crate) const fn announced(&self, domain: u8) -> bool {
+        self.announced[domain as usize]
     }
 
     pub(crate) fn find(&self, key: &MasterKey) -> Option<u32> {

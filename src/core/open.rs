@@ -40,8 +40,8 @@ pub(crate) struct Open {
     pub(crate) residence_or_flight: u32,
     /// A keyed fold of the address a unicast request was sent to; zero for multicast.
     pub(crate) peer: u32,
-    /// Masters that have answered (row number plus one).
-    pub(crate) answered_by: [u16; 2],
+    /// Masters that have answered, by row number modulo 32.
+    answered_by: u32,
     pub(crate) sequence_id: u16,
     pub(crate) domain: u8,
     /// Four bits of majorSdoId, one that says that it was held, three of progress.
@@ -66,7 +66,7 @@ impl Open {
         since: 0,
         residence_or_flight: 0,
         peer: 0,
-        answered_by: [0; 2],
+        answered_by: 0,
         sequence_id: 0,
         domain: 0,
         sdo_and_progress: 0,
@@ -77,7 +77,7 @@ impl Open {
             since: units(since),
             residence_or_flight: 0,
             peer: key.peer,
-            answered_by: [0; 2],
+            answered_by: 0,
             sequence_id: key.sequence_id,
             domain: key.domain,
             sdo_and_progress: key.sdo << 4 | progress as u8,
@@ -103,7 +103,16 @@ impl Open {
     }
 
     pub(crate) const fn answered(&self) -> bool {
-        self.answered_by[0] != 0
+        self.answered_by != 0
+    }
+
+    /// A master answers; false if it has before. Of two masters whose rows are 32 apart only one is
+    /// heard: who announces so many cannot have its answers multiplied.
+    pub(crate) const fn answer(&mut self, master: u32) -> bool {
+        let bit = 1 << (master % 32);
+        let first = self.answered_by & bit == 0;
+        self.answered_by |= bit;
+        first
     }
 
     /// Open for answers: in use and young enough.
@@ -175,6 +184,8 @@ mod tests {
             assert_eq!(open.progress(), progress);
             assert_eq!(open.matches(key, start), progress != Progress::Empty);
         }
+        assert!(open.answer(3) && open.answer(4) && !open.answer(3) && !open.answer(35));
+        assert!(open.answered());
         assert!(open.was_held() && !Open::new(key, start, Progress::Held).was_held());
         assert!(!open.matches(OpenKey { sdo: 0, ..key }, start));
         assert!(

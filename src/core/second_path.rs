@@ -105,7 +105,7 @@ impl SecondPath {
             || now < self.new_until && self.waiting.len() < GUARDED
     }
 
-    /// When [`Forwarder::follow_second_path`] or [`Forwarder::all_read`] has something to do next.
+    /// When [`Forwarder::follow_second_path`] or [`Forwarder::read_up_to`] has something to do next.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let listening = match self.listening {
             Listening::Announce(until) | Listening::Introduced(until) => Some(until),
@@ -183,10 +183,16 @@ impl Forwarder {
         }
     }
 
-    /// Everything that had arrived was read: corrected messages that waited for that may leave.
+    /// Everything that had arrived by now was read.
     pub fn all_read(&mut self, now: Instant) {
+        self.read_up_to(now, now);
+    }
+
+    /// Everything was read that had arrived on either side until then: corrected messages that waited for
+    /// that may leave. (Under a flood the present is never reached: that must not keep them for ever.)
+    pub fn read_up_to(&mut self, then: Instant, now: Instant) {
         while let Some(next) = self.second_path.waiting.front()
-            && next.until <= now
+            && next.until <= then
             && let Some(guarded) = self.second_path.waiting.pop_front()
         {
             let drop = if now.since(guarded.until) > self.settings.max_hold {

@@ -64,6 +64,8 @@ pub(crate) struct Waiting {
     pub(crate) layout: Layout,
     pub(crate) edit: Edit,
     pub(crate) purpose: Purpose,
+    /// Another frame that waits for the same stamp.
+    pub(crate) behind: Option<FrameRef>,
 }
 
 /// Waiting frames.

@@ -16,6 +16,8 @@ const FUTURE_NS: u64 = 10_000_000;
 pub(super) struct Read {
     pub(super) frames: usize,
     pub(super) more: bool,
+    /// What had arrived until then was read.
+    pub(super) up_to: Instant,
 }
 
 /// The core and the clocks.
@@ -25,6 +27,8 @@ pub(super) struct Brain<C> {
     watch: ClockWatch,
     /// By side: frames that waited when the clock jumped carry ambiguous stamps, until all are read.
     ambiguous: [bool; 2],
+    /// By side: arrival of the last frame that was read, by the steady clock.
+    last_read: [Instant; 2],
     /// By side of departure.
     pub(super) unsent: [u64; 2],
     /// By side of departure: when the first event message of the batch will be stale.
@@ -38,6 +42,7 @@ impl<C: Clock> Brain<C> {
             clock,
             watch: ClockWatch::default(),
             ambiguous: [false; 2],
+            last_read: [Instant::default(); 2],
             unsent: [0; 2],
             latest: [None; 2],
         }
@@ -82,6 +87,7 @@ impl<C: Clock> Brain<C> {
                 return Read {
                     frames,
                     more: false,
+                    up_to: now,
                 };
             };
             frames += 1;
@@ -91,7 +97,11 @@ impl<C: Clock> Brain<C> {
             }
             self.frame(side, &received, egress, now);
         }
-        Read { frames, more: true }
+        Read {
+            frames,
+            more: true,
+            up_to: self.last_read[side as usize],
+        }
     }
 
     fn frame(&mut self, side: Side, received: &Received<'_>, egress: &mut impl Port, now: Instant) {
@@ -107,6 +117,9 @@ impl<C: Clock> Brain<C> {
             }
         };
         let (stamp, at) = self.arrival_time(side, received.stamp, now);
+        if stamp.is_ok_and(|stamp| stamp.clock() == ClockId::Steady) {
+            self.last_read[side as usize] = at.min(now);
+        }
         let arrival = Arrival {
             side,
             stamp,

@@ -101,6 +101,11 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         &mut self.down
     }
 
+    /// Both ports: up, down.
+    pub const fn ports_mut(&mut self) -> (&mut U, &mut D) {
+        (&mut self.up, &mut self.down)
+    }
+
     /// The core and the up port, for what follows the one in the other.
     pub const fn core_and_up(&mut self) -> (&mut Forwarder, &mut U) {
         (&mut self.brain.core, &mut self.up)
@@ -147,9 +152,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             more: below.more || above.more,
             stamps_due: false,
         };
-        if !turn.more {
-            brain.core.all_read(now);
-        }
+        brain.core.read_up_to(below.up_to.min(above.up_to), now);
         for _ in 0..ROUNDS {
             brain.fill(up, down, now);
             if up.queued() + down.queued() == 0 {

@@ -143,6 +143,61 @@ fn a_batch_that_grew_stale_before_the_kick_is_taken_back() {
     }
 }
 
+/// A PTP message over Ethernet, of 44 octets, from a station.
+fn message(kind: u8, station: u8, sequence_id: u16) -> Vec<u8> {
+    let mut frame = delay_req(sequence_id);
+    frame[14] = kind;
+    frame[14 + 27] = station;
+    // twoStepFlag of a Sync.
+    frame[14 + 6] = if kind == 0 { 2 } else { 0 };
+    frame
+}
+
+/// While a second path is known corrections wait until all that came before was read. A flood from below
+/// that is never read to its end does not keep them.
+#[test]
+fn a_flood_does_not_keep_corrections_waiting() {
+    const SYNC: u8 = 0;
+    const FOLLOW_UP: u8 = 8;
+    let now = Now::default();
+    now.0.set(5_000 * MS);
+    let (up, down) = (Scripted::new(&now), Scripted::new(&now));
+    let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+    let at = now.0.get();
+    engine
+        .up_mut()
+        .arrivals
+        .push_back((at, message(SYNC, 1, 1)));
+    let _ = engine.turn();
+    engine
+        .down_mut()
+        .arrivals
+        .push_back((at, message(SYNC, 1, 1)));
+    let _ = engine.turn();
+    for kind in [SYNC, FOLLOW_UP] {
+        let at = now.0.get();
+        engine
+            .up_mut()
+            .arrivals
+            .push_back((at, message(kind, 1, 2)));
+        let _ = engine.turn();
+    }
+    assert_eq!(engine.down_mut().sent.len(), 2, "the Follow_Up waits");
+    let mut turns = 0;
+    while engine.down_mut().sent.len() == 2 {
+        turns += 1;
+        assert!(turns < 40, "it waits for the flood to end");
+        now.0.set(now.0.get() + MS);
+        for number in 0..600 {
+            let at = now.0.get();
+            let flood = message(FOLLOW_UP, 77, number);
+            engine.down_mut().arrivals.push_back((at, flood));
+        }
+        assert!(engine.turn().more);
+    }
+    assert_eq!(engine.down_mut().sent[2][14], FOLLOW_UP);
+}
+
 /// A process that has no processor for a while reads frames that came after the clocks were read.
 #[test]
 fn a_pause_while_it_reads_is_no_step_of_the_clock() {

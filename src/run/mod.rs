@@ -1,9 +1,12 @@
 //! The forwarder on real interfaces: opens the ports, runs the engine, prints and logs.
 
 mod aim;
+pub mod confine;
 mod filters;
 mod lap;
 mod log_events;
+mod notify;
+mod overruns;
 mod pacer;
 mod ports;
 mod publisher;
@@ -17,18 +20,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use log::warn;
+use log::{info, warn};
 use mio::Token;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::Side;
 use crate::cli::RunOptions;
-use crate::control::Readers;
 use crate::control::reply::Reloaded;
+use crate::control::{Place, Readers};
 use crate::core::Counters;
 
 use crate::engine::{Clock, Engine};
+use crate::metrics;
 use crate::report;
 use crate::ring::{ClockSetWatch, LinkChange, Monitor, PacketPort, SystemClock, process};
 use crate::time::{ClockSample, Instant};
@@ -36,6 +40,8 @@ use crate::time::{ClockSample, Instant};
 use filters::Filters;
 use lap::Lap;
 use log_events::{log_event, log_link};
+use notify::Notify;
+use overruns::Overruns;
 use pacer::{Pacer, Wait};
 use ports::{Keep, Opened};
 use publisher::Publisher;
@@ -93,7 +99,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let settings = options.settings.clone();
     let key = keys(settings.seed);
     let mut filters = Filters::new(settings.domains.clone(), key, options.rings.filter);
-    if options.wait && !ports::wait_for(options, &mut signals)? {
+    let mut notify = Notify::from_environment();
+    if options.wait && !ports::wait_for(options, &mut signals, &mut notify)? {
         return print_totals(&Counters::default(), &[]);
     }
     let opened = ports::open(options, &filters)?;
@@ -120,6 +127,14 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         interfaces,
         mut keep,
     } = opened;
+    // Hardware stamps are switched back at the end.
+    let rights: &[_] = match keep.hardware() {
+        true => &[confine::Capability::CAP_NET_ADMIN],
+        false => &[],
+    };
+    if let Err(error) = confine::drop_capabilities(rights) {
+        warn!("capabilities kept: {error:#}");
+    }
     // A thread: it takes the capabilities over that there are by now.
     let (reloader, mut orders) =
         reload::start(&options.source, hangups).context("the thread that reads again")?;
@@ -136,13 +151,19 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         keep.stamps().to_owned(),
         filters.in_force(),
     );
+    if let Some(address) = options.metrics {
+        let address = metrics::start(address, Arc::clone(publisher.board()))?;
+        info!("metrics: http://{address}/metrics");
+    }
     let readers = Readers::start(
         Arc::clone(publisher.board()),
         &options.control,
         Arc::new(move || Reloaded::from(reloader.reload())),
     )
     .context("starting the control thread")?;
+    notify.ready(&status_line(options, engine.core().clients()));
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
+    let mut overruns = Overruns::default();
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     if options.rings.precise {
         // All memory is there by now.
@@ -155,6 +176,11 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut links = true;
     let mut ordered = true;
     let mut looked = engine.clock_mut().now();
+    // Every thread runs, all is open.
+    match confine::allow_calls(options.control != Place::Off) {
+        Ok(count) => info!("confined: capabilities dropped, {count} system calls allowed"),
+        Err(error) => warn!("system calls not confined: {error:#}"),
+    }
     while !stop {
         let started = engine.clock_mut().now();
         let turn = engine.turn();
@@ -164,12 +190,14 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             log_event(event);
         }
         lap.log_if_due(engine.core(), now);
+        notify.alive_if_due(now, || status_line(options, engine.core().clients()));
         publisher.note(turn, pacer.mode());
         publisher.publish_if_due(&mut engine, filters.in_force(), now);
         let next_wake = [
             engine.next_wake(),
             filters.due(engine.core()),
             lap.due(),
+            notify.due(),
             publisher.due(),
         ]
         .into_iter()
@@ -198,6 +226,8 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         if now.since(looked) >= LOOK_EVERY {
             looked = now;
             waiter.look(&mut happened)?;
+            let (up, down) = engine.ports_mut();
+            overruns.look(now, [(Side::Up, &mut up.rx), (Side::Down, &mut down.rx)]);
         }
         if std::mem::take(&mut links) {
             follow_links(&mut engine, &mut monitor, &mut keep, &mut publisher);
@@ -219,8 +249,19 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
             engine.clock_mut().was_set = true;
         }
     }
+    notify.stopping();
     drop(readers);
     finish(&mut engine)
+}
+
+/// How it goes, in the words that `systemctl status` shows.
+fn status_line(options: &RunOptions, clients: usize) -> String {
+    format!(
+        "forwarding: up {} <-> down {}, {clients} {}",
+        options.up,
+        options.down,
+        if clients == 1 { "client" } else { "clients" },
+    )
 }
 
 /// Prints the totals.

@@ -8,11 +8,12 @@ use log::{info, warn};
 use crate::Side;
 use crate::cli::{self, RunOptions};
 use crate::ring::{
-    GroupMembership, Interface, PacketPort, RxOptions, RxRing, Stamping, Timestamping, TxOptions,
-    TxRing, check_pair,
+    GroupMembership, Interface, PacketPort, RxOptions, RxRing, StampSource, Stamping, SystemClock,
+    Timestamping, TxOptions, TxRing, check_pair,
 };
 
 use super::filters::Filters;
+use super::notify::Notify;
 use super::signals::Signals;
 
 /// How often a missing interface is looked for.
@@ -33,6 +34,11 @@ pub(super) struct Keep {
 }
 
 impl Keep {
+    /// Whether hardware stamps are to be switched back at the end.
+    pub(super) const fn hardware(&self) -> bool {
+        matches!(self.stamping.source, StampSource::Hardware(_))
+    }
+
     /// Which stamps are taken, and why.
     pub(super) fn stamps(&self) -> &str {
         &self.stamping.why
@@ -97,14 +103,24 @@ pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
 }
 
 /// Waits until both interfaces exist. False when the process is asked to stop before.
-pub(super) fn wait_for(options: &RunOptions, signals: &mut Signals) -> Result<bool> {
+///
+/// To the service manager that is a service which runs: what starts after it does not wait for a cable.
+pub(super) fn wait_for(
+    options: &RunOptions,
+    signals: &mut Signals,
+    notify: &mut Notify,
+) -> Result<bool> {
     for name in [&options.up, &options.down] {
         let mut told = false;
         while Interface::lookup(name).is_err() {
             if !told {
                 info!("waiting for interface {name}");
+                notify.ready(&format!("waiting for interface {name}"));
                 told = true;
             }
+            notify.alive_if_due(SystemClock.now(), || {
+                format!("waiting for interface {name}")
+            });
             if signals.stop_within(LOOK_AGAIN).context("signals")? {
                 return Ok(false);
             }

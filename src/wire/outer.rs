@@ -15,8 +15,9 @@ const ETHERNET_LEN: usize = 14;
 const TAG_LEN: usize = 4;
 const MAX_TAGS: usize = 2;
 const UDP_LEN: usize = 8;
-/// More extension headers than any sender of PTP has; it bounds the walk.
-const MAX_EXTENSIONS: usize = 8;
+/// More extension headers than any sender of PTP has; it bounds the walk. The kernel's filter
+/// (`src/filter/headers.rs`) follows as many.
+const MAX_EXTENSIONS: usize = 4;
 
 const ETHERTYPE_PTP: u16 = 0x88F7;
 const ETHERTYPE_IPV4: u16 = 0x0800;

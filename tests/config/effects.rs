@@ -55,6 +55,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("filter", "\"tree\"", "filter: Tree"),
     ("precise", "true", "precise: true"),
     ("summary", "\"off\"", "summary: None"),
+    ("metrics", "\"[::1]:9820\"", "metrics: Some([::1]:9820)"),
     ("control", "\"off\"", "control: Off"),
     ("log", "\"debug\"", "log: Debug"),
 ];

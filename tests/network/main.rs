@@ -3,6 +3,7 @@
 //! Each test runs in a sandbox, without root. What needs a peer that is not installed (tshark, strace,
 //! tmux, ptp4l) is ignored, unless `PTPPROXY_REQUIRE_PEERS=1`.
 
+mod confined;
 mod control;
 mod ending;
 mod host;

@@ -65,7 +65,7 @@ fn count<R>(
     (calls, table, result)
 }
 
-fn traced(process: u32) -> bool {
+pub(crate) fn traced(process: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{process}/status"))
         .unwrap()
         .lines()

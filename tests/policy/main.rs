@@ -1,5 +1,6 @@
 //! The policy of the forwarder, row by row and rule by rule, on the core alone.
 
+mod abuse;
 mod any_script;
 mod apply;
 mod captures;

@@ -67,7 +67,8 @@ fn table() -> Vec<Row> {
 
         row("answer", Up, answer(), Correct),
         row("second answer", Up, answer(), Drop(Reason::Duplicate)).after(Up, answer()),
-        row("answer of another master", Up, delay_resp(OTHER_MASTER, 1, port(CLIENT)), Correct).after(Up, answer()),
+        row("answer of another master", Up, delay_resp(OTHER_MASTER, 1, port(CLIENT)), Correct).after(Up, answer()).after(Up, announce(OTHER_MASTER, 1, clock(OTHER_MASTER))),
+        row("answer of one that announced nothing", Up, delay_resp(OTHER_MASTER, 1, port(CLIENT)), Drop(Reason::Unannounced)),
         row("answer to nothing", Up, delay_resp(MASTER, 2, port(CLIENT)), Drop(Reason::Unsolicited)),
         row("answer to a stranger", Up, delay_resp(MASTER, 1, port(STRANGER)), Drop(Reason::NotOurClient)),
         row("answer to another port", Up, delay_resp(MASTER, 1, PortIdentity { port: 2, ..port(CLIENT) }), Drop(Reason::NotOurClient)),

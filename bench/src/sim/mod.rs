@@ -13,6 +13,7 @@
 //! | `frame` | the frames that masters and clients send |
 //! | `master`, `client` | who gives time, and who asks for it |
 //! | `audit`, `violation` | what may never happen, checked on each frame that leaves |
+//! | `soak` | a long run that keeps nothing |
 //! | `scenario`, `world` | what is simulated, and the loop |
 //! | `statistics` | what the tests ask of the results |
 #![forbid(unsafe_code)]
@@ -31,6 +32,7 @@ mod master;
 mod oscillator;
 mod port;
 mod scenario;
+mod soak;
 pub mod statistics;
 mod violation;
 mod world;
@@ -44,5 +46,6 @@ pub use master::{Master, MasterModel};
 pub use oscillator::Oscillator;
 pub use port::{Buffers, PortModel, Sent, SimPort, StampFate};
 pub use scenario::{Action, Mode, Scenario};
+pub use soak::{Soak, Soaked};
 pub use violation::Violation;
 pub use world::{Gateway, SimEngine, World};

@@ -1,0 +1,14 @@
+//! What is under deploy/: units, manual, package, static build, metrics, rules and dashboard, each
+//! tried by the program that it is made for (systemd, man, dpkg, Prometheus).
+//!
+//! Without that program a test is ignored, unless `PTPPROXY_REQUIRE_PEERS=1`.
+
+mod container;
+mod manual;
+mod metrics;
+mod notify;
+mod package;
+mod rules;
+mod sandbox;
+mod tools;
+mod units;
