@@ -127,7 +127,7 @@ impl Network {
     pub(crate) fn ask(&mut self) {
         self.step();
         let client = self.draw(self.clients);
-        self.ask_as(client);
+        let _ = self.ask_as(client);
     }
 
     /// A random client asks and is answered.
@@ -161,7 +161,10 @@ impl Network {
 
     fn exchange_of(&mut self, client: u32) {
         self.now += 1_000;
-        self.ask_as(client);
+        // By chance a client takes a sequenceId again while that is open: a duplicate.
+        if !self.ask_as(client) {
+            return;
+        }
         self.asked += 1;
         self.answer[REQUESTING_CLOCK..][..4].copy_from_slice(&client.to_be_bytes());
         self.answer[SEQUENCE..][..2].copy_from_slice(&self.sequence_id.to_be_bytes());
@@ -176,11 +179,14 @@ impl Network {
         }
     }
 
-    fn ask_as(&mut self, client: u32) {
+    /// Whether its request was sent on.
+    fn ask_as(&mut self, client: u32) -> bool {
         self.sequence_id = self.sequence_id.wrapping_add(1);
-        if let Verdict::Forward(_, Some(token)) = self.request_of(client) {
-            self.stamp(token);
-        }
+        let Verdict::Forward(_, Some(token)) = self.request_of(client) else {
+            return false;
+        };
+        self.stamp(token);
+        true
     }
 
     fn request_of(&mut self, client: u32) -> Verdict {
