@@ -14,6 +14,7 @@ use ptpproxy_lab::ptp4l::{
 };
 
 use crate::sandbox;
+use crate::service;
 use crate::tools::{find, output, run, text, top, without_cargo};
 use crate::units::values;
 
@@ -79,6 +80,8 @@ fn it_installs_serves_and_leaves_nothing() {
         ("ptp4l", "Debian: linuxptp"),
         ("setpriv", "Debian: util-linux"),
         ("strace", "Debian: strace"),
+        ("systemd-analyze", "Debian: systemd"),
+        ("nsenter", "Debian: util-linux"),
     ] {
         if find(program, package).is_none() {
             return;
@@ -104,6 +107,10 @@ fn it_installs_serves_and_leaves_nothing() {
     let installed = Installed::new(&package);
     is_complete();
     serves();
+    service::lives(
+        &Rig::new(&Gateway::Nothing, Transport::Ethernet).unwrap(),
+        CONFIG,
+    );
     let paths = Installed::paths();
     // Over itself, as an upgrade does: what the administrator wrote stays.
     let written = fs::read_to_string(CONFIG).unwrap();
