@@ -332,7 +332,7 @@ impl RuntimeDirectory {
         install.args([
             "-d",
             "-m",
-            "0750",
+            "0755",
             "-o",
             "ptpproxy",
             "-g",
