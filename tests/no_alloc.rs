@@ -3,9 +3,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ptpproxy::core::Settings;
 use ptpproxy::engine::{Clock, Completion, Engine, KickReport, Port, Received, Token};
+use ptpproxy::telemetry::{Board, Info, SHOWN_MASTERS, State};
 use ptpproxy::time::{ClockId, ClockSample, Instant, Stamp};
 use ptpproxy::wire::{Frame, MessageType};
 use ptpproxy_lab::sim::{Station, Template, Way};
@@ -267,6 +270,97 @@ impl Network {
             let port = self.engine.up_mut();
             port.arrive(answer, |bytes| answer.answer(bytes, &request, 7));
         }
+    }
+}
+
+/// The loop's side of the board, as the program does it.
+struct Publisher {
+    board: Arc<Board>,
+    state: State,
+}
+
+impl Publisher {
+    fn new(network: &Network) -> Self {
+        let info = Info {
+            up: "up".into(),
+            down: "down".into(),
+            stamps: "simulated".into(),
+            started: std::time::SystemTime::now(),
+        };
+        Self {
+            board: Arc::new(Board::new(info, network.engine.core().client_slots())),
+            state: State {
+                masters: Vec::with_capacity(SHOWN_MASTERS),
+                ..State::default()
+            },
+        }
+    }
+
+    fn publish(&mut self, network: &Network) {
+        let core = network.engine.core();
+        self.state.at = network.now.now();
+        self.state.clients = u32::try_from(core.clients()).expect("few");
+        self.state.masters.clear();
+        let (_, masters) = core.master_states(self.state.at);
+        self.state.masters.extend(masters.take(SHOWN_MASTERS));
+        self.board
+            .publish(core.counters(), core.measures(), &self.state);
+    }
+}
+
+/// Reads all that is published, again and again; how often, and that it never made nonsense of it.
+fn read(board: &Board, stop: &AtomicBool) -> u64 {
+    let (mut reads, mut last) = (0, 0);
+    while !stop.load(Ordering::Relaxed) {
+        let snapshot = board.snapshot().expect("the loop goes on");
+        assert!(snapshot.number >= last, "never back");
+        last = snapshot.number;
+        let measures = &snapshot.measures;
+        assert_eq!(measures.residence.count(), snapshot.counters.measured);
+        assert_eq!(measures.residence.sum_ns(), snapshot.counters.residence_ns);
+        assert_eq!(measures.response.count(), snapshot.counters.answered);
+        let clients = board.clients().iter().count();
+        assert!(clients <= CLIENTS as usize);
+        reads += 1;
+    }
+    reads
+}
+
+#[test]
+fn publishing_to_readers_allocates_nothing() {
+    let mut network = Network::new();
+    let mut publisher = Publisher::new(&network);
+    for ms in 0..5_000 {
+        network.step(ms);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let reader = std::thread::spawn({
+        let (board, stop) = (Arc::clone(&publisher.board), Arc::clone(&stop));
+        move || read(&board, &stop)
+    });
+    let before = ALLOCATIONS.with(Cell::get);
+    for ms in 5_000..10_000 {
+        network.step(ms);
+        publisher.publish(&network);
+    }
+    let after = ALLOCATIONS.with(Cell::get);
+    stop.store(true, Ordering::Relaxed);
+    let reads = reader.join().expect("the reader");
+    assert_eq!(
+        after - before,
+        0,
+        "allocations of the loop while {reads} reads"
+    );
+    assert!(reads > 10, "{reads}");
+    let snapshot = publisher.board.snapshot().expect("published");
+    assert_eq!(&snapshot.counters, network.engine.counters());
+    assert_eq!(publisher.board.clients().iter().count(), CLIENTS as usize);
+    for client in publisher.board.clients().iter() {
+        assert!(client.requests > 70 && client.unanswered == 0, "{client:?}");
+        assert!(client.answered + 1 >= client.requests, "{client:?}");
+        let ms = client.interval.expect("known").as_millis();
+        assert!((124..=126).contains(&ms), "{client:?}");
+        assert!(client.mean_hold <= client.mean_residence, "{client:?}");
     }
 }
 

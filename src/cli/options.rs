@@ -58,6 +58,8 @@ pub struct RingOptions {
     pub spin: bool,
     /// Send past the queueing discipline.
     pub qdisc_bypass: bool,
+    /// Warm the transmit path before a lone event message.
+    pub warm_up: bool,
     /// Receive every frame, not only what the PTP groups and our own addresses bring.
     pub promiscuous: bool,
     /// Which stamps to take.
@@ -207,6 +209,9 @@ pub fn banner(options: &RunOptions) -> String {
     }
     if rings.qdisc_bypass {
         line += ", past the qdisc";
+    }
+    if !rings.warm_up {
+        line += ", no warm-up";
     }
     line
 }

@@ -33,6 +33,7 @@ fn defaults_are_those_of_the_core() {
             sweep: Duration::from_micros(200),
             spin: false,
             qdisc_bypass: false,
+            warm_up: true,
             promiscuous: true,
             timestamping: Timestamping::Auto,
         }
@@ -52,7 +53,7 @@ fn every_option_is_effective() {
         --grandmaster 001122.fffe.334455 --management all --authenticated drop --one-step rewrite \
         --estimate off --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
         --timestamping software --no-promiscuous --ring-frames 1024 --sweep 50us --spin \
-        --qdisc-bypass --hold-frames 99 --summary off --seed 5 --wait",
+        --qdisc-bypass --no-warm-up --hold-frames 99 --summary off --seed 5 --wait",
     )
     .expect("good values");
     let settings = &options.settings;
@@ -81,6 +82,7 @@ fn every_option_is_effective() {
             sweep: Duration::from_micros(50),
             spin: true,
             qdisc_bypass: true,
+            warm_up: false,
             promiscuous: false,
             timestamping: Timestamping::Software,
         }
@@ -93,7 +95,7 @@ fn every_option_is_effective() {
          clients, software stamps, ring 1024 frames, spinning, domain 1,2,3, grandmaster \
          001122.fffe.334455, 3 allowed clients, max rate 2000/s, client rate 20/s, client timeout 120s, \
          management all, authenticated drop, one-step rewrite, syntonize off, estimate off, max rate ppm \
-         50.5, tx timestamp timeout 3ms, hold frames 99, not promiscuous, past the qdisc"
+         50.5, tx timestamp timeout 3ms, hold frames 99, not promiscuous, past the qdisc, no warm-up"
     );
 }
 

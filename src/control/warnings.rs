@@ -165,6 +165,11 @@ fn answers(before: &Snapshot, now: &Snapshot, add: &mut impl FnMut(&str, String)
     let answered = since(now.counters.answered, before.counters.answered);
     let unanswered = since(now.counters.unanswered, before.counters.unanswered);
     let known = answered + unanswered;
+    let delay_req = Kind::Message(MessageType::DelayReq);
+    let asked = since(
+        now.counters.forwarded(Side::Down, delay_req),
+        before.counters.forwarded(Side::Down, delay_req),
+    );
     let share = share(answered, known);
     if known >= ENOUGH && share < GOOD_SHARE {
         add(
@@ -174,6 +179,12 @@ fn answers(before: &Snapshot, now: &Snapshot, add: &mut impl FnMut(&str, String)
                  clients' rate, or set --max-rate",
                 share * 100.0
             ),
+        );
+    } else if answered == 0 && asked >= ENOUGH {
+        // The fate of most of them is not known yet.
+        add(
+            "answers-missing",
+            "no request is answered: the grandmaster does not hear or know them".into(),
         );
     }
     let response = now.measures.response.since(&before.measures.response);
@@ -187,18 +198,6 @@ fn answers(before: &Snapshot, now: &Snapshot, add: &mut impl FnMut(&str, String)
                 "half of the answers take more than {} ms: the grandmaster is overloaded",
                 median * 4 / 5 / 1_000_000
             ),
-        );
-    }
-    // What goes up and what comes from below in that time: nobody answers at all.
-    let delay_req = Kind::Message(MessageType::DelayReq);
-    let asked = since(
-        now.counters.forwarded(Side::Down, delay_req),
-        before.counters.forwarded(Side::Down, delay_req),
-    );
-    if known == 0 && asked >= ENOUGH && now.counters.answered == before.counters.answered {
-        add(
-            "answers-missing",
-            "no request is answered: the grandmaster does not hear or know them".into(),
         );
     }
 }

@@ -221,3 +221,85 @@ fn logged_by_the_loop(code: &str) -> bool {
             .iter()
             .any(|reason| reason.is_limit() && reason.label() == code)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::telemetry::{ClientSlots, Info};
+
+    fn watch() -> Watch {
+        let info = Info {
+            up: "eth0".into(),
+            down: "eth1".into(),
+            stamps: "software".into(),
+            started: SystemTime::UNIX_EPOCH,
+        };
+        Watch::new(Arc::new(Board::new(info, Arc::new(ClientSlots::new(1)))))
+    }
+
+    fn warning(code: &str, text: &str) -> Warning {
+        Warning {
+            code: code.into(),
+            text: text.into(),
+        }
+    }
+
+    #[test]
+    fn a_change_is_a_line_and_what_stays_is_none() {
+        let mut watch = watch();
+        let wrong = [
+            warning("no-sync", "no Sync"),
+            warning("link", "eth0 is down"),
+        ];
+        let mut lines = Vec::new();
+        let mut look = |watch: &mut Watch, warnings: &[Warning]| {
+            watch.looks += 1;
+            lines.extend(watch.changes(warnings));
+            lines.len()
+        };
+        assert_eq!(look(&mut watch, &wrong), 0, "a moment is none");
+        assert_eq!(look(&mut watch, &[]), 0);
+        for _ in 0..50 {
+            look(&mut watch, &wrong);
+        }
+        for _ in 0..50 {
+            look(&mut watch, &[]);
+        }
+        // Comes and goes.
+        for n in 0..60 {
+            look(&mut watch, if n % 4 < 2 { &wrong } else { &[] });
+        }
+        assert_eq!(
+            lines,
+            [
+                Change::Wrong("no Sync".into()),
+                Change::Right("over: no Sync".into()),
+                Change::Wrong("no Sync".into()),
+            ],
+            "the link is told by the loop"
+        );
+    }
+
+    #[test]
+    fn looks_without_a_loop_that_publishes_say_so_little() {
+        let mut watch = watch();
+        for second in 1..30 {
+            watch.look(Instant::from_nanos(second * 1_000_000_000));
+        }
+        assert_eq!(watch.history.len(), WINDOW + 1);
+        let status = watch.status(Instant::from_nanos(30_000_000_000)).unwrap();
+        assert!(
+            status.window_s > 9.0 && status.window_s < 12.0,
+            "{}",
+            status.window_s
+        );
+        assert!(
+            status
+                .warnings
+                .iter()
+                .any(|warning| warning.code == "no-sync")
+        );
+    }
+}

@@ -1,7 +1,11 @@
 //! Changes of state worth a line in the log: once a change, never once a frame.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use crate::Side;
 use crate::reason::Reason;
+use crate::time::Instant;
 use crate::wire::{ClockIdentity, Lane, PortIdentity};
 
 /// A change of state.
@@ -42,4 +46,114 @@ pub enum Event {
     PeerDelayClient(PortIdentity),
     /// The local clock was stepped.
     ClockStep,
+    /// So many more changes of masters in the minute before were not told one by one.
+    MastersLeftOut(u32),
+}
+
+/// Events kept for the log until they are taken.
+const KEPT: usize = 64;
+/// Changes of masters that are told in a minute: names that take turns must not fill the log.
+const OF_MASTERS: u32 = 16;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Events that wait for the log.
+pub(crate) struct Events {
+    waiting: VecDeque<Event>,
+    /// The first change of a master in this minute.
+    since: Instant,
+    told: u32,
+    left_out: u32,
+}
+
+impl Events {
+    pub(crate) fn new() -> Self {
+        Self {
+            waiting: VecDeque::with_capacity(KEPT),
+            since: Instant::default(),
+            told: 0,
+            left_out: 0,
+        }
+    }
+
+    pub(crate) fn tell(&mut self, event: Event, now: Instant) {
+        if event.is_of_masters() {
+            self.advance(now);
+            if self.told == 0 {
+                self.since = now;
+            } else if self.told >= OF_MASTERS {
+                self.left_out = self.left_out.saturating_add(1);
+                return;
+            }
+            self.told += 1;
+        }
+        self.keep(event);
+    }
+
+    /// Lets time pass: when a minute is over, says how much was left out in it.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        if self.told > 0 && now.since(self.since) >= MINUTE {
+            self.told = 0;
+            let left_out = std::mem::take(&mut self.left_out);
+            if left_out > 0 {
+                self.keep(Event::MastersLeftOut(left_out));
+            }
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        self.waiting.pop_front()
+    }
+
+    fn keep(&mut self, event: Event) {
+        if self.waiting.len() < KEPT {
+            self.waiting.push_back(event);
+        }
+    }
+}
+
+impl Event {
+    const fn is_of_masters(&self) -> bool {
+        matches!(
+            self,
+            Self::Grandmaster { .. } | Self::RateKnown { .. } | Self::RateLost { .. }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masters_that_take_turns_do_not_fill_the_log() {
+        let mut events = Events::new();
+        let sender = PortIdentity::default();
+        let at = |ms: u64| Instant::from_nanos(1_000_000_000 + ms * 1_000_000);
+        let mut told = Vec::new();
+        // Ten minutes of a change each 10 ms, and a change of the clock among them.
+        for n in 0..60_000 {
+            events.advance(at(n * 10));
+            events.tell(Event::RateLost { sender }, at(n * 10));
+            if n % 6_000 == 3_000 {
+                events.tell(Event::ClockStep, at(n * 10));
+            }
+            told.extend(std::iter::from_fn(|| events.next()));
+        }
+        events.advance(at(700_000));
+        told.extend(std::iter::from_fn(|| events.next()));
+        let count = |wanted: fn(&Event) -> bool| told.iter().filter(|event| wanted(event)).count();
+        assert_eq!(count(|event| matches!(event, Event::ClockStep)), 10);
+        assert_eq!(count(|event| matches!(event, Event::RateLost { .. })), 160);
+        let left_out: u32 = told
+            .iter()
+            .filter_map(|event| match event {
+                Event::MastersLeftOut(count) => Some(*count),
+                _ => None,
+            })
+            .sum();
+        assert_eq!(left_out, 60_000 - 160);
+        // A change now and then is told at once.
+        events.tell(Event::RateLost { sender }, at(800_000));
+        assert_eq!(events.next(), Some(Event::RateLost { sender }));
+    }
 }

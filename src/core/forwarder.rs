@@ -12,7 +12,7 @@ use crate::core::counters::{Counters, Kind};
 use crate::core::departures::Departures;
 use crate::core::echoes::Echoes;
 use crate::core::estimate::Estimator;
-use crate::core::event::Event;
+use crate::core::event::{Event, Events};
 use crate::core::foreign::Foreign;
 use crate::core::in_flight::{Drawn, Flight, InFlight, Owner};
 use crate::core::limits::{Bucket, Pace};
@@ -45,8 +45,6 @@ const LONGEST_RESIDENCE_NS: i64 = 4_000_000_000;
 /// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
 /// by half the hold, and an edit would break its integrity check.
 pub(super) const UNHELD: Duration = Duration::from_millis(1);
-/// Events kept for the log until they are taken.
-const EVENTS: usize = 64;
 /// Peer delay clients that are remembered as told.
 const PEER_DELAY_TOLD: usize = 32;
 
@@ -75,7 +73,7 @@ pub struct Forwarder {
     pub(super) lists: u16,
     pub(super) counters: Counters,
     pub(super) measures: Measures,
-    events: VecDeque<Event>,
+    events: Events,
     told: [Option<Instant>; Reason::ALL.len()],
     pub(super) second_path: SecondPath,
     /// Clients to be let go when the listening ends.
@@ -120,7 +118,7 @@ impl Forwarder {
             lists: 0,
             counters: Counters::default(),
             measures: Measures::default(),
-            events: VecDeque::with_capacity(EVENTS),
+            events: Events::new(),
             told: [None; Reason::ALL.len()],
             second_path: SecondPath::new(),
             admit_later: None,
@@ -212,7 +210,7 @@ impl Forwarder {
 
     /// The next change of state to be logged.
     pub fn next_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.events.next()
     }
 
     /// Counts a frame that did not parse.
@@ -318,6 +316,7 @@ impl Forwarder {
         while let Some(frame) = self.syncs.pop_overdue(now) {
             self.discard(frame, Reason::NoSync);
         }
+        self.events.advance(now);
         self.sweep(now);
         if self.follow_second_path(now)
             && let Some(version) = self.admit_later.take()
@@ -587,9 +586,7 @@ impl Forwarder {
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        if self.events.len() < EVENTS {
-            self.events.push_back(event);
-        }
+        self.events.tell(event, self.present);
     }
 
     /// Why a Signaling message goes no further: it is a copy of one heard a moment ago.

@@ -33,6 +33,7 @@ mod timer;
 mod tx;
 mod tx_report;
 mod tx_slots;
+mod warm;
 
 #[cfg(test)]
 mod test_net;

@@ -205,8 +205,21 @@ pub(super) const fn size_of_len<T>() -> socklen_t {
 /// Kicks a transmit ring: one sendmsg(2) that never waits. With `stamp`, a SO_TIMESTAMPING control
 /// message with these flags applies to each frame of the kick. Returns the bytes that the kernel took.
 pub(super) fn kick(fd: BorrowedFd<'_>, stamp: Option<u32>) -> io::Result<usize> {
+    send(fd, &[], stamp)
+}
+
+/// Sends one frame, or kicks a transmit ring where there is none; see [`kick`].
+pub(super) fn send(fd: BorrowedFd<'_>, frame: &[u8], stamp: Option<u32>) -> io::Result<usize> {
+    let mut data = libc::iovec {
+        iov_base: frame.as_ptr().cast_mut().cast(),
+        iov_len: frame.len(),
+    };
     // SAFETY: msghdr holds integers and pointers that may be null: all zeroes is a valid value.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    if !frame.is_empty() {
+        message.msg_iov = &raw mut data;
+        message.msg_iovlen = 1;
+    }
     // Aligned as a cmsghdr, room for one u32.
     let mut control = [0_u64; 4];
     if let Some(flags) = stamp {
@@ -223,7 +236,8 @@ pub(super) fn kick(fd: BorrowedFd<'_>, stamp: Option<u32>) -> io::Result<usize> 
             libc::CMSG_DATA(header).cast::<u32>().write_unaligned(flags);
         }
     }
-    // SAFETY: `message` and its control buffer outlive the call; there is no address and no data.
+    // SAFETY: `message`, its control buffer and `frame` outlive the call; the kernel only reads the data,
+    // despite the pointer's type; there is no address.
     let sent = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }

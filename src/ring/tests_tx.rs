@@ -14,6 +14,37 @@ use crate::reason::Reason;
 use crate::time::Stamp;
 
 on_veth! {
+    fn a_stamped_batch_after_a_pause_is_warmed_over_the_loopback_interface() {
+        let (a, b) = veth("va", "vb");
+        let mut rx = rx(&b);
+        run("ip link set dev lo up");
+        let mut tx = tx(&a);
+        let mut kick = |token: Option<u64>| {
+            std::thread::sleep(Duration::from_millis(2));
+            put(&mut tx, &frame(&[0x88, 0xF7], 60), token);
+            assert_eq!(tx.kick().sent, 1);
+            let mut stamped = 0;
+            tx.completions(&mut |done| stamped += u64::from(matches!(done, Done::Stamped(..))));
+            (tx.stats().warmed, stamped)
+        };
+        assert_eq!(kick(None), (0, 0), "nothing to be stamped");
+        assert_eq!(kick(Some(1)), (1, 1));
+        assert_eq!(kick(Some(2)), (2, 1));
+        run("ip link set dev lo down");
+        assert_eq!(kick(Some(3)), (2, 1), "no loopback, no harm");
+        run("ip link set dev lo up");
+        assert_eq!(kick(Some(4)), (3, 1));
+        // What went over the loopback interface is seen by nobody and counted as no error.
+        let counts = std::fs::read_to_string("/proc/net/dev").unwrap();
+        let counts = counts.lines().find_map(|line| line.trim().strip_prefix("lo:")).unwrap();
+        let counts: Vec<u64> = counts.split_whitespace().map(|n| n.parse().unwrap()).collect();
+        assert_eq!((counts[1], counts[2], counts[3]), (3, 0, 0), "received, errors, drops");
+        let frames = std::iter::from_fn(|| next(&mut rx)).count();
+        assert_eq!(frames, 5, "and nothing more on the cable");
+    }
+}
+
+on_veth! {
     fn every_stamp_reaches_its_frame() {
         let (a, b) = veth("va", "vb");
         let (mut rx, mut tx) = (rx(&b), tx(&a));

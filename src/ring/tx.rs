@@ -16,6 +16,7 @@ use super::stamps::StampSource;
 use super::sys;
 use super::tx_report::{Done, TxStats};
 use super::tx_slots::TxSlots;
+use super::warm::Warmer;
 use crate::engine::KickReport;
 use crate::reason::Reason;
 use crate::time::Instant;
@@ -31,6 +32,8 @@ pub struct TxOptions {
     pub qdisc_bypass: bool,
     /// Who stamps.
     pub stamps: StampSource,
+    /// Before a stamped batch that leaves after a pause, warm the kernel's path over the loopback interface.
+    pub warm_up: bool,
 }
 
 impl Default for TxOptions {
@@ -40,6 +43,7 @@ impl Default for TxOptions {
             frame_size: 2048,
             qdisc_bypass: false,
             stamps: StampSource::Software,
+            warm_up: true,
         }
     }
 }
@@ -67,6 +71,7 @@ pub struct TxRing<T> {
     doubt_since: Option<Instant>,
     down: bool,
     stats: TxStats,
+    warmer: Option<Warmer>,
 }
 
 /// Longer than any queue keeps a frame: after it, no stamp of an earlier kick can come.
@@ -143,6 +148,10 @@ impl<T> TxRing<T> {
             doubt_since: None,
             down: false,
             stats: TxStats::default(),
+            // Hardware stamps what has left: nothing after its stamp takes time.
+            warmer: (options.warm_up && options.stamps == StampSource::Software)
+                .then(Warmer::open)
+                .and_then(Result::ok),
             socket,
         })
     }
@@ -207,6 +216,7 @@ impl<T> TxRing<T> {
             self.settle_doubt();
         }
         let stamped = tokens && self.ids.may_stamp();
+        self.warm_up(stamped);
         let result = sys::kick(
             self.socket.as_fd(),
             stamped.then(|| self.stamps.transmit_flags()),
@@ -232,6 +242,36 @@ impl<T> TxRing<T> {
             sent: taken,
             unsent: settled.left as usize,
         }
+    }
+
+    /// Warms the path of a stamped batch that leaves after a pause: before it, a frame that goes nowhere.
+    fn warm_up(&mut self, stamped: bool) {
+        let Some(warmer) = &mut self.warmer else {
+            return;
+        };
+        if warmer.is_due(super::clock::now()) && stamped && warmer.warm() {
+            self.stats.warmed += 1;
+            // The queue that the stamp will be put into is on the path too.
+            self.read_stamps();
+        }
+    }
+
+    /// Reads the stamps there are; the next call of `completions` reports them.
+    fn read_stamps(&mut self) {
+        let Self {
+            ids,
+            errors,
+            ready,
+            stats,
+            ..
+        } = self;
+        let read = errors.drain(self.socket.as_fd(), self.stamps, &mut |id, stamp| {
+            ids.stamp(id, stamp, &mut |token, stamp| {
+                stats.stamped += 1;
+                ready.push_back(Done::Stamped(token, stamp));
+            });
+        });
+        self.budget.drained(read);
     }
 
     /// Reports each departure and each failure known since the last call. A token whose stamp the
@@ -351,20 +391,7 @@ impl<T> TxRing<T> {
     /// stays incomplete for too long.
     fn settle_doubt(&mut self) {
         let now = super::clock::now();
-        let Self {
-            ids,
-            errors,
-            ready,
-            stats,
-            ..
-        } = self;
-        let read = errors.drain(self.socket.as_fd(), self.stamps, &mut |id, stamp| {
-            ids.stamp(id, stamp, &mut |token, stamp| {
-                stats.stamped += 1;
-                ready.push_back(Done::Stamped(token, stamp));
-            });
-        });
-        self.budget.drained(read);
+        self.read_stamps();
         if self.ids.may_stamp() {
             self.doubt_since = None;
             return;

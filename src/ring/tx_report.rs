@@ -32,4 +32,6 @@ pub struct TxStats {
     pub stamps_lost: u64,
     /// Times that the kernel's stamp counter had to be set back.
     pub resets: u64,
+    /// Times that the path was warmed before a stamped batch.
+    pub warmed: u64,
 }

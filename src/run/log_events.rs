@@ -39,6 +39,9 @@ pub(super) fn log_event(event: Event) {
         Event::PeerDelayClient(client) => warn!(
             "{client} measures peer delay: those messages end at the neighbour and are not forwarded"
         ),
+        Event::MastersLeftOut(count) => warn!(
+            "{count} more changes of masters in the last minute: see ptpproxy status; somebody may make them up"
+        ),
         Event::ClockStep => {
             warn!(
                 "the local clock was set: event messages with stamps around the step are dropped"

@@ -74,6 +74,7 @@ pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
         let transmit = TxOptions {
             frames: rings.frames.min(2048),
             qdisc_bypass: rings.qdisc_bypass,
+            warm_up: rings.warm_up,
             stamps: stamping.source,
             ..TxOptions::default()
         };

@@ -51,6 +51,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("sweep", "\"50us\"", "sweep: 50µs"),
     ("spin", "true", "spin: true"),
     ("qdisc-bypass", "true", "qdisc_bypass: true"),
+    ("no-warm-up", "true", "warm_up: false"),
     ("summary", "\"off\"", "summary: None"),
     ("metrics", "\"[::1]:9820\"", "metrics: Some([::1]:9820)"),
     ("control", "\"off\"", "control: Off"),

@@ -1,8 +1,9 @@
 //! The real program on real interfaces, in namespaces of its own.
 //!
 //! Each test runs in a sandbox, without root. What needs a peer that is not installed (tshark, strace,
-//! ptp4l) is ignored, unless `PTPPROXY_REQUIRE_PEERS=1`.
+//! tmux, ptp4l) is ignored, unless `PTPPROXY_REQUIRE_PEERS=1`.
 
+mod control;
 mod ending;
 mod host;
 mod installed;
@@ -17,4 +18,5 @@ mod strict_client;
 mod syscalls;
 mod tap;
 mod to_host;
+mod top;
 mod tshark;

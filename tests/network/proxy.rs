@@ -192,9 +192,11 @@ impl Totals {
     }
 }
 
-/// The program with `--up up0 --down down0` and more.
+/// The program with `--up up0 --down down0` and more; without a control socket unless one is named.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ptpproxy"));
-    command.args(["--up", UP, "--down", DOWN]).args(arguments);
+    command
+        .args(["--up", UP, "--down", DOWN, "--control", "off"])
+        .args(arguments);
     command
 }

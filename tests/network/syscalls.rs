@@ -1,8 +1,14 @@
 //! Under load the program makes no system call per frame, and without load hardly any.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use ptpproxy_lab::in_sandbox;
 use ptpproxy_lab::lab::frames::Kind;
@@ -28,7 +34,8 @@ fn count<R>(
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("calls");
     let mut command = Command::new(strace);
-    command.args(["-f", "-c", "-U", "name,calls", "-p"]);
+    // The loop is the first thread; what the others do is theirs.
+    command.args(["-c", "-U", "name,calls", "-p"]);
     command.arg(proxy.id().to_string()).arg("-o").arg(&file);
     command
         .stdin(Stdio::null())
@@ -109,6 +116,129 @@ fn an_idle_gateway_sleeps() {
         assert!(calls < 10 * seconds, "{calls} in {seconds} s:\n{table}");
     });
 }
+
+/// Reads status and clients 100 times a second each until it is stopped; returns how often.
+struct Readers {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<u64>,
+}
+
+impl Readers {
+    fn start(socket: PathBuf) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                let mut replies = 0;
+                let mut next = Instant::now();
+                while !stop.load(Ordering::Relaxed) {
+                    for request in ["status\n", "clients\n"] {
+                        let mut stream = UnixStream::connect(&socket).unwrap();
+                        stream.write_all(request.as_bytes()).unwrap();
+                        let mut reply = String::new();
+                        stream.read_to_string(&mut reply).unwrap();
+                        assert!(reply.starts_with("{\"protocol\":1,") && reply.ends_with("}\n"));
+                        assert!(!reply.contains("\"error\":"), "{reply}");
+                        replies += 1;
+                    }
+                    next += Duration::from_millis(10);
+                    std::thread::sleep(next.saturating_duration_since(Instant::now()));
+                }
+                replies
+            }
+        });
+        Self { stop, thread }
+    }
+
+    fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+#[test]
+fn reading_adds_no_system_call_to_the_loop() {
+    in_sandbox!({
+        let Some(strace) = installed::find("strace", "strace") else {
+            return;
+        };
+        let folder = TempDir::new().unwrap();
+        let socket = folder.path().join("gateway.sock");
+        let line = Line::new();
+        let control = ["--jitter", "20ms", "--control", socket.to_str().unwrap()];
+        let proxy = Proxy::start(&line.gateway, &control);
+        let (mut above, mut below) = line.hosts(ETHERNET);
+        above.announce(0);
+        play(&mut above, &mut below, 0);
+        std::thread::sleep(Duration::from_millis(300));
+        // A loop that sleeps is not woken.
+        let idle = || std::thread::sleep(Duration::from_secs(2));
+        let (calls, table, (replies, ())) = count(&strace, &line.gateway, &proxy, || {
+            let readers = Readers::start(socket.clone());
+            idle();
+            (readers.stop(), ())
+        });
+        assert!(replies > 50, "{replies}");
+        assert!(calls < 20, "{calls} for {replies} replies:\n{table}");
+        // One that works makes the calls that it makes without a reader: none of another kind, no lock among
+        // them, and not more for each frame.
+        let names = |table: &str| -> BTreeSet<String> {
+            let calls = table.lines().filter_map(|line| {
+                let mut words = line.split_whitespace();
+                let (name, calls) = (words.next()?, words.next()?);
+                calls.parse::<u64>().is_ok().then(|| name.to_owned())
+            });
+            calls.filter(|name| name != "total").collect()
+        };
+        let mut rounds = 1..;
+        let mut load = |read: bool| {
+            count(&strace, &line.gateway, &proxy, || {
+                let readers = read.then(|| Readers::start(socket.clone()));
+                let frames: u64 = (&mut rounds)
+                    .take(4)
+                    .map(|round| play(&mut above, &mut below, round))
+                    .sum();
+                (frames, readers.map_or(0, Readers::stop))
+            })
+        };
+        let (without, table_without, (frames, _)) = load(false);
+        let (with, table_with, (frames_with, replies)) = load(true);
+        assert!(
+            frames > 0 && replies > 50,
+            "{frames} frames, {replies} replies"
+        );
+        println!(
+            "{without} calls for {frames} frames alone, {with} for {frames_with} with {replies} replies"
+        );
+        assert!(!names(&table_with).contains("futex"), "{table_with}");
+        let more: Vec<_> = names(&table_with)
+            .difference(&names(&table_without))
+            .cloned()
+            .collect();
+        // Which of the others it makes depends on the moment.
+        assert!(
+            more.iter().all(|name| KNOWN.contains(&name.as_str())),
+            "{more:?}:\n{table_with}"
+        );
+        assert!(
+            with < without + replies / 2,
+            "{with} and {without}:\n{table_with}"
+        );
+        proxy.stop();
+    });
+}
+
+/// What a loop does at times.
+const KNOWN: [&str; 8] = [
+    "clock_nanosleep",
+    "epoll_wait",
+    "getsockopt",
+    "recvmsg",
+    "sendmsg",
+    "setsockopt",
+    "timerfd_settime",
+    "read",
+];
 
 /// A Sync, a request of each client, all at once, and the answers, as many at once as arrived. Returns
 /// how many of them were forwarded.

@@ -68,6 +68,10 @@ pub struct Options {
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/accuracy"), hide_default_value = true)]
     pub out: PathBuf,
 
+    /// Write every sample to this file too, as CSV: round, load, transport, gateway, offset and path delay
+    #[arg(long, value_name = "FILE")]
+    pub every_sample: Option<PathBuf>,
+
     /// Exit with 1 when a verdict is bad or a measurement failed
     #[arg(long)]
     pub check: bool,

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use ptpproxy_lab::accuracy::{self, Busy, Case, Condition, Measurement, Options, Report, Stats};
 use ptpproxy_lab::net::Sandbox;
-use ptpproxy_lab::ptp4l;
+use ptpproxy_lab::ptp4l::{self, Sample};
 
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
@@ -29,7 +29,12 @@ fn main() -> Result<ExitCode> {
         .with_context(|| format!("cannot make {}", options.out.display()))?;
     let _sandbox = Sandbox::enter()?;
 
-    let report = Report::new(&options, run(&options, &binary));
+    let (measurements, every_sample) = run(&options, &binary);
+    if let Some(path) = &options.every_sample {
+        fs::write(path, every_sample)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let report = Report::new(&options, measurements);
     let text = report.markdown();
     print!("{text}");
     let write = |extension: &str, text: &str| {
@@ -49,12 +54,13 @@ fn main() -> Result<ExitCode> {
 }
 
 /// Every measurement, in the order that favours nobody.
-fn run(options: &Options, binary: &std::path::Path) -> Vec<Measurement> {
+fn run(options: &Options, binary: &std::path::Path) -> (Vec<Measurement>, String) {
     let per_round = options.transports.len() * options.cases.len();
     let rounds = options.rounds();
     let total = options.conditions().len() * per_round * usize::try_from(rounds).unwrap_or(1);
     let mut progress = Progress::new(total, options.settings().duration());
     let mut measurements = Vec::with_capacity(total);
+    let mut every_sample = String::from("round,load,transport,gateway,offset_ns,path_delay_ns\n");
     for &condition in options.conditions() {
         let _busy = (condition == Condition::Busy).then(Busy::start);
         for round in 1..=rounds {
@@ -71,9 +77,12 @@ fn run(options: &Options, binary: &std::path::Path) -> Vec<Measurement> {
                     );
                     progress.begin(&place);
                     let result = measure(case, binary, transport, options);
-                    progress.end(&place, result.as_ref());
+                    progress.end(&place, result.as_ref().map(|(stats, _)| stats));
                     let (stats, error) = match result {
-                        Ok(stats) => (Some(stats), None),
+                        Ok((stats, samples)) => {
+                            every_sample += &csv(round, condition, transport, case, &samples);
+                            (Some(stats), None)
+                        }
                         Err(error) => (None, Some(format!("{error:#}"))),
                     };
                     measurements.push(Measurement {
@@ -88,7 +97,27 @@ fn run(options: &Options, binary: &std::path::Path) -> Vec<Measurement> {
             }
         }
     }
-    measurements
+    (measurements, every_sample)
+}
+
+/// Samples as lines of CSV.
+fn csv(
+    round: u32,
+    condition: Condition,
+    transport: ptp4l::Transport,
+    case: Case,
+    samples: &[Sample],
+) -> String {
+    let place = format!(
+        "{round},{},{},{}",
+        condition.label(),
+        transport.label(),
+        case.label().replace(',', "")
+    );
+    samples
+        .iter()
+        .map(|sample| format!("{place},{},{}\n", sample.offset_ns, sample.path_delay_ns))
+        .collect()
 }
 
 fn measure(
@@ -96,9 +125,10 @@ fn measure(
     binary: &std::path::Path,
     transport: ptp4l::Transport,
     options: &Options,
-) -> Result<Stats> {
+) -> Result<(Stats, Vec<Sample>)> {
     let samples = accuracy::measure(&case.gateway(binary), transport, options.settings())?;
-    Stats::of(&samples).context("no samples")
+    let stats = Stats::of(&samples).context("no samples")?;
+    Ok((stats, samples))
 }
 
 /// Builds the real program with the profile of this one; returns where it is.

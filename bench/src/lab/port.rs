@@ -120,6 +120,8 @@ pub fn open<T>(interface: &str, frames: u32, shape: Shape) -> Result<(Inbox, Out
     let tx = TxOptions {
         frames,
         frame_size: 256,
+        // Stations of the lab send as any station does.
+        warm_up: false,
         ..TxOptions::default()
     };
     let inbox = Inbox {

@@ -1,1 +1,206 @@
 use super::*;
+use crate::telemetry::{ClientSlots, Measures, PortState, State, Tenant};
+use crate::wire::{Address, Announce, ClockIdentity, Lane, Mac, PortIdentity, Transport};
+
+const NOW: Instant = Instant::from_nanos(100_000_000_000);
+const DELAY_REQ: Kind = Kind::Message(MessageType::DelayReq);
+
+fn master(number: u8, since_sync_ms: u64) -> MasterState {
+    let clock = ClockIdentity([number; 8]);
+    MasterState {
+        sender: PortIdentity { clock, port: 1 },
+        domain: 0,
+        sdo: 0,
+        lane: Lane::new(Transport::Ethernet, &[]),
+        announced: Some(Announce {
+            grandmaster: clock,
+            ..Announce::default()
+        }),
+        allowed: true,
+        last_seen: NOW,
+        last_sync: Some(Instant::from_nanos(
+            NOW.as_nanos() - since_sync_ms * 1_000_000,
+        )),
+        sync_interval: Duration::from_millis(125),
+        rate_ppm: Some(0.0),
+        variation_ns: None,
+    }
+}
+
+/// A gateway with nothing wrong.
+fn good() -> Snapshot {
+    let port = |name: &str| PortState {
+        name: name.to_owned(),
+        present: true,
+        up: true,
+        running: true,
+        ..PortState::default()
+    };
+    Snapshot {
+        number: 1,
+        counters: crate::core::Counters::default(),
+        measures: Measures::default(),
+        state: State {
+            at: NOW,
+            ports: [port("eth0"), port("eth1")],
+            masters: vec![master(1, 100)],
+            ..State::default()
+        },
+    }
+}
+
+fn codes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
+    let found = warnings(before, now, &Troubles::default(), NOW);
+    assert!(found.iter().all(|warning| !warning.text.is_empty()));
+    found.into_iter().map(|warning| warning.code).collect()
+}
+
+#[test]
+fn each_trouble_has_its_word() {
+    type Change = fn(&mut Snapshot);
+    let table: [(&str, Change); 19] = [
+        ("", |_| {}),
+        ("link", |now| now.state.ports[0].running = false),
+        ("link", |now| now.state.ports[1].present = false),
+        ("no-sync", |now| now.state.masters.clear()),
+        ("no-sync", |now| now.state.masters[0] = master(1, 2_100)),
+        ("", |now| {
+            // Three intervals are longer than two seconds.
+            now.state.masters[0] = MasterState {
+                sync_interval: Duration::from_secs(1),
+                ..master(1, 2_900)
+            };
+        }),
+        ("no-sync", |now| now.state.masters[0].allowed = false),
+        ("two-grandmasters", |now| {
+            now.state.masters.push(master(2, 10))
+        }),
+        ("", |now| now.state.masters.push(master(2, 5_000))),
+        ("", |now| {
+            let other = MasterState {
+                domain: 4,
+                ..master(2, 10)
+            };
+            now.state.masters.push(other);
+        }),
+        ("", |now| {
+            let other = MasterState {
+                allowed: false,
+                ..master(2, 10)
+            };
+            now.state.masters.push(other);
+        }),
+        ("second-path", |now| now.state.second_path = true),
+        ("answers-missing", |now| {
+            (now.counters.answered, now.counters.unanswered) = (85, 15);
+        }),
+        ("", |now| {
+            (now.counters.answered, now.counters.unanswered) = (95, 5)
+        }),
+        ("", |now| {
+            (now.counters.answered, now.counters.unanswered) = (0, 5)
+        }),
+        ("answers-missing", |now| {
+            for _ in 0..20 {
+                now.counters.forward(Side::Down, DELAY_REQ);
+            }
+        }),
+        ("answers-slow", |now| {
+            for _ in 0..20 {
+                now.measures.response.add(80_000_000);
+            }
+        }),
+        ("ring-drops", |now| now.state.ports[0].ring_drops = 1),
+        ("table-full", |now| {
+            now.counters.drop(Side::Down, DELAY_REQ, Reason::TableFull);
+        }),
+    ];
+    for (n, (code, change)) in table.into_iter().enumerate() {
+        let before = good();
+        let mut now = good();
+        change(&mut now);
+        let expected: Vec<String> = [code.to_owned()]
+            .into_iter()
+            .filter(|code| !code.is_empty())
+            .collect();
+        assert_eq!(codes(&before, &now), expected, "row {n}");
+        // What was so before is no news, but a state is.
+        if matches!(
+            code,
+            "ring-drops" | "table-full" | "answers-missing" | "answers-slow"
+        ) {
+            assert!(codes(&now, &now).is_empty(), "row {n}");
+        } else {
+            assert_eq!(codes(&now, &now), expected, "row {n}");
+        }
+    }
+}
+
+#[test]
+fn others_frames_are_no_trouble() {
+    let mut now = good();
+    for reason in [
+        Reason::Foreign,
+        Reason::NotOurClient,
+        Reason::PeerDelay,
+        Reason::Domain,
+    ] {
+        now.counters.drop(Side::Up, DELAY_REQ, reason);
+    }
+    assert!(codes(&good(), &now).is_empty());
+}
+
+/// A client with this mean interval, residence and response time in milliseconds.
+fn client(interval: u32, residence: u32, response: u32) -> ClientView {
+    let slots = ClientSlots::new(1);
+    let mac = Mac([2, 0, 0, 0, 0, 1]);
+    let tenant = Tenant {
+        identity: PortIdentity::default(),
+        lane: Lane::new(Transport::Ethernet, &[]),
+        mac,
+        address: Address::Mac(mac),
+    };
+    slots.open(0, &tenant, NOW);
+    let slot = slots.slot(0).unwrap();
+    slot.requested(interval * 1_000);
+    slot.departed(0, residence * 1_000_000);
+    slot.answered(u64::from(response) * 1_000_000);
+    slots.read(0).unwrap()
+}
+
+#[test]
+fn a_short_interval_is_told_with_its_rule() {
+    let limits = Limits {
+        client_rate: 100,
+        ..Limits::default()
+    };
+    for (interval, residence, response, rule) in [
+        (125, 10, 1, None),
+        (125, 10, 110, None),
+        (125, 20, 110, Some("asks again before it is answered")),
+        (20, 100, 100, Some("more than 8 requests are open")),
+        (10, 1, 1, Some("--client-rate 100")),
+        (12, 1, 1, None),
+    ] {
+        let found = too_short(&client(interval, residence, response), &limits);
+        match rule {
+            None => assert_eq!(found, None, "{interval}"),
+            Some(rule) => assert!(
+                found.as_ref().is_some_and(|text| text.contains(rule)),
+                "{interval}: {found:?}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn of_many_clients_the_first_are_named() {
+    let mut troubles = Troubles::default();
+    for _ in 0..10 {
+        troubles.unanswered(&client(125, 1, 1));
+    }
+    let found = warnings(&good(), &good(), &troubles, NOW);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].code, "clients-unanswered");
+    assert!(found[0].text.ends_with("and 7 more"), "{}", found[0].text);
+}
