@@ -255,15 +255,17 @@ fn serves() {
 
 /// Who may asks the gateway how it goes, and the unit can reload it.
 fn is_told(unit: &str) {
-    let status = output(Command::new("/usr/bin/ptpproxy").args(["status", "--json"]));
+    const SOCKET: &str = RuntimeDirectory::SOCKET;
+    let mut status = Command::new("/usr/bin/ptpproxy");
+    let status = output(status.args(["status", "--json", "--socket", SOCKET]));
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert!(status.to_string().contains("gm0"), "{status}");
     let mut member = Command::new(find("setpriv", "Debian: util-linux").unwrap());
     member.args(["--reuid=65534", "--regid=65534", "--groups=ptpproxy"]);
-    output(member.args(["/usr/bin/ptpproxy", "clients"]));
+    output(member.args(["/usr/bin/ptpproxy", "clients", "--socket", SOCKET]));
     let mut stranger = Command::new(find("setpriv", "Debian: util-linux").unwrap());
     stranger.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    let refused = run(stranger.args(["/usr/bin/ptpproxy", "status"]));
+    let refused = run(stranger.args(["/usr/bin/ptpproxy", "status", "--socket", SOCKET]));
     assert!(
         !refused.status.success() && text(&refused).contains("group"),
         "{}",
@@ -271,11 +273,11 @@ fn is_told(unit: &str) {
     );
     let reload = *values(unit, "ExecReload").first().expect("a way to reload");
     let mut reload = reload.split(' ');
-    output(
-        Command::new(reload.next().unwrap())
-            .args(reload)
-            .env("RUNTIME_DIRECTORY", RuntimeDirectory::PATH),
-    );
+    let mut command = Command::new(reload.next().unwrap());
+    command
+        .args(reload)
+        .env("RUNTIME_DIRECTORY", RuntimeDirectory::PATH);
+    output(&mut command);
 }
 
 /// `ExecStart=` of a unit under its user and its capabilities, traced into a file if one is given.
@@ -324,10 +326,11 @@ fn as_the_unit(unit: &str, trace: Option<&Path>) -> Command {
 struct RuntimeDirectory;
 
 impl RuntimeDirectory {
-    const PATH: &str = "/run/ptpproxy/ptpproxy";
+    /// Not where gateways of other tests have their sockets.
+    const PATH: &str = "/run/ptpproxy-packaged";
+    const SOCKET: &str = "/run/ptpproxy-packaged/gm0-cl0.sock";
 
     fn new() -> Self {
-        output(Command::new("install").args(["-d", "/run/ptpproxy"]));
         let mut install = Command::new("install");
         install.args([
             "-d",
@@ -346,6 +349,6 @@ impl RuntimeDirectory {
 
 impl Drop for RuntimeDirectory {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all("/run/ptpproxy");
+        let _ = fs::remove_dir_all(Self::PATH);
     }
 }
