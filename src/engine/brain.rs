@@ -73,7 +73,7 @@ impl<C: Clock> Brain<C> {
         side: Side,
         ingress: &mut impl Port,
         egress: &mut impl Port,
-        now: Instant,
+        mut now: Instant,
     ) -> Read {
         let mut frames = 0;
         while frames < BUDGET {
@@ -85,6 +85,10 @@ impl<C: Clock> Brain<C> {
                 };
             };
             frames += 1;
+            if self.is_ahead(side, received.stamp, now) {
+                // Either the clock was set, or we stood still since it was read.
+                now = self.look_at_clocks();
+            }
             self.frame(side, &received, egress, now);
         }
         Read { frames, more: true }
@@ -114,6 +118,16 @@ impl<C: Clock> Brain<C> {
         if let Verdict::Forward(edit, token) = self.core.frame(&frame, &arrival) {
             self.send(&arrival, &frame, &edit, token, egress);
         }
+    }
+
+    /// Whether a stamp lies further in the future than may be.
+    fn is_ahead(&self, side: Side, stamp: Option<Stamp>, now: Instant) -> bool {
+        !self.ambiguous[side as usize]
+            && stamp
+                .and_then(|stamp| self.watch.translate(stamp))
+                .filter(|steady| steady.clock() == ClockId::Steady)
+                .and_then(|steady| u64::try_from(steady.as_nanos()).ok())
+                .is_some_and(|ns| ns > now.as_nanos() + FUTURE_NS)
     }
 
     /// The stamp on the steady clock, and the moment of arrival.

@@ -41,6 +41,8 @@ struct Scripted {
     sent: Vec<Vec<u8>>,
     /// The process stands still for so long after each commit.
     stall_ns: u64,
+    /// And for so long before each frame that it reads.
+    stall_reading_ns: u64,
 }
 
 impl Scripted {
@@ -56,6 +58,7 @@ impl Scripted {
 impl Port for Scripted {
     fn receive(&mut self) -> Option<Received<'_>> {
         let (at, bytes) = self.arrivals.pop_front()?;
+        self.now.0.set(self.now.0.get() + self.stall_reading_ns);
         self.current = bytes;
         Some(Received {
             bytes: &self.current,
@@ -138,4 +141,34 @@ fn a_batch_that_grew_stale_before_the_kick_is_taken_back() {
         let _ = engine.turn();
         assert_eq!(engine.up_mut().sent.len(), sent + 1);
     }
+}
+
+/// A process that has no processor for a while reads frames that came after the clocks were read.
+#[test]
+fn a_pause_while_it_reads_is_no_step_of_the_clock() {
+    let now = Now::default();
+    now.0.set(5_000 * MS);
+    let (up, mut down) = (Scripted::new(&now), Scripted::new(&now));
+    down.stall_reading_ns = 40 * MS;
+    for sequence_id in 0..3 {
+        let came = 5_030 + 40 * u64::from(sequence_id);
+        down.arrivals.push_back((came * MS, delay_req(sequence_id)));
+    }
+    let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+    let _ = engine.turn();
+    let kind = Kind::Message(MessageType::DelayReq);
+    let stepped = engine
+        .counters()
+        .dropped(Side::Down, kind, Reason::ClockStep);
+    assert_eq!(stepped, 0);
+    assert_eq!(engine.up_mut().sent.len(), 3);
+    // One that was set back shows all the same.
+    engine.down_mut().stall_reading_ns = 0;
+    let later = now.0.get() + 50 * MS;
+    engine.down_mut().arrivals.push_back((later, delay_req(9)));
+    let _ = engine.turn();
+    let stepped = engine
+        .counters()
+        .dropped(Side::Down, kind, Reason::ClockStep);
+    assert_eq!(stepped, 1);
 }

@@ -10,7 +10,7 @@ use crate::core::Forwarder;
 use super::*;
 
 /// What a key needs that is read at the start only. A new option must be here or in `LIVE`.
-const AT_START: [&str; 10] = [
+const AT_START: [&str; 11] = [
     "up",
     "down",
     "wait",
@@ -21,6 +21,7 @@ const AT_START: [&str; 10] = [
     "timestamping",
     "ring-frames",
     "qdisc-bypass",
+    "no-warm-up",
 ];
 
 /// A file, the thread that reads it, and a core in place of the loop.
@@ -144,6 +145,34 @@ fn it_says_what_is_in_force_and_what_needs_a_restart() {
     let settings = bench.end();
     assert_eq!(settings.jitter, Duration::from_millis(20), "the last file");
     assert_ne!(settings.seed, 4);
+}
+
+#[test]
+fn long_lists_are_counted() {
+    let list = |last: u8| {
+        let clients = (10..last).map(|client| format!("\"192.0.2.{client}\""));
+        let clients = clients.collect::<Vec<_>>().join(", ");
+        format!("{BASE}client = [{clients}]\n")
+    };
+    let bench = Bench::new(BASE, &[]);
+    for (file, said) in [
+        (list(12), "client any -> 192.0.2.10,192.0.2.11"),
+        (
+            list(20),
+            "client 2 entries -> 10 entries (8 added, 0 removed)",
+        ),
+        (
+            list(19),
+            "client 10 entries -> 9 entries (0 added, 1 removed)",
+        ),
+        (
+            BASE.to_owned(),
+            "client 9 entries -> any (0 added, 9 removed)",
+        ),
+    ] {
+        assert_eq!(bench.reload(&file).to_string(), format!("reloaded: {said}"));
+    }
+    bench.end();
 }
 
 #[test]
