@@ -280,6 +280,9 @@ fn state(families: &mut Families, state: &State) {
     }
 }
 
+/// A metric of each master: name, help, and its value where it is known.
+type Value = (&'static str, &'static str, fn(&MasterState) -> Option<f64>);
+
 /// The labels that tell one master from another.
 struct Master<'a> {
     state: &'a MasterState,
@@ -337,7 +340,7 @@ fn masters(families: &mut Families, state: &State, now: Instant) {
             1.0,
         );
     }
-    let values: [(&str, &str, fn(&MasterState) -> Option<f64>); 4] = [
+    let values: [Value; 4] = [
         (
             "ptpproxy_grandmaster_clock_class",
             "clockClass of the grandmaster that a port above announces: 6 is locked to a primary \
@@ -354,7 +357,7 @@ fn masters(families: &mut Families, state: &State, now: Instant) {
             "Mean time between a master's Syncs.",
             |master| {
                 let interval = master.sync_interval;
-                (interval > Duration::ZERO).then(|| interval.as_secs_f64())
+                (interval > Duration::ZERO).then_some(interval.as_secs_f64())
             },
         ),
         (

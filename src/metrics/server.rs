@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
+use crate::ring::process;
+
 /// Connections at once; a scraper needs one.
 const MAX_CONNECTIONS: usize = 8;
 /// Octets of a request line and its headers together.
@@ -99,6 +101,10 @@ fn accept<A>(listener: &TcpListener, answer: &Arc<A>, places: &Arc<AtomicUsize>)
 where
     A: Fn(&str) -> Answer + Send + Sync + 'static,
 {
+    // The threads that it starts inherit it.
+    if let Err(error) = process::be_nice() {
+        debug!("metrics: their threads do not give way: {error}");
+    }
     loop {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,

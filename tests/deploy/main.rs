@@ -10,5 +10,6 @@ mod notify;
 mod package;
 mod rules;
 mod sandbox;
+mod service;
 mod tools;
 mod units;

@@ -14,6 +14,7 @@ use ptpproxy_lab::ptp4l::{
 };
 
 use crate::sandbox;
+use crate::service;
 use crate::tools::{find, output, run, text, top, without_cargo};
 use crate::units::values;
 
@@ -79,6 +80,8 @@ fn it_installs_serves_and_leaves_nothing() {
         ("ptp4l", "Debian: linuxptp"),
         ("setpriv", "Debian: util-linux"),
         ("strace", "Debian: strace"),
+        ("systemd-analyze", "Debian: systemd"),
+        ("nsenter", "Debian: util-linux"),
     ] {
         if find(program, package).is_none() {
             return;
@@ -104,6 +107,10 @@ fn it_installs_serves_and_leaves_nothing() {
     let installed = Installed::new(&package);
     is_complete();
     serves();
+    service::lives(
+        &Rig::new(&Gateway::Nothing, Transport::Ethernet).unwrap(),
+        CONFIG,
+    );
     let paths = Installed::paths();
     // Over itself, as an upgrade does: what the administrator wrote stays.
     let written = fs::read_to_string(CONFIG).unwrap();
@@ -248,15 +255,17 @@ fn serves() {
 
 /// Who may asks the gateway how it goes, and the unit can reload it.
 fn is_told(unit: &str) {
-    let status = output(Command::new("/usr/bin/ptpproxy").args(["status", "--json"]));
+    const SOCKET: &str = RuntimeDirectory::SOCKET;
+    let mut status = Command::new("/usr/bin/ptpproxy");
+    let status = output(status.args(["status", "--json", "--socket", SOCKET]));
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert!(status.to_string().contains("gm0"), "{status}");
     let mut member = Command::new(find("setpriv", "Debian: util-linux").unwrap());
     member.args(["--reuid=65534", "--regid=65534", "--groups=ptpproxy"]);
-    output(member.args(["/usr/bin/ptpproxy", "clients"]));
+    output(member.args(["/usr/bin/ptpproxy", "clients", "--socket", SOCKET]));
     let mut stranger = Command::new(find("setpriv", "Debian: util-linux").unwrap());
     stranger.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    let refused = run(stranger.args(["/usr/bin/ptpproxy", "status"]));
+    let refused = run(stranger.args(["/usr/bin/ptpproxy", "status", "--socket", SOCKET]));
     assert!(
         !refused.status.success() && text(&refused).contains("group"),
         "{}",
@@ -264,11 +273,11 @@ fn is_told(unit: &str) {
     );
     let reload = *values(unit, "ExecReload").first().expect("a way to reload");
     let mut reload = reload.split(' ');
-    output(
-        Command::new(reload.next().unwrap())
-            .args(reload)
-            .env("RUNTIME_DIRECTORY", RuntimeDirectory::PATH),
-    );
+    let mut command = Command::new(reload.next().unwrap());
+    command
+        .args(reload)
+        .env("RUNTIME_DIRECTORY", RuntimeDirectory::PATH);
+    output(&mut command);
 }
 
 /// `ExecStart=` of a unit under its user and its capabilities, traced into a file if one is given.
@@ -317,15 +326,16 @@ fn as_the_unit(unit: &str, trace: Option<&Path>) -> Command {
 struct RuntimeDirectory;
 
 impl RuntimeDirectory {
-    const PATH: &str = "/run/ptpproxy/ptpproxy";
+    /// Not where gateways of other tests have their sockets.
+    const PATH: &str = "/run/ptpproxy-packaged";
+    const SOCKET: &str = "/run/ptpproxy-packaged/gm0-cl0.sock";
 
     fn new() -> Self {
-        output(Command::new("install").args(["-d", "/run/ptpproxy"]));
         let mut install = Command::new("install");
         install.args([
             "-d",
             "-m",
-            "0750",
+            "0755",
             "-o",
             "ptpproxy",
             "-g",
@@ -339,6 +349,6 @@ impl RuntimeDirectory {
 
 impl Drop for RuntimeDirectory {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all("/run/ptpproxy");
+        let _ = fs::remove_dir_all(Self::PATH);
     }
 }

@@ -1,0 +1,25 @@
+#!/bin/bash
+# A systemd of its own, in namespaces of its own, that starts ptpproxy.service and nothing else. Its
+# output goes to the file $1. Run it by `unshare --mount --pid --ipc --uts --cgroup --fork`.
+set -eu
+mount --make-rprivate /
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /etc/systemd/system
+mkdir -p /run/systemd/system/ptpproxy.service.d
+cat >/run/systemd/system/ptpproxy.service.d/alone.conf <<END
+[Unit]
+DefaultDependencies=no
+[Service]
+StandardOutput=append:$1
+StandardError=append:$1
+END
+cat >/run/systemd/system/alone.target <<END
+[Unit]
+DefaultDependencies=no
+Requires=ptpproxy.service
+END
+mount -t proc proc /proc
+umount -R /sys/fs/cgroup
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+export container=test
+exec /lib/systemd/systemd --system --unit=alone.target --log-target=null --show-status=false

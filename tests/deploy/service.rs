@@ -1,0 +1,185 @@
+//! The installed service under a real systemd, booted in namespaces of its own: its sandbox in force, a
+//! real client locks; it reloads, the watchdog ends it when it stands still, and it stops in order.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use ptpproxy_lab::ptp4l::{Program, Rig, Role, Servo, StateChange, TempDir};
+
+use crate::tools::{text, top};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A booted systemd; it and all that it started end when this is dropped.
+struct Booted<'a> {
+    rig: &'a Rig,
+    program: Program,
+    folder: TempDir,
+}
+
+impl<'a> Booted<'a> {
+    fn new(rig: &'a Rig) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut command = Command::new("unshare");
+        command
+            .args([
+                "--kill-child",
+                "--mount",
+                "--pid",
+                "--ipc",
+                "--uts",
+                "--cgroup",
+                "--fork",
+            ])
+            .arg(top().join("tests/deploy/boot.sh"))
+            .arg(folder.path().join("log"));
+        let program = Program::start(&rig.gateway, &mut command).unwrap();
+        Self {
+            rig,
+            program,
+            folder,
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Waits until the service has logged this so often.
+    fn wait_for(&self, what: &str, times: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.log().matches(what).count() < times {
+            let said = self.program.lines_from(0);
+            assert!(
+                Instant::now() < deadline,
+                "no {what:?}: {}\n{said:#?}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn systemctl(&self, arguments: &[&str]) -> Output {
+        let children = format!("/proc/{0}/task/{0}/children", self.program.id());
+        let children = fs::read_to_string(children).unwrap();
+        let systemd = children.split_whitespace().next().expect("it has started");
+        let mut command = Command::new("nsenter");
+        command
+            .args([
+                "--target",
+                systemd,
+                "--mount",
+                "--pid",
+                "systemctl",
+                "--no-pager",
+            ])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        // By way of a namespace, which is what can start programs that do not outlive the test.
+        let mut process = self.rig.gateway.spawn(&mut command).unwrap();
+        let stdout = std::io::read_to_string(process.stdout.take().unwrap()).unwrap();
+        let stderr = std::io::read_to_string(process.stderr.take().unwrap()).unwrap();
+        Output {
+            status: process.wait().unwrap(),
+            stdout: stdout.into_bytes(),
+            stderr: stderr.into_bytes(),
+        }
+    }
+
+    fn show(&self, property: &str) -> String {
+        let shown = self.systemctl(&["show", "--value", "--property", property, "ptpproxy"]);
+        String::from_utf8_lossy(&shown.stdout).trim().to_owned()
+    }
+
+    /// Waits until a property of the service is fit.
+    fn wait_until(&self, property: &str, fit: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let value = self.show(property);
+            if fit(&value) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{property}={value}\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// The service's process, as this machine numbers it.
+    fn process(&self) -> PathBuf {
+        let all = fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path());
+        let ours = |path: &PathBuf| {
+            let line = fs::read(path.join("cmdline")).unwrap_or_default();
+            line.starts_with(b"/usr/bin/ptpproxy\0--config\0")
+        };
+        all.into_iter().find(ours).expect("it runs")
+    }
+}
+
+/// Boots, serves a client of the rig's grandmaster, and goes through the life of the service.
+pub(crate) fn lives(rig: &Rig, config: &str) {
+    let booted = Booted::new(rig);
+    booted.wait_for("forwarding:", 1);
+    booted.wait_until("ActiveState", |state| state == "active");
+    let process = booted.process();
+    let status = fs::read_to_string(process.join("status")).unwrap();
+    for line in ["Seccomp:\t2", "NoNewPrivs:\t1", "CapBnd:\t0000000000002000"] {
+        assert!(status.contains(line), "no {line} in {status}");
+    }
+
+    let mut grandmaster = rig.start_grandmaster().unwrap();
+    grandmaster
+        .wait_for("grandmaster role", PATIENCE, |line| {
+            line.contains("assuming the grand master role")
+                .then_some(())
+        })
+        .unwrap();
+    let mut client = rig.start_client(Role::Client(Servo::Lock)).unwrap();
+    client
+        .wait_for("state SLAVE", PATIENCE, |line| {
+            StateChange::parse(line)
+                .filter(|change| change.to == "SLAVE")
+                .map(drop)
+        })
+        .unwrap();
+    booted.wait_until("StatusText", |status| status.ends_with("1 client"));
+
+    let good = fs::read_to_string(config).unwrap();
+    fs::write(config, format!("{good}\njitter = \"7ms\"\n")).unwrap();
+    let reloaded = booted.systemctl(&["reload", "ptpproxy"]);
+    assert!(reloaded.status.success(), "{}", text(&reloaded));
+    booted.wait_for("jitter 20ms -> 7ms", 1);
+    fs::write(config, "nonsense\n").unwrap();
+    let refused = booted.systemctl(&["reload", "ptpproxy"]);
+    assert!(!refused.status.success(), "a bad file is told");
+    fs::write(config, good).unwrap();
+    assert_eq!(booted.show("ActiveState"), "active");
+    assert_eq!(booted.show("NRestarts"), "0");
+
+    // It stands still: the watchdog ends it, and it is started again.
+    let pid = process.file_name().unwrap().to_str().unwrap().to_owned();
+    let stopped = Command::new("kill").args(["-STOP", &pid]).status().unwrap();
+    assert!(stopped.success());
+    booted.wait_until("NRestarts", |restarts| restarts == "1");
+    booted.wait_for("forwarding:", 2);
+    booted.wait_until("ActiveState", |state| state == "active");
+
+    let stopped = booted.systemctl(&["stop", "ptpproxy"]);
+    assert!(stopped.status.success(), "{}", text(&stopped));
+    assert_eq!(booted.show("Result"), "success");
+    assert!(
+        booted.log().contains("\nframes "),
+        "its totals: {}",
+        booted.log()
+    );
+}
