@@ -45,7 +45,7 @@ Examples:
       Pass time from the grandmaster behind eth0 to the clients behind eth1.
   ptpproxy --up eth0 --down eth1.100 --domain 24 --max-rate 2000 --jitter 50ms
       One domain to the clients in VLAN 100, at most 2000 requests a second to the grandmaster.
-  ptpproxy --config /etc/ptpproxy.toml
+  ptpproxy --config /etc/ptpproxy/ptpproxy.toml
       What stands in a file, one `option = value` a line; SIGHUP has it read again.
   ptpproxy replay clients.pcap --from down --write out.pcap
       Say what would become of each frame of a capture; no privilege needed.

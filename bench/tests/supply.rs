@@ -25,7 +25,7 @@ fn list(name: &str, key: &str) -> BTreeSet<String> {
 /// Every package of the workspace's lock file, as Cargo describes it.
 fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked"])
         .current_dir(root())
         .output()
         .unwrap();

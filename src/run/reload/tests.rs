@@ -10,7 +10,7 @@ use crate::core::Forwarder;
 use super::*;
 
 /// What a key needs that is read at the start only. A new option must be here or in `LIVE`.
-const AT_START: [&str; 13] = [
+const AT_START: [&str; 15] = [
     "up",
     "down",
     "wait",
@@ -24,6 +24,8 @@ const AT_START: [&str; 13] = [
     "no-warm-up",
     "filter",
     "precise",
+    "control",
+    "metrics",
 ];
 
 /// A file, the thread that reads it, and a core in place of the loop.
