@@ -298,6 +298,13 @@ struct RingArgs {
     #[arg(long, help_heading = "Time stamping")]
     no_warm_up: bool,
 
+    /// Frames given to the kernel with one system call, at most: 1 to 65536.
+    ///
+    /// One shows what sending in batches earns; otherwise leave it.
+    #[arg(long, help_heading = "Rings", value_name = "N", default_value_t = 65536,
+          value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch: u32,
+
     /// Log one line of figures every so many seconds.
     #[arg(long, help_heading = "Output", value_name = "SECONDS|off",
           default_value_t = OrOff(Some(Seconds(Duration::from_secs(60)))))]
@@ -390,6 +397,7 @@ impl Cli {
                 spin: rings.spin,
                 qdisc_bypass: rings.qdisc_bypass,
                 warm_up: !rings.no_warm_up,
+                batch: rings.batch,
                 promiscuous: !interfaces.no_promiscuous,
                 timestamping: rings.timestamping,
                 filter: rings.filter,

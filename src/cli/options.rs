@@ -60,6 +60,8 @@ pub struct RingOptions {
     pub qdisc_bypass: bool,
     /// Warm the transmit path before a lone event message.
     pub warm_up: bool,
+    /// Frames given to the kernel with one system call, at most.
+    pub batch: u32,
     /// Receive every frame, not only what the PTP groups and our own addresses bring.
     pub promiscuous: bool,
     /// Which stamps to take.
@@ -233,6 +235,12 @@ pub fn banner(options: &RunOptions) -> String {
     }
     if rings.qdisc_bypass {
         line += ", past the qdisc";
+    }
+    if rings.batch != 65536 {
+        add(
+            &mut line,
+            format_args!(", batches of up to {}", rings.batch),
+        );
     }
     if !rings.warm_up {
         line += ", no warm-up";

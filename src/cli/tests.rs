@@ -34,6 +34,7 @@ fn defaults_are_those_of_the_core() {
             spin: false,
             qdisc_bypass: false,
             warm_up: true,
+            batch: 65536,
             promiscuous: true,
             timestamping: Timestamping::Auto,
             filter: FilterChoice::Auto,
@@ -55,7 +56,7 @@ fn every_option_is_effective() {
         --grandmaster 001122.fffe.334455 --management all --authenticated drop --one-step rewrite \
         --estimate off --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
         --timestamping software --no-promiscuous --ring-frames 1024 --sweep 50us --spin \
-        --qdisc-bypass --no-warm-up --precise --filter tree --hold-frames 99 --summary off --seed 5 --wait",
+        --qdisc-bypass --batch 7 --no-warm-up --precise --filter tree --hold-frames 99 --summary off --seed 5 --wait",
     )
     .expect("good values");
     let settings = &options.settings;
@@ -85,6 +86,7 @@ fn every_option_is_effective() {
             spin: true,
             qdisc_bypass: true,
             warm_up: false,
+            batch: 7,
             promiscuous: false,
             timestamping: Timestamping::Software,
             filter: FilterChoice::Tree,
@@ -100,7 +102,7 @@ fn every_option_is_effective() {
          001122.fffe.334455, 3 allowed clients, max rate 2000/s, client rate 20/s, client timeout 120s, \
          management all, authenticated drop, one-step rewrite, syntonize off, estimate off, max rate ppm \
          50.5, tx timestamp timeout 3ms, hold frames 99, precise, filter tree, not promiscuous, past the \
-         qdisc, no warm-up"
+         qdisc, batches of up to 7, no warm-up"
     );
 }
 

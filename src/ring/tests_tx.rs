@@ -8,7 +8,7 @@ use super::rx::RxRing;
 use super::sys;
 use super::test_net::{in_namespace, on_veth, raise, run, veth};
 use super::test_rings::{frame, next, put, quiet, realtime, rx, tx};
-use super::tx::TxRing;
+use super::tx::{TxOptions, TxRing};
 use super::tx_report::Done;
 use crate::reason::Reason;
 use crate::time::Stamp;
@@ -41,6 +41,24 @@ on_veth! {
         assert_eq!((counts[1], counts[2], counts[3]), (3, 0, 0), "received, errors, drops");
         let frames = std::iter::from_fn(|| next(&mut rx)).count();
         assert_eq!(frames, 5, "and nothing more on the cable");
+    }
+}
+
+on_veth! {
+    fn a_batch_holds_no_more_than_it_may() {
+        let (a, b) = veth("va", "vb");
+        let mut rx = rx(&b);
+        let options = TxOptions { batch: 2, ..TxOptions::default() };
+        let mut tx = TxRing::<u64>::open(&a, &options).unwrap();
+        for _ in 0..2 {
+            for _ in 0..2 {
+                put(&mut tx, &frame(&[0x88, 0xF7], 60), None);
+            }
+            assert!(tx.slot().is_none());
+            assert_eq!(tx.kick().sent, 2);
+        }
+        let frames = std::iter::from_fn(|| next(&mut rx)).count();
+        assert_eq!(frames, 4);
     }
 }
 

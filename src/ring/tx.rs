@@ -34,6 +34,8 @@ pub struct TxOptions {
     pub stamps: StampSource,
     /// Before a stamped batch that leaves after a pause, warm the kernel's path over the loopback interface.
     pub warm_up: bool,
+    /// Frames that a batch holds at most.
+    pub batch: u32,
 }
 
 impl Default for TxOptions {
@@ -44,6 +46,7 @@ impl Default for TxOptions {
             qdisc_bypass: false,
             stamps: StampSource::Software,
             warm_up: true,
+            batch: u32::MAX,
         }
     }
 }
@@ -65,6 +68,8 @@ pub struct TxRing<T> {
     errors: ErrorQueue,
     /// Tokens of the batch, one entry per frame.
     batch: Vec<Option<T>>,
+    /// Frames that a batch holds at most.
+    most: usize,
     batch_tokens: usize,
     /// What the next call of `completions` reports first.
     ready: VecDeque<Done<T>>,
@@ -143,6 +148,7 @@ impl<T> TxRing<T> {
             budget,
             errors: ErrorQueue::new(),
             batch: Vec::with_capacity(frames),
+            most: options.batch.max(1) as usize,
             batch_tokens: 0,
             ready: VecDeque::with_capacity(frames.saturating_mul(4)),
             doubt_since: None,
@@ -160,7 +166,8 @@ impl<T> TxRing<T> {
     /// many frames as the kernel keeps stamps, or reports wait to be read: kick, ask for the
     /// completions, and go on.
     pub fn slot(&mut self) -> Option<&mut [u8]> {
-        if self.queued() >= self.budget.limit() || self.ready.len() >= self.slots.frames() as usize
+        if self.queued() >= self.budget.limit().min(self.most)
+            || self.ready.len() >= self.slots.frames() as usize
         {
             return None;
         }

@@ -80,6 +80,7 @@ pub(super) fn open(options: &RunOptions, filters: &Filters) -> Result<Opened> {
             frames: rings.frames.min(2048),
             qdisc_bypass: rings.qdisc_bypass,
             warm_up: rings.warm_up,
+            batch: rings.batch,
             stamps: stamping.source,
             ..TxOptions::default()
         };

@@ -52,6 +52,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("spin", "true", "spin: true"),
     ("qdisc-bypass", "true", "qdisc_bypass: true"),
     ("no-warm-up", "true", "warm_up: false"),
+    ("batch", "1", "batch: 1"),
     ("filter", "\"tree\"", "filter: Tree"),
     ("precise", "true", "precise: true"),
     ("summary", "\"off\"", "summary: None"),

@@ -78,6 +78,7 @@ fn a_ptp4l_on_the_gateway_works_beside() {
                 role,
                 transport,
                 interfaces,
+                log_sync_interval: -4,
             }
             .start(&rig.gateway, &folder)
             .unwrap();

@@ -9,8 +9,10 @@ use anyhow::{Result, bail};
 
 use crate::ptp4l::{Gateway, Rig, Role, Sample, Servo, Transport};
 
-/// Samples that a client takes in a second.
-const RATE: f64 = 16.0;
+/// Samples that a client takes in a second: one of each Sync.
+const RATE: u32 = 64;
+/// The same as a logSyncInterval.
+const LOG_SYNC_INTERVAL: i8 = -6;
 /// What a measurement takes besides: to start everything and to hear the first sample.
 const START: Duration = Duration::from_millis(2500);
 
@@ -31,7 +33,7 @@ impl Settings {
     }
 
     fn sampling(&self) -> Duration {
-        Duration::from_secs_f64(self.samples as f64 / RATE)
+        Duration::from_secs_f64(self.samples as f64 / f64::from(RATE))
     }
 }
 
@@ -40,7 +42,8 @@ impl Settings {
 /// # Errors
 /// When something does not start, no master is found, or samples stop.
 pub fn measure(gateway: &Gateway, transport: Transport, settings: Settings) -> Result<Vec<Sample>> {
-    let rig = Rig::new(gateway, transport)?;
+    let mut rig = Rig::new(gateway, transport)?;
+    rig.log_sync_interval = LOG_SYNC_INTERVAL;
     let mut grandmaster = rig.start_grandmaster()?;
     grandmaster.wait_for("grandmaster role", Duration::from_secs(10), |line| {
         line.contains("assuming the grand master role")

@@ -26,12 +26,12 @@ pub struct Options {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
 
-    /// Samples of each measurement, at 16 a second
+    /// Samples of each measurement, at 64 a second
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..))]
     pub samples: u32,
 
     /// Seconds that a client runs before its samples count
-    #[arg(long, default_value_t = 7, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 4, value_name = "SECONDS")]
     pub warm_up: u32,
 
     /// A first look instead of a result: 2 rounds of 60 samples after 3 s

@@ -102,7 +102,7 @@ impl Report {
         let machine = &self.machine;
         let _ = write!(
             text,
-            "Real ptp4l {} at both ends, software stamps, 16 samples a second; one kernel clock, so \
+            "Real ptp4l {} at both ends, software stamps, 64 samples a second; one kernel clock, so \
              the true offset is 0.\n\
              {} rounds of {} samples a case, interleaved. Each figure is the median over rounds, \
              with the smallest and the largest round in brackets.\n\

@@ -179,6 +179,7 @@ fn transparent_clock(gateway: &Namespace, options: &Options, folder: &TempDir) -
             Network::Udp6 => Transport::Udp6,
         },
         interfaces: &[UP, DOWN],
+        log_sync_interval: -4,
     };
     clock.start(gateway, folder)
 }

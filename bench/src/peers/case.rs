@@ -66,13 +66,12 @@ impl Peer {
 
     /// Why it cannot be measured; `None` if it can.
     #[must_use]
-    pub fn missing(self, options: &Options) -> Option<&'static str> {
+    pub fn missing(self) -> Option<&'static str> {
         match self {
             Self::Ptp4lTc if ptp4l::find().is_none() => Some("not installed (Debian: linuxptp)"),
             Self::Pcap if !forwarders::pcap_installed() => {
                 Some("not installed (Debian: libpcap0.8)")
             }
-            Self::OursUnbatched if options.unbatched.is_none() => Some("needs --unbatched ARGS"),
             _ => None,
         }
     }
@@ -90,7 +89,7 @@ impl Peer {
         };
         let mut arguments = vec!["--gateway".to_owned(), gateway.to_owned()];
         let more = match self {
-            Self::OursUnbatched => options.unbatched.as_deref(),
+            Self::OursUnbatched => Some("--batch 1"),
             Self::Ours | Self::OursUnheld => Some(""),
             _ => None,
         };

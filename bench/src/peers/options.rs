@@ -36,10 +36,6 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Network::Ethernet)]
     pub transport: Network,
 
-    /// Options that make ptpproxy send each frame by itself: adds that case
-    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
-    pub unbatched: Option<String>,
-
     /// Further options for every ptpproxy
     #[arg(
         long,

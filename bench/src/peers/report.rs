@@ -54,7 +54,7 @@ impl Report {
                 .iter()
                 .map(|peer| Row {
                     peer: peer.label(),
-                    missing: peer.missing(options),
+                    missing: peer.missing(),
                     rounds: Vec::new(),
                 })
                 .collect(),

@@ -47,6 +47,8 @@ pub struct Ptp4l<'a> {
     pub transport: Transport,
     /// Its interfaces.
     pub interfaces: &'a [&'a str],
+    /// logSyncInterval of a grandmaster: `-4` is 16 Sync a second. A client prints as many samples.
+    pub log_sync_interval: i8,
 }
 
 /// The path of the installed ptp4l; `None` when there is none.
@@ -85,15 +87,16 @@ impl Ptp4l<'_> {
             "[global]\n\
              time_stamping software\n\
              network_transport {}\n\
-             logSyncInterval -4\n\
+             logSyncInterval {}\n\
              logMinDelayReqInterval -4\n\
              logAnnounceInterval -2\n\
              tx_timestamp_timeout 50\n\
-             summary_interval -5\n\
+             summary_interval -8\n\
              use_syslog 0\n\
              verbose 1\n\
              uds_address {uds}\n",
-            self.transport.network_transport()
+            self.transport.network_transport(),
+            self.log_sync_interval,
         );
         text += match self.role {
             Role::Grandmaster => "masterOnly 1\nfree_running 1\nunicast_listen 1\nhybrid_e2e 1\n",
@@ -148,6 +151,7 @@ mod tests {
             role: Role::UnicastClient(Servo::Lock, Ipv4Addr::new(10, 0, 0, 1)),
             transport: Transport::Udp4,
             interfaces: &["eth0"],
+            log_sync_interval: -4,
         };
         let text = client.config("/tmp/uds");
         let (global, rest) = text.split_once("[unicast_master_table]\n").unwrap();
@@ -164,6 +168,7 @@ mod tests {
             role: Role::TransparentClock,
             transport: Transport::Ethernet,
             interfaces: &["a", "b"],
+            log_sync_interval: -4,
         };
         let text = tc.config("/tmp/uds");
         assert!(

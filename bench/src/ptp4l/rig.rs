@@ -93,6 +93,8 @@ pub struct Rig {
     pub gateway: Namespace,
     /// Where the client is to run, on [`INTERFACE`].
     pub client: Namespace,
+    /// logSyncInterval of the grandmaster: `-4`, 16 a second, if nobody changes it.
+    pub log_sync_interval: i8,
     transport: Transport,
     folder: TempDir,
 }
@@ -108,6 +110,7 @@ impl Rig {
             grandmaster: Namespace::new("grandmaster")?,
             gateway: Namespace::new("gateway")?,
             client: Namespace::new("client")?,
+            log_sync_interval: -4,
             transport,
             folder: TempDir::new()?,
         };
@@ -145,6 +148,7 @@ impl Rig {
             role,
             transport: self.transport,
             interfaces,
+            log_sync_interval: self.log_sync_interval,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::core::Forwarder;
 use super::*;
 
 /// What a key needs that is read at the start only. A new option must be here or in `LIVE`.
-const AT_START: [&str; 15] = [
+const AT_START: [&str; 16] = [
     "up",
     "down",
     "wait",
@@ -22,6 +22,7 @@ const AT_START: [&str; 15] = [
     "ring-frames",
     "qdisc-bypass",
     "no-warm-up",
+    "batch",
     "filter",
     "precise",
     "control",
