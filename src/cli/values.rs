@@ -171,9 +171,7 @@ impl fmt::Display for Seconds {
 /// `on` or `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Switch {
-    /// Yes.
     On,
-    /// No.
     Off,
 }
 

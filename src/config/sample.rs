@@ -9,7 +9,8 @@ use crate::cli;
 const HEAD: &str = "\
 # Configuration of ptpproxy: every key with its default, which is in force while its line is a comment.
 #
-# The keys are the long options of `ptpproxy --help`; an option on the command line wins over the file.
+# The keys are the long options of `ptpproxy --help`; a list is written
+# `domain = [24, 25]`. An option on the command line wins over the file.
 # `ptpproxy check-config FILE` finds mistakes. SIGHUP makes a running gateway read the file again.
 ";
 

@@ -64,9 +64,8 @@ pub(super) fn listen(path: &Path) -> Result<Listening> {
         Ok(there) if !there.file_type().is_socket() => {
             bail!("{}: there is something that is no socket", path.display())
         }
-        Ok(_) if UnixStream::connect(path).is_ok() => {
-            bail!("{}: another gateway has it", path.display())
-        }
+        // One that this user may not connect to has an owner, too.
+        Ok(_) if !left_behind(path) => bail!("{}: another gateway has it", path.display()),
         Ok(_) => fs::remove_file(path)
             .with_context(|| format!("{}: left behind, and cannot be removed", path.display()))?,
         Err(_) => {}
@@ -87,6 +86,11 @@ pub(super) fn listen(path: &Path) -> Result<Listening> {
             Err(error).with_context(|| path.display().to_string())
         }
     }
+}
+
+/// Nobody listens on this socket any more.
+fn left_behind(path: &Path) -> bool {
+    UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn bind(path: &Path) -> io::Result<UnixListener> {

@@ -35,8 +35,19 @@ pub fn set_realtime(priority: u8) -> io::Result<()> {
     // SAFETY: sched_param holds integers only: all zeroes is a valid value.
     let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
     parameters.sched_priority = i32::from(priority);
+    // Threads that it starts later answer questions: they do not inherit the priority.
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // The system call itself: musl's function of this name does nothing.
     // SAFETY: `parameters` outlives the call; 0 is the calling thread.
-    check(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) })
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            0,
+            policy,
+            &raw const parameters,
+        )
+    };
+    check(libc::c_int::try_from(result).unwrap_or(-1))
 }
 
 /// Lets this thread give way to others (nice 10): for what may wait.

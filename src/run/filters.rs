@@ -219,11 +219,24 @@ impl Filters {
         let below = self.at_start(Side::Down)?;
         let below = engine.down_mut().rx.set_filter(&below);
         let (core, up) = engine.core_and_up();
-        if let Some(map) = &self.map {
-            map.attach(&self.spec(Side::Up, None), &mut up.rx)?;
-        } else {
+        if let Some(map) = &self.map
+            && let Err(error) = map.attach(&self.spec(Side::Up, None), &mut up.rx)
+        {
+            // A running gateway may load no program: a tree needs no right.
+            warn!(
+                "kernel filter above: the map of clients cannot take other domains before a restart \
+                 ({error}); a tree serves"
+            );
+            core.follow_changes(false);
+            self.map = None;
+        }
+        if self.map.is_none() {
             let version = core.clients_version();
-            self.replace(core, &mut up.rx, self.plain_for(core))?;
+            if let Err(error) = self.replace(core, &mut up.rx, self.plain_for(core)) {
+                // Asked again, it is to try again.
+                self.domains.clear();
+                return Err(error.into());
+            }
             self.version = version;
             self.admitted = version;
             core.admit(version);

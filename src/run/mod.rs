@@ -127,6 +127,21 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         interfaces,
         mut keep,
     } = opened;
+    let mut engine = Engine::new(up, down, clock, settings);
+    let (core, up) = engine.core_and_up();
+    filters.start(core, &mut up.rx)?;
+    core.gate_new_clients();
+    engine.core_mut().listen_first();
+    let mut publisher = Publisher::new(
+        &mut engine,
+        &interfaces,
+        keep.stamps().to_owned(),
+        filters.in_force(),
+    );
+    if options.rings.precise {
+        // All memory is there by now.
+        aim::take_priority();
+    }
     // Hardware stamps are switched back at the end.
     let rights: &[_] = match keep.hardware() {
         true => &[confine::Capability::CAP_NET_ADMIN],
@@ -139,18 +154,6 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let (reloader, mut orders) =
         reload::start(&options.source, hangups).context("the thread that reads again")?;
     waiter.watch_always(orders.as_raw_fd(), RELOAD)?;
-    let mut engine = Engine::new(up, down, clock, settings);
-    let (core, up) = engine.core_and_up();
-    filters.start(core, &mut up.rx)?;
-    core.gate_new_clients();
-    engine.core_mut().listen_first();
-
-    let mut publisher = Publisher::new(
-        &mut engine,
-        &interfaces,
-        keep.stamps().to_owned(),
-        filters.in_force(),
-    );
     if let Some(address) = options.metrics {
         let address = metrics::start(address, Arc::clone(publisher.board()))?;
         info!("metrics: http://{address}/metrics");
@@ -165,10 +168,6 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
     let mut overruns = Overruns::default();
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
-    if options.rings.precise {
-        // All memory is there by now.
-        aim::take_priority();
-    }
     pacer.aim(options.rings.precise);
     engine.send_due_first(options.rings.precise);
     let mut stop = false;

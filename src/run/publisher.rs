@@ -14,6 +14,8 @@ use super::MachineEngine;
 
 /// What changed is published after this long at the latest, and no more often.
 const EVERY: Duration = Duration::from_millis(100);
+/// And what changes by itself, in silence, after this long.
+const AT_LEAST: Duration = Duration::from_secs(5);
 /// The kernel is asked this often at most how many frames its rings dropped: that is a system call.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
@@ -96,9 +98,9 @@ impl Publisher {
         self.changed = true;
     }
 
-    /// When the next publication is due, if something changed since the last.
+    /// When the next publication is due: soon if something changed since the last.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.changed.then(|| self.last + EVERY)
+        Some(self.last + if self.changed { EVERY } else { AT_LEAST })
     }
 
     /// Publishes what changed, if it is time.
@@ -154,7 +156,17 @@ impl Publisher {
         let (known, masters) = core.master_states(now);
         state.masters_known = count(known);
         state.masters.clear();
-        state.masters.extend(masters.take(SHOWN_MASTERS));
+        // Those that give time come first: made-up ones must not hide them.
+        state.masters.extend(
+            masters
+                .filter(|master| master.gives_time(now))
+                .take(SHOWN_MASTERS),
+        );
+        let left = SHOWN_MASTERS - state.masters.len();
+        let (_, masters) = core.master_states(now);
+        state
+            .masters
+            .extend(masters.filter(|master| !master.gives_time(now)).take(left));
         self.board
             .publish(core.counters(), core.measures(), &self.state);
     }

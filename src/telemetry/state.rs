@@ -183,6 +183,12 @@ impl MasterState {
             .is_some_and(|last| now.since(last) <= self.patience())
     }
 
+    /// Whether clients may follow it: its Syncs come, and it is allowed.
+    #[must_use]
+    pub fn gives_time(&self, now: Instant) -> bool {
+        self.allowed && self.syncs(now)
+    }
+
     pub(super) const WORDS: usize = 11;
 
     pub(super) fn write(&self, out: &mut impl Put) {

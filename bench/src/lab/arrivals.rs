@@ -41,7 +41,7 @@ impl Arrivals {
         &self.counts
     }
 
-    /// Mean, 99th percentile and maximum over the milliseconds that saw a frame; `None` if none did.
+    /// Mean, upper percentiles and maximum over the milliseconds that saw a frame; `None` if none did.
     #[must_use]
     pub fn per_occupied(&self) -> Option<Crowd> {
         let mut occupied: Vec<_> = self.counts.iter().copied().filter(|&n| n > 0).collect();
@@ -56,6 +56,7 @@ impl Arrivals {
         Some(Crowd {
             mean: sum / total as f64,
             p99: at(0.99)?,
+            p99_5: at(0.995)?,
             max: at(1.0)?,
         })
     }
@@ -68,6 +69,8 @@ pub struct Crowd {
     pub mean: f64,
     /// 99th percentile.
     pub p99: u32,
+    /// 99.5th percentile.
+    pub p99_5: u32,
     /// Maximum.
     pub max: u32,
 }
@@ -86,6 +89,7 @@ mod tests {
         let crowd = Crowd {
             mean: 1.5,
             p99: 2,
+            p99_5: 2,
             max: 2,
         };
         assert_eq!(arrivals.per_occupied(), Some(crowd));

@@ -260,7 +260,12 @@ impl Report {
             table.row("damaged frames", count(self.damaged), "must be 0")?;
         }
         let crowd = |crowd: Option<Crowd>| {
-            crowd.map(|c| format!("mean {:.1}, p99 {}, max {}", c.mean, c.p99, c.max))
+            crowd.map(|c| {
+                format!(
+                    "mean {:.1}, p99 {}, p99.5 {}, max {}",
+                    c.mean, c.p99, c.p99_5, c.max
+                )
+            })
         };
         table.line(
             "clients send, per occupied ms",

@@ -8,7 +8,7 @@ use crate::filter::{self, Spec, map_key};
 use crate::ring::{ClientMap, RxRing};
 
 /// Clients that are added or removed in one turn at most: each takes a system call.
-const IN_ONE_TURN: usize = 256;
+const IN_ONE_TURN: usize = 1024;
 /// Those that have gone are removed a moment later than others come in their place.
 const SLACK: u32 = 8192;
 
