@@ -145,9 +145,7 @@ impl ClockWatch {
 
     fn offset_at(&self, last: Reading, steady_ns: i64) -> i64 {
         let elapsed = to_f64(steady_ns.saturating_sub(last.steady_ns));
-        #[expect(clippy::cast_possible_truncation, reason = "rounded; saturates")]
-        let drift = (self.slope * elapsed).round() as i64;
-        last.offset_ns.saturating_add(drift)
+        last.offset_ns.saturating_add(rounded(self.slope * elapsed))
     }
 }
 
@@ -157,9 +155,14 @@ fn between(earlier: Reading, later: Reading, steady_ns: i64) -> i64 {
         return earlier.offset_ns;
     }
     let share = to_f64(steady_ns.saturating_sub(earlier.steady_ns)) / to_f64(span);
-    #[expect(clippy::cast_possible_truncation, reason = "rounded; saturates")]
-    let drift = (to_f64(later.offset_ns.saturating_sub(earlier.offset_ns)) * share).round() as i64;
-    earlier.offset_ns.saturating_add(drift)
+    let change = to_f64(later.offset_ns.saturating_sub(earlier.offset_ns));
+    earlier.offset_ns.saturating_add(rounded(change * share))
+}
+
+/// f64::round is a call of libm where the processor's instruction may not be assumed.
+#[expect(clippy::cast_possible_truncation, reason = "rounded; saturates")]
+fn rounded(ns: f64) -> i64 {
+    (ns + 0.5_f64.copysign(ns)) as i64
 }
 
 #[expect(

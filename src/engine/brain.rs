@@ -91,11 +91,13 @@ impl<C: Clock> Brain<C> {
                 };
             };
             frames += 1;
-            if self.is_ahead(side, received.stamp, now) {
+            let mut steady = self.steady(received.stamp);
+            if self.is_ahead(side, steady, now) {
                 // Either the clock was set, or we stood still since it was read.
                 now = self.look_at_clocks();
+                steady = self.steady(received.stamp);
             }
-            self.frame(side, &received, egress, now);
+            self.frame(side, &received, steady, egress, now);
         }
         Read {
             frames,
@@ -104,7 +106,19 @@ impl<C: Clock> Brain<C> {
         }
     }
 
-    fn frame(&mut self, side: Side, received: &Received<'_>, egress: &mut impl Port, now: Instant) {
+    fn frame(
+        &mut self,
+        side: Side,
+        received: &Received<'_>,
+        steady: Option<Stamp>,
+        egress: &mut impl Port,
+        now: Instant,
+    ) {
+        let (stamp, at) = self.arrival_time(side, received.stamp, steady, now);
+        // Whatever it is: what came before it has been read.
+        if stamp.is_ok_and(|stamp| stamp.clock() == ClockId::Steady) {
+            self.last_read[side as usize] = at.min(now);
+        }
         if received.truncated {
             self.core.malformed(side, Reason::Truncated);
             return;
@@ -116,10 +130,6 @@ impl<C: Clock> Brain<C> {
                 return;
             }
         };
-        let (stamp, at) = self.arrival_time(side, received.stamp, now);
-        if stamp.is_ok_and(|stamp| stamp.clock() == ClockId::Steady) {
-            self.last_read[side as usize] = at.min(now);
-        }
         let arrival = Arrival {
             side,
             stamp,
@@ -133,21 +143,26 @@ impl<C: Clock> Brain<C> {
         }
     }
 
+    /// A stamp on the steady clock, where its own can be translated.
+    fn steady(&self, stamp: Option<Stamp>) -> Option<Stamp> {
+        stamp.and_then(|stamp| self.watch.translate(stamp))
+    }
+
     /// Whether a stamp lies further in the future than may be.
-    fn is_ahead(&self, side: Side, stamp: Option<Stamp>, now: Instant) -> bool {
+    fn is_ahead(&self, side: Side, steady: Option<Stamp>, now: Instant) -> bool {
         !self.ambiguous[side as usize]
-            && stamp
-                .and_then(|stamp| self.watch.translate(stamp))
+            && steady
                 .filter(|steady| steady.clock() == ClockId::Steady)
                 .and_then(|steady| u64::try_from(steady.as_nanos()).ok())
                 .is_some_and(|ns| ns > now.as_nanos() + FUTURE_NS)
     }
 
-    /// The stamp on the steady clock, and the moment of arrival.
+    /// What counts as the stamp, and the moment of arrival.
     fn arrival_time(
         &self,
         side: Side,
         stamp: Option<Stamp>,
+        steady: Option<Stamp>,
         now: Instant,
     ) -> (Result<Stamp, Reason>, Instant) {
         let Some(stamp) = stamp else {
@@ -156,7 +171,7 @@ impl<C: Clock> Brain<C> {
         if stamp.clock() == ClockId::Realtime && self.ambiguous[side as usize] {
             return (Err(Reason::ClockStep), now);
         }
-        let Some(steady) = self.watch.translate(stamp) else {
+        let Some(steady) = steady else {
             return (Err(Reason::NoRxStamp), now);
         };
         if steady.clock() != ClockId::Steady {

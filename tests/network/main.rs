@@ -14,6 +14,7 @@ mod parallel;
 mod proxy;
 mod refusals;
 mod reload;
+mod rights;
 mod segments;
 mod strict_client;
 mod syscalls;

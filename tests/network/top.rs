@@ -137,6 +137,9 @@ fn top_fills_the_terminal_and_leaves_it_as_it_was() {
                 .count()
                 >= 3
                 && screen.len() == 24
+                // The kernel tells late that a new cable has a link.
+                && screen[1].contains("up up0: up; down down0: up")
+                && screen[6].starts_with("identity")
         });
         assert!(screen[0].starts_with("ptpproxy "), "{screen:#?}");
         assert!(

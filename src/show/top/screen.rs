@@ -249,7 +249,7 @@ fn times(status: &Status) -> String {
     let spread = |spread: &crate::control::reply::Spread| {
         format!("{} / {}", whole_ns(spread.p50_ns), whole_ns(spread.p99_ns))
     };
-    let dropped: f64 = status.drops.iter().map(|drop| drop.per_s).sum();
+    let dropped: f64 = status.drops.iter().fold(0.0, |sum, drop| sum + drop.per_s);
     format!(
         "p50 / p99    residence {}, answer {}; dropped {}, answered {}",
         spread(&measures.residence),
