@@ -31,8 +31,16 @@ fn ask_in(directory: Option<&Path>, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// What a command prints; it must succeed.
+/// What a command prints; it must succeed. A gateway that starts has its socket a little later.
 pub(crate) fn ask(arguments: &[&str]) -> String {
+    let socket = arguments
+        .iter()
+        .skip_while(|&&word| word != "--socket")
+        .nth(1);
+    let end = Instant::now() + PATIENCE;
+    while socket.is_some_and(|path| !Path::new(path).exists()) && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let output = ask_in(None, arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {errors}");
