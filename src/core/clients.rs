@@ -8,7 +8,7 @@ use crate::core::limits::Bucket;
 use crate::core::open::{OPEN, Open, OpenKey, Progress};
 use crate::core::store::FrameRef;
 use crate::core::table::{Full, Key, Secret, Table};
-use crate::telemetry::{ClientSlots, Slot, Tenant};
+use crate::telemetry::{ClientSlots, Slot, Tenant, mean};
 use crate::time::Instant;
 use crate::wire::{Address, ClockIdentity, Lane, Mac, PortIdentity};
 
@@ -141,16 +141,6 @@ impl Client {
 
 #[expect(clippy::cast_possible_truncation, reason = "eight")]
 const OPEN8: u8 = OPEN as u8;
-
-/// A running mean over about eight values; the first one counts whole.
-pub(crate) fn mean(before: u32, value: u64) -> u32 {
-    let value = u32::try_from(value).unwrap_or(u32::MAX).max(1);
-    if before == 0 {
-        return value;
-    }
-    let mean = (u64::from(before) * 7 + u64::from(value)) / 8;
-    u32::try_from(mean).unwrap_or(u32::MAX).max(1)
-}
 
 /// The client table.
 pub(crate) struct Clients {

@@ -1,8 +1,8 @@
 //! Who sends time from above: what it announced, and its rate.
 
-use crate::core::clients::mean;
 use crate::core::syntonizer::Syntonizer;
 use crate::core::table::{Full, Key, Secret, Table};
+use crate::telemetry::mean;
 use crate::time::Instant;
 use crate::wire::{Announce, ClockIdentity, Lane, PortIdentity};
 

@@ -101,11 +101,6 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         &mut self.down
     }
 
-    /// Both ports: up, down.
-    pub const fn ports_mut(&mut self) -> (&mut U, &mut D) {
-        (&mut self.up, &mut self.down)
-    }
-
     /// The core and the up port, for what follows the one in the other.
     pub const fn core_and_up(&mut self) -> (&mut Forwarder, &mut U) {
         (&mut self.brain.core, &mut self.up)

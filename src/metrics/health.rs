@@ -24,7 +24,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::NotPublished => write!(f, "the loop has told nothing yet"),
             Self::Link(side, name) => write!(f, "{} {name}: no link", side.label()),
-            Self::NoSync(Some(ago)) => write!(f, "no Sync since {:.1} s", ago.as_secs_f64()),
+            Self::NoSync(Some(ago)) => write!(f, "no Sync for {:.1} s", ago.as_secs_f64()),
             Self::NoSync(None) => write!(f, "no Sync"),
         }
     }
@@ -130,10 +130,10 @@ mod tests {
     fn a_sync_is_late_after_three_intervals_but_not_before_two_seconds() {
         let mut snapshot = healthy();
         assert_eq!(words(&snapshot, at(101_000)), Vec::<String>::new());
-        assert_eq!(words(&snapshot, at(101_001)), ["no Sync since 2.0 s"]);
+        assert_eq!(words(&snapshot, at(101_001)), ["no Sync for 2.0 s"]);
         snapshot.state.masters[0].sync_interval = Duration::from_secs(1);
         assert_eq!(words(&snapshot, at(101_001)), Vec::<String>::new());
-        assert_eq!(words(&snapshot, at(102_001)), ["no Sync since 3.0 s"]);
+        assert_eq!(words(&snapshot, at(102_001)), ["no Sync for 3.0 s"]);
 
         snapshot.state.masters[0].last_sync = None;
         assert_eq!(words(&snapshot, at(102_001)), ["no Sync"]);

@@ -6,7 +6,6 @@ mod filters;
 mod lap;
 mod log_events;
 mod notify;
-mod overruns;
 mod pacer;
 mod ports;
 mod publisher;
@@ -41,7 +40,6 @@ use filters::Filters;
 use lap::Lap;
 use log_events::{log_event, log_link};
 use notify::Notify;
-use overruns::Overruns;
 use pacer::{Pacer, Wait};
 use ports::{Keep, Opened};
 use publisher::Publisher;
@@ -166,7 +164,6 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     .context("starting the control thread")?;
     notify.ready(&status_line(options, engine.core().clients()));
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
-    let mut overruns = Overruns::default();
     let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
     pacer.aim(options.rings.precise);
     engine.send_due_first(options.rings.precise);
@@ -225,8 +222,6 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         if now.since(looked) >= LOOK_EVERY {
             looked = now;
             waiter.look(&mut happened)?;
-            let (up, down) = engine.ports_mut();
-            overruns.look(now, [(Side::Up, &mut up.rx), (Side::Down, &mut down.rx)]);
         }
         if std::mem::take(&mut links) {
             follow_links(&mut engine, &mut monitor, &mut keep, &mut publisher);

@@ -24,7 +24,7 @@ mod words;
 pub use board::{Board, Info, Snapshot};
 pub use histogram::{Histogram, Measures};
 pub use slots::{ClientSlots, ClientView};
-pub(crate) use slots::{Slot, Tenant};
+pub(crate) use slots::{Slot, Tenant, mean};
 pub use state::{
     FilterKind, FilterState, Limits, MasterState, Mode, PortState, SHOWN_MASTERS, State,
 };

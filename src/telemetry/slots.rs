@@ -328,11 +328,12 @@ impl ClientView {
 }
 
 /// A running mean over about eight values; the first one counts whole.
-fn mean(before: u32, value: u64) -> u32 {
+pub(crate) fn mean(before: u32, value: u64) -> u32 {
+    let value = u32::try_from(value).unwrap_or(u32::MAX).max(1);
     if before == 0 {
-        return u32::try_from(value).unwrap_or(u32::MAX).max(1);
+        return value;
     }
-    let mean = (u64::from(before) * 7 + value.min(u64::from(u32::MAX))) / 8;
+    let mean = (u64::from(before) * 7 + u64::from(value)) / 8;
     u32::try_from(mean).unwrap_or(u32::MAX).max(1)
 }
 

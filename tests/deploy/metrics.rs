@@ -208,7 +208,7 @@ fn prometheus_reads_what_a_gateway_does_and_healthz_what_it_lacks() {
         gateway.set_up(DOWN, true).unwrap();
         healthz(gateway, "200 OK", "ok");
         grandmaster.stop(Duration::from_secs(2)).unwrap();
-        healthz(gateway, "503 Service Unavailable", "no Sync since");
+        healthz(gateway, "503 Service Unavailable", "no Sync for");
         value(
             gateway,
             "ALERTS{alertname=\"PtpproxyNoSync\", alertstate=\"pending\"}",

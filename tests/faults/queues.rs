@@ -114,7 +114,7 @@ fn the_receive_ring_overruns() {
             proxy.signal(libc::SIGCONT);
         });
         traffic.assert_right();
-        let log = "frames were lost because the receive ring was full (raise --ring-frames)";
+        let log = "frames lost because the receive ring was full: raise --ring-frames";
         proxy.wait_for(log);
         drop(traffic);
         let totals = proxy.stop().totals;

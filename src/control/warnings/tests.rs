@@ -1,3 +1,5 @@
+//! What is found wrong between two snapshots.
+
 use super::*;
 use crate::telemetry::{ClientSlots, Measures, PortState, State, Tenant};
 use crate::wire::{Address, Announce, ClockIdentity, Lane, Mac, PortIdentity, Transport};
