@@ -9,10 +9,6 @@ use anyhow::{Result, bail};
 
 use crate::ptp4l::{Gateway, Rig, Role, Sample, Servo, Transport};
 
-/// Samples that a client takes in a second: one of each Sync.
-const RATE: u32 = 64;
-/// The same as a logSyncInterval.
-const LOG_SYNC_INTERVAL: i8 = -6;
 /// What a measurement takes besides: to start everything and to hear the first sample.
 const START: Duration = Duration::from_millis(2500);
 
@@ -23,6 +19,8 @@ pub struct Settings {
     pub warm_up: Duration,
     /// Samples that count.
     pub samples: usize,
+    /// logSyncInterval and logMinDelayReqInterval: a client takes one sample of each Sync.
+    pub log_sync_interval: i8,
 }
 
 impl Settings {
@@ -33,7 +31,7 @@ impl Settings {
     }
 
     fn sampling(&self) -> Duration {
-        Duration::from_secs_f64(self.samples as f64 / f64::from(RATE))
+        Duration::from_secs_f64(self.samples as f64 * f64::from(self.log_sync_interval).exp2())
     }
 }
 
@@ -43,7 +41,7 @@ impl Settings {
 /// When something does not start, no master is found, or samples stop.
 pub fn measure(gateway: &Gateway, transport: Transport, settings: Settings) -> Result<Vec<Sample>> {
     let mut rig = Rig::new(gateway, transport)?;
-    rig.log_sync_interval = LOG_SYNC_INTERVAL;
+    rig.log_sync_interval = settings.log_sync_interval;
     let mut grandmaster = rig.start_grandmaster()?;
     grandmaster.wait_for("grandmaster role", Duration::from_secs(10), |line| {
         line.contains("assuming the grand master role")

@@ -26,9 +26,20 @@ pub struct Options {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
 
-    /// Samples of each measurement, at 64 a second
+    /// Samples of each measurement, one of each Sync
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..))]
     pub samples: u32,
+
+    /// Syncs and requests as power of two of seconds; -4 are the 16 a second of the telecom
+    /// profile (ITU-T G.8275.1)
+    #[arg(
+        long,
+        default_value_t = -4,
+        allow_negative_numbers = true,
+        value_name = "LOG2",
+        value_parser = clap::value_parser!(i8).range(-7..=0)
+    )]
+    pub log_sync_interval: i8,
 
     /// Seconds that a client runs before its samples count
     #[arg(long, default_value_t = 4, value_name = "SECONDS")]
@@ -106,6 +117,7 @@ impl Options {
         Settings {
             warm_up: Duration::from_secs(warm_up.into()),
             samples: usize::try_from(samples).unwrap_or(usize::MAX),
+            log_sync_interval: self.log_sync_interval,
         }
     }
 
@@ -145,5 +157,13 @@ mod tests {
         assert_eq!(options.cases, Case::ALL);
         assert_eq!((options.rounds(), options.settings().samples), (5, 300));
         assert_eq!(parse(&["--quick"]).rounds(), 2);
+        let fast = parse(&["--log-sync-interval", "-6", "--warm-up", "0"]);
+        assert_eq!(
+            fast.settings().duration()
+                - parse(&["--samples", "10", "--warm-up", "0"])
+                    .settings()
+                    .duration(),
+            Duration::from_secs_f64(300.0 / 64.0 - 10.0 / 16.0)
+        );
     }
 }

@@ -35,6 +35,7 @@ pub struct Report {
     command: String,
     rounds: u32,
     samples: usize,
+    log_sync_interval: i8,
     /// In the order of measuring.
     pub measurements: Vec<Measurement>,
     /// The bars that ptpproxy with jitter has to meet.
@@ -78,6 +79,7 @@ impl Report {
                 .to_owned(),
             rounds: options.rounds(),
             samples: options.settings().samples,
+            log_sync_interval: options.log_sync_interval,
             verdicts: options
                 .conditions()
                 .iter()
@@ -102,13 +104,14 @@ impl Report {
         let machine = &self.machine;
         let _ = write!(
             text,
-            "Real ptp4l {} at both ends, software stamps, 64 samples a second; one kernel clock, so \
+            "Real ptp4l {} at both ends, software stamps, {} samples a second; one kernel clock, so \
              the true offset is 0.\n\
              {} rounds of {} samples a case, interleaved. Each figure is the median over rounds, \
              with the smallest and the largest round in brackets.\n\
              Percentiles are of the offset's magnitude; the mean keeps its sign.\n\n\
              {}, {} cores, Linux {}, commit {}; `{}`\n",
             machine.ptp4l,
+            f64::from(-self.log_sync_interval).exp2(),
             self.rounds,
             self.samples,
             machine.processor,
