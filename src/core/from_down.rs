@@ -11,7 +11,7 @@ use crate::core::in_flight::Owner;
 use crate::core::management::ManagementKey;
 use crate::core::masters::MasterKey;
 use crate::core::open::{Open, OpenKey, Progress};
-use crate::core::settings::{ClientMatch, ManagementPolicy, OneStep};
+use crate::core::settings::{ManagementPolicy, OneStep};
 use crate::core::store::{FrameRef, HeldRequest, Purpose};
 use crate::core::syncs::{Sync, SyncKey, SyncProgress};
 use crate::core::verdict::{Arrival, Edit, Verdict};
@@ -323,13 +323,7 @@ impl Forwarder {
 
     pub(super) fn allowed(&self, identity: PortIdentity, from: Mac, source: Address) -> bool {
         let list = &self.settings.clients;
-        list.is_empty()
-            || list.iter().any(|entry| match *entry {
-                ClientMatch::Clock(clock) => identity.clock == clock,
-                ClientMatch::Port(port) => identity == port,
-                ClientMatch::Mac(mac) => from == mac,
-                ClientMatch::Ip(ip) => source == Address::from(ip),
-            })
+        list.is_empty() || list.matches(identity, from, source)
     }
 
     /// What the answer will share with this request.

@@ -32,6 +32,7 @@ mod from_down;
 mod from_up;
 mod in_flight;
 mod limits;
+mod listed;
 mod management;
 mod masters;
 mod open;
@@ -51,6 +52,7 @@ pub use counters::{Counters, Kind};
 pub use event::Event;
 pub use forwarder::Forwarder;
 pub(crate) use forwarder::apply_edit;
+pub use listed::{ClientList, Sorted};
 pub use settings::{
     Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, SettingsError,
 };
