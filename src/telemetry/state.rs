@@ -69,9 +69,9 @@ impl FilterKind {
 pub struct FilterState {
     /// How well it knows our clients.
     pub kind: FilterKind,
-    /// Clients that it was made for.
+    /// Clients that it knows; none if it is plain, which lets everybody's answers in.
     pub clients: u32,
-    /// Its length in instructions of classic BPF.
+    /// Its length: instructions of eBPF if it is a map's, of classic BPF else.
     pub instructions: u32,
 }
 
