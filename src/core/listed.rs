@@ -1,10 +1,13 @@
 //! Lists of who may pass, in order: a look-up takes a handful of comparisons, whatever is looked for.
 
+use std::fmt;
+use std::net::IpAddr;
+
 use crate::core::settings::ClientMatch;
 use crate::wire::{Address, ClockIdentity, Mac, PortIdentity};
 
 /// Values in order, each once; made when the settings are read, never while frames pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Sorted<T>(Vec<T>);
 
 impl<T: Ord> Sorted<T> {
@@ -32,6 +35,12 @@ impl<T: Ord> Sorted<T> {
     }
 }
 
+impl<T: fmt::Debug> fmt::Debug for Sorted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.0).finish()
+    }
+}
+
 impl<T> Default for Sorted<T> {
     fn default() -> Self {
         Self(Vec::new())
@@ -56,23 +65,26 @@ impl<T: Ord> From<Vec<T>> for Sorted<T> {
 }
 
 /// The allow-list of clients, by what its entries look at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientList {
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AllowList {
     clocks: Sorted<ClockIdentity>,
     ports: Sorted<PortIdentity>,
     macs: Sorted<Mac>,
-    /// IP addresses only.
-    addresses: Sorted<Address>,
+    ips: Sorted<IpAddr>,
 }
 
-impl ClientList {
+impl AllowList {
     /// Whether an entry matches who says it is `identity` and sends from these addresses.
     #[must_use]
     pub fn matches(&self, identity: PortIdentity, mac: Mac, address: Address) -> bool {
         self.clocks.contains(&identity.clock)
             || self.ports.contains(&identity)
             || self.macs.contains(&mac)
-            || self.addresses.contains(&address)
+            || match address {
+                Address::Mac(_) => false,
+                Address::V4(ip) => self.ips.contains(&IpAddr::V4(ip)),
+                Address::V6(ip) => self.ips.contains(&IpAddr::V6(ip)),
+            }
     }
 
     /// Whether it has no entry.
@@ -84,33 +96,44 @@ impl ClientList {
     /// Entries, each counted once.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.clocks.len() + self.ports.len() + self.macs.len() + self.addresses.len()
+        self.clocks.len() + self.ports.len() + self.macs.len() + self.ips.len()
     }
 }
 
-impl From<Vec<ClientMatch>> for ClientList {
+impl From<Vec<ClientMatch>> for AllowList {
     fn from(entries: Vec<ClientMatch>) -> Self {
-        let (mut clocks, mut ports, mut macs, mut addresses) = (vec![], vec![], vec![], vec![]);
+        let (mut clocks, mut ports, mut macs, mut ips) = (vec![], vec![], vec![], vec![]);
         for entry in entries {
             match entry {
                 ClientMatch::Clock(clock) => clocks.push(clock),
                 ClientMatch::Port(port) => ports.push(port),
                 ClientMatch::Mac(mac) => macs.push(mac),
-                ClientMatch::Ip(ip) => addresses.push(Address::from(ip)),
+                ClientMatch::Ip(ip) => ips.push(ip),
             }
         }
         Self {
             clocks: clocks.into(),
             ports: ports.into(),
             macs: macs.into(),
-            addresses: addresses.into(),
+            ips: ips.into(),
         }
+    }
+}
+
+impl fmt::Debug for AllowList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        list.entries(self.clocks.iter().copied().map(ClientMatch::Clock));
+        list.entries(self.ports.iter().copied().map(ClientMatch::Port));
+        list.entries(self.macs.iter().copied().map(ClientMatch::Mac));
+        list.entries(self.ips.iter().copied().map(ClientMatch::Ip));
+        list.finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use proptest::prelude::*;
 
@@ -165,13 +188,13 @@ mod tests {
                 ClientMatch::Mac(listed) => mac == listed,
                 ClientMatch::Ip(ip) => address == Address::from(ip),
             });
-            let list = ClientList::from(entries.clone());
+            let list = AllowList::from(entries.clone());
             prop_assert_eq!(list.matches(identity, mac, address), found);
             prop_assert_eq!(list.is_empty(), entries.is_empty());
             prop_assert!(list.len() <= entries.len());
             // Neither order nor repetition makes another list: no client is asked again for them.
             let again = entries.iter().rev().chain(&entries).copied().collect::<Vec<_>>();
-            prop_assert_eq!(ClientList::from(again), list);
+            prop_assert_eq!(AllowList::from(again), list);
         }
     }
 }

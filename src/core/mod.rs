@@ -52,7 +52,7 @@ pub use counters::{Counters, Kind};
 pub use event::Event;
 pub use forwarder::Forwarder;
 pub(crate) use forwarder::apply_edit;
-pub use listed::{ClientList, Sorted};
+pub use listed::{AllowList, Sorted};
 pub use settings::{
     Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, SettingsError,
 };

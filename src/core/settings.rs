@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::core::listed::{ClientList, Sorted};
+use crate::core::listed::{AllowList, Sorted};
 use crate::wire::{ClockIdentity, Mac, PortIdentity};
 
 /// What Management passes from below.
@@ -77,7 +77,7 @@ pub struct Settings {
     /// Grandmasters that pass; empty is any.
     pub grandmasters: Sorted<ClockIdentity>,
     /// Clients that may be ours; empty is anyone.
-    pub clients: ClientList,
+    pub clients: AllowList,
     /// Size of the client table.
     pub max_clients: u32,
     /// A silent client is forgotten after this (or after four of its intervals, or its unicast grant).
@@ -109,7 +109,7 @@ impl Default for Settings {
             management: ManagementPolicy::Get,
             domains: Vec::new(),
             grandmasters: Sorted::default(),
-            clients: ClientList::default(),
+            clients: AllowList::default(),
             max_clients: 4096,
             client_timeout: Duration::from_secs(60),
             client_rate: 256,

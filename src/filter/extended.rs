@@ -73,7 +73,7 @@ pub fn with_map(spec: &Spec<'_>, map: i32) -> Vec<Extended> {
 }
 
 /// The same, but the domains that pass on the up side are keys ([`domain_key`]) of the map too: they can
-/// change without another program. Nor is [`Spec::domains`] looked at.
+/// change without another program. Nor is [`Spec::domains`] looked at: to allow all takes a key for each.
 #[must_use]
 pub fn with_map_of_domains(spec: &Spec<'_>, map: i32) -> Vec<Extended> {
     let known = Known::Map { domains: true };

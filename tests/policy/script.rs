@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ptpproxy::Side::{self, Down, Up};
 use ptpproxy::core::{
-    Authenticated, ClientList, ClientMatch, ManagementPolicy, OneStep, Settings, Sorted,
+    AllowList, Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, Sorted,
 };
 use ptpproxy::filter::{Instruction, Spec, fit, interpreter};
 use ptpproxy::reason::Reason;
@@ -226,7 +226,7 @@ impl Script {
             clients: if b >> 6 == 0 {
                 vec![ClientMatch::Clock(clock(10))].into()
             } else {
-                ClientList::default()
+                AllowList::default()
             },
             ..settings(head)
         };
