@@ -367,6 +367,12 @@ impl Forwarder {
         .min()
     }
 
+    /// When the next held request departs.
+    #[must_use]
+    pub fn next_departure(&self) -> Option<Instant> {
+        self.departures.next_due()
+    }
+
     /// The side by which the next ready frame leaves.
     #[must_use]
     pub fn next_egress(&mut self) -> Option<Side> {

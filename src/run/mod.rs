@@ -211,7 +211,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         let wait = if ready {
             Wait::No
         } else {
-            pacer.after(turn, now, next_wake)
+            pacer.after(turn, now, next_wake, engine.core().next_departure())
         };
         match wait {
             Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,
