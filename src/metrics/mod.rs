@@ -55,10 +55,10 @@ fn answer(board: &Board, path: &str) -> Answer {
             }
         };
     }
-    let Some(snapshot) = snapshot else {
+    let Some(snapshot) = &snapshot else {
         return Answer::text(Status::Unavailable, "nothing was published yet\n");
     };
-    match gateway::text(board.info(), &snapshot, troubles.is_empty(), now) {
+    match gateway::text(board.info(), snapshot, troubles.is_empty(), now) {
         Ok(body) => Answer {
             status: Status::Ok,
             content_type: "text/plain; version=0.0.4; charset=utf-8",
