@@ -24,6 +24,7 @@ use crate::core::second_path::SecondPath;
 use crate::core::settings::{Authenticated, Settings, stale_after};
 use crate::core::shown::departure;
 use crate::core::store::{FrameRef, FrameStore, HeldRequest, Purpose, Waiting};
+use crate::core::sweep::Sweep;
 use crate::core::syncs::{SyncProgress, Syncs};
 use crate::core::syntonizer::Change;
 use crate::core::table::Secret;
@@ -38,10 +39,6 @@ use crate::wire::{Address, Frame, Lane, Layout, MessageType, PortIdentity, edit}
 const IN_FLIGHT: u32 = 8192;
 /// A limit that is still hit is told again after this long.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
-/// The whole client table is looked at for silent clients once in this time.
-const SWEEP_NS: u64 = 5_000_000_000;
-/// Rows of it that are looked at in one turn at most: each that has gone silent costs some look-ups.
-const SWEEP_STEPS: u64 = 256;
 /// Residences beyond this are not believed.
 const LONGEST_RESIDENCE_NS: i64 = 4_000_000_000;
 /// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
@@ -85,7 +82,7 @@ pub struct Forwarder {
     peer_delay_told: Vec<PortIdentity>,
     /// When the first of them was told.
     peer_delay_since: Instant,
-    last_sweep: Option<Instant>,
+    pub(super) sweep: Sweep,
     /// How often the local clock has jumped.
     jumps: u32,
     /// How often the clocks were read.
@@ -130,7 +127,7 @@ impl Forwarder {
             admit_later: None,
             peer_delay_told: Vec::with_capacity(PEER_DELAY_TOLD),
             peer_delay_since: Instant::default(),
-            last_sweep: None,
+            sweep: Sweep::default(),
             jumps: 0,
             readings: 0,
             present: Instant::default(),
@@ -913,53 +910,6 @@ impl Forwarder {
             Err(_) => SyncProgress::Lost,
         };
         None
-    }
-
-    /// Looks at some clients: who was silent for too long is forgotten. The whole table is gone through
-    /// once in five seconds, so that no step is long.
-    fn sweep(&mut self, now: Instant) {
-        let last = *self.last_sweep.get_or_insert(now);
-        let elapsed = now.as_nanos().saturating_sub(last.as_nanos()).min(SWEEP_NS);
-        let rows = u64::from(self.clients.high_water());
-        let steps = rows * elapsed / SWEEP_NS;
-        if steps == 0 {
-            if rows == 0 {
-                self.last_sweep = Some(now);
-            }
-            return;
-        }
-        self.last_sweep = Some(now);
-        for _ in 0..steps.min(SWEEP_STEPS) {
-            let Some(row) = self.clients.next_to_check() else {
-                return;
-            };
-            self.check_client(row, now);
-        }
-    }
-
-    fn check_client(&mut self, row: u32, now: Instant) {
-        let timeout = self.settings.client_timeout;
-        let Some(client) = self.clients.get_mut(row) else {
-            return;
-        };
-        if client.listed != self.lists && !self.still_allowed(row) {
-            return;
-        }
-        let Some((client, slot)) = self.clients.with_slot(row) else {
-            return;
-        };
-        for open in &mut client.open {
-            if open.progress() != Progress::Empty && !open.live(now) {
-                if !open.answered() && open.progress() != Progress::Lost {
-                    self.counters.unanswered += 1;
-                    slot.unanswered();
-                }
-                open.set_progress(Progress::Empty);
-            }
-        }
-        if client.expired(now, timeout, slot) {
-            self.forget(row, Reason::NotOurClient);
-        }
     }
 
     /// Keeps a copy of a frame.

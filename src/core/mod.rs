@@ -41,6 +41,7 @@ mod second_path;
 mod settings;
 mod shown;
 mod store;
+mod sweep;
 mod syncs;
 mod syntonizer;
 mod table;

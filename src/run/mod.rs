@@ -194,6 +194,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         publisher.publish_if_due(&mut engine, filters.in_force(), now);
         let next_wake = [
             engine.next_wake(),
+            engine.core().next_sweep(),
             filters.due(engine.core()),
             lap.due(),
             notify.due(),
