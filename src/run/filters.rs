@@ -21,6 +21,7 @@ use crate::time::Instant;
 use crate::wire::PortIdentity;
 
 use super::MachineEngine;
+use super::publisher::count;
 use map::Map;
 use tree::{FilterSocket, Tree, for_kernel};
 
@@ -361,10 +362,6 @@ impl Filters {
             key: self.key,
         }
     }
-}
-
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
