@@ -14,6 +14,8 @@
 //! | `in_flight`, `estimate` | what was sent and awaits its stamp, or goes without |
 //! | `shown` | what others may see of it |
 //! | `residence`, `clock_watch` | how long a message stayed, measured on a steady clock |
+//! | `listed` | lists of who may pass |
+//! | `sweep` | who was silent for too long, some rows a turn |
 //! | `apply` | other settings while it runs |
 //! | `table` | the hash table under it all, safe against chosen keys |
 #![forbid(unsafe_code)]
