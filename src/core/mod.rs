@@ -10,8 +10,9 @@
 //! | `echoes` | Signaling that comes round by a second path |
 //! | `syncs` | Sync with its Follow_Up, in either order |
 //! | `masters`, `syntonizer` | who sends time, and at what rate against ours |
-//! | `departures`, `store` | what waits, until when, and where its bytes are |
-//! | `in_flight`, `estimate` | what was sent and awaits its stamp, or goes without |
+//! | `waiting`, `departures`, `store` | what waits, until when, where its bytes are, and how it leaves |
+//! | `flights`, `in_flight`, `estimate` | what was sent and awaits its stamp, or goes without |
+//! | `peer_delay` | who was told that peer delay is not forwarded |
 //! | `shown` | what others may see of it |
 //! | `residence`, `clock_watch` | how long a message stayed, measured on a steady clock |
 //! | `listed` | lists of who may pass |
@@ -28,6 +29,7 @@ mod departures;
 mod echoes;
 mod estimate;
 mod event;
+mod flights;
 mod foreign;
 mod forwarder;
 mod from_down;
@@ -38,6 +40,7 @@ mod listed;
 mod management;
 mod masters;
 mod open;
+mod peer_delay;
 mod residence;
 mod second_path;
 mod settings;
@@ -48,16 +51,17 @@ mod syncs;
 mod syntonizer;
 mod table;
 mod verdict;
+mod waiting;
 
 pub use clients::ClientChange;
 pub use clock_watch::ClockWatch;
 pub use counters::{Counters, Kind};
 pub use event::Event;
 pub use forwarder::Forwarder;
-pub(crate) use forwarder::apply_edit;
 pub use listed::{AllowList, Sorted};
 pub use settings::{
     Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, SettingsError,
 };
 pub use syntonizer::Syntonizer;
 pub use verdict::{Arrival, Departure, Edit, Verdict};
+pub(crate) use waiting::apply_edit;
