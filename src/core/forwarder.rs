@@ -24,13 +24,12 @@ use crate::core::settings::{Authenticated, Settings};
 use crate::core::store::{FrameRef, FrameStore};
 use crate::core::sweep::Sweep;
 use crate::core::syncs::Syncs;
-use crate::core::syntonizer::Change;
 use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Verdict};
 use crate::reason::Reason;
 use crate::telemetry::Measures;
-use crate::time::{Instant, Stamp};
-use crate::wire::{Address, Frame, MessageType, PortIdentity};
+use crate::time::Instant;
+use crate::wire::{Address, Frame, MessageType};
 
 /// Event messages that may await their stamps at once.
 const IN_FLIGHT: u32 = 8192;
@@ -294,34 +293,6 @@ impl Forwarder {
 
     pub(super) fn tell(&mut self, event: Event) {
         self.events.tell(event, self.present);
-    }
-
-    /// A Sync gave a point for the rate of its master.
-    pub(super) fn syntonize(
-        &mut self,
-        master: u32,
-        master_ns: Option<i64>,
-        rx: Stamp,
-        sender: PortIdentity,
-    ) {
-        let Some(master_ns) = master_ns else {
-            return;
-        };
-        let Some(row) = self.masters.get_mut(master) else {
-            return;
-        };
-        let change = row.syntonizer.observe(master_ns, rx);
-        if let Some(ns) = row.syntonizer.deviation_ns() {
-            self.measures.sync_variation.add(ns);
-        }
-        match change {
-            Change::None => {}
-            Change::Known => {
-                let ppm = (row.syntonizer.ratio() - 1.0) * 1e6;
-                self.tell(Event::RateKnown { sender, ppm });
-            }
-            Change::Lost => self.tell(Event::RateLost { sender }),
-        }
     }
 
     pub(super) fn tell_limit(&mut self, reason: Reason, now: Instant) {

@@ -4,7 +4,10 @@
 //! | file | one idea |
 //! |---|---|
 //! | `forwarder` | the state machine that the loop drives |
-//! | `from_up`, `from_down` | the policy, a function for each row of its table |
+//! | `from_up`, `from_down` | the policy, a function for each row of its table; the longer ones have files: |
+//! | `two_step`, `request`, `response` | Sync and Follow_Up; Delay_Req; Delay_Resp |
+//! | `management` | Management, each question answered to who asked |
+//! | `admission` | who becomes our client |
 //! | `clients`, `open` | who is ours, and what they asked |
 //! | `foreign` | who was heard on the other side, for roaming and second paths |
 //! | `echoes` | Signaling that comes round by a second path |
@@ -21,6 +24,7 @@
 //! | `table` | the hash table under it all, safe against chosen keys |
 #![forbid(unsafe_code)]
 
+mod admission;
 mod apply;
 mod clients;
 mod clock_watch;
@@ -41,7 +45,9 @@ mod management;
 mod masters;
 mod open;
 mod peer_delay;
+mod request;
 mod residence;
+mod response;
 mod second_path;
 mod settings;
 mod shown;
@@ -50,6 +56,7 @@ mod sweep;
 mod syncs;
 mod syntonizer;
 mod table;
+mod two_step;
 mod verdict;
 mod waiting;
 
