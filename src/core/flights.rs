@@ -137,7 +137,7 @@ impl Forwarder {
         self.tell(Event::ClockStep);
     }
 
-    /// The correction of a one-step Sync that is kicked at `kick` (see [`Edit::rewrite`]); `None` when
+    /// The correction of a one-step Sync that is kicked at `kick` (see [`crate::core::Edit::rewrite`]); `None` when
     /// its departure cannot be estimated.
     #[must_use]
     pub fn rewrite_correction(&self, rx: Stamp, master: u32, kick: Instant) -> Option<i64> {
