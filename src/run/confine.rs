@@ -262,7 +262,7 @@ mod calls {
                 own,
             )?])?],
         );
-        // The C library of the static build, musl, does it by the thread's number alone, which is not known
+        // musl, the C library of static builds, does it by the thread's number alone, which is not known
         // here. So any thread of this user's could be signalled: but only to abort.
         #[cfg(target_env = "musl")]
         rules.insert(
