@@ -334,8 +334,8 @@ struct OutputArgs {
     ///
     /// The log goes to standard error.
     #[arg(long, help_heading = "Output", value_name = "LEVEL", global = true,
-          conflicts_with_all = ["verbose", "quiet"], value_parser = levels())]
-    log: Option<LevelFilter>,
+          conflicts_with_all = ["verbose", "quiet"], default_value = "info", value_parser = levels())]
+    log: LevelFilter,
 }
 
 #[derive(Args, Debug)]
@@ -429,11 +429,8 @@ impl ReplayArgs {
 
 impl OutputArgs {
     fn level(&self) -> LevelFilter {
-        if let Some(level) = self.log {
-            return level;
-        }
         match (self.verbose, self.quiet) {
-            (0, 0) => LevelFilter::Info,
+            (0, 0) => self.log,
             (1, _) => LevelFilter::Debug,
             (0, 1) => LevelFilter::Warn,
             (0, _) => LevelFilter::Error,

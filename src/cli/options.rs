@@ -253,7 +253,7 @@ fn add(line: &mut String, part: std::fmt::Arguments<'_>) {
     let _ = line.write_fmt(part);
 }
 
-fn list<T: ToString>(items: &[T]) -> String {
-    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+fn list<'a, T: ToString + 'a>(items: impl IntoIterator<Item = &'a T>) -> String {
+    let items: Vec<String> = items.into_iter().map(ToString::to_string).collect();
     items.join(",")
 }

@@ -45,7 +45,8 @@ pub struct PolicyArgs {
 
     /// Seed of the random holds: the same seed and input give the same output.
     ///
-    /// Without it a new one is drawn at each start (in a replay: 0).
+    /// Without it a new one is drawn at each start (in a replay: 0). Any number is a seed, 0 as well: whoever
+    /// knows it can foresee the holds and crowd the tables, so give one only to repeat a run.
     #[arg(long, help_heading = "Holding", value_name = "N", value_parser = ranges::seed)]
     seed: Option<u64>,
 
@@ -169,8 +170,8 @@ impl PolicyArgs {
             authenticated: self.authenticated,
             management: self.management,
             domains: self.domain.clone(),
-            grandmasters: self.grandmaster.clone(),
-            clients: self.client.clone(),
+            grandmasters: self.grandmaster.clone().into(),
+            clients: self.client.clone().into(),
             max_clients: self.max_clients,
             client_timeout: self.client_timeout.0,
             client_rate: self.client_rate,

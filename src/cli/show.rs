@@ -45,7 +45,11 @@ pub(super) struct AskArgs {
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 
-    /// One JSON object, for programs; ptpproxy's documentation of `control` names its fields.
+    /// Print one JSON object for programs, in place of the text for people.
+    ///
+    /// Names end in their unit, as in uptime_s and interval_ms; what is not known is null. Versions to come may
+    /// add names, so skip those that you do not know; `protocol` changes if one goes. A gateway that does not
+    /// answer is told on standard error, with exit code 1. For example: ptpproxy status --json | jq .warnings
     #[arg(long)]
     json: bool,
 }

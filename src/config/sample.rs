@@ -85,7 +85,6 @@ fn value(key: &str, argument: &Arg) -> String {
     match key {
         "up" => "\"eth0\"".into(),
         "down" => "\"eth1\"".into(),
-        "log" => "\"info\"".into(),
         "seed" => "0".into(),
         _ => literal(
             argument

@@ -2,7 +2,9 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
+};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -49,6 +51,8 @@ impl Place {
 pub(super) struct Listening {
     pub(super) listener: UnixListener,
     path: PathBuf,
+    /// Device and inode of the file.
+    file: (u64, u64),
 }
 
 /// Makes the socket. A file that a gateway left behind is replaced, one that answers is not.
@@ -73,13 +77,15 @@ pub(super) fn listen(path: &Path) -> Result<Listening> {
     // Nobody else is to connect before its mode is set: it gets its name afterwards.
     let hidden = path.with_extension(format!("{}.new", std::process::id()));
     let result = bind(&hidden).and_then(|listener| {
+        let file = identity(&hidden)?;
         fs::rename(&hidden, path)?;
-        Ok(listener)
+        Ok((listener, file))
     });
     match result {
-        Ok(listener) => Ok(Listening {
+        Ok((listener, file)) => Ok(Listening {
             listener,
             path: path.to_owned(),
+            file,
         }),
         Err(error) => {
             let _ = fs::remove_file(&hidden);
@@ -102,6 +108,58 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        // Somebody may have put something else there meanwhile.
+        if identity(&self.path).is_ok_and(|there| there == self.file) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What no other file has while this one is there.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let there = fs::symlink_metadata(path)?;
+    Ok((there.dev(), there.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder of its own; the test that is named removes it.
+    fn folder(test: &str) -> PathBuf {
+        let name = format!("ptpproxy-socket-{test}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_socket_goes_with_its_gateway_and_one_left_behind_is_replaced() {
+        let folder = folder("goes");
+        let path = folder.join("a.sock");
+        drop(listen(&path).unwrap());
+        assert!(!path.exists());
+        drop(UnixListener::bind(&path).unwrap());
+        let listening = listen(&path).unwrap();
+        assert!(UnixStream::connect(&path).is_ok());
+        assert!(listen(&path).is_err(), "another gateway has it");
+        drop(listening);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir(folder).unwrap();
+    }
+
+    /// Whoever moved it away and put its own in its place keeps that.
+    #[test]
+    fn what_it_did_not_make_stays() {
+        let folder = folder("stays");
+        let path = folder.join("a.sock");
+        let listening = listen(&path).unwrap();
+        fs::rename(&path, folder.join("moved")).unwrap();
+        let other = listen(&path).unwrap();
+        drop(listening);
+        assert!(UnixStream::connect(&path).is_ok(), "the other's socket");
+        drop(other);
+        assert!(!path.exists());
+        fs::remove_dir_all(folder).unwrap();
     }
 }

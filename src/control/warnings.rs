@@ -6,7 +6,9 @@ use crate::Side;
 use crate::control::reply::Warning;
 use crate::core::Kind;
 use crate::reason::Reason;
-use crate::telemetry::{ClientView, Limits, MasterState, Snapshot};
+use crate::telemetry::{
+    ClientView, Limits, LinkFault, MasterState, Outage, Silence, Snapshot, outages,
+};
 use crate::time::Instant;
 use crate::wire::MessageType;
 
@@ -35,21 +37,9 @@ pub(super) fn warnings(
             text,
         });
     };
-    for (side, port) in ["up", "down"].iter().zip(&now.state.ports) {
-        let (code, name) = ("link", &port.name);
-        if !port.present {
-            add(code, format!("{side} {name}: the interface is gone"));
-        } else if !port.up {
-            add(
-                code,
-                format!("{side} {name} is down: ip link set {name} up"),
-            );
-        } else if !port.running {
-            add(
-                code,
-                format!("{side} {name} has no link: look at the cable"),
-            );
-        }
+    for outage in outages(&now.state, at) {
+        let (code, text) = told(&outage);
+        add(code, text);
     }
     masters(now, at, &mut add);
     answers(before, now, &mut add);
@@ -97,37 +87,42 @@ pub(super) fn warnings(
     found
 }
 
-fn masters(now: &Snapshot, at: Instant, add: &mut impl FnMut(&str, String)) {
-    let state = &now.state;
-    let passing: Vec<&MasterState> = state
-        .masters
-        .iter()
-        .filter(|master| master.allowed)
-        .collect();
-    let active: Vec<&MasterState> = passing
-        .iter()
-        .copied()
-        .filter(|master| master.syncs(at))
-        .collect();
-    if active.is_empty() {
-        let last = passing.iter().filter_map(|master| master.last_sync).max();
-        add(
-            "no-sync",
-            match last {
-                Some(last) => format!(
+/// The code of an outage, and what to do about it.
+fn told(outage: &Outage<'_>) -> (&'static str, String) {
+    match *outage {
+        Outage::Link { side, name, fault } => {
+            let side = side.label();
+            let text = match fault {
+                LinkFault::Gone => format!("{side} {name}: the interface is gone"),
+                LinkFault::Down => format!("{side} {name} is down: ip link set {name} up"),
+                LinkFault::NoLink => format!("{side} {name} has no link: look at the cable"),
+            };
+            ("link", text)
+        }
+        Outage::NoSync(silence) => {
+            let text = match silence {
+                Silence::For(ago) => format!(
                     "no Sync for {} s: look at the grandmaster and the way to it",
-                    at.since(last).as_secs()
+                    ago.as_secs()
                 ),
-                None if state.masters.is_empty() => {
+                Silence::NoMaster => {
                     "no grandmaster heard yet: look at the link above, VLANs and --domain".into()
                 }
-                None if passing.is_empty() => {
-                    "no grandmaster that --grandmaster lists is heard".into()
-                }
-                None => "a grandmaster is announced but sends no Sync".into(),
-            },
-        );
+                Silence::NoneListed => "no grandmaster that --grandmaster lists is heard".into(),
+                Silence::NeverSent => "a grandmaster is announced but sends no Sync".into(),
+            };
+            ("no-sync", text)
+        }
     }
+}
+
+fn masters(now: &Snapshot, at: Instant, add: &mut impl FnMut(&str, String)) {
+    let state = &now.state;
+    let active: Vec<&MasterState> = state
+        .masters
+        .iter()
+        .filter(|master| master.gives_time(at))
+        .collect();
     // The first two of one domain and lane that tell different times.
     let rivals = active.iter().enumerate().find_map(|(n, one)| {
         active

@@ -8,7 +8,10 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
 use crate::Side;
+use crate::core::forwarder::Forwarder;
 use crate::core::table::Secret;
+use crate::core::verdict::Arrival;
+use crate::reason::Reason;
 use crate::time::Instant;
 use crate::wire::{Address, Frame};
 
@@ -72,5 +75,19 @@ impl Echoes {
             Address::V6(ip) => hasher.write(&ip.octets()),
         }
         hasher.finish()
+    }
+}
+
+impl Forwarder {
+    /// Why a Signaling message goes no further: it is a copy of one heard a moment ago.
+    pub(super) fn echo(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<(), Reason> {
+        match self.echoes.heard(frame, arrival.side, arrival.now) {
+            None => Ok(()),
+            Some(side) if side == arrival.side => Err(Reason::Duplicate),
+            Some(_) => {
+                self.second_path_found(arrival.side, arrival.now);
+                Err(Reason::SecondPath)
+            }
+        }
     }
 }

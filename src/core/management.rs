@@ -1,7 +1,12 @@
-//! Open Management requests, so that their answers find the way back.
+//! Management: questions pass by the policy, and their answers find the way back.
 
+use crate::core::forwarder::Forwarder;
+use crate::core::from_down::forward;
+use crate::core::settings::ManagementPolicy;
+use crate::core::verdict::{Arrival, Verdict};
+use crate::reason::Reason;
 use crate::time::Instant;
-use crate::wire::{Lane, PortIdentity};
+use crate::wire::{Frame, Lane, PortIdentity};
 
 const CAPACITY: usize = 256;
 const LIFE_NS: u64 = 2_000_000_000;
@@ -43,5 +48,78 @@ impl OpenManagement {
         self.requests.iter().any(|(since, open)| {
             open == key && now.as_nanos().saturating_sub(since.as_nanos()) < LIFE_NS
         })
+    }
+}
+
+/// Management requests a second that pass, and those to everybody.
+const MANAGEMENT_RATE: u32 = 100;
+const ALL_ONES_RATE: u32 = 1;
+
+/// managementAction values (15.4.1.6).
+mod action {
+    pub(super) const GET: u8 = 0;
+    pub(super) const SET: u8 = 1;
+    pub(super) const RESPONSE: u8 = 2;
+    pub(super) const COMMAND: u8 = 3;
+    pub(super) const ACKNOWLEDGE: u8 = 4;
+}
+
+impl Forwarder {
+    pub(super) fn management_from_below(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+    ) -> Verdict {
+        let may_pass = matches!(
+            (frame.management_action(), self.settings.management),
+            (
+                Some(action::GET),
+                ManagementPolicy::Get | ManagementPolicy::All
+            ) | (Some(action::SET | action::COMMAND), ManagementPolicy::All)
+        );
+        if !may_pass {
+            return Verdict::Drop(Reason::Management);
+        }
+        let now = arrival.now;
+        let to_all = frame
+            .target_port()
+            .is_some_and(|target| target.clock == PortIdentity::ALL.clock);
+        if !self.management_bucket.take(now, MANAGEMENT_RATE)
+            || to_all && !self.all_ones_bucket.take(now, ALL_ONES_RATE)
+        {
+            return Verdict::Drop(Reason::ManagementRate);
+        }
+        let key = ManagementKey {
+            station: frame.port_identity(),
+            sequence_id: frame.sequence_id(),
+            domain: frame.domain(),
+            lane: frame.lane(),
+        };
+        self.management.open(key, now);
+        forward(arrival)
+    }
+
+    pub(super) fn management_from_above(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+    ) -> Result<Verdict, Reason> {
+        if !matches!(
+            frame.management_action(),
+            Some(action::RESPONSE | action::ACKNOWLEDGE)
+        ) {
+            return Err(Reason::Management);
+        }
+        let key = ManagementKey {
+            station: frame.target_port().ok_or(Reason::BadLength)?,
+            sequence_id: frame.sequence_id(),
+            domain: frame.domain(),
+            lane: frame.lane(),
+        };
+        if self.management.is_open(&key, arrival.now) {
+            Ok(forward(arrival))
+        } else {
+            Err(Reason::ManagementUnsolicited)
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::core::listed::{AllowList, Sorted};
 use crate::wire::{ClockIdentity, Mac, PortIdentity};
 
 /// What Management passes from below.
@@ -74,9 +75,9 @@ pub struct Settings {
     /// Domains that pass; empty is all.
     pub domains: Vec<u8>,
     /// Grandmasters that pass; empty is any.
-    pub grandmasters: Vec<ClockIdentity>,
+    pub grandmasters: Sorted<ClockIdentity>,
     /// Clients that may be ours; empty is anyone.
-    pub clients: Vec<ClientMatch>,
+    pub clients: AllowList,
     /// Size of the client table.
     pub max_clients: u32,
     /// A silent client is forgotten after this (or after four of its intervals, or its unicast grant).
@@ -107,8 +108,8 @@ impl Default for Settings {
             authenticated: Authenticated::Pass,
             management: ManagementPolicy::Get,
             domains: Vec::new(),
-            grandmasters: Vec::new(),
-            clients: Vec::new(),
+            grandmasters: Sorted::default(),
+            clients: AllowList::default(),
             max_clients: 4096,
             client_timeout: Duration::from_secs(60),
             client_rate: 256,

@@ -1,17 +1,69 @@
-//! What others may see of the forwarder: measures, masters, and a row for each client.
+//! What others may see of the forwarder: settings, counts, measures, masters, and a row for each client.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::counters::Counters;
 use crate::core::forwarder::Forwarder;
 use crate::core::in_flight::Flight;
+use crate::core::settings::Settings;
 use crate::telemetry::{ClientSlots, MasterState, Measures};
 use crate::time::{ClockId, Instant, Stamp};
+use crate::wire::PortIdentity;
 
 /// A master that was silent for longer is not shown.
 const SHOWN: Duration = Duration::from_secs(60);
 
 impl Forwarder {
+    /// The settings in force.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Clients in the table.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// The identities of our clients.
+    pub fn client_identities(&self) -> impl Iterator<Item = PortIdentity> {
+        self.clients.iter().map(|(_, key, _)| key.identity)
+    }
+
+    /// Changes whenever a client comes or goes.
+    #[must_use]
+    pub const fn clients_version(&self) -> u64 {
+        self.clients.version()
+    }
+
+    /// Frames that wait for their moment or for a stamp.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.store.len()
+    }
+
+    /// The frames that wait, as they came.
+    pub fn waiting_frames(&self) -> impl Iterator<Item = &[u8]> {
+        self.store.iter()
+    }
+
+    /// Masters heard: sender, domain, and the rate ratio less one in parts per million if it is known.
+    pub fn masters(&self) -> impl Iterator<Item = (PortIdentity, u8, Option<f64>)> {
+        self.masters.iter().map(|(_, key, master)| {
+            let syntonizer = &master.syntonizer;
+            let ppm = syntonizer.known().then(|| (syntonizer.ratio() - 1.0) * 1e6);
+            (key.sender, key.domain, ppm)
+        })
+    }
+
     /// What was measured since the start.
     #[must_use]
     pub const fn measures(&self) -> &Measures {

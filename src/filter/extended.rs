@@ -10,7 +10,7 @@
 
 use super::instruction::{
     AD_RANDOM, Instruction, JA, LD_B_ABS, LD_B_IND, LD_H_ABS, LD_H_IND, LD_IMM, LD_MEM, LD_W_ABS,
-    LD_W_IND, LDX_IMM, LDX_MEM, LOOKUP, RET_A, RET_K, ST, STX, TAX, TXA, WITH_X,
+    LD_W_IND, LDX_IMM, LDX_MEM, LOOKUP, LOOKUP_DOMAIN, RET_A, RET_K, ST, STX, TAX, TXA, WITH_X,
 };
 use super::rules::Known;
 use super::{Spec, assemble};
@@ -33,6 +33,9 @@ pub struct Extended {
 /// Octets of a map's key: a portIdentity in three words of the machine.
 pub const MAP_KEY: usize = 12;
 
+/// Portnumbers have 16 bits: this third word of a key is none.
+const NO_PORT: u32 = 0x1_0000;
+
 /// The key under which a client's identity is in the map.
 #[must_use]
 pub fn map_key(identity: &PortIdentity) -> [u8; MAP_KEY] {
@@ -49,12 +52,32 @@ pub fn map_key(identity: &PortIdentity) -> [u8; MAP_KEY] {
     key
 }
 
+/// The key under which an allowed domain is in the map; no portIdentity has it.
+#[must_use]
+pub fn domain_key(domain: u8) -> [u8; MAP_KEY] {
+    let mut key = [0; MAP_KEY];
+    for (to, word) in key.chunks_exact_mut(4).zip([u32::from(domain), 0, NO_PORT]) {
+        to.copy_from_slice(&word.to_ne_bytes());
+    }
+    key
+}
+
 /// The filter that knows as ours whoever is a key ([`map_key`]) of the map with descriptor `map`.
 /// [`Spec::clients`] and [`Spec::key`] are not looked at.
 #[must_use]
 pub fn with_map(spec: &Spec<'_>, map: i32) -> Vec<Extended> {
     // A classic program of this kind takes some 160 instructions.
-    let classic = assemble(spec, &Known::Map, usize::MAX).unwrap_or_default();
+    let known = Known::Map { domains: false };
+    let classic = assemble(spec, &known, usize::MAX).unwrap_or_default();
+    translate(&classic, map)
+}
+
+/// The same, but the domains that pass on the up side are keys ([`domain_key`]) of the map too: they can
+/// change without another program. Nor is [`Spec::domains`] looked at: to allow all takes a key for each.
+#[must_use]
+pub fn with_map_of_domains(spec: &Spec<'_>, map: i32) -> Vec<Extended> {
+    let known = Known::Map { domains: true };
+    let classic = assemble(spec, &known, usize::MAX).unwrap_or_default();
     translate(&classic, map)
 }
 
@@ -159,8 +182,13 @@ impl Translation {
             }
             RET_A => self.constant(EXIT, 0, 0),
             JA => self.jump(JUMP, 0, 0, at + 1 + k as usize),
-            LOOKUP => {
-                self.look_up(k, map);
+            LOOKUP | LOOKUP_DOMAIN => {
+                if code == LOOKUP {
+                    self.identity_key(k);
+                } else {
+                    self.domain_key(k);
+                }
+                self.look_up(map);
                 self.jump(JUMP_NOT_EQUAL, A, 0, at + 1 + usize::from(step.jt));
                 self.jump_on(at, step.jf);
             }
@@ -174,13 +202,27 @@ impl Translation {
         }
     }
 
-    /// A is not null if the identity at X + `at` is in the map.
-    fn look_up(&mut self, at: u32, map: i32) {
+    /// The key of the identity at X + `at`.
+    fn identity_key(&mut self, at: u32) {
         for (load, ahead) in [(LD_W_IND, 0), (LD_W_IND, 4), (LD_H_IND, 8)] {
             self.push(low(load), A, X, 0, at + ahead);
             let ahead = i16::try_from(ahead).unwrap_or(0);
             self.push(STORE_WORD, FRAME, A, KEY_AT + ahead, 0);
         }
+    }
+
+    /// The key of the domain at X + `at`.
+    fn domain_key(&mut self, at: u32) {
+        self.push(low(LD_B_IND), A, X, 0, at);
+        self.push(STORE_WORD, FRAME, A, KEY_AT, 0);
+        for (word, ahead) in [(0, 4), (NO_PORT, 8)] {
+            self.constant(ALU_MOVE, A, word);
+            self.push(STORE_WORD, FRAME, A, KEY_AT + ahead, 0);
+        }
+    }
+
+    /// A is not null if the key is in the map.
+    fn look_up(&mut self, map: i32) {
         self.push(LOAD_WIDE, 1, MAP_DESCRIPTOR, 0, map.cast_unsigned());
         self.push(0, 0, 0, 0, 0);
         self.registers(ALU64_MOVE | FROM_REGISTER, 2, FRAME);

@@ -78,3 +78,5 @@ pub(super) const WITH_X: u16 = 0x08;
 /// No instruction of the kernel's: a jump by whether the identity at X + k is one of our clients', which
 /// only [`super::with_map`] can translate.
 pub(super) const LOOKUP: u16 = 0xFFF5;
+/// Another such jump, by whether the octet at X + k is a domain that the map has.
+pub(super) const LOOKUP_DOMAIN: u16 = 0xFFE5;

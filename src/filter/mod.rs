@@ -39,7 +39,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use extended::{Extended, MAP_KEY, map_key, with_map};
+pub use extended::{Extended, MAP_KEY, domain_key, map_key, with_map, with_map_of_domains};
 pub use fold::fold;
 pub use instruction::{Instruction, MAX_INSTRUCTIONS, WHOLE_FRAME};
 

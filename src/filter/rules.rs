@@ -5,7 +5,8 @@ use super::assembler::{Assembler, Label};
 use super::fold::fold_at;
 use super::headers::MAC;
 use super::instruction::{
-    AD_RANDOM, ADD, AND, JEQ, JGE, JGT, JSET, LD_B_IND, LD_H_IND, LD_W_ABS, LOOKUP, TAX, TXA,
+    AD_RANDOM, ADD, AND, JEQ, JGE, JGT, JSET, LD_B_IND, LD_H_IND, LD_W_ABS, LOOKUP, LOOKUP_DOMAIN,
+    TAX, TXA,
 };
 use super::search;
 use crate::Side;
@@ -18,7 +19,10 @@ pub(super) enum Known {
     /// All are taken for ours: the Delay_Resp and the Delay_Req of everybody pass.
     All,
     /// By a map of the kernel's, which classic programs cannot ask.
-    Map,
+    Map {
+        /// Allowed domains are keys of it as well.
+        domains: bool,
+    },
     /// By their folds, sorted and unique.
     Exact(Vec<u32>),
     /// By bitmaps of their folds.
@@ -51,7 +55,10 @@ pub(super) fn message(
         },
         Side::Up => {
             let mut next = message_type(asm, spec, known, pass, sample);
-            if let Some(allowed) = spec.domains {
+            if let Known::Map { domains: true } = known {
+                next = asm.block(&[(LD_H_IND, TYPE_AND_VERSION)], next);
+                next = asm.jump(LOOKUP_DOMAIN, DOMAIN, next, sample);
+            } else if let Some(allowed) = spec.domains {
                 next = asm.block(&[(LD_H_IND, TYPE_AND_VERSION)], next);
                 next = domain(asm, allowed, next, sample);
             }
@@ -128,7 +135,7 @@ fn message_type(
     let search = match known {
         Known::Everyone => None,
         Known::All => Some(pass),
-        Known::Map => {
+        Known::Map { .. } => {
             let searches = by_map(asm, spec, pass, sample);
             return message_kind(asm, searches, pass, sample);
         }

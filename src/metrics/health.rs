@@ -1,62 +1,50 @@
-//! Why the gateway does not serve its clients right now.
+//! The words of `/healthz` for what keeps the gateway from serving its clients right now.
 
 use std::fmt;
-use std::time::Duration;
 
-use crate::Side;
-use crate::telemetry::Snapshot;
+use crate::telemetry::{Outage, Silence, Snapshot, outages};
 use crate::time::Instant;
 
 /// A reason to be unhealthy.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Trouble {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble<'a> {
     /// Nothing was published yet, or the loop was stopped in the middle of it.
     NotPublished,
-    /// Frames cannot pass this interface.
-    Link(Side, String),
-    /// No Sync has come from an allowed master, for the larger of three of its intervals and two
-    /// seconds; how long ago the last one came, if one did in the last minute.
-    NoSync(Option<Duration>),
+    /// Nobody can be served.
+    Outage(Outage<'a>),
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Trouble<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotPublished => write!(f, "the loop has told nothing yet"),
-            Self::Link(side, name) => write!(f, "{} {name}: no link", side.label()),
-            Self::NoSync(Some(ago)) => write!(f, "no Sync for {:.1} s", ago.as_secs_f64()),
-            Self::NoSync(None) => write!(f, "no Sync"),
+            Self::Outage(Outage::Link { side, name, .. }) => {
+                write!(f, "{} {name}: no link", side.label())
+            }
+            Self::Outage(Outage::NoSync(Silence::For(ago))) => {
+                write!(f, "no Sync for {:.1} s", ago.as_secs_f64())
+            }
+            Self::Outage(Outage::NoSync(_)) => write!(f, "no Sync"),
         }
     }
 }
 
 /// All that is wrong at `now`.
-pub(super) fn troubles(snapshot: Option<&Snapshot>, now: Instant) -> Vec<Trouble> {
+pub(super) fn troubles(snapshot: Option<&Snapshot>, now: Instant) -> Vec<Trouble<'_>> {
     let Some(snapshot) = snapshot.filter(|snapshot| snapshot.number > 0) else {
         return vec![Trouble::NotPublished];
     };
-    let state = &snapshot.state;
-    let mut troubles = Vec::new();
-    for (side, port) in [Side::Up, Side::Down].into_iter().zip(&state.ports) {
-        if !port.works() {
-            troubles.push(Trouble::Link(side, port.name.clone()));
-        }
-    }
-    let allowed = || state.masters.iter().filter(|master| master.allowed);
-    // Not at the time of the snapshot: a loop to which nothing happens publishes nothing.
-    if !allowed().any(|master| master.syncs(now)) {
-        let last = allowed().filter_map(|master| master.last_sync).max();
-        troubles.push(Trouble::NoSync(last.map(|last| now.since(last))));
-    }
-    troubles
+    let outages = outages(&snapshot.state, now);
+    outages.into_iter().map(Trouble::Outage).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::core::Counters;
     use crate::telemetry::{MasterState, Measures, PortState, State};
-    use crate::time::Instant;
     use crate::wire::{ClockIdentity, Lane, PortIdentity, Transport};
 
     fn at(ms: u64) -> Instant {

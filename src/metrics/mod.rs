@@ -15,7 +15,8 @@ mod gateway;
 mod health;
 mod server;
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -26,14 +27,32 @@ use server::{Answer, Status};
 
 pub use health::Trouble;
 
-/// Serves `/metrics` and `/healthz` at `address` from now on; returns where.
-///
-/// # Errors
-/// One line on why it cannot listen there, with the remedy.
-pub fn start(address: SocketAddr, board: Arc<Board>) -> anyhow::Result<SocketAddr> {
-    server::serve(address, move |path| answer(&board, path)).with_context(|| {
-        format!("--metrics {address}: cannot listen there; name an address of this machine and a port that is free")
-    })
+/// Where `/metrics` and `/healthz` will be. Ports below 1024 need a right, so that it is opened before rights
+/// are given up.
+#[derive(Debug)]
+pub struct Listener(TcpListener);
+
+impl Listener {
+    /// Listens at `address` (port 0: any that is free); who connects waits for [`Listener::serve`].
+    ///
+    /// # Errors
+    /// One line on why it cannot listen there, with the remedy.
+    pub fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        TcpListener::bind(address).map(Self).with_context(|| {
+            format!(
+                "--metrics {address}: cannot listen there; name an address of this machine and a port that \
+                 is free (below 1024 needs CAP_NET_BIND_SERVICE)"
+            )
+        })
+    }
+
+    /// Answers from now on, on threads of its own; returns where.
+    ///
+    /// # Errors
+    /// The system's, when there can be no thread.
+    pub fn serve(self, board: Arc<Board>) -> io::Result<SocketAddr> {
+        server::serve(self.0, move |path| answer(&board, path))
+    }
 }
 
 fn answer(board: &Board, path: &str) -> Answer {
@@ -55,10 +74,10 @@ fn answer(board: &Board, path: &str) -> Answer {
             }
         };
     }
-    let Some(snapshot) = snapshot else {
+    let Some(snapshot) = &snapshot else {
         return Answer::text(Status::Unavailable, "nothing was published yet\n");
     };
-    match gateway::text(board.info(), &snapshot, troubles.is_empty(), now) {
+    match gateway::text(board.info(), snapshot, troubles.is_empty(), now) {
         Ok(body) => Answer {
             status: Status::Ok,
             content_type: "text/plain; version=0.0.4; charset=utf-8",

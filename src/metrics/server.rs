@@ -78,16 +78,14 @@ impl Status {
     }
 }
 
-/// Listens at `address` (port 0: any that is free) and answers from now on, on a thread of its own,
-/// as `answer` says for each path. Returns where it listens.
+/// Answers from now on, on a thread of its own, as `answer` says for each path. Returns where it listens.
 ///
 /// # Errors
-/// The system's: the address is taken, or none of this machine's.
+/// The system's: there can be no thread.
 pub(super) fn serve(
-    address: SocketAddr,
+    listener: TcpListener,
     answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
 ) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address)?;
     let local = listener.local_addr()?;
     let answer = Arc::new(answer);
     let places = Arc::new(AtomicUsize::new(0));
@@ -282,10 +280,13 @@ mod tests {
     use super::*;
 
     fn start() -> SocketAddr {
-        serve(([127, 0, 0, 1], 0).into(), |path| match path {
-            "/large" => Answer::text(Status::Ok, "x".repeat(64 * 1024 * 1024)),
-            path => Answer::text(Status::Ok, format!("path {path}\n")),
-        })
+        serve(
+            TcpListener::bind("127.0.0.1:0").unwrap(),
+            |path| match path {
+                "/large" => Answer::text(Status::Ok, "x".repeat(64 * 1024 * 1024)),
+                path => Answer::text(Status::Ok, format!("path {path}\n")),
+            },
+        )
         .unwrap()
     }
 

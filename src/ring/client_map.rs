@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use super::sys;
 use crate::filter::{Extended, MAP_KEY};
 
-/// A map from a client's key ([`crate::filter::map_key`]) to how often it was added.
+/// A map from a client's key ([`crate::filter::map_key`]) to how often it was added. Domains may be in it as
+/// well ([`crate::filter::domain_key`]).
 ///
 /// Needs CAP_BPF (before Linux 5.8 CAP_SYS_ADMIN) of the machine, not of a user namespace.
 #[derive(Debug)]
@@ -124,7 +125,7 @@ pub struct MapFilter {
 
 impl MapFilter {
     /// Puts it in place of a socket's filter: one step, no gap (SO_ATTACH_BPF).
-    pub(super) fn attach(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn attach(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let fd = self.fd.as_fd().as_raw_fd();
         sys::set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_BPF, &fd)
     }

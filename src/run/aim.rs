@@ -11,7 +11,7 @@ use crate::time::Instant;
 const PRIORITY: u8 = 40;
 /// Bounds of how early to wake.
 const LEAST: Duration = Duration::from_micros(10);
-const MOST: Duration = Duration::from_micros(200);
+pub(super) const MOST: Duration = Duration::from_micros(200);
 /// One late wake-up is forgotten after about so many others.
 const MEMORY: u32 = 256;
 

@@ -1,7 +1,9 @@
 //! Least privilege: what the process keeps once its interfaces are open.
 //!
-//! It reads whatever an untrusted segment sends. Should that ever find a way in, there is nothing to be
-//! had: no capability, no way to get one back, and only the system calls that forwarding makes.
+//! It reads whatever an untrusted segment sends. Should that ever find a way in, there is little to be
+//! had: no capability, no way to get one back, and only the system calls that forwarding makes. What these
+//! leave: frames on the two segments, datagrams to any address (a message's address is in memory, where no
+//! filter sees it), and whatever files its user may read.
 //!
 //! Two steps, because capabilities belong to a thread and the filter to all of them:
 //! [`drop_capabilities`] while there is one thread only, [`allow_calls`] when all is open. What is needed
@@ -79,7 +81,8 @@ mod calls {
         // Clocks, where the vDSO has none.
         libc::SYS_clock_gettime,
         libc::SYS_gettimeofday,
-        // Rings: a kick, the error queue, a new filter, counts, a new bind. Netlink as well.
+        // Rings: a kick, the error queue, a new filter, counts, a new bind. Netlink as well. (sendmsg may name an
+        // address: a datagram can go anywhere.)
         libc::SYS_sendmsg,
         libc::SYS_recvmsg,
         libc::SYS_recvmmsg,
@@ -200,7 +203,7 @@ mod calls {
                 Rule::new(vec![is(0, libc::AF_INET6)?, datagram()?])?,
             ],
         );
-        // To the peer of a connection or to the kernel, never to an address.
+        // To the peer of a connection or to the kernel. (sendmsg is not narrowed like this.)
         rules.insert(
             libc::SYS_sendto,
             vec![Rule::new(vec![Condition::new(4, Len::Qword, Is::Eq, 0)?])?],
@@ -258,6 +261,13 @@ mod calls {
                 Is::Eq,
                 own,
             )?])?],
+        );
+        // The C library of the static build, musl, does it by the thread's number alone, which is not known
+        // here. So any thread of this user's could be signalled: but only to abort.
+        #[cfg(target_env = "musl")]
+        rules.insert(
+            libc::SYS_tkill,
+            vec![Rule::new(vec![is(1, libc::SIGABRT)?])?],
         );
         Ok(rules)
     }

@@ -7,6 +7,7 @@
 mod map;
 mod tree;
 
+use std::io;
 use std::time::Duration;
 
 use log::{debug, info, warn};
@@ -15,12 +16,12 @@ use crate::Side;
 use crate::cli::FilterChoice;
 use crate::core::Forwarder;
 use crate::filter::{self, Fit, MAX_INSTRUCTIONS, Spec};
-use crate::ring::RxRing;
 use crate::telemetry::{FilterKind, FilterState};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
 
 use super::MachineEngine;
+use super::publisher::count;
 use map::Map;
 use tree::{FilterSocket, Tree, for_kernel};
 
@@ -34,6 +35,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// And its making takes at most this share of the time, as long as nobody has to wait longer than may be.
 const SHARE: u32 = 4;
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// One that the kernel refuses is tried again, after a pause that doubles up to this.
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
 /// While so many clients come or go between two trees, none is made: they need not wait for it then.
 const RUSH: u64 = 512;
 
@@ -65,12 +68,17 @@ pub(super) struct Filters {
     domains: Vec<u8>,
     key: [u32; 3],
     choice: FilterChoice,
+    sample_one_in: u32,
     /// Version of the client table that the filter above follows.
     version: u64,
     /// Version up to which clients are let in.
     admitted: u64,
-    /// There was no time for a tree: one is to be made.
+    /// There was no time for a tree, or the kernel refused it: one is to be made.
     behind: bool,
+    /// The last one was refused.
+    refused: bool,
+    /// The filter below is not yet for these domains.
+    refused_below: bool,
     last: Instant,
     pause: Duration,
     identities: Vec<PortIdentity>,
@@ -88,9 +96,12 @@ impl Filters {
             domains,
             key,
             choice,
+            sample_one_in: SAMPLE_ONE_IN,
             version: 0,
             admitted: 0,
             behind: false,
+            refused: false,
+            refused_below: false,
             last: Instant::from_nanos(0),
             pause: PAUSE,
             identities: Vec::new(),
@@ -122,15 +133,23 @@ impl Filters {
         Ok(for_kernel(&program))
     }
 
-    /// Puts a map in force, if it may be had. To be called once, before the first client comes.
+    /// Puts a map in force, if it may be had, in place of the filter of [`Filters::at_start`]. To be called
+    /// once, before the first client comes.
     ///
     /// # Errors
     /// When a map is asked for and cannot be had.
-    pub(super) fn start(&mut self, core: &mut Forwarder, up: &mut RxRing) -> anyhow::Result<()> {
+    pub(super) fn start(
+        &mut self,
+        core: &mut Forwarder,
+        up: &mut impl FilterSocket,
+    ) -> anyhow::Result<()> {
+        self.instructions = self.at_start(Side::Up)?.len();
+        self.tree.found(self.instructions);
         if matches!(self.choice, FilterChoice::Auto | FilterChoice::Map) {
             match Map::start(&self.spec(Side::Up, None), core, up) {
                 Ok(map) => {
                     self.instructions = map.instructions;
+                    self.tree.found(map.instructions);
                     self.map = Some(map);
                     self.now_in_force(InForce::Map, 0);
                     return Ok(());
@@ -193,17 +212,35 @@ impl Filters {
             return;
         }
         let plain = self.plain_for(core);
-        self.behind = rush && !plain;
+        let outcome = if plain_now && (plain || rush) && !self.tree.open() {
+            Ok(())
+        } else {
+            self.replace(core, up, plain || rush)
+        };
         self.version = version;
-        if !(plain_now && (plain || rush))
-            && let Err(error) = self.replace(core, up, plain || rush)
-        {
-            warn!("kernel filter above not replaced: {error}");
-        }
         self.last = clock();
-        self.pause = (self.last.since(now) * SHARE).clamp(PAUSE, LONGEST_PAUSE);
-        self.admitted = version;
-        core.admit(version);
+        match outcome {
+            Ok(()) => {
+                self.behind = rush && !plain;
+                self.refused = false;
+                self.pause = (self.last.since(now) * SHARE).clamp(PAUSE, LONGEST_PAUSE);
+                self.admitted = version;
+                core.admit(version);
+            }
+            // The answers to those who have come since cannot come in: they go on waiting.
+            Err(error) => self.try_again(&error),
+        }
+    }
+
+    /// The kernel has refused a tree.
+    fn try_again(&mut self, error: &io::Error) {
+        self.behind = true;
+        self.pause = (self.pause * 2).clamp(PAUSE, LONGEST_RETRY);
+        // What goes on for hours is told once.
+        if !std::mem::replace(&mut self.refused, true) {
+            warn!("kernel filter above not replaced: {error}; it is tried again");
+        }
+        debug!("kernel filter above not replaced: {error}");
     }
 
     /// Lets other domains in from now on, on both sides.
@@ -212,36 +249,55 @@ impl Filters {
         domains: Vec<u8>,
         engine: &mut MachineEngine,
     ) -> anyhow::Result<()> {
-        if domains == self.domains {
+        // Above it is tried again without being asked.
+        if domains == self.domains && !self.refused_below {
             return Ok(());
         }
         self.domains = domains;
         let below = self.at_start(Side::Down)?;
         let below = engine.down_mut().rx.set_filter(&below);
+        self.refused_below = below.is_err();
         let (core, up) = engine.core_and_up();
-        if let Some(map) = &self.map
-            && let Err(error) = map.attach(&self.spec(Side::Up, None), &mut up.rx)
-        {
-            // A running gateway may load no program: a tree needs no right.
-            warn!(
-                "kernel filter above: the map of clients cannot take other domains before a restart \
-                 ({error}); a tree serves"
-            );
-            core.follow_changes(false);
-            self.map = None;
-        }
-        if self.map.is_none() {
-            let version = core.clients_version();
-            if let Err(error) = self.replace(core, &mut up.rx, self.plain_for(core)) {
-                // Asked again, it is to try again.
-                self.domains.clear();
-                return Err(error.into());
-            }
-            self.version = version;
-            self.admitted = version;
-            core.admit(version);
-        }
+        self.domains_above(core, &mut up.rx)?;
         Ok(below?)
+    }
+
+    /// Has the filter above take the domains.
+    fn domains_above(
+        &mut self,
+        core: &mut Forwarder,
+        up: &mut impl FilterSocket,
+    ) -> io::Result<()> {
+        let domains = (!self.domains.is_empty()).then_some(self.domains.as_slice());
+        if let Some(map) = &mut self.map {
+            match map.set_domains(domains, up) {
+                Ok(()) => {
+                    self.instructions = map.instructions;
+                    self.tree.found(map.instructions);
+                    return Ok(());
+                }
+                Err(error) => {
+                    warn!(
+                        "kernel filter above: the map of clients does not take other domains: {error}; \
+                         a tree serves"
+                    );
+                    core.follow_changes(false);
+                    self.map = None;
+                }
+            }
+        }
+        let version = core.clients_version();
+        let outcome = self.replace(core, up, self.plain_for(core));
+        match &outcome {
+            Ok(()) => {
+                (self.behind, self.refused) = (false, false);
+                self.version = version;
+                self.admitted = version;
+                core.admit(version);
+            }
+            Err(error) => self.try_again(error),
+        }
+        outcome
     }
 
     fn plain_for(&self, core: &Forwarder) -> bool {
@@ -253,7 +309,7 @@ impl Filters {
         core: &Forwarder,
         up: &mut impl FilterSocket,
         plain: bool,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         let mut identities = std::mem::take(&mut self.identities);
         identities.clear();
         if !plain {
@@ -266,6 +322,9 @@ impl Filters {
         self.tree = tree;
         let known = identities.len();
         self.identities = identities;
+        if self.tree.open() {
+            self.now_in_force(InForce::Tree(Fit::Plain), 0);
+        }
         let fit = outcome?;
         debug!(
             "kernel filter above: {fit:?} for {known} clients, {} instructions",
@@ -299,14 +358,10 @@ impl Filters {
             domains: (!self.domains.is_empty()).then_some(self.domains.as_slice()),
             clients,
             watch_second_path: true,
-            sample_one_in: SAMPLE_ONE_IN,
+            sample_one_in: self.sample_one_in,
             key: self.key,
         }
     }
-}
-
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

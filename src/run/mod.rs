@@ -140,6 +140,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         // All memory is there by now.
         aim::take_priority();
     }
+    let listener = options.metrics.map(metrics::Listener::bind).transpose()?;
     // Hardware stamps are switched back at the end.
     let rights: &[_] = match keep.hardware() {
         true => &[confine::Capability::CAP_NET_ADMIN],
@@ -152,8 +153,10 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     let (reloader, mut orders) =
         reload::start(&options.source, hangups).context("the thread that reads again")?;
     waiter.watch_always(orders.as_raw_fd(), RELOAD)?;
-    if let Some(address) = options.metrics {
-        let address = metrics::start(address, Arc::clone(publisher.board()))?;
+    if let Some(listener) = listener {
+        let address = listener
+            .serve(Arc::clone(publisher.board()))
+            .context("starting the metrics thread")?;
         info!("metrics: http://{address}/metrics");
     }
     let readers = Readers::start(
@@ -191,6 +194,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         publisher.publish_if_due(&mut engine, filters.in_force(), now);
         let next_wake = [
             engine.next_wake(),
+            engine.core().next_sweep(),
             filters.due(engine.core()),
             lap.due(),
             notify.due(),
@@ -211,7 +215,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         let wait = if ready {
             Wait::No
         } else {
-            pacer.after(turn, now, next_wake)
+            pacer.after(turn, now, next_wake, engine.core().next_departure())
         };
         match wait {
             Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,

@@ -25,6 +25,8 @@ pub(super) enum Wait {
 
 /// Sweeps that find nothing before it goes back to waiting for a frame.
 const EMPTY_SWEEPS: u32 = 2;
+/// Before a departure it wakes this early, and then spins.
+const EARLY: Duration = super::aim::MOST;
 /// Frames closer together than so many sweep intervals start the sweeping.
 const CLOSE: u32 = 2;
 
@@ -72,8 +74,15 @@ impl Pacer {
         self.spin = spin;
     }
 
-    /// How to wait after a turn that ended at `now`, when the core has something to do at `next_wake`.
-    pub(super) fn after(&mut self, turn: Turn, now: Instant, next_wake: Option<Instant>) -> Wait {
+    /// How to wait after a turn that ended at `now`, when there is something to do at `next_wake`, and the
+    /// next departure is due at `departure`.
+    pub(super) fn after(
+        &mut self,
+        turn: Turn,
+        now: Instant,
+        next_wake: Option<Instant>,
+        departure: Option<Instant>,
+    ) -> Wait {
         if turn.more || self.spin {
             return Wait::No;
         }
@@ -91,17 +100,20 @@ impl Pacer {
         if busy {
             self.last_busy = Some(now);
         }
+        let wake = next_wake.map(|due| self.on_grid(due));
         if self.exact
-            && let Some(due) = next_wake
+            && let Some(due) = departure
             // A sleep of a sweep interval would end after it, or so shortly before that it is too late to aim.
             && (!self.sweeping || due.since(now) < self.sweep * 2)
+            // What else there is to do can wait until then, and is worth no spinning.
+            && wake.is_none_or(|wake| wake + EARLY > due)
         {
             return Wait::Exactly(due, !self.sweeping);
         }
         if self.sweeping {
             return Wait::Sweep;
         }
-        Wait::Frame(next_wake.map(|due| self.on_grid(due)))
+        Wait::Frame(wake)
     }
 
     /// Departures that are due soon after each other share a wake-up.
@@ -135,7 +147,7 @@ mod tests {
         let mut pacer = Pacer::new(SWEEP, false);
         for ms in 1..10 {
             assert_eq!(
-                pacer.after(turn(1), at(ms * 1_000), None),
+                pacer.after(turn(1), at(ms * 1_000), None, None),
                 Wait::Frame(None)
             );
         }
@@ -144,13 +156,16 @@ mod tests {
     #[test]
     fn sweeps_while_frames_follow_closely_and_then_stops() {
         let mut pacer = Pacer::new(SWEEP, false);
-        assert_eq!(pacer.after(turn(1), at(1_000), None), Wait::Frame(None));
-        assert_eq!(pacer.after(turn(1), at(1_300), None), Wait::Sweep);
-        assert_eq!(pacer.after(turn(0), at(1_500), None), Wait::Sweep);
-        assert_eq!(pacer.after(turn(7), at(1_700), None), Wait::Sweep);
-        assert_eq!(pacer.after(turn(0), at(1_900), None), Wait::Sweep);
         assert_eq!(
-            pacer.after(turn(0), at(2_100), Some(at(2_130))),
+            pacer.after(turn(1), at(1_000), None, None),
+            Wait::Frame(None)
+        );
+        assert_eq!(pacer.after(turn(1), at(1_300), None, None), Wait::Sweep);
+        assert_eq!(pacer.after(turn(0), at(1_500), None, None), Wait::Sweep);
+        assert_eq!(pacer.after(turn(7), at(1_700), None, None), Wait::Sweep);
+        assert_eq!(pacer.after(turn(0), at(1_900), None, None), Wait::Sweep);
+        assert_eq!(
+            pacer.after(turn(0), at(2_100), Some(at(2_130)), None),
             Wait::Frame(Some(at(2_200))),
             "departures on the grid"
         );
@@ -161,13 +176,28 @@ mod tests {
         let mut pacer = Pacer::new(SWEEP, false);
         pacer.aim(true);
         let due = at(1_777);
-        let wait = pacer.after(turn(1), at(1_000), Some(due));
+        let wait = pacer.after(turn(1), at(1_000), Some(due), Some(due));
         assert_eq!(wait, Wait::Exactly(due, true), "off the grid");
-        let wait = pacer.after(turn(1), at(1_300), Some(due));
+        let wait = pacer.after(turn(1), at(1_300), Some(due), Some(due));
         assert_eq!(wait, Wait::Sweep, "far enough");
-        let wait = pacer.after(turn(1), at(1_500), Some(due));
+        let wait = pacer.after(turn(1), at(1_500), Some(due), Some(due));
         assert_eq!(wait, Wait::Exactly(due, false), "sweeping");
-        assert_eq!(pacer.after(turn(1), at(1_800), None), Wait::Sweep);
+        assert_eq!(pacer.after(turn(1), at(1_800), None, None), Wait::Sweep);
+    }
+
+    #[test]
+    fn aims_at_nothing_but_departures() {
+        let mut pacer = Pacer::new(SWEEP, false);
+        pacer.aim(true);
+        let (due, other) = (at(5_770), at(3_030));
+        let wait = pacer.after(turn(1), at(1_000), Some(other), None);
+        assert_eq!(wait, Wait::Frame(Some(at(3_200))), "on the grid");
+        let wait = pacer.after(turn(0), at(2_000), Some(other), Some(due));
+        assert_eq!(wait, Wait::Frame(Some(at(3_200))), "before the departure");
+        for other in [at(5_450), at(5_769), due] {
+            let wait = pacer.after(turn(0), at(3_200), Some(other), Some(due));
+            assert_eq!(wait, Wait::Exactly(due, true), "with it, at {other:?}");
+        }
     }
 
     #[test]
@@ -177,6 +207,6 @@ mod tests {
             more: true,
             ..turn(512)
         };
-        assert_eq!(pacer.after(more, at(1), None), Wait::No);
+        assert_eq!(pacer.after(more, at(1), None, None), Wait::No);
     }
 }

@@ -184,6 +184,7 @@ fn port(interface: &Interface) -> PortState {
     }
 }
 
-fn count(n: usize) -> u32 {
+/// As it is published.
+pub(super) fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }

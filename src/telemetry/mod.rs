@@ -10,12 +10,14 @@
 //! | `record` | words under a sequence number |
 //! | `words` | values to words and back |
 //! | `state` | what a snapshot says of ports, masters and limits |
+//! | `outage` | why the gateway serves nobody, out of a snapshot |
 //! | `slots` | one client's row, written as its exchanges happen |
 //! | `histogram` | fixed buckets for spans of time |
 #![forbid(unsafe_code)]
 
 mod board;
 mod histogram;
+mod outage;
 mod record;
 mod slots;
 mod state;
@@ -23,6 +25,7 @@ mod words;
 
 pub use board::{Board, Info, Snapshot};
 pub use histogram::{Histogram, Measures};
+pub use outage::{LinkFault, Outage, Silence, outages};
 pub use slots::{ClientSlots, ClientView};
 pub(crate) use slots::{Slot, Tenant, mean};
 pub use state::{

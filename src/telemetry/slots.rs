@@ -176,9 +176,7 @@ impl Slot<'_> {
 
     /// How long it has been silent, to the millisecond (49 days at most).
     pub(crate) fn silent(self, now: Instant) -> Duration {
-        let ms = millis(now).wrapping_sub(high(self.load(word::LANE)));
-        // Seen by a clock reading a moment later than this one.
-        Duration::from_millis(if ms > u32::MAX / 2 { 0 } else { u64::from(ms) })
+        silence(high(self.load(word::LANE)), now)
     }
 
     /// Mean time between its requests in microseconds; zero while unknown.
@@ -322,9 +320,15 @@ impl ClientView {
     /// How long it has been silent.
     #[must_use]
     pub fn silent(&self, now: Instant) -> Duration {
-        let ms = millis(now).wrapping_sub(self.seen_ms);
-        Duration::from_millis(if ms > u32::MAX / 2 { 0 } else { u64::from(ms) })
+        silence(self.seen_ms, now)
     }
+}
+
+/// The time since a client was seen, to the millisecond (49 days at most).
+fn silence(seen_ms: u32, now: Instant) -> Duration {
+    let ms = millis(now).wrapping_sub(seen_ms);
+    // Seen by a clock reading a moment later than this one.
+    Duration::from_millis(if ms > u32::MAX / 2 { 0 } else { u64::from(ms) })
 }
 
 /// A running mean over about eight values; the first one counts whole.

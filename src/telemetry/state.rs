@@ -69,9 +69,9 @@ impl FilterKind {
 pub struct FilterState {
     /// How well it knows our clients.
     pub kind: FilterKind,
-    /// Clients that it was made for.
+    /// Clients that it knows; none if it is plain, which lets everybody's answers in.
     pub clients: u32,
-    /// Its length in instructions of classic BPF.
+    /// Its length: instructions of eBPF if it is a map's, of classic BPF else.
     pub instructions: u32,
 }
 
@@ -101,12 +101,6 @@ pub struct PortState {
 }
 
 impl PortState {
-    /// Frames can pass.
-    #[must_use]
-    pub const fn works(&self) -> bool {
-        self.present && self.up && self.running
-    }
-
     pub(super) const WORDS: usize = 9;
 
     pub(super) fn write(&self, out: &mut impl Put) {
@@ -170,25 +164,6 @@ pub struct MasterState {
 }
 
 impl MasterState {
-    /// A Sync is overdue after the larger of three intervals and two seconds.
-    #[must_use]
-    pub fn patience(&self) -> Duration {
-        (self.sync_interval * 3).max(Duration::from_secs(2))
-    }
-
-    /// Whether its Syncs come.
-    #[must_use]
-    pub fn syncs(&self, now: Instant) -> bool {
-        self.last_sync
-            .is_some_and(|last| now.since(last) <= self.patience())
-    }
-
-    /// Whether clients may follow it: its Syncs come, and it is allowed.
-    #[must_use]
-    pub fn gives_time(&self, now: Instant) -> bool {
-        self.allowed && self.syncs(now)
-    }
-
     pub(super) const WORDS: usize = 11;
 
     pub(super) fn write(&self, out: &mut impl Put) {

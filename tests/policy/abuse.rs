@@ -198,7 +198,7 @@ fn sequence_ids_that_are_guessed() {
 fn answers_of_masters_that_never_announced_themselves() {
     for listed in [false, true] {
         let mut victim = Victim::new(Settings {
-            grandmasters: if listed { vec![clock(1)] } else { Vec::new() },
+            grandmasters: if listed { vec![clock(1)] } else { vec![] }.into(),
             ..unheld()
         });
         // Others that announce a grandmaster which is not listed.

@@ -116,7 +116,7 @@ fn who_is_not_listed_any_more_is_forgotten() {
     let settings = held();
     let mut gateway = with_waiting(&settings, 10..14);
     let listed = Settings {
-        clients: vec![ClientMatch::Clock(clock(10)), ClientMatch::Port(port(11))],
+        clients: vec![ClientMatch::Clock(clock(10)), ClientMatch::Port(port(11))].into(),
         ..settings.clone()
     };
     gateway.core.apply(listed).expect("they fit");

@@ -13,7 +13,7 @@ use crate::gateway::{Gateway, MS, SECOND, unheld};
 
 fn listed(clients: Vec<ClientMatch>) -> Gateway {
     Gateway::new(Settings {
-        clients,
+        clients: clients.into(),
         ..unheld()
     })
 }

@@ -55,7 +55,7 @@ fn domains_that_are_not_listed_stop_on_both_sides() {
 #[test]
 fn time_passes_by_what_its_sender_announced() {
     let mut gateway = Gateway::new(Settings {
-        grandmasters: vec![clock(9), clock(7)],
+        grandmasters: vec![clock(9), clock(7)].into(),
         ..unheld()
     });
     assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());

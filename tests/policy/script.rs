@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ptpproxy::Side::{self, Down, Up};
-use ptpproxy::core::{Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings};
+use ptpproxy::core::{
+    AllowList, Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, Sorted,
+};
 use ptpproxy::filter::{Instruction, Spec, fit, interpreter};
 use ptpproxy::reason::Reason;
 use ptpproxy::time::{ClockId, Stamp};
@@ -97,9 +99,9 @@ fn settings([a, b, c]: [u8; HEAD]) -> Settings {
         },
         domains: if bit(b, 2) { vec![0] } else { Vec::new() },
         grandmasters: if bit(b, 3) {
-            vec![clock(1)]
+            vec![clock(1)].into()
         } else {
-            Vec::new()
+            Sorted::default()
         },
         max_clients: if bit(b, 4) { 2 } else { 8 },
         client_rate: if bit(b, 5) { 5 } else { 256 },
@@ -222,9 +224,9 @@ impl Script {
             domains: self.settings.domains.clone(),
             max_hold: if a & 2 == 0 { MS * 100 } else { MS * 30 },
             clients: if b >> 6 == 0 {
-                vec![ClientMatch::Clock(clock(10))]
+                vec![ClientMatch::Clock(clock(10))].into()
             } else {
-                Vec::new()
+                AllowList::default()
             },
             ..settings(head)
         };

@@ -11,7 +11,7 @@ use proptest::sample::select;
 use self::frames::{any_frame, identity, octets};
 use self::reference::{Outcome, judge};
 use super::interpreter::{check, run};
-use super::{Fit, Instruction, Spec, WHOLE_FRAME, fit, fold, program};
+use super::{Fit, Instruction, Spec, WHOLE_FRAME, domain_key, fit, fold, map_key, program};
 use crate::Side;
 use crate::wire::{ClockIdentity, PortIdentity};
 
@@ -277,5 +277,16 @@ fn programs_stay_small_and_shallow() {
         );
         assert!(program.len() <= most, "{count}: {}", program.len());
         assert!(deep <= deepest, "{count}: {deep}");
+    }
+}
+
+/// Both kinds of key share a map: no portIdentity opens a domain.
+#[test]
+fn no_client_has_the_key_of_a_domain() {
+    for domain in 0..=u8::MAX {
+        for port in 0..=u16::MAX {
+            let clock = ClockIdentity([0, 0, 0, domain, 0, 0, 0, 0]);
+            assert_ne!(map_key(&PortIdentity { clock, port }), domain_key(domain));
+        }
     }
 }

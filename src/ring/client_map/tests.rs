@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Side;
-use crate::filter::{Spec, in_between, interpreter, map_key, program, with_map};
+use crate::filter::{
+    Spec, domain_key, in_between, interpreter, map_key, program, with_map, with_map_of_domains,
+};
 use crate::wire::{ClockIdentity, PortIdentity};
 
 /// A map; `None`, and the test is reported as ignored, where this process may have none.
@@ -130,7 +132,7 @@ proptest! {
         sample in prop_oneof![4 => Just(0_u32), 1 => Just(1)],
         steps in prop::collection::vec((any::<u8>(), any::<bool>(), frame()), 1..40),
     ) {
-        let Ok(mut map) = ClientMap::new(64) else {
+        let Ok(mut map) = ClientMap::new(512) else {
             return Ok(());
         };
         let mut clients: Vec<PortIdentity> = Vec::new();
@@ -145,6 +147,16 @@ proptest! {
         };
         let filter = map.load(&with_map(&spec, map.as_raw_fd())).unwrap();
         let kernel = Kernel::new(&filter);
+        // The same with the domains in the map: all are named there.
+        let named = domains.clone().unwrap_or_else(|| (0..=u8::MAX).collect());
+        let named = Spec { domains: Some(&named), ..spec };
+        for domain in 0..=u8::MAX {
+            if named.domains.is_some_and(|named| named.contains(&domain)) {
+                map.add(&domain_key(domain)).unwrap();
+            }
+        }
+        let by_map = map.load(&with_map_of_domains(&named, map.as_raw_fd())).unwrap();
+        let by_map = Kernel::new(&by_map);
         for (number, add, frame) in steps {
             let who = identity(number);
             if add {
@@ -158,6 +170,9 @@ proptest! {
             let classic = program(&known, 4096).unwrap();
             let expected = interpreter::run(&classic, &frame, 0).unwrap().verdict != 0;
             prop_assert_eq!(kernel.passes(&frame), expected, "{:02x?} {:?}", &frame, &clients);
+            let classic = program(&Spec { clients: Some(&clients), ..named }, 4096).unwrap();
+            let expected = interpreter::run(&classic, &frame, 0).unwrap().verdict != 0;
+            prop_assert_eq!(by_map.passes(&frame), expected, "domains {:?}: {:02x?}", &domains, &frame);
             // In between, nothing is lost that either passes.
             let between = interpreter::run(&in_between(&spec), &frame, 0).unwrap().verdict != 0;
             prop_assert!(between || !expected, "in between dropped {:02x?}", &frame);

@@ -3,22 +3,37 @@
 use std::io;
 use std::os::fd::AsRawFd as _;
 
+use super::tree::FilterSocket;
 use crate::core::Forwarder;
-use crate::filter::{self, Spec, map_key};
-use crate::ring::{ClientMap, RxRing};
+use crate::filter::{self, Spec, domain_key, map_key};
+use crate::ring::{ClientMap, MapFilter};
 
 /// Clients that are added or removed in one turn at most: each takes a system call.
 const IN_ONE_TURN: usize = 1024;
 /// Those that have gone are removed a moment later than others come in their place.
 const SLACK: u32 = 8192;
+/// Values of domainNumber: each may be a key as well, within the slack.
+const DOMAINS: usize = 256;
 
 /// The map, and what it holds.
 pub(super) struct Map {
     map: ClientMap,
     /// Clients in it.
     pub(super) clients: usize,
-    /// Length of its program.
+    /// Length of the program in force.
     pub(super) instructions: usize,
+    /// Programs can be loaded only at the start, before the rights are given up: one that knows the
+    /// domains of the start, and one for any others, which are keys of the map.
+    at_start: Program,
+    others: Program,
+    domains_at_start: Option<Vec<u8>>,
+    /// Domains that are keys.
+    domains: [bool; DOMAINS],
+}
+
+struct Program {
+    filter: MapFilter,
+    instructions: usize,
 }
 
 impl Map {
@@ -26,25 +41,66 @@ impl Map {
     pub(super) fn start(
         spec: &Spec<'_>,
         core: &mut Forwarder,
-        up: &mut RxRing,
+        up: &mut impl FilterSocket,
     ) -> io::Result<Self> {
-        let mut map = Self {
-            map: ClientMap::new(core.settings().max_clients.saturating_add(SLACK))?,
-            clients: 0,
-            instructions: 0,
+        let capacity = core.settings().max_clients.saturating_add(SLACK);
+        let map = ClientMap::new(capacity)?;
+        let load = |program: &[_]| {
+            let filter = map.load(program)?;
+            io::Result::Ok(Program {
+                filter,
+                instructions: program.len(),
+            })
         };
-        map.instructions = map.attach(spec, up)?;
+        let at_start = load(&filter::with_map(spec, map.as_raw_fd()))?;
+        let others = load(&filter::with_map_of_domains(spec, map.as_raw_fd()))?;
+        // The socket keeps the program.
+        up.attach_map(&at_start.filter)?;
         core.follow_changes(true);
-        Ok(map)
+        Ok(Self {
+            clients: 0,
+            instructions: at_start.instructions,
+            at_start,
+            others,
+            domains_at_start: spec.domains.map(<[u8]>::to_vec),
+            domains: [false; DOMAINS],
+            map,
+        })
     }
 
-    /// Puts a program that asks the map in force; its length.
-    pub(super) fn attach(&self, spec: &Spec<'_>, up: &mut RxRing) -> io::Result<usize> {
-        let program = filter::with_map(spec, self.map.as_raw_fd());
-        let filter = self.map.load(&program)?;
-        // The socket keeps the program.
-        up.set_map_filter(&filter)?;
-        Ok(program.len())
+    /// Lets other domains in; `None` lets all in.
+    ///
+    /// # Errors
+    /// The kernel's; then the domains before, or some of both, are let in.
+    pub(super) fn set_domains(
+        &mut self,
+        domains: Option<&[u8]>,
+        up: &mut impl FilterSocket,
+    ) -> io::Result<()> {
+        let wanted = |domain: u8| domains.is_none_or(|listed| listed.contains(&domain));
+        // First more and then less: what passes before and after passes in between.
+        self.set_keys(|domain| wanted(domain).then_some(true))?;
+        let program = if domains == self.domains_at_start.as_deref() {
+            &self.at_start
+        } else {
+            &self.others
+        };
+        up.attach_map(&program.filter)?;
+        self.instructions = program.instructions;
+        self.set_keys(|domain| (!wanted(domain)).then_some(false))
+    }
+
+    /// Adds or takes away the keys of the domains that are to change.
+    fn set_keys(&mut self, change: impl Fn(u8) -> Option<bool>) -> io::Result<()> {
+        for (domain, has) in (0..=u8::MAX).zip(&mut self.domains) {
+            match change(domain).filter(|wanted| wanted != has) {
+                Some(true) => self.map.add(&domain_key(domain))?,
+                Some(false) => self.map.remove(&domain_key(domain))?,
+                None => continue,
+            }
+            *has = !*has;
+        }
+        Ok(())
     }
 
     /// Follows who came and went; the version of the client table that the map has reached.
@@ -70,3 +126,6 @@ impl Map {
         (reached, Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

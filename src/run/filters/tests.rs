@@ -5,19 +5,30 @@ use std::io;
 
 use super::*;
 use crate::core::{Arrival, Settings, Verdict};
+use crate::ring::MapFilter;
 use crate::time::{ClockId, Stamp};
 use crate::wire::Frame;
 
-/// Takes every program, and counts them.
+/// Takes every program unless told otherwise, and counts them.
 #[derive(Default)]
 struct Socket {
     programs: usize,
+    refuses: bool,
+    refused: usize,
 }
 
 impl FilterSocket for Socket {
     fn attach(&mut self, _: &[libc::sock_filter]) -> io::Result<()> {
+        if self.refuses {
+            self.refused += 1;
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         self.programs += 1;
         Ok(())
+    }
+
+    fn attach_map(&mut self, _: &MapFilter) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn detach(&mut self) -> io::Result<()> {
@@ -129,4 +140,44 @@ fn nobody_waits_in_a_rush() {
     bench.pass(100);
     assert_ne!(bench.filters.in_force().kind, FilterKind::Plain);
     assert_eq!(bench.core.waiting(), 0);
+}
+
+#[test]
+fn what_is_in_force_is_known_from_the_start() {
+    let mut bench = Bench::new();
+    let first = bench.filters.at_start(Side::Up).expect("small").len();
+    bench
+        .filters
+        .start(&mut bench.core, &mut bench.socket)
+        .expect("no map is asked for");
+    assert!(first > 0);
+    assert_eq!(bench.filters.in_force().instructions as usize, first);
+}
+
+/// A tree that the kernel refuses is tried again without anybody's coming, but not in each turn; until then
+/// new clients' requests do not go up, since their answers could not come down.
+#[test]
+fn a_refused_tree_is_tried_again() {
+    let mut bench = Bench::new();
+    bench.joins(1);
+    bench.pass(30);
+    assert_eq!(bench.filters.in_force().clients, 1);
+    bench.socket.refuses = true;
+    assert!(!bench.joins(2));
+    bench.pass(90);
+    assert_eq!(bench.core.waiting(), 1, "its answer could not come in");
+    let soon = bench.socket.refused;
+    assert!((2..5).contains(&soon), "{soon}");
+    bench.pass(20_000);
+    let later = bench.socket.refused - soon;
+    assert!((5..20).contains(&later), "{later}");
+    assert!(bench.filters.due(&bench.core).is_some());
+    bench.socket.refuses = false;
+    bench.pass(5_000);
+    assert_eq!(bench.filters.in_force().clients, 2);
+    assert_eq!(bench.filters.due(&bench.core), None);
+    // And from then on as fast as ever.
+    bench.joins(3);
+    bench.pass(60);
+    assert_eq!(bench.filters.in_force().clients, 3);
 }

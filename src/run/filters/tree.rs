@@ -8,12 +8,14 @@
 use std::io;
 
 use crate::filter::{self, Fit, Instruction, MAX_INSTRUCTIONS, Spec};
-use crate::ring::RxRing;
+use crate::ring::{MapFilter, RxRing};
 
 /// What a program is put on.
 pub(in crate::run) trait FilterSocket {
     /// Replaces the program in one step; on an error the old one stays.
     fn attach(&mut self, program: &[libc::sock_filter]) -> io::Result<()>;
+    /// The same with a program that asks a map.
+    fn attach_map(&mut self, program: &MapFilter) -> io::Result<()>;
     /// Takes the program away: everything passes.
     fn detach(&mut self) -> io::Result<()>;
 }
@@ -21,6 +23,10 @@ pub(in crate::run) trait FilterSocket {
 impl FilterSocket for RxRing {
     fn attach(&mut self, program: &[libc::sock_filter]) -> io::Result<()> {
         self.set_filter(program)
+    }
+
+    fn attach_map(&mut self, program: &MapFilter) -> io::Result<()> {
+        self.set_map_filter(program)
     }
 
     fn detach(&mut self) -> io::Result<()> {
@@ -36,6 +42,8 @@ const LEAST: usize = 512;
 pub(super) struct Tree {
     /// Instructions of the program in force.
     in_force: usize,
+    /// What is in force stands in for another, or nothing is: every client's answers come in.
+    open: bool,
     /// Instructions of one program.
     alone: usize,
     /// Instructions of old and new together.
@@ -52,6 +60,7 @@ impl Tree {
     pub(super) const fn new() -> Self {
         Self {
             in_force: 0,
+            open: false,
             alone: MAX_INSTRUCTIONS,
             together: usize::MAX,
         }
@@ -60,6 +69,17 @@ impl Tree {
     /// Instructions of the program in force.
     pub(super) const fn in_force(&self) -> usize {
         self.in_force
+    }
+
+    /// Whether the answers to every client come in, because a replacement failed half-way.
+    pub(super) const fn open(&self) -> bool {
+        self.open
+    }
+
+    /// Another than [`Tree::replace`] has put a program of so many instructions in force.
+    pub(super) const fn found(&mut self, instructions: usize) {
+        self.in_force = instructions;
+        self.open = false;
     }
 
     /// Puts the best program for `spec` in force.
@@ -87,7 +107,7 @@ impl Tree {
             }
             match socket.attach(&for_kernel(&program)) {
                 Ok(()) => {
-                    self.in_force = program.len();
+                    self.found(program.len());
                     return Ok(fit);
                 }
                 Err(error) if error.raw_os_error() != Some(libc::ENOMEM) => return Err(error),
@@ -98,10 +118,9 @@ impl Tree {
                 }
                 Err(_) if fit == Fit::Plain => {
                     // Not even two of the smallest fit: everything passes for a moment.
-                    socket.detach()?;
-                    self.in_force = 0;
+                    self.detach(socket)?;
                     socket.attach(&for_kernel(&program))?;
-                    self.in_force = program.len();
+                    self.found(program.len());
                     return Ok(fit);
                 }
                 Err(_) => {
@@ -121,13 +140,20 @@ impl Tree {
         match socket.attach(&program) {
             Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => {
                 // The old one left no room even for this.
-                socket.detach()?;
-                self.in_force = 0;
+                self.detach(socket)?;
                 socket.attach(&program)?;
             }
             other => other?,
         }
         self.in_force = program.len();
+        self.open = true;
+        Ok(())
+    }
+
+    fn detach(&mut self, socket: &mut impl FilterSocket) -> io::Result<()> {
+        socket.detach()?;
+        self.in_force = 0;
+        self.open = true;
         Ok(())
     }
 }

@@ -67,6 +67,10 @@ impl FilterSocket for Kernel {
         Ok(())
     }
 
+    fn attach_map(&mut self, _: &MapFilter) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn detach(&mut self) -> io::Result<()> {
         self.program = None;
         Ok(())
@@ -161,6 +165,9 @@ fn the_kernel_with_little_memory_for_filters() {
     impl FilterSocket for Socket {
         fn attach(&mut self, program: &[libc::sock_filter]) -> io::Result<()> {
             crate::ring::attach_filter(self.0.as_fd(), program)
+        }
+        fn attach_map(&mut self, program: &MapFilter) -> io::Result<()> {
+            program.attach(self.0.as_fd())
         }
         fn detach(&mut self) -> io::Result<()> {
             crate::ring::detach_filter(self.0.as_fd())

@@ -1,0 +1,121 @@
+//! Why the gateway serves nobody: decided here, for status, the log and `/healthz` alike.
+
+use std::time::Duration;
+
+use super::state::{MasterState, PortState, State};
+use crate::Side;
+use crate::time::Instant;
+
+/// A reason for which no client can get time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outage<'a> {
+    /// Frames cannot pass this interface.
+    Link {
+        /// Which of the two.
+        side: Side,
+        /// Its name.
+        name: &'a str,
+        /// Why.
+        fault: LinkFault,
+    },
+    /// No Sync comes from a master that may pass, within its [patience](MasterState::patience).
+    NoSync(Silence),
+}
+
+/// Why frames cannot pass an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkFault {
+    /// There is no such interface any more.
+    Gone,
+    /// Its administrator has not set it up.
+    Down,
+    /// It is up but has no link.
+    NoLink,
+}
+
+/// What is heard in place of Syncs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Nothing: the last Sync came so long ago, within the last minute.
+    For(Duration),
+    /// No master.
+    NoMaster,
+    /// Masters that `--grandmaster` does not list.
+    NoneListed,
+    /// Announce only.
+    NeverSent,
+}
+
+/// All such reasons at `now`, which may be later than the state: a loop to which nothing happens publishes
+/// nothing.
+#[must_use]
+pub fn outages(state: &State, now: Instant) -> Vec<Outage<'_>> {
+    let sides = [Side::Up, Side::Down];
+    let links = sides.iter().zip(&state.ports).filter_map(|(&side, port)| {
+        Some(Outage::Link {
+            side,
+            name: &port.name,
+            fault: port.fault()?,
+        })
+    });
+    links
+        .chain(silence(state, now).map(Outage::NoSync))
+        .collect()
+}
+
+fn silence(state: &State, now: Instant) -> Option<Silence> {
+    if state.masters.iter().any(|master| master.gives_time(now)) {
+        return None;
+    }
+    let passing = || state.masters.iter().filter(|master| master.allowed);
+    let last = passing().filter_map(|master| master.last_sync).max();
+    Some(match last {
+        Some(last) => Silence::For(now.since(last)),
+        None if state.masters.is_empty() => Silence::NoMaster,
+        None if passing().next().is_none() => Silence::NoneListed,
+        None => Silence::NeverSent,
+    })
+}
+
+impl PortState {
+    /// Why frames cannot pass; `None` if they can.
+    #[must_use]
+    pub const fn fault(&self) -> Option<LinkFault> {
+        if !self.present {
+            Some(LinkFault::Gone)
+        } else if !self.up {
+            Some(LinkFault::Down)
+        } else if !self.running {
+            Some(LinkFault::NoLink)
+        } else {
+            None
+        }
+    }
+
+    /// Frames can pass.
+    #[must_use]
+    pub const fn works(&self) -> bool {
+        self.fault().is_none()
+    }
+}
+
+impl MasterState {
+    /// A Sync is overdue after the larger of three intervals and two seconds.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        (self.sync_interval * 3).max(Duration::from_secs(2))
+    }
+
+    /// Whether its Syncs come.
+    #[must_use]
+    pub fn syncs(&self, now: Instant) -> bool {
+        self.last_sync
+            .is_some_and(|last| now.since(last) <= self.patience())
+    }
+
+    /// Whether clients may follow it: its Syncs come, and it is allowed.
+    #[must_use]
+    pub fn gives_time(&self, now: Instant) -> bool {
+        self.allowed && self.syncs(now)
+    }
+}
