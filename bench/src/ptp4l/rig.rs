@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::config::{Ptp4l, Role};
-use super::program::{Program, TempDir};
+use super::program::{PATIENCE, Program, TempDir};
 use crate::net::{Namespace, veth};
 
 /// The interface of the grandmaster, and that of the client.
@@ -125,13 +125,16 @@ impl Rig {
         Ok(rig)
     }
 
-    /// Starts a ptp4l as the grandmaster.
+    /// Starts a ptp4l as the grandmaster, and waits until it is.
     ///
     /// # Errors
-    /// When ptp4l is not installed or cannot be started.
+    /// When ptp4l is not installed, cannot be started or ends.
     pub fn start_grandmaster(&self) -> Result<Program> {
-        self.ptp4l(Role::Grandmaster, &[INTERFACE])
-            .start(&self.grandmaster, &self.folder)
+        let mut program = self
+            .ptp4l(Role::Grandmaster, &[INTERFACE])
+            .start(&self.grandmaster, &self.folder)?;
+        program.wait_for_words("assuming the grand master role", PATIENCE)?;
+        Ok(program)
     }
 
     /// Starts a ptp4l of this role in the client's place.
@@ -165,9 +168,7 @@ impl Rig {
                 }
                 let clock = self.ptp4l(Role::TransparentClock, &[UP, DOWN]);
                 let mut program = clock.start(&self.gateway, &self.folder)?;
-                program.wait_for("start of its ports", patience, |line| {
-                    line.contains("port 2").then_some(())
-                })?;
+                program.wait_for_words("port 2", patience)?;
                 Ok(Some(program))
             }
             Gateway::Ptpproxy { binary, arguments } => {
