@@ -194,13 +194,9 @@ fn talk(above: &mut Host, below: &mut Host) {
     above.one_step(2);
     for sequence in 1..=REQUESTS {
         below.request(1, sequence);
-        let request = above
-            .expect(|message| message.kind == Kind::DelayReq)
-            .expect("a request");
+        let request = above.next(Kind::DelayReq).expect("a request");
         above.answer(&request);
-        below
-            .expect(|message| message.kind == Kind::DelayResp)
-            .expect("its answer");
+        below.next(Kind::DelayResp).expect("its answer");
         std::thread::sleep(Duration::from_millis(25));
     }
 }

@@ -57,6 +57,18 @@ fn exchange(gateway: &mut Gateway, client: u8, number: u16) -> Option<u64> {
     hold
 }
 
+/// A gateway that holds client 10's request 2.
+fn holding_one() -> Gateway {
+    let mut gateway = with_known_rate(held());
+    for number in 0..2 {
+        exchange(&mut gateway, 10, number);
+        gateway.pass(SECOND);
+    }
+    gateway.left.clear();
+    assert_eq!(gateway.hears(Down, &delay_req(10, 2)), Outcome::Waits);
+    gateway
+}
+
 /// The longest of many holds of a client that asks once in `interval`.
 fn longest(gateway: &mut Gateway, interval: Duration) -> u64 {
     let mut longest = 0;
@@ -240,13 +252,7 @@ fn a_held_request_opens_when_it_departs() {
 
 #[test]
 fn a_held_request_heard_above_does_not_depart() {
-    let mut gateway = with_known_rate(held());
-    exchange(&mut gateway, 10, 0);
-    gateway.pass(MS * 1000);
-    exchange(&mut gateway, 10, 1);
-    gateway.pass(MS * 1000);
-    gateway.left.clear();
-    assert_eq!(gateway.hears(Down, &delay_req(10, 2)), Outcome::Waits);
+    let mut gateway = holding_one();
     let above = gateway.hears(Up, &delay_req(10, 2));
     assert_eq!(above, Dropped(Reason::SecondPath));
     gateway.pass(MS * 50);
@@ -259,13 +265,7 @@ fn a_held_request_heard_above_does_not_depart() {
 /// The loop stood still: what is held goes stale, and is dropped.
 #[test]
 fn what_is_held_for_too_long_is_dropped() {
-    let mut gateway = with_known_rate(held());
-    exchange(&mut gateway, 10, 0);
-    gateway.pass(MS * 1000);
-    exchange(&mut gateway, 10, 1);
-    gateway.pass(MS * 1000);
-    gateway.left.clear();
-    assert_eq!(gateway.hears(Down, &delay_req(10, 2)), Outcome::Waits);
+    let mut gateway = holding_one();
     gateway.skip(MS * 101);
     assert_eq!(gateway.left, []);
     let dropped = gateway.dropped(Down, MessageType::DelayReq, Reason::Stale);
