@@ -84,7 +84,7 @@ fn tshark_finds_every_forwarded_frame_right() {
         let line = Line::new();
         let taps = [&line.grandmaster, &line.clients].map(|home| Tap::open(home, END));
         let proxy = Proxy::start(&line.gateway, OPTIONS);
-        for network in [Network::Ethernet, Network::Udp4, Network::Udp6] {
+        for network in Network::ALL {
             for vlan in [None, Some(5)] {
                 let (mut above, mut below) = line.hosts(Shape { network, vlan });
                 talk(&mut above, &mut below);
