@@ -346,6 +346,26 @@ fn a_new_clients_first_request_waits_for_the_kernel_filter() {
     gateway.assert_conserved();
 }
 
+/// Neither sends the other off: the answer to none of them could come in.
+#[test]
+fn a_new_clients_requests_wait_for_the_kernel_filter_together() {
+    let mut gateway = Gateway::new(unheld());
+    gateway.core.gate_new_clients();
+    for number in 1..=2 {
+        assert_eq!(gateway.hears(Down, &delay_req(10, number)), Outcome::Waits);
+        gateway.pass(MS * 10);
+    }
+    gateway.core.admit(gateway.core.clients_version());
+    gateway.flush();
+    let order: Vec<_> = gateway
+        .left
+        .iter()
+        .map(|left| left.frame().sequence_id())
+        .collect();
+    assert_eq!(order, [1, 2]);
+    gateway.assert_conserved();
+}
+
 /// The start of a gateway is when the pace is needed most.
 #[test]
 fn new_clients_keep_the_pace_when_the_filter_lets_them_in() {
