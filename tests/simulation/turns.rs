@@ -22,6 +22,10 @@ struct Scripted {
     stall_ns: u64,
     /// And for so long before each frame that it reads.
     stall_reading_ns: u64,
+    /// No stamp comes.
+    loses_stamps: bool,
+    /// A queue behind it may still have what left.
+    holds: bool,
 }
 
 impl Scripted {
@@ -73,7 +77,15 @@ impl Port for Scripted {
     }
 
     fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
-        self.batch.completions(sink);
+        self.batch.completions(&mut |done| {
+            if !self.loses_stamps {
+                sink(done);
+            }
+        });
+    }
+
+    fn holds_frames(&mut self) -> bool {
+        self.holds
     }
 }
 
@@ -194,4 +206,30 @@ fn a_pause_while_it_reads_is_no_step_of_the_clock() {
         .counters()
         .dropped(Side::Down, kind, Reason::ClockStep);
     assert_eq!(stepped, 1);
+}
+
+/// Of what a queue behind the port may still hold nobody can say when it left.
+#[test]
+fn what_may_still_be_in_a_queue_is_not_estimated() {
+    for (egress, holds) in [
+        (Side::Up, false),
+        (Side::Up, true),
+        (Side::Down, false),
+        (Side::Down, true),
+    ] {
+        let now = Now::new(5_000 * MS);
+        let (mut up, mut down) = (Scripted::new(&now), Scripted::new(&now));
+        let (from, to, frame) = match egress {
+            Side::Up => (&mut down, &mut up, delay_req(1)),
+            Side::Down => (&mut up, &mut down, message(0, 1, 1)),
+        };
+        (to.loses_stamps, to.holds) = (true, holds);
+        from.arrivals.push_back((now.get(), frame));
+        let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+        assert_eq!(engine.turn().sent, 1);
+        now.pass(11 * MS);
+        let _ = engine.turn();
+        let estimated = engine.counters().estimated;
+        assert_eq!(estimated, u64::from(!holds), "{egress:?}");
+    }
 }
