@@ -4,16 +4,15 @@
 //! `PTPPROXY_CAPTURES` names the folder that holds them. Without it the tests are skipped, with a
 //! message; with `PTPPROXY_REQUIRE_PEERS=1` that is a failure.
 
-use std::collections::BTreeMap;
-use std::env;
-use std::error::Error;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+#[path = "captures/files.rs"]
+mod files;
 
-use pcap_file::pcap::PcapReader;
+use std::collections::BTreeMap;
+use std::fs;
+
 use ptpproxy::wire::{Frame, MessageType, edit, tlv};
 
-type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
+use files::{Result, folder, frames};
 
 /// How many frames of each kind a capture holds: type, transport, version, domain, sourcePortIdentity;
 /// `corrected` in whole ns, `+` octets that trail the message.
@@ -83,7 +82,7 @@ fn every_frame_is_what_it_was_read_to_be() -> Result {
             .map(|&(count, kind)| (kind.to_owned(), count))
             .collect();
         let mut kinds = BTreeMap::new();
-        for bytes in frames(&folder, name)? {
+        for (_, bytes) in frames(&folder, name)? {
             *kinds.entry(kind(&bytes)).or_insert(0) += 1;
         }
         assert_eq!(kinds, expected, "{name}");
@@ -103,7 +102,7 @@ fn each_delay_resp_follows_its_request() -> Result {
     ] {
         let mut open = None;
         let mut answered = 0;
-        for bytes in frames(&folder, name)? {
+        for (_, bytes) in frames(&folder, name)? {
             let frame = parse(&bytes);
             let key = |port| (port, frame.sequence_id(), frame.domain(), frame.lane());
             match frame.message_type() {
@@ -128,7 +127,7 @@ fn bodies_hold_what_was_read() -> Result {
     };
     let announced: Vec<_> = frames(&folder, "tcpdump_ptp_ethernet.pcap")?
         .iter()
-        .filter_map(|bytes| parse(bytes).announce())
+        .filter_map(|(_, bytes)| parse(bytes).announce())
         .map(|a| (a.grandmaster.to_string(), a.priority1, a.steps_removed))
         .collect();
     let before = ("7483ef.ffff.01ac16".to_owned(), 128, 0);
@@ -137,7 +136,7 @@ fn bodies_hold_what_was_read() -> Result {
 
     let managed: Vec<_> = frames(&folder, "tcpdump_ptp_management.pcap")?
         .iter()
-        .map(|bytes| parse(bytes))
+        .map(|(_, bytes)| parse(bytes))
         .map(|frame| (frame.management_action(), frame.management_id()))
         .collect();
     let asked = [0x2001, 0x2004, 0x2000, 0x2002, 0x0001];
@@ -149,7 +148,7 @@ fn bodies_hold_what_was_read() -> Result {
 
     let negotiated: Vec<_> = frames(&folder, "ndpi_ptpv2.pcap")?
         .iter()
-        .flat_map(|bytes| parse(bytes).unicast())
+        .flat_map(|(_, bytes)| parse(bytes).unicast())
         .map(|unicast| (unicast.kind, unicast.message_type, unicast.seconds))
         .collect();
     let messages = [
@@ -167,7 +166,7 @@ fn bodies_hold_what_was_read() -> Result {
 
     let times: Vec<_> = frames(&folder, "tcpdump_ptp.pcap")?
         .iter()
-        .filter_map(|bytes| parse(bytes).timestamp()?.as_nanos())
+        .filter_map(|(_, bytes)| parse(bytes).timestamp()?.as_nanos())
         .collect();
     assert_eq!(
         times,
@@ -184,7 +183,7 @@ fn checksums_are_those_of_real_senders() -> Result {
     };
     let mut unfinished = 0;
     for &(name, _) in EXPECTED {
-        for (at, bytes) in frames(&folder, name)?.iter().enumerate() {
+        for (at, (_, bytes)) in frames(&folder, name)?.iter().enumerate() {
             let mut completed = bytes.clone();
             edit::complete_checksum(&mut completed, parse(bytes).layout());
             if (name, at) == ("tcpdump_ptp_corrections.pcap", 0) {
@@ -237,29 +236,4 @@ fn kind(bytes: &[u8]) -> String {
 
 fn parse(bytes: &[u8]) -> Frame<'_> {
     Frame::parse(bytes).expect("a frame")
-}
-
-/// The folder of captures; `None` (and a message) where there is none and none is required.
-fn folder() -> Result<Option<PathBuf>> {
-    match env::var_os("PTPPROXY_CAPTURES") {
-        Some(folder) => Ok(Some(folder.into())),
-        None if env::var_os("PTPPROXY_REQUIRE_PEERS").is_some_and(|value| value == "1") => {
-            Err("PTPPROXY_CAPTURES is not set: it names the folder of captures".into())
-        }
-        None => {
-            eprintln!("ignored: PTPPROXY_CAPTURES is not set");
-            Ok(None)
-        }
-    }
-}
-
-fn frames(folder: &Path, name: &str) -> Result<Vec<Vec<u8>>> {
-    let path = folder.join(name);
-    let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut reader = PcapReader::new(file)?;
-    let mut frames = Vec::new();
-    while let Some(packet) = reader.next_packet() {
-        frames.push(packet?.data.into_owned());
-    }
-    Ok(frames)
 }

@@ -2,18 +2,17 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ptpproxy::Side;
 use ptpproxy::core::{Arrival, Forwarder, Settings, Verdict};
-use ptpproxy::engine::{Clock, Completion, Engine, KickReport, Port, Received, Token};
+use ptpproxy::engine::{Clock as _, Completion, Engine, KickReport, Port, Received, Token};
 use ptpproxy::reason::Reason;
 use ptpproxy::telemetry::{Board, Info, SHOWN_MASTERS, State};
-use ptpproxy::time::{ClockId, ClockSample, Instant, Stamp};
+use ptpproxy::time::{ClockId, Instant, Stamp};
 use ptpproxy::wire::{Frame, MessageType};
-use ptpproxy_lab::sim::{Station, Template, Way};
+use ptpproxy_lab::sim::{Now, Station, Template, Way, stamp};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -60,24 +59,6 @@ struct Slot {
     at: u64,
 }
 
-/// Time of both clocks.
-#[derive(Clone)]
-struct Now(Rc<Cell<u64>>);
-
-impl Clock for Now {
-    fn now(&self) -> Instant {
-        Instant::from_nanos(self.0.get())
-    }
-
-    fn sample(&self) -> ClockSample {
-        ClockSample {
-            realtime_ns: self.0.get().cast_signed(),
-            steady: self.now(),
-            uncertainty_ns: 20,
-        }
-    }
-}
-
 /// A port with all its memory reserved.
 struct FixedPort {
     now: Now,
@@ -117,7 +98,7 @@ impl FixedPort {
         slot.bytes[..len].copy_from_slice(&template.bytes);
         fill(&mut slot.bytes[..len]);
         slot.len = len;
-        slot.at = self.now.0.get();
+        slot.at = self.now.get();
         self.written += 1;
     }
 }
@@ -131,7 +112,7 @@ impl Port for FixedPort {
         self.read += 1;
         Some(Received {
             bytes: &slot.bytes[..slot.len],
-            stamp: Some(Stamp::new(ClockId::Realtime, slot.at.cast_signed())),
+            stamp: Some(stamp(slot.at)),
             checksum_unfinished: false,
             to_host: false,
             truncated: false,
@@ -159,12 +140,8 @@ impl Port for FixedPort {
     fn kick(&mut self) -> KickReport {
         let sent = self.tokens.len();
         for (slot, token) in self.batch.iter().zip(self.tokens.drain(..)) {
-            let at = self.now.0.get() + 1_000;
-            self.now.0.set(at);
-            if let Some(token) = token {
-                let stamp = Stamp::new(ClockId::Realtime, at.cast_signed());
-                self.stamps.push((token, stamp));
-            }
+            let at = self.now.pass(1_000);
+            self.stamps.extend(token.map(|token| (token, stamp(at))));
             self.departed.push(*slot);
         }
         KickReport { sent, unsent: 0 }
@@ -192,7 +169,7 @@ struct Network {
 
 impl Network {
     fn new() -> Self {
-        let now = Now(Rc::new(Cell::new(1_000_000 * MS)));
+        let now = Now::new(1_000_000 * MS);
         let (up, down) = (FixedPort::new(&now), FixedPort::new(&now));
         let master = Station::master(0);
         let of_master = |message| -> Vec<Template> {
@@ -260,7 +237,7 @@ impl Network {
             }
         }
         let next = 1_000_000 * MS + (ms + 1) * MS;
-        self.now.0.set(self.now.0.get().max(next));
+        self.now.set(self.now.get().max(next));
     }
 
     fn answer(&mut self) {

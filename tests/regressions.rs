@@ -134,3 +134,19 @@ fn one_lost_stamp_does_not_stop_departures() {
     }
     drop(lost);
 }
+
+/// A value or a key with a line end in it broke the message about it into two lines.
+#[test]
+fn an_error_about_a_value_of_two_lines_stays_on_one() {
+    for text in [
+        "up = \"a\"\ndown = \"b\"\njitter = \"\"\"5\n6\"\"\"\n",
+        "up = \"a\"\ndown = \"b\"\njitter = \"5\\r6\"\n",
+        "up = \"a\"\ndown = \"b\"\n\"jit\\nter\" = 5\n",
+    ] {
+        let path = std::path::Path::new("x.toml");
+        let problems = ptpproxy::config::ConfigFile::parse(path, text.as_bytes()).unwrap_err();
+        for line in problems.to_lines() {
+            assert!(!line.contains(['\n', '\r']), "{line:?}");
+        }
+    }
+}

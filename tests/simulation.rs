@@ -19,3 +19,5 @@ mod rate;
 mod soak;
 #[path = "simulation/spread.rs"]
 mod spread;
+#[path = "simulation/turns.rs"]
+mod turns;

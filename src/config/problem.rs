@@ -39,8 +39,8 @@ impl Problems {
     pub(super) fn push(&mut self, line: Option<usize>, key: Option<&str>, text: String) {
         self.all.push(Problem {
             line,
-            key: key.map(str::to_owned),
-            text,
+            key: key.map(one_line),
+            text: one_line(&text),
         });
     }
 
@@ -110,6 +110,19 @@ impl fmt::Display for Problem {
         }
         f.write_str(&self.text)
     }
+}
+
+/// Keys and values are told as they were written, and TOML lets them hold line ends: those are escaped.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char.is_control() {
+            line.extend(char.escape_default());
+        } else {
+            line.push(char);
+        }
+    }
+    line
 }
 
 /// A value without its comment.

@@ -33,6 +33,8 @@ const MAX_SLEW: f64 = 1000e-6;
 const SLACK_NS: f64 = 300.0;
 /// A reading with more uncertainty than this only serves to find jumps.
 const GOOD_NS: u32 = 200;
+/// An offset that is no further off moves a stamp by less than half a nanosecond, at [`MAX_SLEW`].
+const SAME_NS: u64 = 500;
 /// Length of the slope's baseline.
 const BASELINE_NS: i64 = 500_000_000;
 /// Readings that are remembered, and how far they are apart at least.
@@ -105,11 +107,12 @@ impl ClockWatch {
         }
         let last = self.last?;
         let about = stamp.as_nanos().checked_sub(last.offset_ns)?;
-        // A second look, since the offset may have been another then.
-        let about = stamp
-            .as_nanos()
-            .checked_sub(self.offset_then(last, about))?;
-        let offset = self.offset_then(last, about);
+        let mut offset = self.offset_then(last, about);
+        if offset.abs_diff(last.offset_ns) > SAME_NS {
+            // A second look, since the offset was another then.
+            let about = stamp.as_nanos().checked_sub(offset)?;
+            offset = self.offset_then(last, about);
+        }
         Some(Stamp::new(
             ClockId::Steady,
             stamp.as_nanos().checked_sub(offset)?,

@@ -5,8 +5,6 @@
 
 mod brain;
 mod port;
-#[cfg(test)]
-mod tests;
 
 pub use port::{Completion, KickReport, Port, Received, Token};
 

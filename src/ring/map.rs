@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::tpacket2_hdr;
 
+use super::prefetch;
+
 /// Offset of a frame's `sockaddr_ll` (received frames), and of the data of a frame to send.
 pub(super) const AFTER_HEADER: usize = libc::TPACKET2_HDRLEN - size_of::<libc::sockaddr_ll>();
 
@@ -198,6 +200,13 @@ impl FrameMap {
                 self.frame_size - AFTER_HEADER,
             )
         }
+    }
+
+    /// Asks for the header and the first `bytes` of the body of a frame that is looked at soon.
+    #[inline]
+    pub(super) fn prefetch(&self, frame: u32, bytes: usize) {
+        let lines = (AFTER_HEADER + bytes).div_ceil(prefetch::LINE);
+        prefetch::lines(self.start(frame).as_ptr(), lines);
     }
 
     fn status_word(&self, frame: u32) -> &AtomicU32 {

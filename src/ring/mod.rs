@@ -23,6 +23,7 @@ mod map;
 mod monitor;
 mod pair;
 mod port;
+mod prefetch;
 pub mod process;
 mod rx;
 mod rx_slots;

@@ -7,6 +7,9 @@ use super::map::{AFTER_HEADER, FrameMap};
 /// Bytes that the kernel leaves free before a frame (PACKET_RESERVE): one VLAN tag.
 pub(super) const RESERVE: u32 = 4;
 
+/// Of a slot's body, what a PTP message of the usual length takes: address, alignment, and the frame.
+const LOOKED_AT: usize = 140;
+
 /// The walk over a receive ring. Frames are lent one at a time, in order.
 #[derive(Debug)]
 pub(super) struct RxSlots {
@@ -59,6 +62,7 @@ impl RxSlots {
             self.give_back();
         };
         self.lent = true;
+        self.map.prefetch(self.next.wrapping_add(1), LOOKED_AT);
         let header = self.map.header(self.next);
         let body = self.map.body(self.next);
         Some(Lent {

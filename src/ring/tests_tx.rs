@@ -261,6 +261,51 @@ on_veth! {
 }
 
 on_veth! {
+    fn a_batch_that_is_taken_back_leaves_no_trace() {
+        let (a, b) = veth("va", "vb");
+        let (mut rx, mut tx) = (rx(&b), tx(&a));
+        for token in [Some(0), None, Some(2)] {
+            put(&mut tx, &frame(&[0x88, 0xF7], 60), token);
+        }
+        assert_eq!(tx.take_back(), 3);
+        assert_eq!((tx.queued(), tx.stats().unsent), (0, 3));
+        let mut back = Vec::new();
+        tx.completions(&mut |done| back.push(done));
+        let expected = matches!(back[..], [Done::Unsent(0, Reason::Stale), Done::Unsent(2, Reason::Stale)]);
+        assert!(expected, "{back:?}");
+        // The next one leaves alone, with a stamp of its own.
+        let bytes = frame(&[0x88, 0xF7], 77);
+        put(&mut tx, &bytes, Some(3));
+        assert_eq!(tx.kick().sent, 1);
+        assert_eq!(next(&mut rx).unwrap().0, bytes);
+        assert!(quiet(&mut rx));
+        let mut stamped = Vec::new();
+        tx.completions(&mut |done| stamped.push(done));
+        assert!(matches!(stamped[..], [Done::Stamped(3, _)]), "{stamped:?}");
+    }
+}
+
+on_veth! {
+    fn it_tells_whether_a_queue_holds_frames() {
+        let (a, b) = veth("va", "vb");
+        let (mut rx, mut tx) = (rx(&b), tx(&a));
+        let kick = |tx: &mut TxRing<u64>| {
+            put(tx, &frame(&[0x88, 0xF7], 1400), None);
+            assert_eq!(tx.kick().sent, 1);
+        };
+        kick(&mut tx);
+        assert!(next(&mut rx).is_some());
+        assert!(!tx.holds_frames());
+        run("tc qdisc add dev va root tbf rate 16kbit burst 1600 limit 100000");
+        kick(&mut tx);
+        kick(&mut tx);
+        assert!(tx.holds_frames());
+        run("tc qdisc del dev va root");
+        assert!(!tx.holds_frames(), "what it held went with it");
+    }
+}
+
+on_veth! {
     fn rings_survive_a_recreated_interface() {
         let (a, b) = veth("va", "vb");
         let (mut rx, mut tx) = (rx(&b), tx(&a));

@@ -12,6 +12,9 @@ const VNET_HEADER_LENGTH: u32 = 10;
 /// Where `hdr_len` is in it, in the machine's byte order.
 const LINEAR: std::ops::Range<usize> = 2..4;
 
+/// Of a slot's body, what a PTP message of the usual length takes.
+const FILLED: usize = 110;
+
 /// The walk over a transmit ring: `head` is the next frame to fill, the batch lies right before it.
 ///
 /// The kernel walks strictly in order and stops at the first frame that it cannot send; so what it
@@ -95,6 +98,7 @@ impl TxSlots {
             .set_length(self.head, u32::from(linear) + VNET_HEADER_LENGTH);
         self.map.set_status(self.head, libc::TP_STATUS_SEND_REQUEST);
         self.head = self.head.wrapping_add(1);
+        self.map.prefetch(self.head.wrapping_add(1), FILLED);
         self.batch += 1;
         self.batch_bytes += len;
         true

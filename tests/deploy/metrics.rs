@@ -165,9 +165,7 @@ fn prometheus_reads_what_a_gateway_does_and_healthz_what_it_lacks() {
         let _client = rig.start_client(Role::Client(Servo::Lock)).unwrap();
         healthz(gateway, "200 OK", "ok");
         prometheus
-            .wait_for("readiness", PATIENCE, |line| {
-                line.contains("Server is ready").then_some(())
-            })
+            .wait_for_words("Server is ready", PATIENCE)
             .unwrap();
 
         value(gateway, "ptpproxy_clients", |clients| clients == 1.0);

@@ -142,8 +142,17 @@ fn is_complete() {
         "/usr/share/man/man1/ptpproxy.1.gz",
         "/usr/share/man/man1/ptpproxy-replay.1.gz",
         "/usr/share/doc/ptpproxy/copyright",
-        "/usr/share/doc/ptpproxy/prometheus/ptpproxy.rules.yml",
-        "/usr/share/doc/ptpproxy/grafana/ptpproxy.json",
+        "/usr/share/doc/ptpproxy/README.md",
+        "/usr/share/doc/ptpproxy/ARCHITECTURE.md",
+        "/usr/share/doc/ptpproxy/CHANGELOG.md",
+        // Where those link to.
+        "/usr/share/doc/ptpproxy/deploy/README.md",
+        "/usr/share/doc/ptpproxy/deploy/ptpproxy.toml",
+        "/usr/share/doc/ptpproxy/deploy/samples/broadcast-udp.toml",
+        "/usr/share/doc/ptpproxy/deploy/samples/substation.toml",
+        "/usr/share/doc/ptpproxy/deploy/samples/telecom-small-cell.toml",
+        "/usr/share/doc/ptpproxy/deploy/prometheus/ptpproxy.rules.yml",
+        "/usr/share/doc/ptpproxy/deploy/grafana/ptpproxy.json",
     ];
     for path in expected {
         assert!(
@@ -193,9 +202,7 @@ fn serves() {
     let unit = fs::read_to_string(UNIT).unwrap();
     let mut gateway = Program::start(&rig.gateway, &mut as_the_unit(&unit, None)).unwrap();
     gateway
-        .wait_for("forwarding", Duration::from_secs(5), |line| {
-            line.contains("forwarding:").then_some(())
-        })
+        .wait_for_words("forwarding:", Duration::from_secs(5))
         .unwrap();
     let status = fs::read_to_string(format!("/proc/{}/status", gateway.id())).unwrap();
     let of = |key: &str| {
@@ -211,21 +218,9 @@ fn serves() {
     assert_eq!(of("NoNewPrivs"), "1");
     assert!(!of("Uid").contains("\t0"), "{}", of("Uid"));
 
-    let mut grandmaster = rig.start_grandmaster().unwrap();
-    grandmaster
-        .wait_for("grandmaster role", Duration::from_secs(10), |line| {
-            line.contains("assuming the grand master role")
-                .then_some(())
-        })
-        .unwrap();
+    let _grandmaster = rig.start_grandmaster().unwrap();
     let mut client = rig.start_client(Role::Client(Servo::Lock)).unwrap();
-    client
-        .wait_for("state SLAVE", Duration::from_secs(20), |line| {
-            StateChange::parse(line)
-                .filter(|change| change.to == "SLAVE")
-                .map(drop)
-        })
-        .unwrap();
+    client.wait_until_slave().unwrap();
     let locked = client.line_count();
     std::thread::sleep(Duration::from_secs(3));
     let lines = client.lines_from(locked);
@@ -243,9 +238,7 @@ fn serves() {
     let calls = folder.path().join("calls");
     let mut gateway = Program::start(&rig.gateway, &mut as_the_unit(&unit, Some(&calls))).unwrap();
     gateway
-        .wait_for("first client", Duration::from_secs(20), |line| {
-            line.contains("first client").then_some(())
-        })
+        .wait_for_words("first client", Duration::from_secs(20))
         .unwrap();
     std::thread::sleep(Duration::from_secs(1));
     drop(runtime);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use ptpproxy_lab::ptp4l::{Program, Rig, Role, Servo, StateChange, TempDir};
+use ptpproxy_lab::ptp4l::{Program, Rig, Role, Servo, TempDir};
 
 use crate::tools::{text, top};
 
@@ -137,21 +137,9 @@ pub(crate) fn lives(rig: &Rig, config: &str) {
         assert!(status.contains(line), "no {line} in {status}");
     }
 
-    let mut grandmaster = rig.start_grandmaster().unwrap();
-    grandmaster
-        .wait_for("grandmaster role", PATIENCE, |line| {
-            line.contains("assuming the grand master role")
-                .then_some(())
-        })
-        .unwrap();
+    let _grandmaster = rig.start_grandmaster().unwrap();
     let mut client = rig.start_client(Role::Client(Servo::Lock)).unwrap();
-    client
-        .wait_for("state SLAVE", PATIENCE, |line| {
-            StateChange::parse(line)
-                .filter(|change| change.to == "SLAVE")
-                .map(drop)
-        })
-        .unwrap();
+    client.wait_until_slave().unwrap();
     booted.wait_until("StatusText", |status| status.ends_with("1 client"));
 
     let good = fs::read_to_string(config).unwrap();
@@ -182,4 +170,20 @@ pub(crate) fn lives(rig: &Rig, config: &str) {
         "its totals: {}",
         booted.log()
     );
+    gives_up(&booted, config);
+}
+
+/// Without `wait` an interface that is not there ends the service for good, after five tries.
+fn gives_up(booted: &Booted<'_>, config: &str) {
+    const MISSING: &str = "nosuch0";
+    let good = fs::read_to_string(config).unwrap();
+    assert!(good.contains("up = \"gm0\""), "{good}");
+    fs::write(config, good.replace("\"gm0\"", "\"nosuch0\"")).unwrap();
+    // Earlier starts count as well.
+    assert!(booted.systemctl(&["reset-failed"]).status.success());
+    assert!(!booted.systemctl(&["start", "ptpproxy"]).status.success());
+    booted.wait_until("ActiveState", |state| state == "failed");
+    let tries = booted.log().matches(MISSING).count();
+    assert_eq!(tries, 5, "{}", booted.log());
+    fs::write(config, good).unwrap();
 }

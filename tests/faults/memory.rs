@@ -42,8 +42,7 @@ fn the_memory_for_held_frames_is_used_up() {
             }
         });
         traffic.in_sync(Instant::now());
-        traffic.assert_right();
-        drop(traffic);
+        traffic.end_right();
         let log = "dropping (hold-full)";
         proxy.wait_for(log);
         let totals = proxy.stop().totals;

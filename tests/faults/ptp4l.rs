@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use ptpproxy_lab::in_sandbox;
 use ptpproxy_lab::net::skip;
-use ptpproxy_lab::ptp4l::{
-    self, Gateway, Program, Rig, Role, Sample, Servo, StateChange, Transport,
-};
+use ptpproxy_lab::ptp4l::{self, Gateway, Program, Rig, Role, Sample, Servo, Transport};
 
 use crate::table::Row;
 
@@ -22,30 +20,13 @@ fn rig() -> Option<(Rig, Program)> {
         arguments: Vec::new(),
     };
     let rig = Rig::new(&gateway, Transport::Ethernet).unwrap();
-    let grandmaster = start_grandmaster(&rig);
+    let grandmaster = rig.start_grandmaster().unwrap();
     Some((rig, grandmaster))
-}
-
-fn start_grandmaster(rig: &Rig) -> Program {
-    let mut grandmaster = rig.start_grandmaster().unwrap();
-    grandmaster
-        .wait_for("grandmaster role", PATIENCE, |line| {
-            line.contains("assuming the grand master role")
-                .then_some(())
-        })
-        .unwrap();
-    grandmaster
 }
 
 fn start_client(rig: &Rig) -> Program {
     let mut client = rig.start_client(Role::Client(Servo::Lock)).unwrap();
-    client
-        .wait_for("state SLAVE", PATIENCE, |line| {
-            StateChange::parse(line)
-                .filter(|change| change.to == "SLAVE")
-                .map(drop)
-        })
-        .unwrap();
+    client.wait_until_slave().unwrap();
     client
 }
 
@@ -75,7 +56,7 @@ fn the_grandmaster_restarts() {
         assert!(grandmaster.stop(Duration::from_secs(5)).is_ok());
         // Until the client gives it up.
         std::thread::sleep(Duration::from_secs(2));
-        let _grandmaster = start_grandmaster(&rig);
+        let _grandmaster = rig.start_grandmaster().unwrap();
         let back = Instant::now();
         let seen = client.line_count();
         let deadline = back + PATIENCE;

@@ -61,8 +61,7 @@ fn throttled(
         assert!(tc(&line.gateway, &format!("qdisc del dev {UP} root")));
     });
     // Late, perhaps, but never wrong.
-    traffic.assert_right();
-    drop(traffic);
+    traffic.end_right();
     if !log.is_empty() {
         proxy.wait_for(log);
     }
@@ -113,10 +112,9 @@ fn the_receive_ring_overruns() {
             sleep(Duration::from_millis(20));
             proxy.signal(libc::SIGCONT);
         });
-        traffic.assert_right();
         let log = "frames lost because the receive ring was full: raise --ring-frames";
         proxy.wait_for(log);
-        drop(traffic);
+        traffic.end_right();
         let totals = proxy.stop().totals;
         assert!(totals.count("ring_drops_down") > 1000, "{}", totals.0);
         Row::of("receive ring overrun", log, "ring_drops_down", cost).settle();

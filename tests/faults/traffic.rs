@@ -129,8 +129,8 @@ impl Traffic {
         }
     }
 
-    /// No time was wrong and nothing came late.
-    pub(crate) fn assert_right(&self) {
+    /// Ends it; no time was wrong and nothing came late.
+    pub(crate) fn end_right(self) {
         let stations = self.stations();
         assert_eq!(stations.wrong, Vec::<String>::new());
     }

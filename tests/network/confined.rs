@@ -82,9 +82,9 @@ fn what_it_does_itself_is_allowed() {
         above.introduce();
         for client in 0..3 {
             below.request(client, 1);
-            let request = above.expect(|message| message.kind == Kind::DelayReq);
+            let request = above.next(Kind::DelayReq);
             above.answer(&request.expect("the request"));
-            assert!(below.expect(|m| m.kind == Kind::DelayResp).is_some());
+            assert!(below.next(Kind::DelayResp).is_some());
         }
         line.gateway.delete(UP).unwrap();
         proxy.wait_for("up: the interface was deleted");

@@ -17,11 +17,7 @@ fn sigint_and_sigterm_end_it_at_once_with_totals() {
             let proxy = Proxy::start(&line.gateway, &[]);
             let (mut above, mut below) = line.hosts(ETHERNET);
             above.announce(1);
-            assert!(
-                below
-                    .expect(|message| message.kind == Kind::Announce)
-                    .is_some()
-            );
+            assert!(below.next(Kind::Announce).is_some());
             let ended = proxy.stop_by(signal);
             assert_eq!(ended.status.code(), Some(0), "{:?}", ended.log);
             assert!(ended.took < Duration::from_secs(1), "{:?}", ended.took);
@@ -60,7 +56,7 @@ fn it_can_be_started_again_and_again_and_twice_at_once() {
         for sequence in 0..3 {
             let proxies = [0, 1].map(|_| Proxy::start(&line.gateway, &[]));
             above.announce(sequence);
-            let heard = below.expect(|message| message.kind == Kind::Announce);
+            let heard = below.next(Kind::Announce);
             assert_eq!(heard.map(|message| message.sequence), Some(sequence));
             for proxy in proxies {
                 let Ended { totals, log, .. } = proxy.stop();

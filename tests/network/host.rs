@@ -163,6 +163,11 @@ impl Host {
         }
     }
 
+    /// The next message of this type, within some seconds.
+    pub(crate) fn next(&mut self, kind: Kind) -> Option<Message> {
+        self.expect(|message| message.kind == kind)
+    }
+
     // What the stations say. Times are the shared clock's.
 
     pub(crate) fn announce(&mut self, sequence: u16) {

@@ -15,6 +15,15 @@ use crate::segments::{END, Line};
 const CABLE_NS: i64 = 3_000_000;
 const MILLISECOND: i64 = 1_000_000;
 
+/// A gateway that forwards everything, and a host at each end.
+fn forwarding(options: &[&str]) -> (Line, Proxy, Host, Host) {
+    let line = Line::new();
+    let proxy = Proxy::start(&line.gateway, options);
+    let (mut above, below) = line.hosts(ETHERNET);
+    above.introduce();
+    (line, proxy, above, below)
+}
+
 /// A Sync with its Follow_Up and a request with its answer pass, and their corrections are right.
 fn exchange(above: &mut Host, below: &mut Host, sequence: u16) -> Result<(), String> {
     let origin = above.sync(sequence);
@@ -42,18 +51,15 @@ fn exchange(above: &mut Host, below: &mut Host, sequence: u16) -> Result<(), Str
 #[test]
 fn a_lone_clients_first_request_goes_up_at_once() {
     in_sandbox!({
-        let line = Line::new();
-        let proxy = Proxy::start(&line.gateway, &[]);
-        let (mut above, mut below) = line.hosts(ETHERNET);
-        above.introduce();
+        let (_line, proxy, mut above, mut below) = forwarding(&[]);
         for client in 0..5 {
             let departed = below.request(client, 7);
-            let request = above.expect(|message| message.kind == Kind::DelayReq);
+            let request = above.next(Kind::DelayReq);
             let request = request.expect("the request");
             let way = request.at - departed;
             assert!(way < 60 * MILLISECOND, "client {client}: {way} ns");
             above.answer(&request);
-            let answer = below.expect(|message| message.kind == Kind::DelayResp);
+            let answer = below.next(Kind::DelayResp);
             assert!(answer.is_some(), "client {client}");
         }
         assert_eq!(proxy.stop().totals.count("answered"), 5);
@@ -63,10 +69,7 @@ fn a_lone_clients_first_request_goes_up_at_once() {
 #[test]
 fn forwarding_resumes_when_a_link_comes_back() {
     in_sandbox!({
-        let line = Line::new();
-        let proxy = Proxy::start(&line.gateway, &[]);
-        let (mut above, mut below) = line.hosts(ETHERNET);
-        above.introduce();
+        let (line, proxy, mut above, mut below) = forwarding(&[]);
         assert_eq!(exchange(&mut above, &mut below, 1), Ok(()));
         let cables = [
             (&line.gateway, UP),
@@ -96,10 +99,7 @@ fn forwarding_resumes_when_a_link_comes_back() {
 #[test]
 fn nothing_waits_for_a_link() {
     in_sandbox!({
-        let line = Line::new();
-        let proxy = Proxy::start(&line.gateway, &["--jitter", "off"]);
-        let (mut above, mut below) = line.hosts(ETHERNET);
-        above.introduce();
+        let (line, proxy, mut above, mut below) = forwarding(&["--jitter", "off"]);
         assert_eq!(exchange(&mut above, &mut below, 1), Ok(()));
         line.gateway.set_up(UP, false).unwrap();
         proxy.wait_for("up up0 is down");
@@ -120,10 +120,7 @@ fn nothing_waits_for_a_link() {
 #[test]
 fn forwarding_resumes_on_an_interface_that_was_made_anew() {
     in_sandbox!({
-        let line = Line::new();
-        let proxy = Proxy::start(&line.gateway, &[]);
-        let (mut above, mut below) = line.hosts(ETHERNET);
-        above.introduce();
+        let (line, proxy, mut above, mut below) = forwarding(&[]);
         assert_eq!(exchange(&mut above, &mut below, 1), Ok(()));
         for round in 0..2 {
             for (interface, side) in [(UP, "up"), (DOWN, "down")] {
@@ -173,10 +170,7 @@ fn a_stopped_process_sends_nothing_late() {
             "off",
         ];
         const CLIENTS: u16 = 20;
-        let line = Line::new();
-        let mut proxy = Proxy::start(&line.gateway, &options);
-        let (mut above, mut below) = line.hosts(ETHERNET);
-        above.introduce();
+        let (_line, mut proxy, mut above, mut below) = forwarding(&options);
         let mut departed = HashMap::new();
         // Once answered, each of them is held up to 90 ms.
         for sequence in 0..2 {

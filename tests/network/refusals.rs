@@ -34,6 +34,16 @@ fn pair(up: &str, down: &str) -> Command {
     command
 }
 
+/// The program by setpriv with these changes of its sets; `None`, and a line that says so, without it.
+fn with_capabilities(bounding: &str, inheritable: &str) -> Option<Command> {
+    let mut command = Command::new(installed::find("setpriv", "util-linux")?);
+    command
+        .args(["--bounding-set", bounding, "--inh-caps", inheritable])
+        .arg(env!("CARGO_BIN_EXE_ptpproxy"))
+        .args(["--up", UP, "--down", DOWN]);
+    Some(command)
+}
+
 #[test]
 fn a_missing_interface_is_named_beside_those_there_are() {
     in_sandbox!({
@@ -93,15 +103,10 @@ fn related_interfaces_are_refused() {
 #[test]
 fn without_privilege_the_remedy_is_named() {
     in_sandbox!({
-        let Some(setpriv) = installed::find("setpriv", "util-linux") else {
+        let Some(mut command) = with_capabilities("-net_raw", "-net_raw") else {
             return;
         };
         let line = Line::new();
-        let mut command = Command::new(setpriv);
-        command.args(["--bounding-set", "-net_raw", "--inh-caps", "-net_raw"]);
-        command
-            .arg(env!("CARGO_BIN_EXE_ptpproxy"))
-            .args(["--up", UP, "--down", DOWN]);
         let error = refused(&line.gateway, &mut command);
         for part in [UP, "CAP_NET_RAW", "root"] {
             assert!(error.contains(part), "{error}");
@@ -113,24 +118,15 @@ fn without_privilege_the_remedy_is_named() {
 #[test]
 fn it_runs_with_one_capability() {
     in_sandbox!({
-        let Some(setpriv) = installed::find("setpriv", "util-linux") else {
+        let Some(mut command) = with_capabilities("-all,+net_raw", "-all") else {
             return;
         };
         let line = Line::new();
-        let mut command = Command::new(setpriv);
-        command.args(["--bounding-set", "-all,+net_raw", "--inh-caps", "-all"]);
-        command
-            .arg(env!("CARGO_BIN_EXE_ptpproxy"))
-            .args(["--up", UP, "--down", DOWN]);
         let proxy = Proxy::launch(&line.gateway, &mut command);
         proxy.wait_for("forwarding:");
         let (mut above, mut below) = line.hosts(ETHERNET);
         above.announce(1);
-        assert!(
-            below
-                .expect(|message| message.kind == Kind::Announce)
-                .is_some()
-        );
+        assert!(below.next(Kind::Announce).is_some());
         proxy.stop();
     });
 }
@@ -147,11 +143,7 @@ fn it_waits_for_an_interface_that_is_to_come() {
         proxy.wait_for("forwarding:");
         let (mut above, mut below) = line.hosts(ETHERNET);
         above.announce(1);
-        assert!(
-            below
-                .expect(|message| message.kind == Kind::Announce)
-                .is_some()
-        );
+        assert!(below.next(Kind::Announce).is_some());
         proxy.stop();
     });
 }

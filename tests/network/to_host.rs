@@ -8,7 +8,7 @@ use ptpproxy_lab::lab::frames::{Kind, Template};
 use ptpproxy_lab::lab::station::Station;
 use ptpproxy_lab::net::skip;
 use ptpproxy_lab::ptp4l::{
-    self, Gateway, Program, Ptp4l, Rig, Role, Sample, Servo, StateChange, TempDir, Transport,
+    self, Gateway, Program, Ptp4l, Rig, Role, Sample, Servo, TempDir, Transport,
 };
 
 use crate::host::ETHERNET;
@@ -91,14 +91,7 @@ fn a_ptp4l_on_the_gateway_works_beside() {
 }
 
 fn locks(client: &mut Program) {
-    let slave = |line: &str| {
-        StateChange::parse(line)
-            .filter(|change| change.to == "SLAVE")
-            .map(drop)
-    };
-    client
-        .wait_for("state SLAVE", Duration::from_secs(20), slave)
-        .unwrap();
+    client.wait_until_slave().unwrap();
     let from = client.line_count();
     std::thread::sleep(Duration::from_millis(700));
     let lines = client.lines_from(from);

@@ -84,7 +84,7 @@ fn tshark_finds_every_forwarded_frame_right() {
         let line = Line::new();
         let taps = [&line.grandmaster, &line.clients].map(|home| Tap::open(home, END));
         let proxy = Proxy::start(&line.gateway, OPTIONS);
-        for network in [Network::Ethernet, Network::Udp4, Network::Udp6] {
+        for network in Network::ALL {
             for vlan in [None, Some(5)] {
                 let (mut above, mut below) = line.hosts(Shape { network, vlan });
                 talk(&mut above, &mut below);
@@ -194,13 +194,9 @@ fn talk(above: &mut Host, below: &mut Host) {
     above.one_step(2);
     for sequence in 1..=REQUESTS {
         below.request(1, sequence);
-        let request = above
-            .expect(|message| message.kind == Kind::DelayReq)
-            .expect("a request");
+        let request = above.next(Kind::DelayReq).expect("a request");
         above.answer(&request);
-        below
-            .expect(|message| message.kind == Kind::DelayResp)
-            .expect("its answer");
+        below.next(Kind::DelayResp).expect("its answer");
         std::thread::sleep(Duration::from_millis(25));
     }
 }

@@ -96,13 +96,7 @@ fn start(gateway: &Gateway, transport: Transport, role: Role) -> Option<(Rig, Pr
         return None;
     }
     let rig = Rig::new(gateway, transport).unwrap();
-    let mut grandmaster = rig.start_grandmaster().unwrap();
-    grandmaster
-        .wait_for("grandmaster role", Duration::from_secs(10), |line| {
-            line.contains("assuming the grand master role")
-                .then_some(())
-        })
-        .unwrap();
+    let grandmaster = rig.start_grandmaster().unwrap();
     let client = rig.start_client(role).unwrap();
     Some((rig, grandmaster, client))
 }
@@ -112,13 +106,7 @@ fn locks(gateway: &Gateway, transport: Transport, role: Role) {
     let Some((_rig, grandmaster, mut client)) = start(gateway, transport, role) else {
         return;
     };
-    client
-        .wait_for("state SLAVE", Duration::from_secs(20), |line| {
-            StateChange::parse(line)
-                .filter(|change| change.to == "SLAVE")
-                .map(drop)
-        })
-        .unwrap();
+    client.wait_until_slave().unwrap();
     let locked_at = client.line_count();
     std::thread::sleep(Duration::from_secs(6));
     let lines = client.lines_from(locked_at);

@@ -5,20 +5,13 @@
 //! the test is ignored, with a message; with `PTPPROXY_REQUIRE_PEERS=1` that is a failure.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::error::Error;
-use std::fs::File;
-use std::path::{Path, PathBuf};
 
-use pcap_file::pcap::PcapReader;
 use ptpproxy::Side::{self, Down, Up};
 use ptpproxy::time::{ClockId, Stamp};
 use ptpproxy::wire::Frame;
 
+use crate::files::{self, Result};
 use crate::gateway::{Gateway, Outcome, unheld};
-
-/// When a frame was captured (ns), and its octets.
-type Captured = (u64, Vec<u8>);
 
 /// How many frames of a type have this verdict.
 type Counts = &'static [(usize, &'static str)];
@@ -175,12 +168,12 @@ const CAPTURES: &[Capture] = &[
 ];
 
 #[test]
-fn captures_get_the_verdicts_that_were_read_in_them() -> Result<(), Box<dyn Error>> {
-    let Some(folder) = folder()? else {
+fn captures_get_the_verdicts_that_were_read_in_them() -> Result {
+    let Some(folder) = files::folder()? else {
         return Ok(());
     };
     for capture in CAPTURES {
-        let frames = frames(&folder.join(capture.name))?;
+        let frames = files::frames(&folder, capture.name)?;
         let own_side = |frame: &Frame<'_>| {
             let clock = frame.port_identity().clock.to_string().replace('.', "");
             let below = capture.below.iter().any(|end| clock.ends_with(end));
@@ -208,7 +201,7 @@ fn captures_get_the_verdicts_that_were_read_in_them() -> Result<(), Box<dyn Erro
 
 /// The verdicts counted; stamps and present are the capture's, departures 10 us later.
 fn replay(
-    frames: &[Captured],
+    frames: &[(u64, Vec<u8>)],
     side: impl Fn(&Frame<'_>) -> Side,
 ) -> (BTreeMap<String, usize>, Gateway) {
     let mut gateway = Gateway::new(unheld());
@@ -228,29 +221,4 @@ fn replay(
         *verdicts.entry(verdict).or_insert(0) += 1;
     }
     (verdicts, gateway)
-}
-
-fn folder() -> Result<Option<PathBuf>, String> {
-    match env::var_os("PTPPROXY_CAPTURES") {
-        Some(folder) => Ok(Some(folder.into())),
-        None if env::var_os("PTPPROXY_REQUIRE_PEERS").is_some_and(|value| value == "1") => {
-            Err("PTPPROXY_CAPTURES is not set: it names the folder of captures".into())
-        }
-        None => {
-            eprintln!("ignored: PTPPROXY_CAPTURES is not set");
-            Ok(None)
-        }
-    }
-}
-
-fn frames(path: &Path) -> Result<Vec<Captured>, Box<dyn Error>> {
-    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut reader = PcapReader::new(file)?;
-    let mut frames = Vec::new();
-    while let Some(packet) = reader.next_packet() {
-        let packet = packet?;
-        let at = u64::try_from(packet.timestamp.as_nanos())?;
-        frames.push((at, packet.data.into_owned()));
-    }
-    Ok(frames)
 }

@@ -266,3 +266,16 @@ fn unicast_and_multicast_requests_of_one_number_are_kept_apart() {
     let again = gateway.hears(Up, &answer);
     assert_eq!(again, Dropped(Reason::Duplicate));
 }
+
+/// Masters may answer a multicast request in unicast, and a unicast one to everybody.
+#[test]
+fn an_answer_may_travel_otherwise_than_its_request() {
+    for (request, answer) in [(To::Group, To::Host(10)), (To::Host(1), To::Group)] {
+        let mut gateway = Gateway::new(unheld());
+        let request = delay_req(10, 5).to(request);
+        assert!(gateway.hears(Down, &request).is_sent());
+        let answer = delay_resp(1, 5, port(10)).to(answer);
+        let outcome = gateway.hears(Up, &answer);
+        assert!(outcome.is_sent(), "{answer:?} to {request:?}: {outcome:?}");
+    }
+}

@@ -57,6 +57,18 @@ fn exchange(gateway: &mut Gateway, client: u8, number: u16) -> Option<u64> {
     hold
 }
 
+/// A gateway that holds client 10's request 2.
+fn holding_one() -> Gateway {
+    let mut gateway = with_known_rate(held());
+    for number in 0..2 {
+        exchange(&mut gateway, 10, number);
+        gateway.pass(SECOND);
+    }
+    gateway.left.clear();
+    assert_eq!(gateway.hears(Down, &delay_req(10, 2)), Outcome::Waits);
+    gateway
+}
+
 /// The longest of many holds of a client that asks once in `interval`.
 fn longest(gateway: &mut Gateway, interval: Duration) -> u64 {
     let mut longest = 0;
@@ -240,13 +252,7 @@ fn a_held_request_opens_when_it_departs() {
 
 #[test]
 fn a_held_request_heard_above_does_not_depart() {
-    let mut gateway = with_known_rate(held());
-    exchange(&mut gateway, 10, 0);
-    gateway.pass(MS * 1000);
-    exchange(&mut gateway, 10, 1);
-    gateway.pass(MS * 1000);
-    gateway.left.clear();
-    assert_eq!(gateway.hears(Down, &delay_req(10, 2)), Outcome::Waits);
+    let mut gateway = holding_one();
     let above = gateway.hears(Up, &delay_req(10, 2));
     assert_eq!(above, Dropped(Reason::SecondPath));
     gateway.pass(MS * 50);
@@ -259,13 +265,7 @@ fn a_held_request_heard_above_does_not_depart() {
 /// The loop stood still: what is held goes stale, and is dropped.
 #[test]
 fn what_is_held_for_too_long_is_dropped() {
-    let mut gateway = with_known_rate(held());
-    exchange(&mut gateway, 10, 0);
-    gateway.pass(MS * 1000);
-    exchange(&mut gateway, 10, 1);
-    gateway.pass(MS * 1000);
-    gateway.left.clear();
-    assert_eq!(gateway.hears(Down, &delay_req(10, 2)), Outcome::Waits);
+    let mut gateway = holding_one();
     gateway.skip(MS * 101);
     assert_eq!(gateway.left, []);
     let dropped = gateway.dropped(Down, MessageType::DelayReq, Reason::Stale);
@@ -343,6 +343,26 @@ fn a_new_clients_first_request_waits_for_the_kernel_filter() {
     // From now on they go at once; what goes untouched never waits.
     assert!(gateway.hears(Down, &delay_req(10, 2)).is_sent());
     assert!(gateway.hears(Down, &delay_req(12, 1).signed()).is_sent());
+    gateway.assert_conserved();
+}
+
+/// Neither sends the other off: the answer to none of them could come in.
+#[test]
+fn a_new_clients_requests_wait_for_the_kernel_filter_together() {
+    let mut gateway = Gateway::new(unheld());
+    gateway.core.gate_new_clients();
+    for number in 1..=2 {
+        assert_eq!(gateway.hears(Down, &delay_req(10, number)), Outcome::Waits);
+        gateway.pass(MS * 10);
+    }
+    gateway.core.admit(gateway.core.clients_version());
+    gateway.flush();
+    let order: Vec<_> = gateway
+        .left
+        .iter()
+        .map(|left| left.frame().sequence_id())
+        .collect();
+    assert_eq!(order, [1, 2]);
     gateway.assert_conserved();
 }
 

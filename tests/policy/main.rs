@@ -6,6 +6,8 @@ mod apply;
 mod captures;
 mod clients;
 mod exchanges;
+#[path = "../captures/files.rs"]
+mod files;
 mod frames;
 mod gateway;
 mod holds;

@@ -38,6 +38,9 @@ pub(crate) fn count(work: impl FnOnce()) -> Option<u64> {
 pub(crate) fn availability() -> String {
     match open() {
         Ok(_) => "counted".into(),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            format!("not counted ({error}): needs kernel.perf_event_paranoid of at most 2")
+        }
         Err(error) => format!("not counted, this machine has no counter for them ({error})"),
     }
 }

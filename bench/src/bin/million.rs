@@ -48,8 +48,13 @@ fn main() -> ExitCode {
         outcome.allocations
     );
     println!("took {:.1} s", start.elapsed().as_secs_f64());
-    let sound = outcome.answered == outcome.asked
+    // Memory is counted here: none would mean that it is not.
+    let sound = outcome.clients == options.clients as usize
+        && outcome.asked == u64::from(options.clients) * u64::from(options.seconds)
+        && outcome.answered == outcome.asked
         && outcome.astray == 0
+        && outcome.allocations == 0
+        && megabytes > 0
         && outcome.worst_error_ns <= 2
         && megabytes <= options.memory;
     if sound {

@@ -79,9 +79,7 @@ impl Forwarder {
             Gateway::Ptp4lTc => {
                 let temporary = TempDir::new()?;
                 let mut program = transparent_clock(gateway, options, &temporary)?;
-                program.wait_for("start of its ports", PATIENCE, |line| {
-                    line.contains("port 2").then_some(())
-                })?;
+                program.wait_for_words("port 2", PATIENCE)?;
                 folder = Some(temporary);
                 program
             }

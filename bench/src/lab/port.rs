@@ -1,5 +1,7 @@
 //! A generator's rings on one interface.
 
+use std::io;
+
 use anyhow::Result;
 use ptpproxy::ring::{Done, Interface, RxOptions, RxRing, TxOptions, TxRing};
 
@@ -9,6 +11,9 @@ use super::view::{Sight, View};
 
 /// Longest time a generator sleeps while nothing arrives: its stations answer within this.
 pub const SWEEP_NS: i64 = 100_000;
+
+/// Of so many frames [`Inbox::sample`] lets one in; a power of two.
+pub const SAMPLE_ONE_IN: u32 = 64;
 
 /// What arrived.
 #[derive(Debug)]
@@ -37,6 +42,24 @@ impl Inbox {
             (Sight::Message(view), Some(stamp)) => Seen::Message(view, stamp.as_nanos()),
             (Sight::Message(_) | Sight::Damaged, _) => Seen::Damaged,
         })
+    }
+
+    /// From now on only one frame of [`SAMPLE_ONE_IN`] comes in, drawn by the kernel: the others cost the
+    /// machine next to nothing.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn sample(&mut self) -> io::Result<()> {
+        let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+        self.ring.set_filter(&[
+            // BPF_LD | BPF_W | BPF_ABS at SKF_AD_OFF + SKF_AD_RANDOM
+            step(0x20, 0, 0, 0xffff_f000 + 56),
+            // BPF_JMP | BPF_JSET | BPF_K
+            step(0x45, 0, 1, SAMPLE_ONE_IN - 1),
+            // BPF_RET | BPF_K
+            step(0x06, 0, 0, 0),
+            step(0x06, 0, 0, 0x4_0000),
+        ])
     }
 
     /// Frames that the ring had no room for, so far.

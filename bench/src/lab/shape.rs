@@ -16,6 +16,9 @@ pub enum Network {
 }
 
 impl Network {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Ethernet, Self::Udp4, Self::Udp6];
+
     /// The EtherType.
     #[must_use]
     pub const fn ethertype(self) -> u16 {
@@ -88,7 +91,7 @@ pub(super) mod tests {
     use super::*;
 
     pub(in super::super) fn every_shape() -> impl Iterator<Item = Shape> {
-        [Network::Ethernet, Network::Udp4, Network::Udp6]
+        Network::ALL
             .into_iter()
             .flat_map(|network| [None, Some(7)].map(|vlan| Shape { network, vlan }))
     }

@@ -14,16 +14,14 @@
 mod port;
 mod stations;
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use ptpproxy::core::Settings;
-use ptpproxy::engine::{Clock, Engine};
+use ptpproxy::engine::Engine;
 use ptpproxy::reason::Reason;
-use ptpproxy::time::{ClockSample, Instant};
 
 use crate::counting;
+use crate::sim::Now;
 use port::LeanPort;
 use stations::{Clients, Master};
 
@@ -33,24 +31,6 @@ const TURN: u64 = 200_000;
 const START: u64 = 1_000 * SECOND;
 /// After the last request: the longest hold, and the way back.
 const REST: u64 = SECOND / 4;
-
-/// Both clocks, at true time.
-#[derive(Clone, Debug, Default)]
-struct Now(Rc<Cell<u64>>);
-
-impl Clock for Now {
-    fn now(&self) -> Instant {
-        Instant::from_nanos(self.0.get())
-    }
-
-    fn sample(&self) -> ClockSample {
-        ClockSample {
-            realtime_ns: self.0.get().cast_signed(),
-            steady: self.now(),
-            uncertainty_ns: 20,
-        }
-    }
-}
 
 /// What a run showed.
 #[derive(Clone, Debug)]
@@ -77,7 +57,7 @@ pub struct Outcome {
 /// Runs `clients` at 1 Hz for so many seconds of virtual time.
 #[must_use]
 pub fn run(clients: u32, seconds: u16) -> Outcome {
-    let now = Now(Rc::new(Cell::new(START)));
+    let now = Now::new(START);
     let held_at_once = clients / 25;
     let settings = Settings {
         max_clients: clients,
@@ -112,7 +92,7 @@ pub fn run(clients: u32, seconds: u16) -> Outcome {
         }
         stations.ask(at.min(end), engine.down_mut());
         master.tell(at, engine.up_mut());
-        now.0.set(now.0.get().max(at));
+        now.set(now.get().max(at));
         engine.turn();
         // A turn reads a bounded number.
         while engine.up_mut().waits() || engine.down_mut().waits() {

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use ptpproxy::engine::{Completion, KickReport, Port, Received, Token};
-use ptpproxy::time::{ClockId, Stamp};
+use ptpproxy::time::Stamp;
 
-use super::Now;
+use crate::sim::{Now, stamp};
 
 /// Octets of the largest frame here.
 pub(super) const ROOM: usize = 96;
@@ -79,7 +79,7 @@ impl Port for LeanPort {
         self.current = self.inbox.pop_front()?;
         Some(Received {
             bytes: &self.current.bytes[..self.current.len],
-            stamp: Some(Stamp::new(ClockId::Realtime, self.current.at.cast_signed())),
+            stamp: Some(stamp(self.current.at)),
             checksum_unfinished: false,
             to_host: false,
             truncated: false,
@@ -114,13 +114,9 @@ impl Port for LeanPort {
     fn kick(&mut self) -> KickReport {
         let sent = self.batch.len();
         for (mut slot, token) in self.batch.drain(..).zip(self.tokens.drain(..)) {
-            let at = self.now.0.get() + EACH_NS;
-            self.now.0.set(at);
-            slot.at = at;
-            if let Some(token) = token {
-                let stamp = Stamp::new(ClockId::Realtime, at.cast_signed());
-                self.stamps.push((token, stamp));
-            }
+            slot.at = self.now.pass(EACH_NS);
+            self.stamps
+                .extend(token.map(|token| (token, stamp(slot.at))));
             self.departed.push_back(slot);
         }
         KickReport { sent, unsent: 0 }

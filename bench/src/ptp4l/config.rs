@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::Transport;
 use super::program::{Program, TempDir};
-use super::rig::Transport;
 use crate::net::Namespace;
 
 /// What a ptp4l is.
@@ -95,7 +95,11 @@ impl Ptp4l<'_> {
              use_syslog 0\n\
              verbose 1\n\
              uds_address {uds}\n",
-            self.transport.network_transport(),
+            match self.transport {
+                Transport::Ethernet => "L2",
+                Transport::Udp4 => "UDPv4",
+                Transport::Udp6 => "UDPv6",
+            },
             self.log_sync_interval,
         );
         text += match self.role {

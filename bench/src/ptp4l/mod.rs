@@ -12,7 +12,8 @@ mod output;
 mod program;
 mod rig;
 
+pub use crate::lab::shape::Network as Transport;
 pub use config::{Ptp4l, Role, Servo, find};
 pub use output::{Sample, StateChange, selected_master};
 pub use program::{Program, TempDir};
-pub use rig::{CLIENT_ADDRESS, GRANDMASTER_ADDRESS, Gateway, INTERFACE, Rig, Transport};
+pub use rig::{CLIENT_ADDRESS, GRANDMASTER_ADDRESS, Gateway, INTERFACE, Rig};

@@ -13,7 +13,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::StateChange;
 use crate::net::{Namespace, Process};
+
+/// How long a ptp4l may take to find its state.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running program: everything it prints, on either stream, is kept.
 #[derive(Debug)]
@@ -121,6 +125,26 @@ impl Program {
             let nap = Duration::from_millis(50);
             drop(self.output.grown.wait_timeout(lines, nap));
         }
+    }
+
+    /// Waits for a line with these words in it, from the program's start on.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for).
+    pub fn wait_for_words(&mut self, words: &str, patience: Duration) -> Result<()> {
+        self.wait_for(&format!("{words:?}"), patience, |line| {
+            line.contains(words).then_some(())
+        })
+    }
+
+    /// Waits until a ptp4l is a client that follows its grandmaster.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for).
+    pub fn wait_until_slave(&mut self) -> Result<()> {
+        self.wait_for("state SLAVE", PATIENCE, |line| {
+            (StateChange::parse(line)?.to == "SLAVE").then_some(())
+        })
     }
 }
 

@@ -7,11 +7,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::ValueEnum;
-use serde::Serialize;
 
 use super::config::{Ptp4l, Role};
-use super::program::{Program, TempDir};
+use super::program::{PATIENCE, Program, TempDir};
+use crate::lab::shape::Network as Transport;
 use crate::net::{Namespace, veth};
 
 /// The interface of the grandmaster, and that of the client.
@@ -24,42 +23,6 @@ pub const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// The gateway's interface toward the grandmaster, and that toward the client.
 const UP: &str = "gm0";
 const DOWN: &str = "cl0";
-
-/// What PTP is carried by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Transport {
-    /// IEEE 802.3, EtherType 0x88F7.
-    Ethernet,
-    /// UDP over IPv4.
-    Udp4,
-    /// UDP over IPv6.
-    Udp6,
-}
-
-impl Transport {
-    /// Every one.
-    pub const ALL: [Self; 3] = [Self::Ethernet, Self::Udp4, Self::Udp6];
-
-    /// The word for options and tables.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Ethernet => "ethernet",
-            Self::Udp4 => "udp4",
-            Self::Udp6 => "udp6",
-        }
-    }
-
-    /// The word in a ptp4l configuration.
-    pub(super) const fn network_transport(self) -> &'static str {
-        match self {
-            Self::Ethernet => "L2",
-            Self::Udp4 => "UDPv4",
-            Self::Udp6 => "UDPv6",
-        }
-    }
-}
 
 /// What stands between the grandmaster and the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,13 +88,16 @@ impl Rig {
         Ok(rig)
     }
 
-    /// Starts a ptp4l as the grandmaster.
+    /// Starts a ptp4l as the grandmaster, and waits until it is.
     ///
     /// # Errors
-    /// When ptp4l is not installed or cannot be started.
+    /// When ptp4l is not installed, cannot be started or ends.
     pub fn start_grandmaster(&self) -> Result<Program> {
-        self.ptp4l(Role::Grandmaster, &[INTERFACE])
-            .start(&self.grandmaster, &self.folder)
+        let mut program = self
+            .ptp4l(Role::Grandmaster, &[INTERFACE])
+            .start(&self.grandmaster, &self.folder)?;
+        program.wait_for_words("assuming the grand master role", PATIENCE)?;
+        Ok(program)
     }
 
     /// Starts a ptp4l of this role in the client's place.
@@ -165,9 +131,7 @@ impl Rig {
                 }
                 let clock = self.ptp4l(Role::TransparentClock, &[UP, DOWN]);
                 let mut program = clock.start(&self.gateway, &self.folder)?;
-                program.wait_for("start of its ports", patience, |line| {
-                    line.contains("port 2").then_some(())
-                })?;
+                program.wait_for_words("port 2", patience)?;
                 Ok(Some(program))
             }
             Gateway::Ptpproxy { binary, arguments } => {

@@ -8,6 +8,7 @@
 //! | file | one idea |
 //! |---|---|
 //! | `oscillator`, `machine` | clocks that run at a rate, and may be set; those of one gateway |
+//! | `now`, `batch` | for simpler worlds: a clock that is told the time, and what a port has to send |
 //! | `port` | the engine's port: stamps with noise, late, or lost |
 //! | `link` | delay, jitter, loss, reordering, duplication |
 //! | `frame` | the frames that masters and clients send |
@@ -24,11 +25,13 @@
 )]
 
 mod audit;
+mod batch;
 mod client;
 mod frame;
 mod link;
 mod machine;
 mod master;
+mod now;
 mod oscillator;
 mod port;
 mod scenario;
@@ -38,11 +41,13 @@ mod violation;
 mod world;
 
 pub use audit::Audit;
+pub use batch::Batch;
 pub use client::{Accept, Client, ClientModel, Plan};
 pub use frame::{Station, Template, Way};
 pub use link::Link;
 pub use machine::{Machine, MachineModel, SimClock};
 pub use master::{Master, MasterModel};
+pub use now::{Now, stamp};
 pub use oscillator::Oscillator;
 pub use port::{Buffers, PortModel, Sent, SimPort, StampFate};
 pub use scenario::{Action, Mode, Scenario};

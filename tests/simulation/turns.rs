@@ -1,55 +1,37 @@
 //! The loop against ports and a clock of the test's own.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
-use std::rc::Rc;
 
-use super::*;
-use crate::core::Kind;
-use crate::reason::Reason;
-use crate::time::{ClockId, Stamp};
-use crate::wire::MessageType;
+use ptpproxy::Side;
+use ptpproxy::core::{Kind, Settings};
+use ptpproxy::engine::{Completion, Engine, KickReport, Port, Received, Token};
+use ptpproxy::reason::Reason;
+use ptpproxy::wire::MessageType;
+use ptpproxy_lab::sim::{Batch, Now, stamp};
 
-const MS: u64 = 1_000_000;
-
-/// A clock that the ports can move on while nobody looks.
-#[derive(Clone, Default)]
-struct Now(Rc<Cell<u64>>);
-
-impl Clock for Now {
-    fn now(&self) -> Instant {
-        Instant::from_nanos(self.0.get())
-    }
-
-    fn sample(&self) -> ClockSample {
-        ClockSample {
-            realtime_ns: self.0.get().cast_signed(),
-            steady: self.now(),
-            uncertainty_ns: 20,
-        }
-    }
-}
+use crate::common::MS;
 
 #[derive(Default)]
 struct Scripted {
     now: Now,
     arrivals: VecDeque<(u64, Vec<u8>)>,
     current: Vec<u8>,
-    space: Vec<u8>,
-    batch: Vec<(Vec<u8>, Option<Token>)>,
-    done: Vec<Completion>,
+    batch: Batch,
     sent: Vec<Vec<u8>>,
     /// The process stands still for so long after each commit.
     stall_ns: u64,
     /// And for so long before each frame that it reads.
     stall_reading_ns: u64,
+    /// No stamp comes.
+    loses_stamps: bool,
+    /// A queue behind it may still have what left.
+    holds: bool,
 }
 
 impl Scripted {
     fn new(now: &Now) -> Self {
         Self {
             now: now.clone(),
-            space: vec![0; 2048],
             ..Self::default()
         }
     }
@@ -58,11 +40,11 @@ impl Scripted {
 impl Port for Scripted {
     fn receive(&mut self) -> Option<Received<'_>> {
         let (at, bytes) = self.arrivals.pop_front()?;
-        self.now.0.set(self.now.0.get() + self.stall_reading_ns);
+        self.now.pass(self.stall_reading_ns);
         self.current = bytes;
         Some(Received {
             bytes: &self.current,
-            stamp: Some(Stamp::new(ClockId::Realtime, at.cast_signed())),
+            stamp: Some(stamp(at)),
             checksum_unfinished: false,
             to_host: false,
             truncated: false,
@@ -70,39 +52,40 @@ impl Port for Scripted {
     }
 
     fn slot(&mut self) -> Option<&mut [u8]> {
-        Some(&mut self.space)
+        self.batch.slot()
     }
 
     fn commit(&mut self, len: usize, token: Option<Token>) {
-        self.batch.push((self.space[..len].to_vec(), token));
-        self.now.0.set(self.now.0.get() + self.stall_ns);
+        self.batch.commit(len, token);
+        self.now.pass(self.stall_ns);
     }
 
     fn queued(&self) -> usize {
-        self.batch.len()
+        self.batch.queued()
     }
 
     fn take_back(&mut self) -> usize {
-        let frames = self.batch.len();
-        for token in self.batch.drain(..).filter_map(|(_, token)| token) {
-            self.done.push(Completion::Unsent(token, Reason::Stale));
-        }
-        frames
+        self.batch.take_back()
     }
 
     fn kick(&mut self) -> KickReport {
-        let sent = self.batch.len();
-        let at = Stamp::new(ClockId::Realtime, self.now.0.get().cast_signed());
-        for (bytes, token) in self.batch.drain(..) {
+        let sent = self.batch.kick(|bytes| {
             self.sent.push(bytes);
-            self.done
-                .extend(token.map(|token| Completion::Stamped(token, at)));
-        }
+            stamp(self.now.get())
+        });
         KickReport { sent, unsent: 0 }
     }
 
     fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
-        self.done.drain(..).for_each(sink);
+        self.batch.completions(&mut |done| {
+            if !self.loses_stamps {
+                sink(done);
+            }
+        });
+    }
+
+    fn holds_frames(&mut self) -> bool {
+        self.holds
     }
 }
 
@@ -120,8 +103,7 @@ fn delay_req(sequence_id: u16) -> Vec<u8> {
 #[test]
 fn a_batch_that_grew_stale_before_the_kick_is_taken_back() {
     for (stall_ns, sent) in [(99 * MS, 1), (101 * MS, 0), (2_000 * MS, 0)] {
-        let now = Now::default();
-        now.0.set(5_000 * MS);
+        let now = Now::new(5_000 * MS);
         let (mut up, mut down) = (Scripted::new(&now), Scripted::new(&now));
         down.arrivals.push_back((5_000 * MS, delay_req(1)));
         up.stall_ns = stall_ns;
@@ -136,7 +118,7 @@ fn a_batch_that_grew_stale_before_the_kick_is_taken_back() {
         assert_eq!(forwarded, sent as u64);
         // The next one leaves as usual.
         engine.up_mut().stall_ns = 0;
-        let later = now.0.get();
+        let later = now.get();
         engine.down_mut().arrivals.push_back((later, delay_req(2)));
         let _ = engine.turn();
         assert_eq!(engine.up_mut().sent.len(), sent + 1);
@@ -159,11 +141,10 @@ fn message(kind: u8, station: u8, sequence_id: u16) -> Vec<u8> {
 fn a_flood_does_not_keep_corrections_waiting() {
     const SYNC: u8 = 0;
     const FOLLOW_UP: u8 = 8;
-    let now = Now::default();
-    now.0.set(5_000 * MS);
+    let now = Now::new(5_000 * MS);
     let (up, down) = (Scripted::new(&now), Scripted::new(&now));
     let mut engine = Engine::new(up, down, now.clone(), Settings::default());
-    let at = now.0.get();
+    let at = now.get();
     engine
         .up_mut()
         .arrivals
@@ -175,7 +156,7 @@ fn a_flood_does_not_keep_corrections_waiting() {
         .push_back((at, message(SYNC, 1, 1)));
     let _ = engine.turn();
     for kind in [SYNC, FOLLOW_UP] {
-        let at = now.0.get();
+        let at = now.get();
         engine
             .up_mut()
             .arrivals
@@ -187,9 +168,9 @@ fn a_flood_does_not_keep_corrections_waiting() {
     while engine.down_mut().sent.len() == 2 {
         turns += 1;
         assert!(turns < 40, "it waits for the flood to end");
-        now.0.set(now.0.get() + MS);
+        now.pass(MS);
         for number in 0..600 {
-            let at = now.0.get();
+            let at = now.get();
             let flood = message(FOLLOW_UP, 77, number);
             engine.down_mut().arrivals.push_back((at, flood));
         }
@@ -201,8 +182,7 @@ fn a_flood_does_not_keep_corrections_waiting() {
 /// A process that has no processor for a while reads frames that came after the clocks were read.
 #[test]
 fn a_pause_while_it_reads_is_no_step_of_the_clock() {
-    let now = Now::default();
-    now.0.set(5_000 * MS);
+    let now = Now::new(5_000 * MS);
     let (up, mut down) = (Scripted::new(&now), Scripted::new(&now));
     down.stall_reading_ns = 40 * MS;
     for sequence_id in 0..3 {
@@ -219,11 +199,37 @@ fn a_pause_while_it_reads_is_no_step_of_the_clock() {
     assert_eq!(engine.up_mut().sent.len(), 3);
     // One that was set back shows all the same.
     engine.down_mut().stall_reading_ns = 0;
-    let later = now.0.get() + 50 * MS;
+    let later = now.get() + 50 * MS;
     engine.down_mut().arrivals.push_back((later, delay_req(9)));
     let _ = engine.turn();
     let stepped = engine
         .counters()
         .dropped(Side::Down, kind, Reason::ClockStep);
     assert_eq!(stepped, 1);
+}
+
+/// Of what a queue behind the port may still hold nobody can say when it left.
+#[test]
+fn what_may_still_be_in_a_queue_is_not_estimated() {
+    for (egress, holds) in [
+        (Side::Up, false),
+        (Side::Up, true),
+        (Side::Down, false),
+        (Side::Down, true),
+    ] {
+        let now = Now::new(5_000 * MS);
+        let (mut up, mut down) = (Scripted::new(&now), Scripted::new(&now));
+        let (from, to, frame) = match egress {
+            Side::Up => (&mut down, &mut up, delay_req(1)),
+            Side::Down => (&mut up, &mut down, message(0, 1, 1)),
+        };
+        (to.loses_stamps, to.holds) = (true, holds);
+        from.arrivals.push_back((now.get(), frame));
+        let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+        assert_eq!(engine.turn().sent, 1);
+        now.pass(11 * MS);
+        let _ = engine.turn();
+        let estimated = engine.counters().estimated;
+        assert_eq!(estimated, u64::from(!holds), "{egress:?}");
+    }
 }
