@@ -125,6 +125,55 @@ fn a_batch_that_grew_stale_before_the_kick_is_taken_back() {
     }
 }
 
+#[test]
+fn a_batch_is_as_old_as_its_oldest_request() {
+    for (stall_ns, sent) in [(15 * MS, 2), (25 * MS, 0)] {
+        let now = Now::new(5_000 * MS);
+        let (mut up, mut down) = (Scripted::new(&now), Scripted::new(&now));
+        // One was late, the other has just come; filling takes twice the stall.
+        down.arrivals.push_back((4_940 * MS, message(1, 1, 1)));
+        down.arrivals.push_back((5_000 * MS, message(1, 2, 1)));
+        up.stall_ns = stall_ns;
+        let mut engine = Engine::new(up, down, now, Settings::default());
+        let _ = engine.turn();
+        assert_eq!(engine.up_mut().sent.len(), sent, "{stall_ns}");
+    }
+}
+
+#[test]
+fn what_has_waited_grows_stale_as_well() {
+    for (stall_ns, sent) in [(80 * MS, 2), (95 * MS, 1)] {
+        let now = Now::new(5_000 * MS);
+        let (up, mut down) = (Scripted::new(&now), Scripted::new(&now));
+        for station in 1..=2 {
+            down.arrivals.push_back((now.get(), message(1, station, 1)));
+        }
+        let settings = Settings {
+            max_rate: Some(100),
+            ..Settings::default()
+        };
+        let mut engine = Engine::new(up, down, now.clone(), settings);
+        assert_eq!(engine.turn().sent, 1, "the other waits for its place");
+        now.pass(10 * MS);
+        engine.up_mut().stall_ns = stall_ns;
+        let _ = engine.turn();
+        assert_eq!(engine.up_mut().sent.len(), sent, "{stall_ns}");
+        assert_eq!(engine.unsent(Side::Up), 2 - sent as u64);
+    }
+}
+
+#[test]
+fn general_messages_do_not_grow_stale() {
+    const SIGNALING: u8 = 12;
+    let now = Now::new(5_000 * MS);
+    let (mut up, mut down) = (Scripted::new(&now), Scripted::new(&now));
+    down.arrivals
+        .push_back((now.get(), message(SIGNALING, 1, 1)));
+    up.stall_ns = 2_000 * MS;
+    let mut engine = Engine::new(up, down, now, Settings::default());
+    assert_eq!(engine.turn().sent, 1);
+}
+
 /// A PTP message over Ethernet, of 44 octets, from a station.
 fn message(kind: u8, station: u8, sequence_id: u16) -> Vec<u8> {
     let mut frame = delay_req(sequence_id);
