@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use ptpproxy::control::reply::Reloaded;
@@ -14,8 +14,8 @@ use ptpproxy::telemetry::{Board, Info};
 
 /// A gateway's control socket that lasts as long as the process.
 fn socket() -> &'static PathBuf {
-    static SERVER: OnceLock<PathBuf> = OnceLock::new();
-    SERVER.get_or_init(|| {
+    static SERVER: OnceLock<(PathBuf, Mutex<Readers>)> = OnceLock::new();
+    let (path, _) = SERVER.get_or_init(|| {
         let name = format!("ptpproxy-fuzz-{}.sock", std::process::id());
         let path = std::env::temp_dir().join(name);
         let info = Info {
@@ -34,10 +34,9 @@ fn socket() -> &'static PathBuf {
         };
         let place = Place::At(path.clone());
         let readers = Readers::start(board, &place, Arc::new(reload)).expect("a thread");
-        // It is never dropped.
-        std::mem::forget(readers);
-        path
-    })
+        (path, Mutex::new(readers))
+    });
+    path
 }
 
 /// One input.
