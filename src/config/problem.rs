@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// How the parser's message about a key that stands there twice begins.
+const DUPLICATE: &str = "duplicate key";
+
 /// One thing that is wrong: `line: key: what, and the remedy`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -62,6 +65,7 @@ impl Problems {
             .map(|(key, _)| key.trim())
             .filter(|key| is_bare(key));
         let remedy = match written.split_once('=') {
+            _ if message.starts_with(DUPLICATE) => "; leave one of them".to_owned(),
             Some((_, value)) if is_bare(plain(value)) => {
                 format!("; write {} = \"{}\"", key.unwrap_or("key"), plain(value))
             }

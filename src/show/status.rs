@@ -18,8 +18,15 @@ pub(super) fn text(status: &Status) -> String {
     page.add(
         "filter",
         &format!(
-            "{}: made for {} clients, {} instructions",
-            status.filter.kind, status.filter.clients, status.filter.instructions
+            "{}: made for {} {}, {} instructions",
+            status.filter.kind,
+            status.filter.clients,
+            if status.filter.clients == 1 {
+                "client"
+            } else {
+                "clients"
+            },
+            status.filter.instructions
         ),
     );
     if status.masters.is_empty() {

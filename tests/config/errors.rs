@@ -77,7 +77,7 @@ fn each_error_names_line_key_and_remedy() {
         ("log = \"loud\"", &[":3: log:", "error, warn, info"]),
         (
             "jitter = \"1ms\"\njitter = \"2ms\"",
-            &[":4: jitter:", "duplicate key"],
+            &[":4: jitter:", "duplicate key; leave one of them"],
         ),
         ("jitter", &[":3:", "not TOML"]),
         ("jitter = \"1ms", &[":3: jitter:", "not TOML"]),
