@@ -283,10 +283,9 @@ fn programs_stay_small_and_shallow() {
 /// Both kinds of key share a map: no portIdentity opens a domain.
 #[test]
 fn no_client_has_the_key_of_a_domain() {
-    for domain in 0..=u8::MAX {
-        for port in 0..=u16::MAX {
-            let clock = ClockIdentity([0, 0, 0, domain, 0, 0, 0, 0]);
-            assert_ne!(map_key(&PortIdentity { clock, port }), domain_key(domain));
-        }
+    for port in 0..=u16::MAX {
+        let [_, domain] = port.to_be_bytes();
+        let clock = ClockIdentity([0, 0, 0, domain, 0, 0, 0, 0]);
+        assert_ne!(map_key(&PortIdentity { clock, port }), domain_key(domain));
     }
 }
