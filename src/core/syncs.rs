@@ -67,6 +67,9 @@ pub(crate) struct Sync {
 /// A pair is remembered this long, so that duplicates are known.
 const LIFE_NS: u64 = 1_500_000_000;
 
+/// Old ones that are forgotten when a new one comes: more than come.
+const AT_A_TIME: usize = 4;
+
 /// The last Syncs; a fixed number, the oldest gives way.
 pub(crate) struct Syncs {
     rows: Table<SyncKey, Sync>,
@@ -96,6 +99,7 @@ impl Syncs {
 
     /// Adds an entry. Returns it, and what an older one that gave way still kept waiting.
     pub(crate) fn insert(&mut self, key: SyncKey, sync: Sync) -> (Option<u32>, Option<FrameRef>) {
+        self.let_old_ones_go(sync.since);
         let mut orphan = None;
         if let Some(old) = self.rows.find(&key) {
             orphan = self.forget(old);
@@ -182,10 +186,71 @@ impl Syncs {
         }
     }
 
+    /// Forgets what is remembered no longer, a few at a time: the same few rows are used over and over then,
+    /// and stay in the cache.
+    fn let_old_ones_go(&mut self, now: Instant) {
+        for _ in 0..AT_A_TIME {
+            let Some(&(row, generation)) = self.order.front() else {
+                return;
+            };
+            if let Some(sync) = self.same_mut(row, generation) {
+                let young = now.as_nanos().saturating_sub(sync.since.as_nanos()) < LIFE_NS;
+                let busy = matches!(
+                    sync.progress,
+                    SyncProgress::FollowUpFirst(_) | SyncProgress::InFlight(_)
+                );
+                if young || busy {
+                    return;
+                }
+                self.forget(row);
+            }
+            self.order.pop_front();
+        }
+    }
+
     fn forget(&mut self, row: u32) -> Option<FrameRef> {
         match self.rows.remove(row)?.1.progress {
             SyncProgress::FollowUpFirst(frame) => Some(frame),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{ClockIdentity, Transport};
+
+    fn key(number: u64) -> SyncKey {
+        SyncKey {
+            sender: PortIdentity {
+                clock: ClockIdentity([7; 8]),
+                port: 1,
+            },
+            sequence_id: u16::try_from(number & 0xffff).unwrap(),
+            domain: 0,
+            sdo: 0,
+            lane: Lane::new(Transport::Ethernet, &[]),
+            peer: 0,
+        }
+    }
+
+    #[test]
+    fn old_ones_make_room_for_new_ones() {
+        let mut syncs = Syncs::new(1000, Secret(1, 2));
+        for number in 0..5000 {
+            let now = Instant::from_nanos(number * 125_000_000);
+            let sync = Sync {
+                since: now,
+                progress: SyncProgress::Departed(1),
+                rx: None,
+                origin_ns: None,
+                followed: true,
+            };
+            assert!(syncs.insert(key(number), sync).0.is_some());
+            assert!(syncs.find(&key(number), now).is_some());
+            assert!(number < 11 || syncs.find(&key(number - 11), now).is_some());
+            assert!(syncs.rows.len() <= 13, "{number}: {}", syncs.rows.len());
         }
     }
 }
