@@ -267,7 +267,7 @@ struct RingArgs {
     /// Look at the rings this often while traffic flows: 20us to 10ms.
     ///
     /// Longer costs less CPU and adds latency, which is taken out of the time again.
-    #[arg(long, help_heading = "Rings", value_name = "DUR", default_value = "200us", value_parser = ranges::sweep)]
+    #[arg(long, help_heading = "Rings", value_name = "DUR", default_value = "500us", value_parser = ranges::sweep)]
     sweep: Span,
 
     /// Never sleep: the least latency, for one whole core.
@@ -301,7 +301,7 @@ struct RingArgs {
     /// Frames given to the kernel with one system call, at most: 1 to 65536.
     ///
     /// One shows what sending in batches earns; otherwise leave it.
-    #[arg(long, help_heading = "Rings", value_name = "N", default_value_t = 65536,
+    #[arg(long, help_heading = "Rings", value_name = "N", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
 

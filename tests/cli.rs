@@ -95,7 +95,7 @@ fn help_names_and_explains_each_option() {
         "[default: 20ms]",
         "[default: 0.125]",
         "[default: 4096]",
-        "[default: 200us]",
+        "[default: 500us]",
     ] {
         assert!(text.contains(part), "{part} is not in the help");
     }

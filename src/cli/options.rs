@@ -236,7 +236,7 @@ pub fn banner(options: &RunOptions) -> String {
     if rings.qdisc_bypass {
         line += ", past the qdisc";
     }
-    if rings.batch != 65536 {
+    if rings.batch != 64 {
         add(
             &mut line,
             format_args!(", batches of up to {}", rings.batch),

@@ -22,7 +22,7 @@ fn defaults_are_those_of_the_core() {
     let options = run("--up eth0 --down eth1").expect("complete");
     let expected = Settings {
         seed: options.settings.seed,
-        grid: Duration::from_micros(200),
+        grid: Duration::from_micros(500),
         ..Settings::default()
     };
     assert_eq!(format!("{:?}", options.settings), format!("{expected:?}"));
@@ -30,11 +30,11 @@ fn defaults_are_those_of_the_core() {
         options.rings,
         RingOptions {
             frames: 4096,
-            sweep: Duration::from_micros(200),
+            sweep: Duration::from_micros(500),
             spin: false,
             qdisc_bypass: false,
             warm_up: true,
-            batch: 65536,
+            batch: 64,
             promiscuous: true,
             timestamping: Timestamping::Auto,
             filter: FilterChoice::Auto,
@@ -112,7 +112,7 @@ fn the_banner_names_the_defaults_that_matter() {
     assert_eq!(
         banner(&options),
         "forwarding: up eth0 <-> down eth1, jitter up to 20ms (share 0.125), max hold 100ms, up to \
-         4096 clients, auto stamps, ring 4096 frames, sweep 200us"
+         4096 clients, auto stamps, ring 4096 frames, sweep 500us"
     );
     let options = run("--up eth0 --down eth1 --jitter off").expect("complete");
     assert!(banner(&options).contains("eth1, jitter off, max hold"));

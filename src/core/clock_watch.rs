@@ -134,16 +134,23 @@ impl ClockWatch {
 
     /// Between two readings the line through both holds; outside of them the slope.
     fn offset_then(&self, last: Reading, steady_ns: i64) -> i64 {
-        let mut later = last;
-        if steady_ns < last.steady_ns {
-            for &reading in self.past.iter().rev() {
-                if reading.steady_ns <= steady_ns {
-                    return between(reading, later, steady_ns);
-                }
-                later = reading;
-            }
+        if steady_ns >= last.steady_ns {
+            return self.offset_at(last, steady_ns);
         }
-        self.offset_at(later, steady_ns)
+        if let Some(&newest) = self.past.back()
+            && newest.steady_ns <= steady_ns
+        {
+            return between(newest, last, steady_ns);
+        }
+        // A backlog is read: its stamps are some readings old.
+        let after = self
+            .past
+            .partition_point(|reading| reading.steady_ns <= steady_ns);
+        let later = self.past.get(after).copied().unwrap_or(last);
+        match after.checked_sub(1).and_then(|at| self.past.get(at)) {
+            Some(&earlier) => between(earlier, later, steady_ns),
+            None => self.offset_at(later, steady_ns),
+        }
     }
 
     fn offset_at(&self, last: Reading, steady_ns: i64) -> i64 {

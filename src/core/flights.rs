@@ -55,6 +55,17 @@ impl Forwarder {
         }
     }
 
+    /// Whether a client's open request is still in the batch that is being filled: nobody can have heard it.
+    pub(super) fn is_boarding(&self, slot: u32, row: u32, place: u8) -> bool {
+        self.in_flight.get(slot).is_some_and(|flight| {
+            let Owner::Request { client, open, .. } = flight.owner else {
+                return false;
+            };
+            (client, open) == (row, place)
+                && flight.batch == self.estimators[flight.egress as usize].batch()
+        })
+    }
+
     /// Whether the egress of this side still holds frames: then none of its departures is estimated.
     pub const fn queued(&mut self, side: Side, holds: bool) {
         self.queued[side as usize] = holds;

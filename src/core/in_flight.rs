@@ -112,6 +112,11 @@ impl InFlight {
         self.get_mut(slot)
     }
 
+    /// The flight in a slot, if there is one: whose, its owner says.
+    pub(crate) fn get(&self, slot: u32) -> Option<&Flight> {
+        self.slots.get(slot as usize)?.flight.as_ref()
+    }
+
     /// The flight in a slot, while its owner still refers to it.
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Flight> {
         self.slots.get_mut(slot as usize)?.flight.as_mut()

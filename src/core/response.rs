@@ -44,7 +44,8 @@ impl Forwarder {
             .into_iter()
             .find_map(|key| client.find_open(key, now))
             .ok_or(Reason::Unsolicited)?;
-        let progress = client.open[usize::from(place)].progress();
+        let open = &client.open[usize::from(place)];
+        let (progress, flight) = (open.progress(), open.residence_or_flight);
         match progress {
             // Nothing of ours has gone up yet that it could answer.
             Progress::Held | Progress::Empty => return Err(Reason::Unsolicited),
@@ -55,6 +56,10 @@ impl Forwarder {
             }
             Progress::Lost => return Err(Reason::NoTxStamp),
             Progress::ClockStep => return Err(Reason::ClockStep),
+            // The answer is to a copy that took another way.
+            Progress::InFlight | Progress::Untouched if self.is_boarding(flight, row, place) => {
+                return Err(Reason::Unsolicited);
+            }
             Progress::InFlight | Progress::Departed | Progress::Untouched => {}
         }
         let master = self.allowed_master(frame, now)?;

@@ -6,12 +6,13 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::bindings::ScmTimestamping;
 use super::stamps::StampSource;
+use super::tx::TxOptions;
 use crate::time::Stamp;
 
-/// Stamps per system call.
+/// Stamps per system call: one more than a batch has frames, so that one call finds the queue empty.
 const BATCH: usize = BATCH_LENGTH as usize;
 
-const BATCH_LENGTH: libc::c_uint = 64;
+const BATCH_LENGTH: libc::c_uint = TxOptions::BATCH + 1;
 
 /// Buffers for one batch of stamps.
 #[derive(Debug)]

@@ -50,8 +50,13 @@ pub(super) fn rx(interface: &Interface) -> RxRing {
     ring
 }
 
+/// A ring whose batches only its frames and its stamps limit.
 pub(super) fn tx(interface: &Interface) -> TxRing<u64> {
-    TxRing::open(interface, &TxOptions::default()).unwrap()
+    let options = TxOptions {
+        batch: u32::MAX,
+        ..TxOptions::default()
+    };
+    TxRing::open(interface, &options).unwrap()
 }
 
 /// A frame that starts with the PTP multicast address and these bytes from the EtherType on.

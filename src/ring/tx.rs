@@ -38,6 +38,13 @@ pub struct TxOptions {
     pub batch: u32,
 }
 
+impl TxOptions {
+    /// Frames that are worth a batch. More save nothing: with so few, the kernel's memory for their stamps is
+    /// still in the processor's cache when they are read and the next are taken (a tenth less for a stamped
+    /// frame than in batches of 512).
+    pub const BATCH: u32 = 64;
+}
+
 impl Default for TxOptions {
     fn default() -> Self {
         Self {
@@ -46,7 +53,7 @@ impl Default for TxOptions {
             qdisc_bypass: false,
             stamps: StampSource::Software,
             warm_up: true,
-            batch: u32::MAX,
+            batch: Self::BATCH,
         }
     }
 }

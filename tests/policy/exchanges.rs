@@ -83,6 +83,24 @@ fn every_part_of_the_key_must_match() {
     assert!(gateway.hears(Up, &answer).is_sent());
 }
 
+/// While a request is still in the batch that is being filled nobody can have heard it: what comes answers a copy
+/// that took another way.
+#[test]
+fn a_request_that_has_not_left_has_no_answer() {
+    for (signs, answer_signs) in [(false, false), (false, true), (true, true)] {
+        let sign = |message: Message, signs| if signs { message.signed() } else { message };
+        let mut gateway = Gateway::new(unheld());
+        gateway.kicks = false;
+        let request = sign(delay_req(10, 7), signs);
+        assert!(gateway.hears(Down, &request).is_sent());
+        let answer = sign(delay_resp(1, 7, port(10)), answer_signs);
+        assert_eq!(gateway.hears(Up, &answer), Dropped(Reason::Unsolicited));
+        gateway.core.kicked(Up, gateway.instant());
+        gateway.stamp_all();
+        assert!(gateway.hears(Up, &answer).is_sent());
+    }
+}
+
 /// A priority tag is no VLAN: switches add and take it.
 #[test]
 fn a_priority_tag_makes_no_difference() {

@@ -51,6 +51,8 @@ pub(crate) struct Gateway {
     pub(crate) now: u64,
     /// Departures are stamped as they happen; else their tokens stay in `in_flight`.
     pub(crate) stamps: bool,
+    /// What is sent on at once leaves at once; if not, it stays in the batch.
+    pub(crate) kicks: bool,
     pub(crate) in_flight: Vec<(Token, u64)>,
     /// Frames that left after they had waited, in their order.
     pub(crate) left: Vec<Left>,
@@ -74,6 +76,7 @@ impl Gateway {
             core: Forwarder::new(settings),
             now: 1_000_000_000_000,
             stamps: true,
+            kicks: true,
             in_flight: Vec::new(),
             left: Vec::new(),
             to_host: false,
@@ -126,9 +129,14 @@ impl Gateway {
             Verdict::Forward(change, token) => {
                 let mut sent = bytes.to_vec();
                 apply(&mut sent, frame.layout(), &change);
-                self.core.kicked(side.other(), self.instant());
-                self.take_off(token);
-                self.flush();
+                if self.kicks {
+                    self.core.kicked(side.other(), self.instant());
+                    self.take_off(token);
+                    self.flush();
+                } else {
+                    self.in_flight
+                        .extend(token.map(|token| (token, self.now + TX_DELAY_NS)));
+                }
                 Outcome::Sent(sent)
             }
             Verdict::Wait => Outcome::Waits,

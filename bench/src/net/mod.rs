@@ -61,6 +61,7 @@ mod namespace;
 mod process;
 mod rtnl;
 mod sandbox;
+mod stolen;
 mod sys;
 #[cfg(test)]
 mod tests;

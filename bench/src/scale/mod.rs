@@ -1,9 +1,11 @@
-//! What foreign traffic costs, how many clients fit, how late a frame is that is not held, and how
-//! precisely one departs that is: each beside a yardstick of the same run, interleaved and repeated.
+//! What foreign traffic costs, how many clients fit, how late a frame is that is not held, how precisely
+//! one departs that is, and how many a second pass: each beside a yardstick of the same run, interleaved and
+//! repeated.
 #![forbid(unsafe_code)]
 
 mod bars;
 mod case;
+mod flood;
 
 use std::path::PathBuf;
 
@@ -60,6 +62,8 @@ enum Bar {
     Unheld,
     /// How far from its moment does a held request depart, with and without --precise?
     Precise,
+    /// How many frames a second pass one way, beside the kernel's bridge, and what do batches earn?
+    Flood,
 }
 
 /// The whole program; whether no bar was missed.
@@ -75,9 +79,8 @@ pub fn main() -> Result<bool> {
         None => forwarder::build()?,
     };
     let lab = Lab::new(binary, options.seconds, &options.proxy_args)?;
-    let all = [Bar::Foreign, Bar::Many, Bar::Unheld, Bar::Precise];
     let bars = if options.bars.is_empty() {
-        &all[..]
+        Bar::value_variants()
     } else {
         &options.bars
     };
@@ -88,6 +91,7 @@ pub fn main() -> Result<bool> {
             Bar::Many => bars::many(&lab)?,
             Bar::Unheld => bars::unheld(&lab, options.rounds)?,
             Bar::Precise => bars::precise(&lab, options.rounds)?,
+            Bar::Flood => flood::flood(&lab, options.rounds)?,
         };
     }
     Ok(met)
