@@ -92,7 +92,7 @@ pub(super) fn client_timeout(text: &str) -> Result<Span, String> {
 /// The time between two looks at the rings.
 pub(super) fn sweep(text: &str) -> Result<Span, String> {
     let range = Duration::from_micros(20)..=Duration::from_millis(10);
-    span(text, range, "200us").map_err(|error| format!("{error}; to look without pause use --spin"))
+    span(text, range, "500us").map_err(|error| format!("{error}; to look without pause use --spin"))
 }
 
 /// Frames of a ring.

@@ -113,7 +113,7 @@ impl Forwarder {
         let from = flight.egress.other();
         self.counters.unforward(from, kind);
         self.counters.drop(from, kind, reason);
-        self.settle(&flight, Err(reason));
+        self.never_left(&flight, reason);
     }
 
     /// A frame that was to be forwarded at once could not be.
@@ -130,8 +130,25 @@ impl Forwarder {
         self.counters.drop(from, kind, reason);
         self.tell_limit(reason, now);
         if let Some(flight) = token.and_then(|token| self.in_flight.land(token)) {
-            self.settle(&flight, Err(reason));
+            self.never_left(&flight, reason);
         }
+    }
+
+    /// An event message that stayed has no answer to expect, not even one that would pass untouched.
+    fn never_left(&mut self, flight: &Flight, reason: Reason) {
+        if let Owner::Request {
+            client,
+            generation,
+            open,
+        } = flight.owner
+            && let Some(client) = self.clients.same_mut(client, generation)
+        {
+            let open = &mut client.open[usize::from(open)];
+            if open.progress() == Progress::Untouched && open.residence_or_flight == flight.slot {
+                open.set_progress(Progress::Lost);
+            }
+        }
+        self.settle(flight, Err(reason));
     }
 
     /// The clocks were read, and the local one had not jumped.

@@ -71,4 +71,3 @@ pub use settings::{
 };
 pub use syntonizer::Syntonizer;
 pub use verdict::{Arrival, Departure, Edit, Verdict};
-pub(crate) use waiting::apply_edit;

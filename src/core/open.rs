@@ -21,7 +21,7 @@ pub(crate) enum Progress {
     InFlight,
     /// Its residence is known: `residence_or_flight`, in nanoseconds.
     Departed,
-    /// Authenticated: its answer passes untouched.
+    /// Authenticated: its answer passes untouched. Once sent, `residence_or_flight` is or was its slot in flight.
     Untouched,
     /// A second path was found: its answers are dropped.
     SecondPath,

@@ -4,6 +4,7 @@ use crate::Side;
 use crate::engine::Token;
 use crate::reason::Reason;
 use crate::time::{Instant, Stamp};
+use crate::wire::{Layout, edit};
 
 /// How a frame arrived.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,21 @@ pub struct Edit {
     /// A one-step Sync that stays one: its residence since this stamp is estimated at the kick and
     /// added to correctionField, scaled by the ratio of this master.
     pub rewrite: Option<(Stamp, u32)>,
+}
+
+impl Edit {
+    /// Makes the changes in a frame of this layout; not the one of `rewrite`, which is for the moment of the kick.
+    pub fn apply(&self, bytes: &mut [u8], layout: Layout) {
+        if self.set_two_step {
+            edit::set_two_step(bytes, layout);
+        }
+        if self.correction != 0 {
+            edit::add_correction(bytes, layout, self.correction);
+        }
+        if self.complete_checksum {
+            edit::complete_checksum(bytes, layout);
+        }
+    }
 }
 
 /// What happens to a frame.

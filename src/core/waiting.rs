@@ -13,7 +13,7 @@ use crate::core::verdict::{Arrival, Departure, Edit};
 use crate::engine::Token;
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant};
-use crate::wire::{Frame, Layout, edit};
+use crate::wire::Frame;
 
 /// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
 /// by half the hold, and an edit would break its integrity check.
@@ -65,7 +65,7 @@ impl Forwarder {
         let (bytes, waiting) = self.store.get(frame)?;
         let room = slot.get_mut(..bytes.len())?;
         room.copy_from_slice(bytes);
-        apply_edit(room, waiting.layout, &waiting.edit);
+        waiting.edit.apply(room, waiting.layout);
         let (len, from) = (bytes.len(), waiting.egress.other());
         let kind = Kind::Message(waiting.layout.message_type());
         self.counters.forward(from, kind);
@@ -285,18 +285,5 @@ impl Forwarder {
                 open.set_progress(Progress::Lost);
             }
         }
-    }
-}
-
-/// Makes the edits of a frame in its egress slot.
-pub(crate) fn apply_edit(bytes: &mut [u8], layout: Layout, change: &Edit) {
-    if change.set_two_step {
-        edit::set_two_step(bytes, layout);
-    }
-    if change.correction != 0 {
-        edit::add_correction(bytes, layout, change.correction);
-    }
-    if change.complete_checksum {
-        edit::complete_checksum(bytes, layout);
     }
 }

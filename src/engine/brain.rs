@@ -1,11 +1,11 @@
 //! What a turn does on one side, whichever port it has.
 
 use crate::Side;
-use crate::core::{Arrival, ClockWatch, Edit, Forwarder, Settings, Verdict, apply_edit};
+use crate::core::{Arrival, ClockWatch, Edit, Forwarder, Settings, Verdict};
 use crate::engine::{Clock, Completion, Port, Received, Token};
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant, Stamp};
-use crate::wire::{Frame, MessageType};
+use crate::wire::Frame;
 
 /// Frames read from one side in one turn, so that departures do not wait for a flood.
 const BUDGET: usize = 512;
@@ -195,8 +195,7 @@ impl<C: Clock> Brain<C> {
         let (from, now) = (arrival.side, arrival.now);
         let to = from.other();
         if edit.rewrite.is_some() || egress.slot().is_none() {
-            self.kick(to, egress);
-            self.take_stamps(egress);
+            self.send_batch(to, egress);
             if let Some(token) = &token {
                 self.core.postponed(token);
             }
@@ -204,11 +203,13 @@ impl<C: Clock> Brain<C> {
         let message = frame.message_type();
         let bytes = frame.bytes();
         let Some(slot) = egress.slot() else {
-            self.refuse(from, message, token, Reason::TxFull, now);
+            self.core
+                .not_sent(from, message, token, Reason::TxFull, now);
             return;
         };
         let Some(slot) = slot.get_mut(..bytes.len()) else {
-            self.refuse(from, message, token, Reason::TooLarge, now);
+            self.core
+                .not_sent(from, message, token, Reason::TooLarge, now);
             return;
         };
         slot.copy_from_slice(bytes);
@@ -217,31 +218,20 @@ impl<C: Clock> Brain<C> {
             match self.core.rewrite_correction(rx, master, self.clock.now()) {
                 Some(correction) => edit.correction = correction,
                 None => {
-                    self.refuse(from, message, token, Reason::NoTxStamp, now);
+                    self.core
+                        .not_sent(from, message, token, Reason::NoTxStamp, now);
                     return;
                 }
             }
         }
-        apply_edit(slot, frame.layout(), &edit);
+        edit.apply(slot, frame.layout());
         if token.is_some() {
             self.note_latest(to, Some(arrival.at + self.core.settings().max_hold));
         }
         egress.commit(bytes.len(), token);
         if edit.rewrite.is_some() {
-            self.kick(to, egress);
-            self.take_stamps(egress);
+            self.send_batch(to, egress);
         }
-    }
-
-    fn refuse(
-        &mut self,
-        from: Side,
-        message: MessageType,
-        token: Option<Token>,
-        reason: Reason,
-        now: Instant,
-    ) {
-        self.core.not_sent(from, message, token, reason, now);
     }
 
     /// Moves ready frames into the egress rings.
@@ -260,8 +250,7 @@ impl<C: Clock> Brain<C> {
     /// Moves one ready frame; false when the ring stays full.
     fn place(&mut self, side: Side, egress: &mut impl Port, now: Instant) -> bool {
         if egress.slot().is_none() {
-            self.kick(side, egress);
-            self.take_stamps(egress);
+            self.send_batch(side, egress);
         }
         let Some(slot) = egress.slot() else {
             return false;
@@ -271,6 +260,14 @@ impl<C: Clock> Brain<C> {
             egress.commit(departure.len, departure.token);
         }
         true
+    }
+
+    /// Sends a batch in the middle of a turn, and takes its stamps.
+    fn send_batch(&mut self, side: Side, egress: &mut impl Port) {
+        self.kick(side, egress);
+        // A clock that jumped since the kick makes these stamps ambiguous.
+        self.look_at_clocks();
+        self.take_stamps(egress);
     }
 
     /// Sends the batch of one side.

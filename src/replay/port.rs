@@ -10,7 +10,7 @@ use crate::reason::Reason;
 use crate::time::{ClockId, ClockSample, Instant, Stamp};
 
 /// Frames in a batch at most, as on a real port.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
 
 /// What the ports and the clock of one replay share.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use super::stamps::StampSource;
 use super::tx::TxOptions;
 use crate::time::Stamp;
 
-/// Stamps per system call: one more than a batch has frames, so that one call finds the queue empty.
+/// Stamps per system call: one more than a batch has frames by default, so that one call empties the queue.
 const BATCH: usize = BATCH_LENGTH as usize;
 
 const BATCH_LENGTH: libc::c_uint = TxOptions::BATCH + 1;

@@ -40,7 +40,7 @@ pub struct TxOptions {
 
 impl TxOptions {
     /// Frames that are worth a batch. More save nothing: with so few, the kernel's memory for their stamps is
-    /// still in the processor's cache when they are read and the next are taken (a tenth less for a stamped
+    /// still in the processor's cache when they are read and the next are taken (a tenth less CPU for a stamped
     /// frame than in batches of 512).
     pub const BATCH: u32 = 64;
 }

@@ -101,6 +101,21 @@ fn a_request_that_has_not_left_has_no_answer() {
     }
 }
 
+/// What the interface did not take has no answer to expect, whether it would pass untouched or not.
+#[test]
+fn a_request_that_never_left_has_no_answer() {
+    for signs in [false, true] {
+        let sign = |message: Message| if signs { message.signed() } else { message };
+        let mut gateway = Gateway::new(unheld());
+        gateway.stamps = false;
+        assert!(gateway.hears(Down, &sign(delay_req(10, 7))).is_sent());
+        gateway.refuse_all();
+        let answer = sign(delay_resp(1, 7, port(10)));
+        assert_eq!(gateway.hears(Up, &answer), Dropped(Reason::NoTxStamp));
+        gateway.assert_conserved();
+    }
+}
+
 /// A priority tag is no VLAN: switches add and take it.
 #[test]
 fn a_priority_tag_makes_no_difference() {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ptpproxy::Side;
-use ptpproxy::core::{Arrival, Edit, Forwarder, Kind, Settings, Verdict};
+use ptpproxy::core::{Arrival, Forwarder, Kind, Settings, Verdict};
 use ptpproxy::engine::Token;
 use ptpproxy::reason::Reason;
 use ptpproxy::time::{ClockId, Instant, Stamp};
-use ptpproxy::wire::{Frame, Layout, MessageType, edit};
+use ptpproxy::wire::{Frame, MessageType};
 
 use crate::frames::Message;
 
@@ -128,7 +128,7 @@ impl Gateway {
         match self.core.frame(&frame, &arrival) {
             Verdict::Forward(change, token) => {
                 let mut sent = bytes.to_vec();
-                apply(&mut sent, frame.layout(), &change);
+                change.apply(&mut sent, frame.layout());
                 if self.kicks {
                     self.core.kicked(side.other(), self.instant());
                     self.take_off(token);
@@ -189,6 +189,13 @@ impl Gateway {
                 .stamped(token, Ok(Stamp::new(ClockId::Steady, at)));
         }
         self.flush();
+    }
+
+    /// The interface did not take what was to depart.
+    pub(crate) fn refuse_all(&mut self) {
+        for (token, _) in std::mem::take(&mut self.in_flight) {
+            self.core.unsent(token, Reason::TxFailed);
+        }
     }
 
     fn take_off(&mut self, token: Option<Token>) {
@@ -253,16 +260,4 @@ impl Outcome {
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).expect("years")
-}
-
-fn apply(bytes: &mut [u8], layout: Layout, change: &Edit) {
-    if change.set_two_step {
-        edit::set_two_step(bytes, layout);
-    }
-    if change.correction != 0 {
-        edit::add_correction(bytes, layout, change.correction);
-    }
-    if change.complete_checksum {
-        edit::complete_checksum(bytes, layout);
-    }
 }

@@ -26,6 +26,10 @@ struct Scripted {
     loses_stamps: bool,
     /// A queue behind it may still have what left.
     holds: bool,
+    /// Frames that a batch holds at most.
+    room: Option<usize>,
+    /// While a batch is sent, somebody sets the stamping clock by so much.
+    step_ns: u64,
 }
 
 impl Scripted {
@@ -52,6 +56,9 @@ impl Port for Scripted {
     }
 
     fn slot(&mut self) -> Option<&mut [u8]> {
+        if self.room.is_some_and(|room| self.batch.queued() >= room) {
+            return None;
+        }
         self.batch.slot()
     }
 
@@ -69,9 +76,10 @@ impl Port for Scripted {
     }
 
     fn kick(&mut self) -> KickReport {
+        self.now.step(self.step_ns);
         let sent = self.batch.kick(|bytes| {
             self.sent.push(bytes);
-            stamp(self.now.get())
+            self.now.stamp()
         });
         KickReport { sent, unsent: 0 }
     }
@@ -255,6 +263,38 @@ fn a_pause_while_it_reads_is_no_step_of_the_clock() {
         .counters()
         .dropped(Side::Down, kind, Reason::ClockStep);
     assert_eq!(stepped, 1);
+}
+
+/// A clock that is set while a full batch makes room, in the middle of a turn: its stamps tell nothing.
+#[test]
+fn a_step_while_a_batch_makes_room_spoils_its_stamps() {
+    const DELAY_RESP: u8 = 9;
+    for (step_ns, answered) in [(0, 3), (500 * MS, 0)] {
+        let now = Now::new(5_000 * MS);
+        let (mut up, mut down) = (Scripted::new(&now), Scripted::new(&now));
+        for station in 1..=3 {
+            down.arrivals.push_back((now.get(), message(1, station, 1)));
+        }
+        (up.room, up.step_ns) = (Some(2), step_ns);
+        let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+        let _ = engine.turn();
+        assert_eq!(engine.up_mut().sent.len(), 3);
+        engine.up_mut().step_ns = 0;
+        now.pass(MS);
+        let _ = engine.turn();
+        for station in 1..=3 {
+            let mut answer = message(DELAY_RESP, 77, 1);
+            answer[14 + 3] = 54;
+            answer.extend_from_slice(&message(1, station, 1)[14 + 20..14 + 30]);
+            let at = u64::try_from(now.stamp().as_nanos()).unwrap();
+            engine.up_mut().arrivals.push_back((at, answer));
+        }
+        let _ = engine.turn();
+        assert_eq!(engine.down_mut().sent.len(), answered, "{step_ns}");
+        let kind = Kind::Message(MessageType::DelayResp);
+        let spoiled = engine.counters().dropped(Side::Up, kind, Reason::ClockStep);
+        assert_eq!(spoiled, 3 - answered as u64);
+    }
 }
 
 /// Of what a queue behind the port may still hold nobody can say when it left.

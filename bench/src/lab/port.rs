@@ -143,8 +143,9 @@ pub fn open<T>(interface: &str, frames: u32, shape: Shape) -> Result<(Inbox, Out
     let tx = TxOptions {
         frames,
         frame_size: 256,
-        // Stations of the lab send as any station does.
+        // Stations of the lab send as any station does, and the source of a flood as many as it likes.
         warm_up: false,
+        batch: u32::MAX,
         ..TxOptions::default()
     };
     let inbox = Inbox {

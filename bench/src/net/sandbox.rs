@@ -89,8 +89,10 @@ pub fn run_test(marker: &str, body: impl FnOnce()) {
                     attempt < ATTEMPTS && stolen > stolen::TOO_MUCH,
                     "{name} failed in its sandbox"
                 );
-                let percent = stolen * 100.0;
-                eprintln!("{name}: the hypervisor took {percent:.1} % of the time; once more");
+                tell(&format!(
+                    "{name}: the hypervisor took {:.1} % of the time; once more",
+                    stolen * 100.0
+                ));
             }
             Err(error) => return skip(&refusal(&error)),
         }
@@ -99,7 +101,7 @@ pub fn run_test(marker: &str, body: impl FnOnce()) {
 
 /// Runs the test of this name in a process in a sandbox; whether it passed.
 fn run_inside(name: &str) -> io::Result<bool> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(std::env::current_exe().expect("the test's own path"));
     command
         .args([
             name,
@@ -127,8 +129,12 @@ fn run_inside(name: &str) -> io::Result<bool> {
 pub fn skip(reason: &str) {
     let required = std::env::var(SKIP_IS_FAILURE).is_ok_and(|value| value == "1");
     assert!(!required, "{SKIP_IS_FAILURE}=1 and {reason}");
-    // Not by println!, which libtest swallows when a test passes.
-    let _ = writeln!(io::stderr(), "ignored: {reason}");
+    tell(&format!("ignored: {reason}"));
+}
+
+/// Not by eprintln!, which libtest swallows when a test passes.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// `crate::module::test::here` names the test `module::test`.

@@ -4,6 +4,8 @@ use std::fs;
 
 /// A run is worth nothing if more than this share of the processors' time was taken from it.
 pub(super) const TOO_MUCH: f64 = 0.01;
+/// Fewer ticks than this are none: one may be the rest of what was stolen before.
+const FEW: u64 = 3;
 
 /// The processors' time until now, in ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,9 @@ impl Ticks {
     #[expect(clippy::cast_precision_loss, reason = "ticks of one test")]
     pub(super) fn stolen_since(self, earlier: Self) -> f64 {
         let stolen = self.stolen.saturating_sub(earlier.stolen);
+        if stolen < FEW {
+            return 0.0;
+        }
         let all = self.all.saturating_sub(earlier.all);
         stolen as f64 / all.max(1) as f64
     }
