@@ -2,15 +2,20 @@
 
 use std::fs;
 
-/// Nanoseconds on a processor, of all threads of a process; `None` when it is gone.
+/// Nanoseconds on a processor, of all threads of a process that have not ended; `None` when it
+/// is gone.
 #[must_use]
 pub fn cpu_ns(process: u32) -> Option<u64> {
-    let mut total = 0;
+    let mut total = None;
     for thread in fs::read_dir(format!("/proc/{process}/task")).ok()? {
-        let stat = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        total += stat.split(' ').next()?.parse::<u64>().ok()?;
+        // A thread may end after it was listed.
+        let Ok(stat) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else {
+            continue;
+        };
+        let ns: u64 = stat.split(' ').next()?.parse().ok()?;
+        total = Some(total.unwrap_or(0) + ns);
     }
-    Some(total)
+    total
 }
 
 /// Peak resident memory in KiB; `None` when the process is gone.
@@ -56,5 +61,19 @@ mod tests {
         assert!(cpu_ns(std::process::id()).is_some_and(|ns| ns > 0));
         assert!(peak_rss_kib(std::process::id()).is_some_and(|kib| kib > 100));
         assert_eq!(cpu_ns(u32::MAX), None);
+    }
+
+    #[test]
+    fn threads_may_end_while_they_are_read() {
+        std::thread::scope(|scope| {
+            let short_lived = scope.spawn(|| {
+                for _ in 0..5000 {
+                    std::thread::spawn(|| ()).join().expect("no panic");
+                }
+            });
+            while !short_lived.is_finished() {
+                assert!(cpu_ns(std::process::id()).is_some());
+            }
+        });
     }
 }
