@@ -119,6 +119,12 @@ impl Port for FixedPort {
         })
     }
 
+    fn peek(&mut self, ahead: u32) -> Option<&[u8]> {
+        let at = self.read + usize::try_from(ahead).ok()?;
+        let slot = &self.inbox[at % self.inbox.len()];
+        (at < self.written).then(|| &slot.bytes[..slot.len])
+    }
+
     fn slot(&mut self) -> Option<&mut [u8]> {
         let slot = self.batch.get_mut(self.tokens.len())?;
         Some(&mut slot.bytes)

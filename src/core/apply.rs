@@ -2,7 +2,7 @@
 
 use crate::core::forwarder::Forwarder;
 use crate::core::limits::Pace;
-use crate::core::settings::{Settings, SettingsError};
+use crate::core::settings::{Holds, Settings, SettingsError};
 use crate::reason::Reason;
 
 impl Forwarder {
@@ -36,6 +36,7 @@ impl Forwarder {
             (Some(rate), pace) => *pace = Some(Pace::new(rate)),
         }
         self.masters.set_bound(settings.max_rate_ppm);
+        self.holds = Holds::of(&settings);
         self.settings = settings;
         Ok(())
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::core::limits::Bucket;
 use crate::core::open::{OPEN, Open, OpenKey, Progress};
 use crate::core::store::FrameRef;
-use crate::core::table::{Full, Key, Secret, Table};
+use crate::core::table::{Full, Key, KeyHash, Secret, Table};
+use crate::engine::FRAMES_AHEAD;
 use crate::telemetry::{ClientSlots, Slot, Tenant, mean};
 use crate::time::Instant;
 use crate::wire::{Address, ClockIdentity, Lane, Mac, PortIdentity};
@@ -149,6 +150,9 @@ pub(crate) struct Clients {
     slots: Arc<ClientSlots>,
     /// Ports of each clock, for targets that mean every port of it.
     clocks: Table<ClockKey, u32>,
+    /// Those who were foreseen last.
+    foreseen: [Option<(ClientKey, KeyHash)>; FORESEEN],
+    next_foreseen: usize,
     /// Where the sweep for silent clients goes on.
     hand: u32,
     /// Changes when clients come or go.
@@ -173,6 +177,9 @@ pub struct ClientChange {
 /// Changes that wait to be followed. No client comes or goes while so many do.
 const CHANGES: usize = 4096;
 
+/// Clients that are foreseen at once: with fewer places a hash would be gone before its frame comes.
+const FORESEEN: usize = FRAMES_AHEAD as usize;
+
 /// Clients that wait for the kernel filter at once.
 const PENDING: usize = 4096;
 
@@ -182,6 +189,8 @@ impl Clients {
             rows: Table::new(capacity as usize, secret),
             slots: Arc::new(ClientSlots::new(capacity)),
             clocks: Table::new(capacity as usize, secret),
+            foreseen: [None; FORESEEN],
+            next_foreseen: 0,
             hand: 0,
             version: 0,
             admitted: u64::MAX,
@@ -267,7 +276,33 @@ impl Clients {
     }
 
     pub(crate) fn find(&self, key: &ClientKey) -> Option<u32> {
-        self.rows.find(key)
+        let mut foreseen = self.foreseen.iter().flatten();
+        match foreseen.find(|(of, _)| of == key) {
+            Some(&(_, hash)) => self.rows.find_hashed(key, hash),
+            None => self.rows.find(key),
+        }
+    }
+
+    /// This client will be looked for soon. Its hash is kept until then.
+    pub(crate) fn foresee(&mut self, key: ClientKey) -> KeyHash {
+        let hash = self.rows.hash(&key);
+        self.rows.prefetch_bucket(hash);
+        self.foreseen[self.next_foreseen] = Some((key, hash));
+        self.next_foreseen = (self.next_foreseen + 1) % FORESEEN;
+        hash
+    }
+
+    /// A client that was foreseen will be looked at very soon.
+    pub(crate) fn prefetch_foreseen(&self, hash: KeyHash) {
+        if let Some(row) = self.rows.probable_row(hash) {
+            self.prefetch(row);
+        }
+    }
+
+    /// The client in this row will be looked at soon.
+    pub(crate) fn prefetch(&self, row: u32) {
+        self.rows.prefetch_row(row);
+        self.slots.prefetch(row);
     }
 
     /// Whether some port of this clock is ours.
@@ -424,6 +459,36 @@ mod tests {
         let at = (Mac([2; 6]), Address::Mac(Mac([2; 6])));
         let now = Instant::default();
         clients.insert(key(number), Client::new(now), at, now)
+    }
+
+    /// Whoever was foreseen is found as before, and no longer once it has gone.
+    #[test]
+    fn who_was_foreseen_is_found_as_before() {
+        let mut clients = Clients::new(64, Secret(3, 4));
+        for number in 0..32 {
+            join(&mut clients, number).expect("room");
+        }
+        let mut probable = 0;
+        for number in 0..64 {
+            for ahead in 0..3 {
+                let hash = clients.foresee(key(number + ahead));
+                clients.prefetch_foreseen(hash);
+                let row = clients.rows.probable_row(hash);
+                probable += usize::from(row.is_some());
+                let found = clients.find(&key(number + ahead));
+                assert!(row.is_none() || row == found, "{number}");
+            }
+            let row = clients.find(&key(number));
+            assert_eq!(row.is_some(), number < 32, "{number}");
+            if let Some(row) = row {
+                assert_eq!(clients.rows.key(row), Some(&key(number)));
+                clients.remove(row).expect("in use");
+                assert_eq!(clients.find(&key(number)), None, "{number} has gone");
+                assert_eq!(join(&mut clients, number), Ok(row));
+            }
+        }
+        // Of 93 looks at those who are here; some have another in their first bucket.
+        assert!(probable > 70, "{probable}");
     }
 
     /// Who follows the table one by one is told of each change, in order; while too many wait nobody comes

@@ -21,6 +21,9 @@ pub struct ClockWatch {
     last: Option<Reading>,
     /// Readings before that, the oldest first: a stamp may come long after it was taken.
     past: VecDeque<Reading>,
+    /// The newest of those, and what the offset changes by per nanosecond from it to the last: most stamps were
+    /// taken in between.
+    recent: Option<(Reading, f64)>,
     /// Start of the current baseline of the slope.
     anchor: Option<Reading>,
     /// Rate of CLOCK_REALTIME against the steady clock, less one.
@@ -46,6 +49,7 @@ impl Default for ClockWatch {
         Self {
             last: None,
             past: VecDeque::with_capacity(PAST),
+            recent: None,
             anchor: None,
             slope: 0.0,
         }
@@ -72,7 +76,7 @@ impl ClockWatch {
         if deviation > allowed {
             self.last = Some(now);
             self.anchor = Some(now);
-            self.past.clear();
+            self.forget_past();
             return true;
         }
         let uncertainty = f64::from(sample.uncertainty_ns);
@@ -80,6 +84,10 @@ impl ClockWatch {
         if sample.uncertainty_ns <= GOOD_NS || deviation > uncertainty || elapsed > 1e9 {
             self.remember(last);
             self.last = Some(now);
+            self.recent = self
+                .past
+                .back()
+                .map(|&from| (from, slope_between(from, now)));
             if let Some(anchor) = self.anchor {
                 let span = now.steady_ns.saturating_sub(anchor.steady_ns);
                 if span >= BASELINE_NS {
@@ -94,7 +102,7 @@ impl ClockWatch {
 
     /// CLOCK_REALTIME was set by too little to be told from a slew: its rate is not to be learnt from that.
     pub fn was_set(&mut self) {
-        self.past.clear();
+        self.forget_past();
         self.anchor = self.last;
     }
 
@@ -119,6 +127,11 @@ impl ClockWatch {
         ))
     }
 
+    fn forget_past(&mut self) {
+        self.past.clear();
+        self.recent = None;
+    }
+
     fn remember(&mut self, reading: Reading) {
         let far = self
             .past
@@ -137,10 +150,10 @@ impl ClockWatch {
         if steady_ns >= last.steady_ns {
             return self.offset_at(last, steady_ns);
         }
-        if let Some(&newest) = self.past.back()
+        if let Some((newest, slope)) = self.recent
             && newest.steady_ns <= steady_ns
         {
-            return between(newest, last, steady_ns);
+            return newest.extrapolated(slope, steady_ns);
         }
         // A backlog is read: its stamps are some readings old.
         let after = self
@@ -148,25 +161,31 @@ impl ClockWatch {
             .partition_point(|reading| reading.steady_ns <= steady_ns);
         let later = self.past.get(after).copied().unwrap_or(last);
         match after.checked_sub(1).and_then(|at| self.past.get(at)) {
-            Some(&earlier) => between(earlier, later, steady_ns),
+            Some(&earlier) => earlier.extrapolated(slope_between(earlier, later), steady_ns),
             None => self.offset_at(later, steady_ns),
         }
     }
 
     fn offset_at(&self, last: Reading, steady_ns: i64) -> i64 {
-        let elapsed = to_f64(steady_ns.saturating_sub(last.steady_ns));
-        last.offset_ns.saturating_add(rounded(self.slope * elapsed))
+        last.extrapolated(self.slope, steady_ns)
     }
 }
 
-fn between(earlier: Reading, later: Reading, steady_ns: i64) -> i64 {
+impl Reading {
+    /// The offset at another moment, where it changes by so much per nanosecond.
+    fn extrapolated(self, slope: f64, steady_ns: i64) -> i64 {
+        let elapsed = to_f64(steady_ns.saturating_sub(self.steady_ns));
+        self.offset_ns.saturating_add(rounded(slope * elapsed))
+    }
+}
+
+/// What the offset changes by per nanosecond between two readings.
+fn slope_between(earlier: Reading, later: Reading) -> f64 {
     let span = later.steady_ns.saturating_sub(earlier.steady_ns);
     if span <= 0 {
-        return earlier.offset_ns;
+        return 0.0;
     }
-    let share = to_f64(steady_ns.saturating_sub(earlier.steady_ns)) / to_f64(span);
-    let change = to_f64(later.offset_ns.saturating_sub(earlier.offset_ns));
-    earlier.offset_ns.saturating_add(rounded(change * share))
+    to_f64(later.offset_ns.saturating_sub(earlier.offset_ns)) / to_f64(span)
 }
 
 /// f64::round is a call of libm where the processor's instruction may not be assumed.
@@ -242,6 +261,43 @@ mod tests {
         let stamp = Stamp::new(ClockId::Realtime, taken as i64);
         let steady = watch.translate(stamp).expect("read before");
         assert!((steady.as_nanos() - 640_000_000).abs() < 10, "{steady:?}");
+    }
+
+    /// Between readings the line through both holds, at one it holds itself, and before all of them the first.
+    #[test]
+    fn each_stamp_is_translated_by_the_readings_around_it() {
+        let mut watch = ClockWatch::default();
+        // Offsets by millisecond: they change by 100, 200 and 300 ns.
+        let readings = [(0, 0), (1, 1_000_100), (2, 2_000_300), (3, 3_000_600)];
+        for (ms, offset) in readings {
+            assert!(!watch.observe(sample(ms * 1_000_000, 7_000 + offset)));
+        }
+        for (steady, offset) in [
+            (-500_000, 0),
+            (0, 0),
+            (500_000, 50),
+            (1_000_000, 100),
+            (1_500_000, 200),
+            (2_000_000, 300),
+            (2_100_000, 330),
+            (3_000_000, 600),
+            (3_400_000, 600),
+        ] {
+            let stamp = Stamp::new(ClockId::Realtime, steady + 7_000 + offset);
+            let translated = watch.translate(stamp).expect("read before");
+            assert!(
+                (translated.as_nanos() - steady).abs() <= 1,
+                "{steady}: {translated:?}"
+            );
+        }
+        watch.was_set();
+        let stamp = Stamp::new(ClockId::Realtime, 2_500_000 + 7_600);
+        let translated = watch.translate(stamp).expect("read before");
+        assert_eq!(
+            translated.as_nanos(),
+            2_500_000,
+            "what was before is forgotten"
+        );
     }
 
     #[test]

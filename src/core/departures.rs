@@ -6,40 +6,23 @@ use std::collections::BinaryHeap;
 use crate::core::store::FrameRef;
 use crate::time::Instant;
 
+/// What is compared: the moment first; ties leave in the order they came. The frame takes no part, since
+/// no two have the same place in that order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     due: Instant,
-    /// Ties leave in the order they came.
     order: u64,
+    /// One word: two halves stored one by one would stall the heap's first load of both (no store-to-load
+    /// forwarding).
+    frame: u64,
 }
 
 /// A queue by time. Frames that have gone meanwhile are left in it, and skipped by the caller, until
 /// it is full of them.
 pub(crate) struct Departures {
-    heap: BinaryHeap<Reverse<(Entry, KeptRef)>>,
+    heap: BinaryHeap<Reverse<Entry>>,
     order: u64,
     capacity: usize,
-}
-
-/// A [`FrameRef`] that takes no part in the order.
-#[derive(Clone, Copy, Debug)]
-struct KeptRef(FrameRef);
-
-impl PartialEq for KeptRef {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-impl Eq for KeptRef {}
-impl PartialOrd for KeptRef {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for KeptRef {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
-    }
 }
 
 impl Departures {
@@ -62,21 +45,21 @@ impl Departures {
         if self.heap.len() >= self.capacity {
             // Twice as many as can wait: each time at least half of them go.
             self.heap
-                .retain(|Reverse((entry, frame))| counts(entry.due, frame.0));
+                .retain(|Reverse(entry)| counts(entry.due, FrameRef::from_word(entry.frame)));
             if self.heap.len() >= self.capacity {
                 return false;
             }
         }
         let order = self.order;
         self.order += 1;
-        self.heap
-            .push(Reverse((Entry { due, order }, KeptRef(frame))));
+        let frame = frame.to_word();
+        self.heap.push(Reverse(Entry { due, order, frame }));
         true
     }
 
     /// When the next one is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((entry, _))| entry.due)
+        self.heap.peek().map(|Reverse(entry)| entry.due)
     }
 
     /// Takes the next one that is due by `now`.
@@ -84,6 +67,52 @@ impl Departures {
         if self.next_due()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((_, frame))| frame.0)
+        let Reverse(entry) = self.heap.pop()?;
+        Some(FrameRef::from_word(entry.frame))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Against a sorted list: by moment, then in the order they came; full of what counts no more, it
+        /// makes room.
+        #[test]
+        fn leaves_by_moment_and_then_in_order(
+            steps in prop::collection::vec((any::<bool>(), 0_u64..20), 0..200),
+        ) {
+            let mut queue = Departures::new(16);
+            let mut twin: Vec<(u64, FrameRef)> = Vec::new();
+            for (number, (push, at)) in steps.into_iter().enumerate() {
+                let moment = Instant::from_nanos(at);
+                if push {
+                    // The later, the smaller: its number has no say in the order.
+                    let word = !u64::try_from(number).expect("few");
+                    let frame = FrameRef::from_word(word);
+                    prop_assert_eq!(frame.to_word(), word);
+                    if twin.len() == 16 {
+                        twin.retain(|(due, _)| due.is_multiple_of(2));
+                    }
+                    let room = twin.len() < 16;
+                    let even = |due: Instant, _| due.as_nanos().is_multiple_of(2);
+                    prop_assert_eq!(queue.push(moment, frame, even), room);
+                    if room {
+                        // Stable: after all that are due at the same moment.
+                        let place = twin.partition_point(|(due, _)| *due <= at);
+                        twin.insert(place, (at, frame));
+                    }
+                } else {
+                    let due = twin.first().is_some_and(|(due, _)| *due <= at);
+                    let expected = due.then(|| twin.remove(0).1);
+                    prop_assert_eq!(queue.pop_due(moment), expected);
+                }
+                let next = twin.first().map(|(due, _)| Instant::from_nanos(*due));
+                prop_assert_eq!(queue.next_due(), next);
+            }
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::core::management::OpenManagement;
 use crate::core::masters::Masters;
 use crate::core::peer_delay::ToldPeerDelay;
 use crate::core::second_path::SecondPath;
-use crate::core::settings::{Authenticated, Settings};
+use crate::core::settings::{Authenticated, Holds, Settings};
 use crate::core::store::{FrameRef, FrameStore};
 use crate::core::sweep::Sweep;
 use crate::core::syncs::Syncs;
@@ -39,6 +39,7 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// The forwarder: policy, holds and corrections.
 pub struct Forwarder {
     pub(super) settings: Settings,
+    pub(super) holds: Holds,
     pub(super) secret: Secret,
     rng: SmallRng,
     pub(super) clients: Clients,
@@ -112,6 +113,7 @@ impl Forwarder {
             admit_later: None,
             peer_delay: ToldPeerDelay::new(),
             sweep: Sweep::default(),
+            holds: Holds::of(&settings),
             jumps: 0,
             readings: 0,
             present: Instant::default(),
@@ -203,9 +205,7 @@ impl Forwarder {
     /// Lets time pass: what is due becomes ready to depart, what waited in vain is dropped.
     pub fn advance(&mut self, now: Instant) {
         self.present = now;
-        while let Some(frame) = self.departures.pop_due(now) {
-            self.due(frame, now);
-        }
+        self.depart_due(now);
         while let Some(flight) = self.in_flight.pop_overdue(now) {
             let estimate = self.estimators[flight.egress as usize].estimate(flight.batch);
             let outcome = match estimate.and_then(|stamp| stamp.since(flight.rx)) {

@@ -150,8 +150,8 @@ pub(super) fn forward(arrival: &Arrival) -> Verdict {
 }
 
 /// The receive stamp of an event message that may still be sent on.
-pub(super) fn fresh_stamp(arrival: &Arrival, stale_after: Duration) -> Result<Stamp, Reason> {
-    if arrival.now.since(arrival.at) > stale_after {
+pub(super) fn fresh_stamp(arrival: &Arrival, stale_after_ns: u64) -> Result<Stamp, Reason> {
+    if arrival.now > arrival.at.plus_nanos(stale_after_ns) {
         return Err(Reason::Stale);
     }
     arrival.stamp

@@ -15,6 +15,7 @@
 //! | `masters`, `syntonizer` | who sends time, and at what rate against ours |
 //! | `waiting`, `departures`, `store` | what waits, until when, where its bytes are, and how it leaves |
 //! | `flights`, `in_flight`, `estimate` | what was sent and awaits its stamp, or goes without |
+//! | `foresight` | the memory of clients, asked for before their frames come |
 //! | `peer_delay` | who was told that peer delay is not forwarded |
 //! | `shown` | what others may see of it |
 //! | `residence`, `clock_watch` | how long a message stayed, measured on a steady clock |
@@ -35,6 +36,7 @@ mod estimate;
 mod event;
 mod flights;
 mod foreign;
+mod foresight;
 mod forwarder;
 mod from_down;
 mod from_up;
@@ -64,6 +66,7 @@ pub use clients::ClientChange;
 pub use clock_watch::ClockWatch;
 pub use counters::{Counters, Kind};
 pub use event::Event;
+pub use foresight::Foreseen;
 pub use forwarder::Forwarder;
 pub use listed::{AllowList, Sorted};
 pub use settings::{

@@ -1,7 +1,5 @@
 //! A client's Delay_Req: it goes up, now or at a random moment.
 
-use std::time::Duration;
-
 use crate::Side;
 use crate::core::clients::Client;
 use crate::core::forwarder::Forwarder;
@@ -23,7 +21,7 @@ const ABOVE_MS: u32 = 2_000;
 impl Forwarder {
     /// A client's Delay_Req: it goes up, now or at a random moment.
     pub(super) fn request(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
-        let rx = match fresh_stamp(arrival, self.settings.stale_after()) {
+        let rx = match fresh_stamp(arrival, self.holds.stale_after_ns) {
             Ok(rx) => rx,
             Err(reason) => return Verdict::Drop(reason),
         };
@@ -58,7 +56,7 @@ impl Forwarder {
         }
 
         let window = self.hold_window(row);
-        let planned = arrival.at + self.settings.longest_hold();
+        let planned = arrival.at.plus_nanos(self.holds.planned_ns);
         let mut due = if window == 0 {
             now
         } else {
@@ -118,7 +116,8 @@ impl Forwarder {
                 ambiguous: false,
                 due,
                 latest: planned,
-                max_hold: self.settings.max_hold,
+                stale_at: arrival.at.plus_nanos(self.holds.stale_after_ns),
+                end: arrival.at.plus_nanos(self.holds.max_hold_ns),
                 paced,
                 ready: false,
             };
@@ -206,7 +205,7 @@ impl Forwarder {
         if !client.served || client.authenticates {
             return 0;
         }
-        let mut window = nanos(settings.jitter.min(settings.longest_hold()));
+        let mut window = self.holds.jitter_ns;
         if let Some(share) = settings.jitter_share {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -265,8 +264,4 @@ impl Client {
             && self.above_sequence_id == sequence_id
             && millis(now).wrapping_sub(self.above_ms) < ABOVE_MS
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

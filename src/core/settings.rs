@@ -145,17 +145,6 @@ impl Settings {
     /// What `hold_frames` can be.
     pub const HOLD_FRAMES: RangeInclusive<u32> = 16..=4_194_304;
 
-    /// The longest hold that is planned: it leaves time for a late timer and for the batch.
-    pub(crate) fn longest_hold(&self) -> Duration {
-        self.max_hold - Duration::from_millis(1).min(self.max_hold / 10) - 2 * self.grid
-    }
-
-    /// An event message that departs when it is older than this may be older than `max_hold` by the
-    /// time that its batch has left.
-    pub(crate) fn stale_after(&self) -> Duration {
-        stale_after(self.max_hold)
-    }
-
     /// Values that do not fit together, each with its remedy.
     #[must_use]
     pub fn conflicts(&self) -> Vec<String> {
@@ -241,9 +230,37 @@ impl Settings {
     }
 }
 
-/// See [`Settings::stale_after`].
-pub(crate) fn stale_after(max_hold: Duration) -> Duration {
-    max_hold - Duration::from_micros(250).min(max_hold / 40)
+/// What the settings say of holds, worked out once: each request needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holds {
+    /// The longest random hold, in nanoseconds.
+    pub(crate) jitter_ns: u64,
+    /// The longest hold that is planned, in nanoseconds: it leaves time for a late timer and for the batch.
+    pub(crate) planned_ns: u64,
+    /// An event message that departs when it is older than this may be older than `max_hold` by the time
+    /// that its batch has left; in nanoseconds.
+    pub(crate) stale_after_ns: u64,
+    /// `max_hold`, in nanoseconds.
+    pub(crate) max_hold_ns: u64,
+}
+
+impl Holds {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let max_hold = settings.max_hold;
+        let margin = Duration::from_millis(1).min(max_hold / 10) + 2 * settings.grid;
+        let planned = max_hold.saturating_sub(margin);
+        let stale_after = max_hold - Duration::from_micros(250).min(max_hold / 40);
+        Self {
+            jitter_ns: nanos(settings.jitter.min(planned)),
+            planned_ns: nanos(planned),
+            stale_after_ns: nanos(stale_after),
+            max_hold_ns: nanos(max_hold),
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

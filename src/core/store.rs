@@ -1,9 +1,8 @@
 //! Where the bytes of waiting frames are: memory that is reserved once.
 
-use std::time::Duration;
-
 use crate::Side;
 use crate::core::verdict::Edit;
+use crate::ring::prefetch;
 use crate::time::{Instant, Stamp};
 use crate::wire::Layout;
 
@@ -11,6 +10,8 @@ use crate::wire::Layout;
 const SMALL: usize = 256;
 /// Anything a receive slot can hold fits in a large one.
 const LARGE: usize = 2048;
+/// What a Delay_Req takes, with its headers and tags.
+const USUAL: usize = 128;
 /// One large cell for this many small ones.
 const SMALL_PER_LARGE: u32 = 32;
 
@@ -19,6 +20,22 @@ const SMALL_PER_LARGE: u32 = 32;
 pub(crate) struct FrameRef {
     cell: u32,
     generation: u32,
+}
+
+impl FrameRef {
+    /// In one word.
+    pub(crate) const fn to_word(self) -> u64 {
+        (self.generation as u64) << 32 | self.cell as u64
+    }
+
+    /// As [`FrameRef::to_word`] gave it.
+    #[expect(clippy::cast_possible_truncation, reason = "two halves")]
+    pub(crate) const fn from_word(word: u64) -> Self {
+        Self {
+            cell: word as u32,
+            generation: (word >> 32) as u32,
+        }
+    }
 }
 
 /// An event message that waits to depart.
@@ -36,10 +53,13 @@ pub(crate) struct HeldRequest {
     pub(crate) ambiguous: bool,
     /// When it departs.
     pub(crate) due: Instant,
-    /// The last moment that is planned for it, and the bound of its stay: those of the settings when it
-    /// came, so that later ones cost nothing that waits.
+    // By the settings when it came, so that later ones cost nothing that waits:
+    /// The last moment that is planned for it.
     pub(crate) latest: Instant,
-    pub(crate) max_hold: Duration,
+    /// It does not depart after this.
+    pub(crate) stale_at: Instant,
+    /// Its batch is not kicked after this.
+    pub(crate) end: Instant,
     /// It already has its place in the queue of `--max-rate`.
     pub(crate) paced: bool,
     /// Its moment has come: it is among those that leave next.
@@ -68,11 +88,17 @@ pub(crate) struct Waiting {
     pub(crate) behind: Option<FrameRef>,
 }
 
+/// What is known of a cell, in one place: it is looked at when it has gone cold.
+#[derive(Clone)]
+struct Cell {
+    generation: u32,
+    waiting: Option<Waiting>,
+}
+
 /// Waiting frames.
 pub(crate) struct FrameStore {
     bytes: Box<[u8]>,
-    waiting: Vec<Option<Waiting>>,
-    generations: Vec<u32>,
+    cells: Vec<Cell>,
     free_small: Vec<u32>,
     free_large: Vec<u32>,
     small: u32,
@@ -85,8 +111,13 @@ impl FrameStore {
         let cells = small + large;
         Self {
             bytes: vec![0; small as usize * SMALL + large as usize * LARGE].into_boxed_slice(),
-            waiting: vec![None; cells as usize],
-            generations: vec![0; cells as usize],
+            cells: vec![
+                Cell {
+                    generation: 0,
+                    waiting: None
+                };
+                cells as usize
+            ],
             free_small: (0..small).rev().collect(),
             free_large: (small..cells).rev().collect(),
             small,
@@ -95,20 +126,20 @@ impl FrameStore {
 
     /// Frames that can wait at once.
     pub(crate) fn capacity(&self) -> usize {
-        self.waiting.len()
+        self.cells.len()
     }
 
     /// Frames that wait.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len() - self.free_small.len() - self.free_large.len()
+        self.cells.len() - self.free_small.len() - self.free_large.len()
     }
 
     /// The bytes of the frames that wait.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        (0_u32..).zip(&self.waiting).filter_map(|(cell, waiting)| {
-            let start = self.start(cell);
+        (0_u32..).zip(&self.cells).filter_map(|(number, cell)| {
+            let start = self.start(number);
             self.bytes
-                .get(start..start + usize::from(waiting.as_ref()?.len))
+                .get(start..start + usize::from(cell.waiting.as_ref()?.len))
         })
     }
 
@@ -127,10 +158,11 @@ impl FrameStore {
             None
         }?;
         fill(&mut self.cell_mut(cell)[..len]);
-        self.waiting[cell as usize] = Some(waiting);
+        let kept = &mut self.cells[cell as usize];
+        kept.waiting = Some(waiting);
         Some(FrameRef {
             cell,
-            generation: self.generations[cell as usize],
+            generation: kept.generation,
         })
     }
 
@@ -144,10 +176,19 @@ impl FrameStore {
         ))
     }
 
+    /// A frame will be looked at soon.
+    pub(crate) fn prefetch(&self, frame: FrameRef) {
+        prefetch::value(&self.cells[frame.cell as usize]);
+        let start = self.start(frame.cell);
+        prefetch::value(&self.bytes[start..start + USUAL]);
+    }
+
     /// Marks the requests that came after this reading of the clocks as ambiguous.
     pub(crate) fn mark_ambiguous(&mut self, reading: u32) {
-        for waiting in self.waiting.iter_mut().flatten() {
-            if let Purpose::Request(held) = &mut waiting.purpose {
+        for cell in &mut self.cells {
+            if let Some(waiting) = &mut cell.waiting
+                && let Purpose::Request(held) = &mut waiting.purpose
+            {
                 held.ambiguous |= held.reading == reading;
             }
         }
@@ -162,10 +203,11 @@ impl FrameStore {
 
     /// A waiting frame's particulars, unless it has gone.
     pub(crate) fn get_mut(&mut self, frame: FrameRef) -> Option<&mut Waiting> {
-        if self.generations[frame.cell as usize] != frame.generation {
+        let cell = &mut self.cells[frame.cell as usize];
+        if cell.generation != frame.generation {
             return None;
         }
-        self.waiting[frame.cell as usize].as_mut()
+        cell.waiting.as_mut()
     }
 
     /// Gives a frame's memory back; does nothing if it has gone.
@@ -173,9 +215,9 @@ impl FrameStore {
         if self.live(frame).is_none() {
             return;
         }
-        self.waiting[frame.cell as usize] = None;
-        let generation = &mut self.generations[frame.cell as usize];
-        *generation = generation.wrapping_add(1);
+        let cell = &mut self.cells[frame.cell as usize];
+        cell.waiting = None;
+        cell.generation = cell.generation.wrapping_add(1);
         if frame.cell < self.small {
             self.free_small.push(frame.cell);
         } else {
@@ -184,10 +226,11 @@ impl FrameStore {
     }
 
     fn live(&self, frame: FrameRef) -> Option<&Waiting> {
-        if self.generations[frame.cell as usize] != frame.generation {
+        let cell = &self.cells[frame.cell as usize];
+        if cell.generation != frame.generation {
             return None;
         }
-        self.waiting[frame.cell as usize].as_ref()
+        cell.waiting.as_ref()
     }
 
     fn start(&self, cell: u32) -> usize {

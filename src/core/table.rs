@@ -3,9 +3,9 @@
 //! Keys are hashed by SipHash-1-3 under a secret; rows live in a vector that is sized once, so that
 //! no insertion ever moves or rehashes the table, and a removal closes its gap at once.
 
-use std::hash::Hasher;
-
 use siphasher::sip::SipHasher13;
+
+use crate::ring::prefetch;
 
 /// A key, as words to hash.
 pub(crate) trait Key: Copy + Eq {
@@ -20,17 +20,17 @@ pub(crate) struct Secret(pub(crate) u64, pub(crate) u64);
 impl Secret {
     /// A keyed hash of `words`.
     pub(crate) fn hash(self, words: [u64; 3]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.0, self.1);
-        for word in words {
-            hasher.write_u64(word);
-        }
-        hasher.finish()
+        SipHasher13::new_with_keys(self.0, self.1).hash(bytemuck::bytes_of(&words))
     }
 }
 
 /// The table is full.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
+
+/// The part of a key's hash by which it is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyHash(u32);
 
 #[derive(Clone, Copy)]
 struct Bucket {
@@ -83,7 +83,13 @@ impl<K: Key, V> Table<K, V> {
 
     /// The row of `key`.
     pub(crate) fn find(&self, key: &K) -> Option<u32> {
-        let (mut at, tag) = self.home(key);
+        self.find_hashed(key, self.hash(key))
+    }
+
+    /// As [`Table::find`], of a key whose hash is known already.
+    pub(crate) fn find_hashed(&self, key: &K, hash: KeyHash) -> Option<u32> {
+        let KeyHash(tag) = hash;
+        let mut at = self.home(tag);
         loop {
             let bucket = self.buckets[at];
             if bucket.row == 0 {
@@ -114,7 +120,8 @@ impl<K: Key, V> Table<K, V> {
         } else {
             return Err(Full);
         };
-        let (mut at, tag) = self.home(&key);
+        let KeyHash(tag) = self.hash(&key);
+        let mut at = self.home(tag);
         while self.buckets[at].row != 0 {
             at = (at + 1) & (self.buckets.len() - 1);
         }
@@ -131,7 +138,7 @@ impl<K: Key, V> Table<K, V> {
         self.free.push(row);
 
         let mask = self.buckets.len() - 1;
-        let (mut hole, _) = self.home(&key);
+        let mut hole = self.home(self.hash(&key).0);
         while self.buckets[hole].row != row + 1 {
             hole = (hole + 1) & mask;
         }
@@ -143,7 +150,7 @@ impl<K: Key, V> Table<K, V> {
             if bucket.row == 0 {
                 break;
             }
-            let home = bucket.tag as usize & mask;
+            let home = self.home(bucket.tag);
             if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
                 self.buckets[hole] = bucket;
                 hole = at;
@@ -182,9 +189,31 @@ impl<K: Key, V> Table<K, V> {
             .filter_map(|(at, row)| Some((index32(at), &row.key, row.value.as_ref()?)))
     }
 
-    fn home(&self, key: &K) -> (usize, u32) {
-        let tag = (self.secret.hash(key.words()) >> 32) as u32;
-        (tag as usize & (self.buckets.len() - 1), tag)
+    /// What a key is looked for by.
+    pub(crate) fn hash(&self, key: &K) -> KeyHash {
+        KeyHash((self.secret.hash(key.words()) >> 32) as u32)
+    }
+
+    /// A key with this hash will be looked for soon.
+    pub(crate) fn prefetch_bucket(&self, hash: KeyHash) {
+        prefetch::value(&self.buckets[self.home(hash.0)]);
+    }
+
+    /// The row that a key with this hash most likely has: of the first bucket only.
+    pub(crate) fn probable_row(&self, hash: KeyHash) -> Option<u32> {
+        let bucket = self.buckets[self.home(hash.0)];
+        bucket.row.checked_sub(1).filter(|_| bucket.tag == hash.0)
+    }
+
+    /// This row will be looked at soon.
+    pub(crate) fn prefetch_row(&self, row: u32) {
+        if let Some(row) = self.rows.get(row as usize) {
+            prefetch::value(row);
+        }
+    }
+
+    fn home(&self, tag: u32) -> usize {
+        tag as usize & (self.buckets.len() - 1)
     }
 }
 

@@ -38,7 +38,7 @@ impl Forwarder {
             Some((_, SyncProgress::SecondPath)) => return Err(Reason::SecondPath),
             Some(_) => return Err(Reason::Duplicate),
         };
-        let rx = match fresh_stamp(arrival, self.settings.stale_after()) {
+        let rx = match fresh_stamp(arrival, self.holds.stale_after_ns) {
             Ok(rx) => rx,
             Err(reason) => {
                 // Its Follow_Up must not pass either.

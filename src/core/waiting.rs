@@ -7,7 +7,6 @@ use crate::core::counters::Kind;
 use crate::core::forwarder::Forwarder;
 use crate::core::in_flight::{Drawn, Owner};
 use crate::core::open::Progress;
-use crate::core::settings::stale_after;
 use crate::core::store::{FrameRef, HeldRequest, Purpose, Waiting};
 use crate::core::verdict::{Arrival, Departure, Edit};
 use crate::engine::Token;
@@ -18,6 +17,9 @@ use crate::wire::Frame;
 /// An authenticated answer to a request that was held longer than this cannot pass: it would be wrong
 /// by half the hold, and an edit would break its integrity check.
 pub(super) const UNHELD: Duration = Duration::from_millis(1);
+
+/// Due requests that are looked at together.
+const DUE: usize = 32;
 
 impl Forwarder {
     /// The kernel lets in the answers to all clients of this version of the table.
@@ -70,7 +72,7 @@ impl Forwarder {
         let kind = Kind::Message(waiting.layout.message_type());
         self.counters.forward(from, kind);
         let latest = match waiting.purpose {
-            Purpose::Request(held) => Some(held.at + held.max_hold),
+            Purpose::Request(held) => Some(held.end),
             Purpose::General { .. } => None,
         };
         self.store.release(frame);
@@ -157,8 +159,36 @@ impl Forwarder {
         self.due(frame, now);
     }
 
+    /// What is due by `now` becomes ready to depart. A frame that has waited is out of the caches, and so is its
+    /// client: some are taken together, so that the memory of all is on its way before the first needs it.
+    pub(super) fn depart_due(&mut self, now: Instant) {
+        loop {
+            let mut batch = [None; DUE];
+            for place in &mut batch {
+                *place = self.departures.pop_due(now);
+                let Some(frame) = *place else {
+                    break;
+                };
+                self.store.prefetch(frame);
+            }
+            for &frame in batch.iter().flatten() {
+                if let Some((_, waiting)) = self.store.get(frame)
+                    && let Purpose::Request(held) = &waiting.purpose
+                {
+                    self.clients.prefetch(held.client);
+                }
+            }
+            for &frame in batch.iter().flatten() {
+                self.due(frame, now);
+            }
+            if batch.contains(&None) {
+                return;
+            }
+        }
+    }
+
     /// A held request's moment has come.
-    pub(super) fn due(&mut self, frame: FrameRef, now: Instant) {
+    fn due(&mut self, frame: FrameRef, now: Instant) {
         let Some(waiting) = self.store.get_mut(frame) else {
             return;
         };
@@ -211,7 +241,7 @@ impl Forwarder {
         egress: Side,
         now: Instant,
     ) -> Result<Token, Reason> {
-        if now.since(held.at) > stale_after(held.max_hold) {
+        if now > held.stale_at {
             self.tell_limit(Reason::Stale, now);
             return Err(Reason::Stale);
         }

@@ -2,6 +2,7 @@
 
 use crate::Side;
 use crate::core::{Arrival, ClockWatch, Edit, Forwarder, Settings, Verdict};
+use crate::engine::ahead::Ahead;
 use crate::engine::{Clock, Completion, Port, Received, Token};
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant, Stamp};
@@ -81,8 +82,12 @@ impl<C: Clock> Brain<C> {
         mut now: Instant,
     ) -> Read {
         let mut frames = 0;
+        let mut ahead = Ahead::new();
         while frames < BUDGET {
-            let Some(received) = ingress.receive() else {
+            ahead.look(&mut self.core, side, ingress);
+            // By reference, here and where it is parsed: moved, each would be copied while it is still being stored.
+            let received = ingress.receive();
+            let Some(received) = &received else {
                 self.ambiguous[side as usize] = false;
                 return Read {
                     frames,
@@ -97,7 +102,7 @@ impl<C: Clock> Brain<C> {
                 now = self.look_at_clocks();
                 steady = self.steady(received.stamp);
             }
-            self.frame(side, &received, steady, egress, now);
+            self.frame(side, received, steady, egress, now);
         }
         Read {
             frames,
@@ -123,10 +128,11 @@ impl<C: Clock> Brain<C> {
             self.core.malformed(side, Reason::Truncated);
             return;
         }
-        let frame = match Frame::parse(received.bytes) {
+        let parsed = Frame::parse(received.bytes);
+        let frame = match &parsed {
             Ok(frame) => frame,
             Err(reason) => {
-                self.core.malformed(side, reason);
+                self.core.malformed(side, *reason);
                 return;
             }
         };
@@ -138,8 +144,8 @@ impl<C: Clock> Brain<C> {
             to_host: received.to_host,
             checksum_unfinished: received.checksum_unfinished,
         };
-        if let Verdict::Forward(edit, token) = self.core.frame(&frame, &arrival) {
-            self.send(&arrival, &frame, &edit, token, egress);
+        if let Verdict::Forward(edit, token) = self.core.frame(frame, &arrival) {
+            self.send(&arrival, frame, &edit, token, egress);
         }
     }
 

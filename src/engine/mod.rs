@@ -3,9 +3,11 @@
 //! A turn lets time pass in the core, reads what has arrived, fills the egress rings, kicks each once,
 //! takes the transmit stamps, and sends what they complete.
 
+mod ahead;
 mod brain;
 mod port;
 
+pub(crate) use ahead::KNOWN as FRAMES_AHEAD;
 pub use port::{Completion, KickReport, Port, Received, Token};
 
 use brain::Brain;

@@ -69,6 +69,13 @@ pub trait Port {
     /// The next received frame, or `None` when nothing waits. Gives the slot of the frame before back.
     fn receive(&mut self) -> Option<Received<'_>>;
 
+    /// The bytes of a frame that waits: what [`Port::receive`] will lend at its `ahead`-th call after the next.
+    /// Only to prepare for it; `None` also where it costs too much to tell.
+    fn peek(&mut self, ahead: u32) -> Option<&[u8]> {
+        let _ = ahead;
+        None
+    }
+
     /// Space for one frame in the current batch, or `None` when the batch or the ring is full.
     /// A second call before [`Port::commit`] returns the same space.
     fn slot(&mut self) -> Option<&mut [u8]>;

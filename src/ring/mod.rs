@@ -9,7 +9,7 @@
 //!
 //! Inside: `map` is the memory shared with the kernel, `rx_slots` and `tx_slots` walk it, `stamp_ids`
 //! matches stamps to frames, `stamp_budget` keeps the error queue from overflowing, `error_queue` reads it,
-//! `sys` wraps system calls.
+//! `prefetch` asks for memory ahead, `sys` wraps system calls.
 
 mod bindings;
 mod client_map;
@@ -23,7 +23,7 @@ mod map;
 mod monitor;
 mod pair;
 mod port;
-mod prefetch;
+pub(crate) mod prefetch;
 pub mod process;
 mod rx;
 mod rx_slots;

@@ -19,6 +19,10 @@ impl Port for PacketPort {
         self.rx.receive()
     }
 
+    fn peek(&mut self, ahead: u32) -> Option<&[u8]> {
+        self.rx.peek(ahead)
+    }
+
     fn slot(&mut self) -> Option<&mut [u8]> {
         self.tx.slot()
     }

@@ -128,6 +128,13 @@ impl RxRing {
         })
     }
 
+    /// The bytes of a frame that waits, lent at the `ahead`-th call of [`Self::receive`] after the next. `None`
+    /// also where the kernel took a tag out.
+    #[must_use]
+    pub fn peek(&self, ahead: u32) -> Option<&[u8]> {
+        self.slots.peek(ahead)
+    }
+
     /// Replaces the filter: one step, each frame sees the old one or the new one.
     ///
     /// # Errors

@@ -3,12 +3,16 @@
 use std::mem::offset_of;
 
 use super::map::{AFTER_HEADER, FrameMap};
+use crate::engine::FRAMES_AHEAD;
 
 /// Bytes that the kernel leaves free before a frame (PACKET_RESERVE): one VLAN tag.
 pub(super) const RESERVE: u32 = 4;
 
 /// Of a slot's body, what a PTP message of the usual length takes: address, alignment, and the frame.
 const LOOKED_AT: usize = 140;
+
+/// So many slots are asked for ahead: the next one that is looked at, and one more.
+const AHEAD: u32 = FRAMES_AHEAD + 1;
 
 /// The walk over a receive ring. Frames are lent one at a time, in order.
 #[derive(Debug)]
@@ -62,7 +66,7 @@ impl RxSlots {
             self.give_back();
         };
         self.lent = true;
-        self.map.prefetch(self.next.wrapping_add(1), LOOKED_AT);
+        self.map.prefetch(self.next.wrapping_add(AHEAD), LOOKED_AT);
         let header = self.map.header(self.next);
         let body = self.map.body(self.next);
         Some(Lent {
@@ -76,6 +80,24 @@ impl RxSlots {
                 .copied()
                 .unwrap_or(libc::PACKET_OTHERHOST),
         })
+    }
+
+    /// The bytes of the frame that is lent at the `ahead`-th call of [`Self::take`] after the next, if it is here
+    /// and had no tag.
+    pub(super) fn peek(&self, ahead: u32) -> Option<&[u8]> {
+        let ahead = ahead.checked_add(u32::from(self.lent))?;
+        if ahead >= self.map.frames() {
+            return None;
+        }
+        let slot = self.next.wrapping_add(ahead);
+        let status = self.map.status(slot);
+        if status & (libc::TP_STATUS_USER | libc::TP_STATUS_VLAN_VALID) != libc::TP_STATUS_USER {
+            return None;
+        }
+        let header = self.map.header(slot);
+        let start = usize::from(header.tp_mac).checked_sub(AFTER_HEADER)?;
+        let end = start.checked_add(usize::try_from(header.tp_snaplen).ok()?)?;
+        self.map.body(slot).get(start..end)
     }
 
     /// Slots whose header made no sense; always 0 with a sane kernel.
@@ -224,6 +246,8 @@ mod tests {
             slots.map.write_header(0, header);
             slots.map.set_status(0, status);
             kernel.deliver(&mut slots.map, &good, None);
+            let look = slots.peek(0).map(<[u8]>::len);
+            assert!(look.is_none_or(|len| len <= SIZE), "{mac} {length}");
             assert_eq!(slots.take().unwrap().bytes, good, "{mac} {length}");
             assert_eq!(slots.malformed(), 1);
             assert_eq!(slots.map.status(0), libc::TP_STATUS_KERNEL);
@@ -231,13 +255,14 @@ mod tests {
     }
 
     proptest! {
-        /// Against a queue: same frames, same order, full means dropped, one slot is lent at most.
+        /// Against a queue: same frames, same order, full means dropped, one slot is lent at most. A look
+        /// ahead shows what comes, but for frames with a tag.
         #[test]
         fn behaves_like_a_bounded_queue(
             steps in proptest::collection::vec((any::<bool>(), 14_usize..300, 0_u8..3), 0..200)
         ) {
             let (mut slots, mut kernel) = ring();
-            let mut twin = VecDeque::new();
+            let (mut twin, mut tags) = (VecDeque::new(), VecDeque::new());
             let mut lent = false;
             for (number, (deliver, length, tag)) in steps.into_iter().enumerate() {
                 if deliver {
@@ -250,13 +275,22 @@ mod tests {
                         let kept = &wire[..length.min(SIZE - MAC)];
                         let seen = tag.map_or(kept.to_vec(), |(tpid, tci)| tagged(kept, tpid, tci));
                         twin.push_back((seen, length > kept.len()));
+                        tags.push_back(tag.is_some());
                     }
                 } else {
+                    tags.pop_front();
                     let expected = twin.pop_front();
                     lent = expected.is_some();
                     let got = slots.take().map(|lent| (lent.bytes.to_vec(), lent.truncated));
                     prop_assert_eq!(got, expected);
                 }
+                for ahead in 0..=FRAMES + 1 {
+                    let at = ahead as usize;
+                    let tagged = tags.get(at).copied().unwrap_or(true);
+                    let comes = twin.get(at).filter(|_| !tagged).map(|(seen, _)| &seen[..]);
+                    prop_assert_eq!(slots.peek(ahead), comes);
+                }
+                prop_assert_eq!(slots.peek(u32::MAX), None);
             }
             prop_assert_eq!(slots.malformed(), 0);
         }

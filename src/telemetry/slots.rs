@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
+use crate::ring::prefetch;
 use crate::time::Instant;
 use crate::wire::{Address, ClockIdentity, Lane, Mac, PortIdentity, Transport};
 
@@ -87,6 +88,13 @@ impl ClientSlots {
             std::hint::spin_loop();
         }
         None
+    }
+
+    /// The row will be written soon.
+    pub(crate) fn prefetch(&self, row: u32) {
+        if let Some(row) = self.rows.get(row as usize) {
+            prefetch::value(row);
+        }
     }
 
     /// The row, to be written by the core.

@@ -100,6 +100,51 @@ fn nobody_is_held_before_an_answer_was_corrected() {
     assert_eq!(gateway.hears(Down, &delay_req(10, 31)), Outcome::Waits);
 }
 
+/// A loop that stood still finds many due together.
+#[test]
+fn however_many_are_due_at_once_they_all_leave() {
+    for max_rate in [None, Some(20_000)] {
+        let mut gateway = with_known_rate(Settings {
+            max_clients: 65,
+            max_rate,
+            ..held()
+        });
+        for number in 0..2 {
+            for client in 10..75 {
+                exchange(&mut gateway, client, number);
+            }
+            gateway.pass(SECOND);
+        }
+        for count in [32, 33, 64, 65] {
+            gateway.left.clear();
+            let clients: Vec<u8> = (10..10 + count).collect();
+            for &client in &clients {
+                let outcome = gateway.hears(Down, &delay_req(client, 100 + u16::from(count)));
+                assert_eq!(outcome, Outcome::Waits);
+            }
+            gateway.skip(MS * 25);
+            if max_rate.is_some() {
+                // Some wait for their places.
+                gateway.pass(MS * 10);
+            }
+            let mut left: Vec<_> = gateway
+                .left
+                .iter()
+                .map(|left| left.frame().port_identity())
+                .collect();
+            left.sort_unstable();
+            assert_eq!(
+                left,
+                clients
+                    .iter()
+                    .map(|&client| port(client))
+                    .collect::<Vec<_>>()
+            );
+            gateway.pass(SECOND);
+        }
+    }
+}
+
 /// Its first gap must be known too: until then nobody knows how long would be too long.
 #[test]
 fn a_share_of_nothing_is_nothing() {

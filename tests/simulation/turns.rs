@@ -28,6 +28,11 @@ struct Scripted {
     holds: bool,
     /// Frames that a batch holds at most.
     room: Option<usize>,
+    /// Frames that were received, and which of all were looked at before.
+    received: usize,
+    /// And by how many at most one was ahead.
+    looked_at: Vec<usize>,
+    farthest: usize,
     /// While a batch is sent, somebody sets the stamping clock by so much.
     step_ns: u64,
 }
@@ -44,6 +49,7 @@ impl Scripted {
 impl Port for Scripted {
     fn receive(&mut self) -> Option<Received<'_>> {
         let (at, bytes) = self.arrivals.pop_front()?;
+        self.received += 1;
         self.now.pass(self.stall_reading_ns);
         self.current = bytes;
         Some(Received {
@@ -53,6 +59,14 @@ impl Port for Scripted {
             to_host: false,
             truncated: false,
         })
+    }
+
+    fn peek(&mut self, ahead: u32) -> Option<&[u8]> {
+        let ahead = usize::try_from(ahead).ok()?;
+        let (_, bytes) = self.arrivals.get(ahead)?;
+        self.looked_at.push(self.received + ahead);
+        self.farthest = self.farthest.max(ahead);
+        Some(bytes)
     }
 
     fn slot(&mut self) -> Option<&mut [u8]> {
@@ -131,6 +145,21 @@ fn a_batch_that_grew_stale_before_the_kick_is_taken_back() {
         let _ = engine.turn();
         assert_eq!(engine.up_mut().sent.len(), sent + 1);
     }
+}
+
+#[test]
+fn each_frame_is_looked_at_once_and_before_it_is_received() {
+    let now = Now::new(5_000 * MS);
+    let (up, mut down) = (Scripted::new(&now), Scripted::new(&now));
+    for station in 0..20 {
+        down.arrivals.push_back((now.get(), message(1, station, 1)));
+    }
+    let mut engine = Engine::new(up, down, now, Settings::default());
+    let _ = engine.turn();
+    assert_eq!(engine.up_mut().sent.len(), 20);
+    // The first is received at once.
+    assert_eq!(engine.down_mut().looked_at, (1..20).collect::<Vec<_>>());
+    assert_eq!(engine.down_mut().farthest, 3);
 }
 
 #[test]

@@ -86,6 +86,11 @@ impl Port for LeanPort {
         })
     }
 
+    fn peek(&mut self, ahead: u32) -> Option<&[u8]> {
+        let slot = self.inbox.get(usize::try_from(ahead).ok()?)?;
+        slot.bytes.get(..slot.len)
+    }
+
     fn slot(&mut self) -> Option<&mut [u8]> {
         (self.batch.len() < BATCH).then_some(&mut self.next)
     }

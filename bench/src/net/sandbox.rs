@@ -13,7 +13,7 @@ use super::sys::{self, IdMaps};
 pub const SKIP_IS_FAILURE: &str = "PTPPROXY_REQUIRE_PEERS";
 
 /// A test that fails while the hypervisor gives the processors to others is run again, so often in all.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 8;
 
 /// Tells the child that [`run_test`] started that it is in the sandbox already.
 const INSIDE: &str = "PTPPROXY_INSIDE_SANDBOX";

@@ -238,6 +238,11 @@ impl Port for SimPort {
         })
     }
 
+    fn peek(&mut self, ahead: u32) -> Option<&[u8]> {
+        let waiting = self.ingress.get(usize::try_from(ahead).ok()?)?;
+        Some(&waiting.bytes)
+    }
+
     fn slot(&mut self) -> Option<&mut [u8]> {
         if self.batch.len() >= self.model.batch {
             return None;
