@@ -258,11 +258,12 @@ struct RingArgs {
           default_value_t = Timestamping::Auto)]
     timestamping: Timestamping,
 
-    /// Frames that each packet ring holds: a power of two, 64 to 65536.
+    /// Frames that each packet ring holds: a power of two, 64 to 65536; or auto.
     ///
-    /// Raise it if rings overflow; each frame takes 2 KB in each of four rings.
-    #[arg(long, help_heading = "Rings", value_name = "N", default_value = "4096", value_parser = ranges::ring_frames)]
-    ring_frames: u32,
+    /// By itself it holds 4096, or an eighth of --max-clients if that is more. Raise it if rings overflow; each
+    /// frame takes 2 KB in both receive rings, and up to 2048 of them in both transmit rings.
+    #[arg(long, help_heading = "Rings", value_name = "N|auto", default_value = "auto", value_parser = ranges::ring_frames)]
+    ring_frames: ranges::RingFrames,
 
     /// Look at the rings this often while traffic flows: 20us to 10ms.
     ///
@@ -387,12 +388,13 @@ impl Cli {
         if !errors.is_empty() {
             return Err(errors);
         }
+        let frames = rings.ring_frames.beside(settings.max_clients);
         Ok(RunOptions {
             up,
             down,
             settings,
             rings: RingOptions {
-                frames: rings.ring_frames,
+                frames,
                 sweep: rings.sweep.0,
                 spin: rings.spin,
                 qdisc_bypass: rings.qdisc_bypass,

@@ -198,7 +198,10 @@ fn a_bad_value_is_named_with_the_remedy() {
             &["--tx-timestamp-timeout 2s", "at most 1s"],
         ),
         ("--timestamping fast", &["auto, hardware, software"]),
-        ("--ring-frames 1000", &["1000", "power of two", "4096"]),
+        (
+            "--ring-frames 1000",
+            &["1000", "auto", "power of two", "4096"],
+        ),
         ("--sweep 0us", &["20us to 10ms", "--spin"]),
         ("--sweep 11ms", &["20us to 10ms"]),
         ("--hold-frames 1", &["--hold-frames 1", "16"]),

@@ -95,12 +95,39 @@ pub(super) fn sweep(text: &str) -> Result<Span, String> {
     span(text, range, "500us").map_err(|error| format!("{error}; to look without pause use --spin"))
 }
 
+/// Frames of a ring: so many, or as many as the client table asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RingFrames(Option<u32>);
+
+impl RingFrames {
+    /// What a ring holds at most.
+    const MOST: u32 = 65_536;
+    /// What it holds at least, unless fewer are asked for.
+    const USUAL: u32 = 4096;
+    /// One frame for so many clients: at one request a second each, enough to stand still for an eighth of a
+    /// second.
+    const CLIENTS_EACH: u32 = 8;
+
+    /// Frames of each ring beside a table for so many clients.
+    pub(super) fn beside(self, max_clients: u32) -> u32 {
+        self.0.unwrap_or_else(|| {
+            (max_clients / Self::CLIENTS_EACH)
+                .next_power_of_two()
+                .clamp(Self::USUAL, Self::MOST)
+        })
+    }
+}
+
 /// Frames of a ring.
-pub(super) fn ring_frames(text: &str) -> Result<u32, String> {
+pub(super) fn ring_frames(text: &str) -> Result<RingFrames, String> {
+    if text == "auto" {
+        return Ok(RingFrames(None));
+    }
     text.parse()
         .ok()
-        .filter(|frames: &u32| frames.is_power_of_two() && (64..=65536).contains(frames))
-        .ok_or_else(|| "expected a power of two from 64 to 65536, as in 4096".into())
+        .filter(|frames: &u32| frames.is_power_of_two() && (64..=RingFrames::MOST).contains(frames))
+        .map(|frames| RingFrames(Some(frames)))
+        .ok_or_else(|| "expected auto, or a power of two from 64 to 65536, as in 4096".into())
 }
 
 fn number<T: FromStr + PartialOrd + Display>(

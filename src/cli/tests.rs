@@ -43,6 +43,19 @@ fn defaults_are_those_of_the_core() {
     );
     assert_eq!(options.summary, Some(Duration::from_secs(60)));
     assert!(!options.wait);
+    // The rings grow with the client table.
+    for (clients, frames) in [
+        (1, 4096),
+        (32_768, 4096),
+        (32_776, 8192),
+        (100_000, 16_384),
+        (2_000_000, 65_536),
+    ] {
+        let options = run(&format!("--up eth0 --down eth1 --max-clients {clients}"));
+        assert_eq!(options.expect("complete").rings.frames, frames, "{clients}");
+    }
+    let few = run("--up eth0 --down eth1 --max-clients 100000 --ring-frames 64");
+    assert_eq!(few.expect("complete").rings.frames, 64);
     let other = run("--up eth0 --down eth1").expect("complete");
     assert_ne!(options.settings.seed, other.settings.seed);
 }

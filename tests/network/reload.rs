@@ -233,7 +233,7 @@ fn a_bad_file_stays_without_effect_and_a_restart_is_asked_for() {
         let changed = "client-rate = 50\nring-frames = 8192\nup = \"other\"\nmax-clients = 7\n";
         let said = gateway.reload(changed, "needs a restart: ");
         assert!(
-            said.contains("max-clients 4096 -> 7; ring-frames 4096 -> 8192"),
+            said.contains("max-clients 4096 -> 7; ring-frames auto -> 8192"),
             "{said}"
         );
         assert!(!said.contains("other"), "the command line wins: {said}");

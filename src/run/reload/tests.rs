@@ -138,14 +138,14 @@ fn it_says_what_is_in_force_and_what_needs_a_restart() {
     assert_eq!(
         said,
         "reloaded: jitter 20ms -> 5ms; domain any -> 1,2; max-rate off -> 2000\n\
-         needs a restart: up a -> c; seed not set -> 4; ring-frames 4096 -> 8192"
+         needs a restart: up a -> c; seed not set -> 4; ring-frames auto -> 8192"
     );
     assert!(outcome.errors.is_empty());
     // What needs a restart is told until it was.
     let said = bench.reload(text).to_string();
     assert_eq!(
         said,
-        "needs a restart: up a -> c; seed not set -> 4; ring-frames 4096 -> 8192"
+        "needs a restart: up a -> c; seed not set -> 4; ring-frames auto -> 8192"
     );
     let settings = bench.end();
     assert_eq!(settings.jitter, Duration::from_millis(20), "the last file");
