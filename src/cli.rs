@@ -33,6 +33,7 @@ use values::{OrOff, Seconds, Span, interface};
 
 use crate::Side;
 use crate::config::{ConfigFile, Problems, Values};
+use crate::ring::TxOptions;
 
 const USAGE: &str = "\
 ptpproxy [OPTIONS] --up <IF> --down <IF>
@@ -302,7 +303,7 @@ struct RingArgs {
     /// Frames given to the kernel with one system call, at most: 1 to 65536.
     ///
     /// One shows what sending in batches earns; otherwise leave it.
-    #[arg(long, help_heading = "Rings", value_name = "N", default_value_t = 64,
+    #[arg(long, help_heading = "Rings", value_name = "N", default_value_t = TxOptions::BATCH,
           value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
 

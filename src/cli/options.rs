@@ -12,6 +12,7 @@ use crate::Side;
 use crate::config::Values;
 use crate::control::Place;
 use crate::core::Settings;
+use crate::ring::TxOptions;
 
 /// The gateway's options.
 #[derive(Clone, Debug)]
@@ -236,7 +237,7 @@ pub fn banner(options: &RunOptions) -> String {
     if rings.qdisc_bypass {
         line += ", past the qdisc";
     }
-    if rings.batch != 64 {
+    if rings.batch != TxOptions::BATCH {
         add(
             &mut line,
             format_args!(", batches of up to {}", rings.batch),

@@ -85,9 +85,7 @@ impl<C: Clock> Brain<C> {
         let mut ahead = Ahead::new();
         while frames < BUDGET {
             ahead.look(&mut self.core, side, ingress);
-            // By reference, here and where it is parsed: moved, each would be copied while it is still being stored.
-            let received = ingress.receive();
-            let Some(received) = &received else {
+            let Some(received) = ingress.receive() else {
                 self.ambiguous[side as usize] = false;
                 return Read {
                     frames,
@@ -102,7 +100,7 @@ impl<C: Clock> Brain<C> {
                 now = self.look_at_clocks();
                 steady = self.steady(received.stamp);
             }
-            self.frame(side, received, steady, egress, now);
+            self.frame(side, &received, steady, egress, now);
         }
         Read {
             frames,
@@ -128,11 +126,10 @@ impl<C: Clock> Brain<C> {
             self.core.malformed(side, Reason::Truncated);
             return;
         }
-        let parsed = Frame::parse(received.bytes);
-        let frame = match &parsed {
+        let frame = match Frame::parse(received.bytes) {
             Ok(frame) => frame,
             Err(reason) => {
-                self.core.malformed(side, *reason);
+                self.core.malformed(side, reason);
                 return;
             }
         };
@@ -144,8 +141,8 @@ impl<C: Clock> Brain<C> {
             to_host: received.to_host,
             checksum_unfinished: received.checksum_unfinished,
         };
-        if let Verdict::Forward(edit, token) = self.core.frame(frame, &arrival) {
-            self.send(&arrival, frame, &edit, token, egress);
+        if let Verdict::Forward(edit, token) = self.core.frame(&frame, &arrival) {
+            self.send(&arrival, &frame, &edit, token, egress);
         }
     }
 
