@@ -22,14 +22,14 @@ use clap::{
 use log::LevelFilter;
 
 pub use options::{
-    FilterChoice, ReplayOptions, RingOptions, RunOptions, Source, Timestamping, banner,
+    FilterChoice, ReplayOptions, RingOptions, RunOptions, Source, Sweep, Timestamping, banner,
 };
 pub use policy::PolicyArgs;
 use show::{AskArgs, ClientsArgs, ControlArgs, TopArgs};
 pub use show::{Show, ShowOptions};
 pub use usage::Stop;
 pub(crate) use usage::value_error;
-use values::{OrOff, Seconds, Span, interface};
+use values::{OrOff, Seconds, interface};
 
 use crate::Side;
 use crate::config::{ConfigFile, Problems, Values};
@@ -266,11 +266,13 @@ struct RingArgs {
     #[arg(long, help_heading = "Rings", value_name = "N|auto", default_value = "auto", value_parser = ranges::ring_frames)]
     ring_frames: ranges::RingFrames,
 
-    /// Look at the rings this often while traffic flows: 20us to 10ms.
+    /// Look at the rings this often while traffic flows: 20us to 10ms; or auto.
     ///
-    /// Longer costs less CPU and adds latency, which is taken out of the time again.
-    #[arg(long, help_heading = "Rings", value_name = "DUR", default_value = "500us", value_parser = ranges::sweep)]
-    sweep: Span,
+    /// Longer costs less CPU and adds latency, which is taken out of the time again. By itself it is 1ms, less
+    /// if --max-hold is below 8ms, and 200us for a minute after a message that had to pass untouched (an
+    /// AUTHENTICATION TLV): its wait stays in the time.
+    #[arg(long, help_heading = "Rings", value_name = "DUR|auto", default_value = "auto", value_parser = ranges::sweep)]
+    sweep: ranges::SweepTime,
 
     /// Never sleep: the least latency, for one whole core.
     #[arg(long, help_heading = "Rings")]
@@ -378,7 +380,8 @@ impl Cli {
                 )]);
             }
         };
-        let settings = self.policy.settings(any_seed(), rings.sweep.0);
+        let sweep = rings.sweep.beside(self.policy.max_hold());
+        let settings = self.policy.settings(any_seed(), sweep.usual);
         let mut errors = settings.conflicts();
         if up == down {
             errors.push(format!(
@@ -396,7 +399,7 @@ impl Cli {
             settings,
             rings: RingOptions {
                 frames,
-                sweep: rings.sweep.0,
+                sweep,
                 spin: rings.spin,
                 qdisc_bypass: rings.qdisc_bypass,
                 warm_up: !rings.no_warm_up,

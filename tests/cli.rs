@@ -95,7 +95,7 @@ fn help_names_and_explains_each_option() {
         "[default: 20ms]",
         "[default: 0.125]",
         "[default: 4096]",
-        "[default: 500us]",
+        "[default: auto]",
     ] {
         assert!(text.contains(part), "{part} is not in the help");
     }
@@ -202,7 +202,7 @@ fn a_bad_value_is_named_with_the_remedy() {
             "--ring-frames 1000",
             &["1000", "auto", "power of two", "4096"],
         ),
-        ("--sweep 0us", &["20us to 10ms", "--spin"]),
+        ("--sweep 0us", &["20us to 10ms", "auto", "--spin"]),
         ("--sweep 11ms", &["20us to 10ms"]),
         ("--hold-frames 1", &["--hold-frames 1", "16"]),
         ("--summary 0", &["--summary", "1 second"]),

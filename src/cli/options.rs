@@ -54,7 +54,7 @@ pub struct RingOptions {
     /// Frames that each ring holds, a power of two.
     pub frames: u32,
     /// Time between two looks at the rings while traffic flows.
-    pub sweep: Duration,
+    pub sweep: Sweep,
     /// Never sleep.
     pub spin: bool,
     /// Send past the queueing discipline.
@@ -71,6 +71,15 @@ pub struct RingOptions {
     pub filter: FilterChoice,
     /// Departures at their very moment: real-time priority and a short spin.
     pub precise: bool,
+}
+
+/// Time between two looks at the rings while traffic flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sweep {
+    /// While corrections take the wait out of the time again.
+    pub usual: Duration,
+    /// While messages pass that cannot be corrected, and keep their wait as error.
+    pub untouched: Duration,
 }
 
 /// Which clock stamps.
@@ -145,7 +154,11 @@ pub fn banner(options: &RunOptions) -> String {
     if rings.spin {
         line += "spinning";
     } else {
-        add(&mut line, format_args!("sweep {}", Span(rings.sweep)));
+        let Sweep { usual, untouched } = rings.sweep;
+        add(&mut line, format_args!("sweep {}", Span(usual)));
+        if untouched != usual {
+            add(&mut line, format_args!(" or {}", Span(untouched)));
+        }
     }
     if !settings.domains.is_empty() {
         add(

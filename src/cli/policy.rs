@@ -154,6 +154,11 @@ pub struct PolicyArgs {
 }
 
 impl PolicyArgs {
+    /// The longest hold.
+    pub const fn max_hold(&self) -> Duration {
+        self.max_hold.0
+    }
+
     /// The settings that the options ask for; whether they fit together is not looked at
     /// ([`Settings::conflicts`]).
     #[must_use]

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::values::{OrOff, Span};
+use crate::cli::Sweep;
 use crate::core::Settings;
 
 /// A domainNumber.
@@ -89,10 +90,37 @@ pub(super) fn client_timeout(text: &str) -> Result<Span, String> {
     Ok(given)
 }
 
+/// The time between two looks at the rings: so long, or as long as does no harm.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SweepTime(Option<Duration>);
+
+impl SweepTime {
+    const LEAST: Duration = Duration::from_micros(20);
+    const MOST: Duration = Duration::from_millis(10);
+    /// By itself: a turn of the loop costs as much as the forwarding of ten frames, so that it is to find more.
+    const USUAL: Duration = Duration::from_millis(1);
+    /// By itself, while messages keep their wait as error.
+    const UNTOUCHED: Duration = Duration::from_micros(200);
+
+    /// What it is beside this longest hold.
+    pub(super) fn beside(self, max_hold: Duration) -> Sweep {
+        let usual = self.0.unwrap_or_else(|| {
+            let most = max_hold / Settings::SWEEPS_IN_MAX_HOLD;
+            Self::USUAL.min(most).max(Self::LEAST)
+        });
+        let untouched = self.0.unwrap_or_else(|| Self::UNTOUCHED.min(usual));
+        Sweep { usual, untouched }
+    }
+}
+
 /// The time between two looks at the rings.
-pub(super) fn sweep(text: &str) -> Result<Span, String> {
-    let range = Duration::from_micros(20)..=Duration::from_millis(10);
-    span(text, range, "500us").map_err(|error| format!("{error}; to look without pause use --spin"))
+pub(super) fn sweep(text: &str) -> Result<SweepTime, String> {
+    if text == "auto" {
+        return Ok(SweepTime(None));
+    }
+    span(text, SweepTime::LEAST..=SweepTime::MOST, "500us")
+        .map(|span| SweepTime(Some(span.0)))
+        .map_err(|error| format!("{error}; or auto; to look without pause use --spin"))
 }
 
 /// Frames of a ring: so many, or as many as the client table asks for.

@@ -22,7 +22,7 @@ fn defaults_are_those_of_the_core() {
     let options = run("--up eth0 --down eth1").expect("complete");
     let expected = Settings {
         seed: options.settings.seed,
-        grid: Duration::from_micros(500),
+        grid: Duration::from_millis(1),
         ..Settings::default()
     };
     assert_eq!(format!("{:?}", options.settings), format!("{expected:?}"));
@@ -30,7 +30,10 @@ fn defaults_are_those_of_the_core() {
         options.rings,
         RingOptions {
             frames: 4096,
-            sweep: Duration::from_micros(500),
+            sweep: Sweep {
+                usual: Duration::from_millis(1),
+                untouched: Duration::from_micros(200),
+            },
             spin: false,
             qdisc_bypass: false,
             warm_up: true,
@@ -56,6 +59,24 @@ fn defaults_are_those_of_the_core() {
     }
     let few = run("--up eth0 --down eth1 --max-clients 100000 --ring-frames 64");
     assert_eq!(few.expect("complete").rings.frames, 64);
+    // The sweep leaves an eighth of the longest hold at most.
+    for (given, usual_us, untouched_us) in [
+        ("--max-hold 8ms --jitter off", 1000, 200),
+        ("--max-hold 4ms --jitter off", 500, 200),
+        ("--max-hold 1ms --jitter off", 125, 125),
+        ("--max-hold 160us --jitter off", 20, 20),
+        ("--sweep 5ms", 5000, 5000),
+        ("--sweep 100us --sweep auto", 1000, 200),
+    ] {
+        let options = run(&format!("--up eth0 --down eth1 {given}")).expect(given);
+        let expected = Sweep {
+            usual: Duration::from_micros(usual_us),
+            untouched: Duration::from_micros(untouched_us),
+        };
+        assert_eq!(options.rings.sweep, expected, "{given}");
+        assert_eq!(options.settings.grid, expected.usual, "{given}");
+    }
+    assert!(run("--up eth0 --down eth1 --max-hold 159us --jitter off").is_err());
     let other = run("--up eth0 --down eth1").expect("complete");
     assert_ne!(options.settings.seed, other.settings.seed);
 }
@@ -95,7 +116,10 @@ fn every_option_is_effective() {
         options.rings,
         RingOptions {
             frames: 1024,
-            sweep: Duration::from_micros(50),
+            sweep: Sweep {
+                usual: Duration::from_micros(50),
+                untouched: Duration::from_micros(50),
+            },
             spin: true,
             qdisc_bypass: true,
             warm_up: false,
@@ -125,7 +149,7 @@ fn the_banner_names_the_defaults_that_matter() {
     assert_eq!(
         banner(&options),
         "forwarding: up eth0 <-> down eth1, jitter up to 20ms (share 0.125), max hold 100ms, up to \
-         4096 clients, auto stamps, ring 4096 frames, sweep 500us"
+         4096 clients, auto stamps, ring 4096 frames, sweep 1ms or 200us"
     );
     let options = run("--up eth0 --down eth1 --jitter off").expect("complete");
     assert!(banner(&options).contains("eth1, jitter off, max hold"));

@@ -44,6 +44,8 @@ pub struct Turn {
     pub more: bool,
     /// Event messages were sent whose stamps are not here yet.
     pub stamps_due: bool,
+    /// Something passed untouched: its wait here stays in the client's time.
+    pub untouched: bool,
 }
 
 /// Ports, clocks and the core, driven turn by turn.
@@ -124,6 +126,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             brain,
             due_first,
         } = self;
+        let untouched = brain.core.counters().authenticated;
         let now = brain.look_at_clocks();
         brain.take_stamps(up);
         brain.take_stamps(down);
@@ -146,6 +149,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             sent,
             more: below.more || above.more,
             stamps_due: false,
+            untouched: brain.core.counters().authenticated != untouched,
         };
         brain.core.read_up_to(below.up_to.min(above.up_to), now);
         for _ in 0..ROUNDS {

@@ -107,7 +107,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     }
     let mut monitor = Monitor::open(&[&opened.interfaces[0], &opened.interfaces[1]])
         .context("watching the links")?;
-    let mut waiter = Waiter::new(options.rings.sweep)?;
+    let mut waiter = Waiter::new()?;
     // The transmit sockets are in no set: waking a poller between a frame's transmit stamp and its
     // arrival would add to what every cable shows. Late stamps are found by sweeping.
     for (fd, token) in [
@@ -219,7 +219,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         };
         match wait {
             Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,
-            Wait::Sweep => waiter.sweep(now.since(started)),
+            Wait::Sweep(interval) => Waiter::sweep(interval, now.since(started)),
             Wait::Exactly(due, frames) => waiter.wait_exactly(due, frames, now, &mut happened)?,
             Wait::No => {}
         }
@@ -232,14 +232,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         }
         if std::mem::take(&mut ordered) {
             while let Some(order) = orders.next() {
-                reload::take_over(
-                    order,
-                    &mut engine,
-                    &mut filters,
-                    &mut lap,
-                    &mut pacer,
-                    &mut waiter,
-                );
+                reload::take_over(order, &mut engine, &mut filters, &mut lap, &mut pacer);
                 publisher.settings_changed();
             }
         }

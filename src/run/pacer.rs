@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::cli::Sweep;
 use crate::engine::Turn;
 use crate::telemetry::Mode;
 use crate::time::Instant;
@@ -18,7 +19,7 @@ pub(super) enum Wait {
     /// Sleep until a frame comes, or until this moment.
     Frame(Option<Instant>),
     /// Sleep for one sweep interval, whatever comes.
-    Sweep,
+    Sweep(Duration),
     /// Sleep until this very moment; until a frame comes before, if that is true.
     Exactly(Instant, bool),
 }
@@ -29,27 +30,31 @@ const EMPTY_SWEEPS: u32 = 2;
 const EARLY: Duration = super::aim::MOST;
 /// Frames closer together than so many sweep intervals start the sweeping.
 const CLOSE: u32 = 2;
+/// So long after a message that passed untouched another one is to be expected.
+const UNTOUCHED_FOR: Duration = Duration::from_secs(60);
 
 /// Decides how to wait.
 #[derive(Debug)]
 pub(super) struct Pacer {
-    sweep: Duration,
+    sweep: Sweep,
     spin: bool,
     sweeping: bool,
     empty: u32,
     last_busy: Option<Instant>,
+    last_untouched: Option<Instant>,
     /// Departures are at their very moment.
     exact: bool,
 }
 
 impl Pacer {
-    pub(super) const fn new(sweep: Duration, spin: bool) -> Self {
+    pub(super) const fn new(sweep: Sweep, spin: bool) -> Self {
         Self {
             sweep,
             spin,
             sweeping: false,
             empty: 0,
             last_busy: None,
+            last_untouched: None,
             exact: false,
         }
     }
@@ -69,7 +74,7 @@ impl Pacer {
     }
 
     /// From now on at this pace.
-    pub(super) const fn set(&mut self, sweep: Duration, spin: bool) {
+    pub(super) const fn set(&mut self, sweep: Sweep, spin: bool) {
         self.sweep = sweep;
         self.spin = spin;
     }
@@ -86,6 +91,10 @@ impl Pacer {
         if turn.more || self.spin {
             return Wait::No;
         }
+        if turn.untouched {
+            self.last_untouched = Some(now);
+        }
+        let interval = self.interval(now);
         let busy = turn.received + turn.sent > 0 || turn.stamps_due;
         if self.sweeping {
             self.empty = if busy { 0 } else { self.empty + 1 };
@@ -93,43 +102,56 @@ impl Pacer {
         } else if busy {
             let close = self
                 .last_busy
-                .is_some_and(|last| now.since(last) <= self.sweep * CLOSE);
+                .is_some_and(|last| now.since(last) <= interval * CLOSE);
             self.sweeping = close;
             self.empty = 0;
         }
         if busy {
             self.last_busy = Some(now);
         }
-        let wake = next_wake.map(|due| self.on_grid(due));
+        let wake = next_wake.map(|due| on_grid(due, interval));
         if self.exact
             && let Some(due) = departure
             // A sleep of a sweep interval would end after it, or so shortly before that it is too late to aim.
-            && (!self.sweeping || due.since(now) < self.sweep * 2)
+            && (!self.sweeping || due.since(now) < interval * 2)
             // What else there is to do can wait until then, and is worth no spinning.
             && wake.is_none_or(|wake| wake + EARLY > due)
         {
             return Wait::Exactly(due, !self.sweeping);
         }
         if self.sweeping {
-            return Wait::Sweep;
+            return Wait::Sweep(interval);
         }
         Wait::Frame(wake)
     }
 
-    /// Departures that are due soon after each other share a wake-up.
-    fn on_grid(&self, due: Instant) -> Instant {
-        let grid = u64::try_from(self.sweep.as_nanos())
-            .unwrap_or(u64::MAX)
-            .max(1);
-        Instant::from_nanos(due.as_nanos().div_ceil(grid).saturating_mul(grid))
+    /// What waits for a sweep is corrected for it, but for what passes untouched: then they are short.
+    fn interval(&self, now: Instant) -> Duration {
+        let untouched = self
+            .last_untouched
+            .is_some_and(|last| now.since(last) < UNTOUCHED_FOR);
+        if untouched {
+            self.sweep.untouched
+        } else {
+            self.sweep.usual
+        }
     }
+}
+
+/// Departures that are due soon after each other share a wake-up.
+fn on_grid(due: Instant, grid: Duration) -> Instant {
+    let grid = u64::try_from(grid.as_nanos()).unwrap_or(u64::MAX).max(1);
+    Instant::from_nanos(due.as_nanos().div_ceil(grid).saturating_mul(grid))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SWEEP: Duration = Duration::from_micros(200);
+    const SWEEP: Sweep = Sweep {
+        usual: Duration::from_micros(200),
+        untouched: Duration::from_micros(50),
+    };
 
     fn turn(received: usize) -> Turn {
         Turn {
@@ -160,14 +182,55 @@ mod tests {
             pacer.after(turn(1), at(1_000), None, None),
             Wait::Frame(None)
         );
-        assert_eq!(pacer.after(turn(1), at(1_300), None, None), Wait::Sweep);
-        assert_eq!(pacer.after(turn(0), at(1_500), None, None), Wait::Sweep);
-        assert_eq!(pacer.after(turn(7), at(1_700), None, None), Wait::Sweep);
-        assert_eq!(pacer.after(turn(0), at(1_900), None, None), Wait::Sweep);
+        assert_eq!(
+            pacer.after(turn(1), at(1_300), None, None),
+            Wait::Sweep(SWEEP.usual)
+        );
+        assert_eq!(
+            pacer.after(turn(0), at(1_500), None, None),
+            Wait::Sweep(SWEEP.usual)
+        );
+        assert_eq!(
+            pacer.after(turn(7), at(1_700), None, None),
+            Wait::Sweep(SWEEP.usual)
+        );
+        assert_eq!(
+            pacer.after(turn(0), at(1_900), None, None),
+            Wait::Sweep(SWEEP.usual)
+        );
         assert_eq!(
             pacer.after(turn(0), at(2_100), Some(at(2_130)), None),
             Wait::Frame(Some(at(2_200))),
             "departures on the grid"
+        );
+    }
+
+    #[test]
+    fn sweeps_are_short_while_messages_pass_untouched() {
+        let mut pacer = Pacer::new(SWEEP, false);
+        let untouched = Turn {
+            untouched: true,
+            ..turn(1)
+        };
+        assert_eq!(
+            pacer.after(untouched, at(1_000), None, None),
+            Wait::Frame(None)
+        );
+        let usual = Wait::Sweep(SWEEP.usual);
+        let short = Wait::Sweep(SWEEP.untouched);
+        assert_eq!(
+            pacer.after(turn(1), at(1_101), Some(at(1_110)), None),
+            Wait::Frame(Some(at(1_150))),
+            "close is measured by it, and so is the grid"
+        );
+        assert_eq!(pacer.after(turn(1), at(1_201), None, None), short);
+        assert_eq!(
+            pacer.after(turn(1), at(1_000 + 59_999_999), None, None),
+            short
+        );
+        assert_eq!(
+            pacer.after(turn(1), at(1_000 + 60_000_000), None, None),
+            usual
         );
     }
 
@@ -179,10 +242,13 @@ mod tests {
         let wait = pacer.after(turn(1), at(1_000), Some(due), Some(due));
         assert_eq!(wait, Wait::Exactly(due, true), "off the grid");
         let wait = pacer.after(turn(1), at(1_300), Some(due), Some(due));
-        assert_eq!(wait, Wait::Sweep, "far enough");
+        assert_eq!(wait, Wait::Sweep(SWEEP.usual), "far enough");
         let wait = pacer.after(turn(1), at(1_500), Some(due), Some(due));
         assert_eq!(wait, Wait::Exactly(due, false), "sweeping");
-        assert_eq!(pacer.after(turn(1), at(1_800), None, None), Wait::Sweep);
+        assert_eq!(
+            pacer.after(turn(1), at(1_800), None, None),
+            Wait::Sweep(SWEEP.usual)
+        );
     }
 
     #[test]

@@ -30,29 +30,22 @@ pub(super) struct Waiter {
     sweeping: Poll,
     timer: Timer,
     armed: Armed,
-    sweep: Duration,
     events: Events,
     aim: Aim,
 }
 
 impl Waiter {
-    pub(super) fn new(sweep: Duration) -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         let waiter = Self {
             idle: Poll::new()?,
             sweeping: Poll::new()?,
             timer: Timer::new()?,
             armed: Armed::Off,
-            sweep,
             events: Events::with_capacity(16),
             aim: Aim::default(),
         };
         waiter.watch_always(waiter.timer.as_raw_fd(), TIMER)?;
         Ok(waiter)
-    }
-
-    /// From now on [`Waiter::sweep`] sleeps for so long.
-    pub(super) const fn set_sweep(&mut self, sweep: Duration) {
-        self.sweep = sweep;
     }
 
     /// Wakes for this descriptor only while waiting for frames.
@@ -97,13 +90,13 @@ impl Waiter {
         Ok(())
     }
 
-    /// Sleeps for what the turn left of a sweep interval, but no less than half of it, whatever happens: a
+    /// Sleeps for what the turn left of a sweep `interval`, but no less than half of it, whatever happens: a
     /// frame is seen within an interval of its coming also while turns are long.
     ///
     /// A plain sleep: one system call, where a timer in a poll set takes two (a timerfd fires again only
     /// once it was read).
-    pub(super) fn sweep(&self, turn: Duration) {
-        std::thread::sleep(self.sweep.saturating_sub(turn).max(self.sweep / 2));
+    pub(super) fn sweep(interval: Duration, turn: Duration) {
+        std::thread::sleep(interval.saturating_sub(turn).max(interval / 2));
     }
 
     /// Sleeps until `due`, to the microsecond; until a frame comes before, if `frames`.

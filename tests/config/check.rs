@@ -27,7 +27,7 @@ fn a_good_file_gives_what_would_run() {
         out,
         format!(
             "{}: OK: up eth0 <-> down eth1.100, jitter up to 20ms (share 0.125), max hold 100ms, up to 4096 \
-             clients, auto stamps, ring 4096 frames, sweep 500us, domain 24, max rate 2000/s\n",
+             clients, auto stamps, ring 4096 frames, sweep 1ms or 200us, domain 24, max rate 2000/s\n",
             file.name()
         )
     );

@@ -121,7 +121,8 @@ fn all_errors_are_told_in_the_order_of_the_lines() {
             ":9 nothing"
         ]
     );
-    let text = "up = \"e\"\ndown = \"e\"\njitter = \"200ms\"\nmax-hold = \"1ms\"\n";
+    let text =
+        "up = \"e\"\ndown = \"e\"\njitter = \"200ms\"\nmax-hold = \"1ms\"\nsweep = \"500us\"\n";
     assert_eq!(errors(text).len(), 3, "{:#?}", errors(text));
 }
 

@@ -147,6 +147,30 @@ fn a_batch_that_grew_stale_before_the_kick_is_taken_back() {
     }
 }
 
+/// The same with an AUTHENTICATION TLV (16.14) of no content.
+fn sealed(mut frame: Vec<u8>) -> Vec<u8> {
+    frame.extend([0x80, 0x09, 0, 0]);
+    frame[17] += 4;
+    frame
+}
+
+#[test]
+fn a_turn_tells_of_what_passed_untouched() {
+    let now = Now::new(5_000 * MS);
+    let (up, down) = (Scripted::new(&now), Scripted::new(&now));
+    let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+    for (request, untouched) in [
+        (delay_req(1), false),
+        (sealed(delay_req(2)), true),
+        (delay_req(3), false),
+    ] {
+        engine.down_mut().arrivals.push_back((now.get(), request));
+        let turn = engine.turn();
+        assert_eq!((turn.received, turn.untouched), (1, untouched));
+        assert!(!engine.turn().untouched, "it is over");
+    }
+}
+
 #[test]
 fn each_frame_is_looked_at_once_and_before_it_is_received() {
     let now = Now::new(5_000 * MS);

@@ -3,7 +3,6 @@
 use crate::run::filters::Filters;
 use crate::run::lap::Lap;
 use crate::run::pacer::Pacer;
-use crate::run::waiter::Waiter;
 use crate::run::{MachineEngine, reload::Order};
 
 /// Goes on with what an order says, and tells whether it could.
@@ -13,14 +12,12 @@ pub(in crate::run) fn take_over(
     filters: &mut Filters,
     lap: &mut Lap,
     pacer: &mut Pacer,
-    waiter: &mut Waiter,
 ) {
     let domains = order.settings.domains.clone();
     let result = engine.core_mut().apply(order.settings);
     let result = result.map_err(|error| error.to_string()).map(|()| {
         lap.set(order.summary);
         pacer.set(order.sweep, order.spin);
-        waiter.set_sweep(order.sweep);
         let filtered = filters.set_domains(domains, engine);
         let error = |error| format!("domain: the kernel's filter was not replaced: {error}");
         filtered.map_err(error).err().into_iter().collect()
