@@ -22,7 +22,8 @@ use clap::{
 use log::LevelFilter;
 
 pub use options::{
-    FilterChoice, ReplayOptions, RingOptions, RunOptions, Source, Sweep, Timestamping, banner,
+    FilterChoice, ReplayOptions, RingOptions, RunOptions, Source, SweepIntervals, Timestamping,
+    banner,
 };
 pub use policy::PolicyArgs;
 use show::{AskArgs, ClientsArgs, ControlArgs, TopArgs};
@@ -268,9 +269,10 @@ struct RingArgs {
 
     /// Look at the rings this often while traffic flows: 20us to 10ms; or auto.
     ///
-    /// Longer costs less CPU and adds latency, which is taken out of the time again. By itself it is 1ms, less
-    /// if --max-hold is below 8ms, and 200us for a minute after a message that had to pass untouched (an
-    /// AUTHENTICATION TLV): its wait stays in the time.
+    /// Longer costs less CPU and adds latency, which is taken out of the time again; held requests depart at
+    /// such a look, unless --precise. auto is 1ms, or an eighth of --max-hold if that is less. While messages
+    /// with an AUTHENTICATION TLV pass, and for two minutes after, it is 200us at most: nothing may take
+    /// their wait out of the time.
     #[arg(long, help_heading = "Rings", value_name = "DUR|auto", default_value = "auto", value_parser = ranges::sweep)]
     sweep: ranges::SweepTime,
 

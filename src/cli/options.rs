@@ -54,7 +54,7 @@ pub struct RingOptions {
     /// Frames that each ring holds, a power of two.
     pub frames: u32,
     /// Time between two looks at the rings while traffic flows.
-    pub sweep: Sweep,
+    pub sweep: SweepIntervals,
     /// Never sleep.
     pub spin: bool,
     /// Send past the queueing discipline.
@@ -75,7 +75,7 @@ pub struct RingOptions {
 
 /// Time between two looks at the rings while traffic flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sweep {
+pub struct SweepIntervals {
     /// While corrections take the wait out of the time again.
     pub usual: Duration,
     /// While messages pass that cannot be corrected, and keep their wait as error.
@@ -154,7 +154,7 @@ pub fn banner(options: &RunOptions) -> String {
     if rings.spin {
         line += "spinning";
     } else {
-        let Sweep { usual, untouched } = rings.sweep;
+        let SweepIntervals { usual, untouched } = rings.sweep;
         add(&mut line, format_args!("sweep {}", Span(usual)));
         if untouched != usual {
             add(&mut line, format_args!(" or {}", Span(untouched)));

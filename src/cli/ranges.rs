@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::values::{OrOff, Span};
-use crate::cli::Sweep;
+use crate::cli::SweepIntervals;
 use crate::core::Settings;
 
 /// A domainNumber.
@@ -73,7 +73,8 @@ pub(super) fn jitter(text: &str) -> Result<OrOff<Span>, String> {
 
 /// The longest hold.
 pub(super) fn max_hold(text: &str) -> Result<Span, String> {
-    positive(text, Settings::MAX_HOLD_LIMIT, "100ms")
+    let range = SweepTime::LEAST_MAX_HOLD..=Settings::MAX_HOLD_LIMIT;
+    span(text, range, "100ms")
 }
 
 /// The longest wait for a transmit stamp.
@@ -90,26 +91,30 @@ pub(super) fn client_timeout(text: &str) -> Result<Span, String> {
     Ok(given)
 }
 
-/// The time between two looks at the rings: so long, or as long as does no harm.
+/// The time between two looks at the rings: so long, or as long as suits the longest hold.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SweepTime(Option<Duration>);
 
 impl SweepTime {
     const LEAST: Duration = Duration::from_micros(20);
     const MOST: Duration = Duration::from_millis(10);
-    /// By itself: a turn of the loop costs as much as the forwarding of ten frames, so that it is to find more.
+    /// By itself: a turn of the loop costs as much as the forwarding of ten frames, so it is to find some.
     const USUAL: Duration = Duration::from_millis(1);
-    /// By itself, while messages keep their wait as error.
+    /// While messages keep their wait as error, at most.
     const UNTOUCHED: Duration = Duration::from_micros(200);
+    /// The shortest `--max-hold` that leaves a choice.
+    const LEAST_MAX_HOLD: Duration = Duration::from_micros(20 * Settings::GRIDS_IN_MAX_HOLD as u64);
 
-    /// What it is beside this longest hold.
-    pub(super) fn beside(self, max_hold: Duration) -> Sweep {
+    /// The intervals beside this longest hold.
+    pub(super) fn beside(self, max_hold: Duration) -> SweepIntervals {
         let usual = self.0.unwrap_or_else(|| {
-            let most = max_hold / Settings::SWEEPS_IN_MAX_HOLD;
-            Self::USUAL.min(most).max(Self::LEAST)
+            let most = max_hold / Settings::GRIDS_IN_MAX_HOLD;
+            Self::USUAL.min(most)
         });
-        let untouched = self.0.unwrap_or_else(|| Self::UNTOUCHED.min(usual));
-        Sweep { usual, untouched }
+        SweepIntervals {
+            usual,
+            untouched: Self::UNTOUCHED.min(usual),
+        }
     }
 }
 

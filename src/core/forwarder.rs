@@ -69,6 +69,8 @@ pub struct Forwarder {
     pub(super) admit_later: Option<u64>,
     pub(super) peer_delay: ToldPeerDelay,
     pub(super) sweep: Sweep,
+    /// Something came that nothing may correct; see [`Forwarder::take_untouched`].
+    pub(super) untouched: bool,
     /// How often the local clock has jumped.
     pub(super) jumps: u32,
     /// How often the clocks were read.
@@ -114,6 +116,7 @@ impl Forwarder {
             peer_delay: ToldPeerDelay::new(),
             sweep: Sweep::default(),
             holds: Holds::of(&settings),
+            untouched: false,
             jumps: 0,
             readings: 0,
             present: Instant::default(),
@@ -246,6 +249,12 @@ impl Forwarder {
         .min()
     }
 
+    /// Whether a message came since the last call that has to pass untouched: its wait in the rings stays in the
+    /// client's time.
+    pub const fn take_untouched(&mut self) -> bool {
+        std::mem::replace(&mut self.untouched, false)
+    }
+
     /// When the next held request departs.
     #[must_use]
     pub fn next_departure(&self) -> Option<Instant> {
@@ -253,6 +262,12 @@ impl Forwarder {
     }
 
     // What the policy functions share.
+
+    /// A message of an exchange that is authenticated goes on as it came.
+    pub(super) const fn passes_untouched(&mut self) {
+        self.counters.authenticated += 1;
+        self.untouched = true;
+    }
 
     /// A keyed fold of an address, never zero.
     pub(super) fn fold(&self, address: Address) -> u32 {

@@ -135,7 +135,7 @@ impl Forwarder {
         };
         if let Verdict::Forward(..) | Verdict::Wait = verdict {
             if authenticated {
-                self.counters.authenticated += 1;
+                self.passes_untouched();
                 self.set_progress(row, open, Progress::Untouched);
             }
         } else {

@@ -154,11 +154,15 @@ impl Forwarder {
         if let Some(client) = self.clients.get_mut(row) {
             client.authenticates = true;
         }
-        if held || self.settings.authenticated == Authenticated::Drop {
+        if self.settings.authenticated == Authenticated::Drop {
+            return Err(Reason::Authenticated);
+        }
+        if held {
+            self.untouched = true;
             return Err(Reason::Authenticated);
         }
         if progress != Progress::Untouched {
-            self.counters.authenticated += 1;
+            self.passes_untouched();
         }
         Ok(forward(arrival))
     }

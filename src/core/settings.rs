@@ -145,14 +145,14 @@ impl Settings {
     /// What `hold_frames` can be.
     pub const HOLD_FRAMES: RangeInclusive<u32> = 16..=4_194_304;
 
-    /// `max_hold` is as long as so many grids, or longer: a departure that the loop gathers is not to be late.
-    pub const SWEEPS_IN_MAX_HOLD: u32 = 8;
+    /// `max_hold` is so many times the `grid`, or longer: two of them are kept free for late departures.
+    pub const GRIDS_IN_MAX_HOLD: u32 = 8;
 
     /// Values that do not fit together, each with its remedy.
     #[must_use]
     pub fn conflicts(&self) -> Vec<String> {
         let mut conflicts = Vec::new();
-        if self.grid * Self::SWEEPS_IN_MAX_HOLD > self.max_hold {
+        if self.grid * Self::GRIDS_IN_MAX_HOLD > self.max_hold {
             conflicts.push(format!(
                 "--sweep {:?} is too long for --max-hold {:?}: at most an eighth of it",
                 self.grid, self.max_hold

@@ -75,7 +75,7 @@ impl Forwarder {
             }
         }
         if authenticated {
-            self.counters.authenticated += 1;
+            self.passes_untouched();
         }
         let entry = self
             .enter_sync(
@@ -192,7 +192,7 @@ impl Forwarder {
                 Some(SyncProgress::Lost) => Err(Reason::NoSync),
                 Some(SyncProgress::ClockStep) => Err(Reason::ClockStep),
                 _ => {
-                    self.counters.authenticated += 1;
+                    self.passes_untouched();
                     Ok(forward(arrival))
                 }
             };

@@ -44,7 +44,7 @@ pub struct Turn {
     pub more: bool,
     /// Event messages were sent whose stamps are not here yet.
     pub stamps_due: bool,
-    /// Something passed untouched: its wait here stays in the client's time.
+    /// Something had to pass untouched: its wait here stays in the client's time.
     pub untouched: bool,
 }
 
@@ -126,7 +126,6 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             brain,
             due_first,
         } = self;
-        let untouched = brain.core.counters().authenticated;
         let now = brain.look_at_clocks();
         brain.take_stamps(up);
         brain.take_stamps(down);
@@ -149,7 +148,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             sent,
             more: below.more || above.more,
             stamps_due: false,
-            untouched: brain.core.counters().authenticated != untouched,
+            untouched: brain.core.take_untouched(),
         };
         brain.core.read_up_to(below.up_to.min(above.up_to), now);
         for _ in 0..ROUNDS {

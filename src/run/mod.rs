@@ -212,14 +212,10 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         };
         // What a new filter let go departs now.
         let ready = engine.core_mut().next_egress().is_some();
-        let wait = if ready {
-            Wait::No
-        } else {
-            pacer.after(turn, now, next_wake, engine.core().next_departure())
-        };
-        match wait {
+        let wait = pacer.after(turn, now, next_wake, engine.core().next_departure());
+        match if ready { Wait::No } else { wait } {
             Wait::Frame(due) => waiter.wait_for_frame(due, now, &mut happened)?,
-            Wait::Sweep(interval) => Waiter::sweep(interval, now.since(started)),
+            Wait::Sweep(interval) => waiter::sweep(interval, now.since(started)),
             Wait::Exactly(due, frames) => waiter.wait_exactly(due, frames, now, &mut happened)?,
             Wait::No => {}
         }

@@ -2,11 +2,15 @@
 //!
 //! A wake-up costs more than a frame. So the loop sleeps until a frame comes only while frames are
 //! far apart; once one follows another closely it sweeps the rings on a timer, as NAPI does for a
-//! driver, and goes back when sweeps find nothing.
+//! driver, and goes back when sweeps find nothing. What waits for a sweep is corrected for the wait; while
+//! messages come that nothing may correct, sweeps are short.
 
 use std::time::Duration;
 
-use crate::cli::Sweep;
+use log::info;
+
+use crate::cli::SweepIntervals;
+use crate::cli::values::Span;
 use crate::engine::Turn;
 use crate::telemetry::Mode;
 use crate::time::Instant;
@@ -30,24 +34,27 @@ const EMPTY_SWEEPS: u32 = 2;
 const EARLY: Duration = super::aim::MOST;
 /// Frames closer together than so many sweep intervals start the sweeping.
 const CLOSE: u32 = 2;
-/// So long after a message that passed untouched another one is to be expected.
-const UNTOUCHED_FOR: Duration = Duration::from_secs(60);
+/// So long after a message that passed untouched another one is to be expected: requests may be a minute
+/// apart, twice that by chance.
+const UNTOUCHED_FOR: Duration = Duration::from_secs(130);
 
 /// Decides how to wait.
 #[derive(Debug)]
 pub(super) struct Pacer {
-    sweep: Sweep,
+    sweep: SweepIntervals,
     spin: bool,
     sweeping: bool,
     empty: u32,
     last_busy: Option<Instant>,
     last_untouched: Option<Instant>,
+    /// Messages pass untouched.
+    untouched: bool,
     /// Departures are at their very moment.
     exact: bool,
 }
 
 impl Pacer {
-    pub(super) const fn new(sweep: Sweep, spin: bool) -> Self {
+    pub(super) const fn new(sweep: SweepIntervals, spin: bool) -> Self {
         Self {
             sweep,
             spin,
@@ -55,6 +62,7 @@ impl Pacer {
             empty: 0,
             last_busy: None,
             last_untouched: None,
+            untouched: false,
             exact: false,
         }
     }
@@ -74,7 +82,7 @@ impl Pacer {
     }
 
     /// From now on at this pace.
-    pub(super) const fn set(&mut self, sweep: Sweep, spin: bool) {
+    pub(super) const fn set(&mut self, sweep: SweepIntervals, spin: bool) {
         self.sweep = sweep;
         self.spin = spin;
     }
@@ -88,13 +96,11 @@ impl Pacer {
         next_wake: Option<Instant>,
         departure: Option<Instant>,
     ) -> Wait {
+        self.note_untouched(turn, now);
         if turn.more || self.spin {
             return Wait::No;
         }
-        if turn.untouched {
-            self.last_untouched = Some(now);
-        }
-        let interval = self.interval(now);
+        let interval = self.interval();
         let busy = turn.received + turn.sent > 0 || turn.stamps_due;
         if self.sweeping {
             self.empty = if busy { 0 } else { self.empty + 1 };
@@ -113,7 +119,7 @@ impl Pacer {
         if self.exact
             && let Some(due) = departure
             // A sleep of a sweep interval would end after it, or so shortly before that it is too late to aim.
-            && (!self.sweeping || due.since(now) < interval * 2)
+            && (!self.sweeping || due.since(now) < (interval * 2).min(interval + 2 * EARLY))
             // What else there is to do can wait until then, and is worth no spinning.
             && wake.is_none_or(|wake| wake + EARLY > due)
         {
@@ -125,12 +131,28 @@ impl Pacer {
         Wait::Frame(wake)
     }
 
-    /// What waits for a sweep is corrected for it, but for what passes untouched: then they are short.
-    fn interval(&self, now: Instant) -> Duration {
+    /// Remembers what passes untouched, and tells when that begins and ends.
+    fn note_untouched(&mut self, turn: Turn, now: Instant) {
+        if turn.untouched {
+            self.last_untouched = Some(now);
+        }
         let untouched = self
             .last_untouched
             .is_some_and(|last| now.since(last) < UNTOUCHED_FOR);
+        if untouched == self.untouched {
+            return;
+        }
+        self.untouched = untouched;
+        let interval = Span(self.interval());
         if untouched {
+            info!("sweep {interval}: authenticated messages pass, and nothing may correct them");
+        } else {
+            info!("sweep {interval} again: no authenticated messages any more");
+        }
+    }
+
+    const fn interval(&self) -> Duration {
+        if self.untouched {
             self.sweep.untouched
         } else {
             self.sweep.usual
@@ -148,7 +170,7 @@ fn on_grid(due: Instant, grid: Duration) -> Instant {
 mod tests {
     use super::*;
 
-    const SWEEP: Sweep = Sweep {
+    const SWEEP: SweepIntervals = SweepIntervals {
         usual: Duration::from_micros(200),
         untouched: Duration::from_micros(50),
     };
@@ -212,10 +234,14 @@ mod tests {
             untouched: true,
             ..turn(1)
         };
-        assert_eq!(
-            pacer.after(untouched, at(1_000), None, None),
-            Wait::Frame(None)
-        );
+        // Also in a turn after which it does not sleep.
+        let more = Turn {
+            more: true,
+            ..untouched
+        };
+        assert_eq!(pacer.after(more, at(900), None, None), Wait::No);
+        let again = pacer.after(turn(1), at(1_000), None, None);
+        assert_eq!(again, Wait::Frame(None));
         let usual = Wait::Sweep(SWEEP.usual);
         let short = Wait::Sweep(SWEEP.untouched);
         assert_eq!(
@@ -225,11 +251,11 @@ mod tests {
         );
         assert_eq!(pacer.after(turn(1), at(1_201), None, None), short);
         assert_eq!(
-            pacer.after(turn(1), at(1_000 + 59_999_999), None, None),
+            pacer.after(turn(1), at(900 + 129_999_999), None, None),
             short
         );
         assert_eq!(
-            pacer.after(turn(1), at(1_000 + 60_000_000), None, None),
+            pacer.after(turn(1), at(900 + 130_000_000), None, None),
             usual
         );
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::cli::{self, Action, RunOptions, Source, Sweep};
+use crate::cli::{self, Action, RunOptions, Source, SweepIntervals};
 use crate::config::{Change, Values};
 use crate::core::Settings;
 
@@ -73,7 +73,7 @@ impl Reloader {
 /// What the loop is to go on with.
 pub(super) struct Order {
     pub(super) settings: Settings,
-    pub(super) sweep: Sweep,
+    pub(super) sweep: SweepIntervals,
     pub(super) spin: bool,
     pub(super) summary: Option<Duration>,
     /// Takes what went wrong: everything or, of what could be done, a part.

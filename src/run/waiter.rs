@@ -90,15 +90,6 @@ impl Waiter {
         Ok(())
     }
 
-    /// Sleeps for what the turn left of a sweep `interval`, but no less than half of it, whatever happens: a
-    /// frame is seen within an interval of its coming also while turns are long.
-    ///
-    /// A plain sleep: one system call, where a timer in a poll set takes two (a timerfd fires again only
-    /// once it was read).
-    pub(super) fn sweep(interval: Duration, turn: Duration) {
-        std::thread::sleep(interval.saturating_sub(turn).max(interval / 2));
-    }
-
     /// Sleeps until `due`, to the microsecond; until a frame comes before, if `frames`.
     pub(super) fn wait_exactly(
         &mut self,
@@ -138,6 +129,15 @@ impl Waiter {
             }
         }
     }
+}
+
+/// Sleeps for what the turn left of a sweep `interval`, but no less than half of it, whatever happens: turns
+/// are an interval apart, or as long as they take and half of it.
+///
+/// A plain sleep: one system call, where a timer in a poll set takes two (a timerfd fires again only
+/// once it was read).
+pub(super) fn sweep(interval: Duration, turn: Duration) {
+    std::thread::sleep(interval.saturating_sub(turn).max(interval / 2));
 }
 
 fn poll(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {

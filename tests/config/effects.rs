@@ -48,7 +48,11 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("max-rate-ppm", "50.5", "max_rate_ppm: 50.5"),
     ("timestamping", "\"software\"", "timestamping: Software"),
     ("ring-frames", "0x400", "frames: 1024"),
-    ("sweep", "\"50us\"", "sweep: Sweep { usual: 50µs"),
+    (
+        "sweep",
+        "\"50us\"",
+        "sweep: SweepIntervals { usual: 50µs, untouched: 50µs }",
+    ),
     ("spin", "true", "spin: true"),
     ("qdisc-bypass", "true", "qdisc_bypass: true"),
     ("no-warm-up", "true", "warm_up: false"),

@@ -173,6 +173,20 @@ fn an_authenticating_client_is_not_held() {
 }
 
 #[test]
+fn a_signed_answer_to_a_held_request_is_dropped_and_told_of() {
+    let mut gateway = with_known_rate(held());
+    exchange(&mut gateway, 10, 1);
+    gateway.pass(MS * 500);
+    assert_eq!(gateway.hears(Down, &delay_req(10, 2)), Outcome::Waits);
+    gateway.pass(MS * 30);
+    assert!(!gateway.core.take_untouched());
+    let answer = delay_resp(1, 2, port(10)).signed();
+    assert_eq!(gateway.hears(Up, &answer), Dropped(Reason::Authenticated));
+    // So that the next one, which is not held, does not wait for long either.
+    assert!(gateway.core.take_untouched());
+}
+
+#[test]
 fn holds_are_at_most_five_milliseconds_until_the_rate_is_known() {
     let mut gateway = Gateway::new(held());
     let mut longest = 0;

@@ -182,12 +182,20 @@ fn authenticated_exchanges_pass_untouched_or_not_at_all() {
         authenticated: Authenticated::Drop,
         ..unheld()
     });
+    let mut told = Vec::new();
     for (side, message) in &exchange {
         let outcome = pass.hears(*side, message);
         assert_eq!(outcome, Outcome::Sent(message.bytes()), "{message:?}");
+        told.push(pass.core.take_untouched());
         let outcome = drop.hears(*side, message);
         assert_eq!(outcome, Dropped(Reason::Authenticated), "{message:?}");
+        assert!(!drop.core.take_untouched(), "{message:?}");
     }
+    assert_eq!(
+        told,
+        [true, true, true, false, true, false, false, false],
+        "the same messages, each once"
+    );
     assert!(pass.left.is_empty(), "no Follow_Up is made");
     assert_eq!(
         pass.core.counters().authenticated,

@@ -27,7 +27,7 @@ use stations::{Clients, Master};
 
 const SECOND: u64 = 1_000_000_000;
 /// A turn of the loop, as a sweep makes it.
-const TURN: u64 = 500_000;
+const TURN: u64 = 1_000_000;
 const START: u64 = 1_000 * SECOND;
 /// After the last request: the longest hold, and the way back.
 const REST: u64 = SECOND / 4;

@@ -37,7 +37,7 @@ pub fn draw(path: &Path, report: &Report) -> Result<()> {
     let result = (|| -> Drawn {
         root.fill(&WHITE)?;
         let (heading, rest) = root.split_vertically(60);
-        let title = "The same PTP clients through different gateways (shorter is better)";
+        let title = "The same PTP clients through different gateways (shorter is better, scales are logarithmic)";
         heading.draw(&Text::new(
             title,
             (20, 10),

@@ -250,6 +250,23 @@ fn every_live_key_reaches_the_core_or_the_loop() {
 }
 
 #[test]
+fn the_sweep_follows_the_longest_hold() {
+    let bench = Bench::new(BASE, &[]);
+    let outcome = bench.reload(&format!(
+        "{BASE}max-hold = \"4ms\"\njitter = \"1ms\"\ndomain = 255\n"
+    ));
+    assert!(outcome.errors.is_empty(), "{outcome}");
+    let mut bench = bench;
+    let core = bench
+        .looped
+        .take()
+        .expect("still there")
+        .join()
+        .expect("ends");
+    assert_eq!(core.settings().grid, Duration::from_micros(500));
+}
+
+#[test]
 fn without_a_file_there_is_nothing_to_read() {
     let pair = UnixStream::pair().expect("a pair");
     let (reloader, orders) = start(&Source::default(), pair).expect("a thread");
