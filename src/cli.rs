@@ -270,9 +270,9 @@ struct RingArgs {
     /// Look at the rings this often while traffic flows: 20us to 10ms; or auto.
     ///
     /// Longer costs less CPU and adds latency, which is taken out of the time again; held requests depart at
-    /// such a look, unless --precise. auto is 1ms, or an eighth of --max-hold if that is less. While messages
-    /// with an AUTHENTICATION TLV pass, and for two minutes after, it is 200us at most: nothing may take
-    /// their wait out of the time.
+    /// such a look, unless --precise. auto is 1ms, with --precise 200us, but an eighth of --max-hold at most.
+    /// While messages with an AUTHENTICATION TLV pass, and for two minutes after, it is 200us at most: nothing
+    /// may take their wait out of the time.
     #[arg(long, help_heading = "Rings", value_name = "DUR|auto", default_value = "auto", value_parser = ranges::sweep)]
     sweep: ranges::SweepTime,
 
@@ -382,7 +382,7 @@ impl Cli {
                 )]);
             }
         };
-        let sweep = rings.sweep.beside(self.policy.max_hold());
+        let sweep = rings.sweep.beside(self.policy.max_hold(), rings.precise);
         let settings = self.policy.settings(any_seed(), sweep.usual);
         let mut errors = settings.conflicts();
         if up == down {

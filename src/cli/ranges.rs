@@ -100,16 +100,19 @@ impl SweepTime {
     const MOST: Duration = Duration::from_millis(10);
     /// By itself: a turn of the loop costs as much as the forwarding of ten frames, so it is to find some.
     const USUAL: Duration = Duration::from_millis(1);
+    /// By itself with `--precise`: a request that is read late may be past its moment.
+    const PRECISE: Duration = Duration::from_micros(200);
     /// While messages keep their wait as error, at most.
     const UNTOUCHED: Duration = Duration::from_micros(200);
     /// The shortest `--max-hold` that leaves a choice.
     const LEAST_MAX_HOLD: Duration = Duration::from_micros(20 * Settings::GRIDS_IN_MAX_HOLD as u64);
 
-    /// The intervals beside this longest hold.
-    pub(super) fn beside(self, max_hold: Duration) -> SweepIntervals {
+    /// The intervals beside this longest hold, and with `--precise` or without.
+    pub(super) fn beside(self, max_hold: Duration, precise: bool) -> SweepIntervals {
         let usual = self.0.unwrap_or_else(|| {
             let most = max_hold / Settings::GRIDS_IN_MAX_HOLD;
-            Self::USUAL.min(most)
+            let wanted = if precise { Self::PRECISE } else { Self::USUAL };
+            wanted.min(most)
         });
         SweepIntervals {
             usual,

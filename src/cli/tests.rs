@@ -65,6 +65,8 @@ fn defaults_are_those_of_the_core() {
         ("--max-hold 4ms --jitter off", 500, 200),
         ("--max-hold 1ms --jitter off", 125, 125),
         ("--max-hold 160us --jitter off", 20, 20),
+        ("--precise", 200, 200),
+        ("--precise --sweep 1ms", 1000, 200),
         ("--sweep 5ms", 5000, 200),
         ("--sweep 150us", 150, 150),
         ("--sweep 100us --sweep auto", 1000, 200),
