@@ -105,7 +105,7 @@ impl SweepTime {
     /// While messages keep their wait as error, at most.
     const UNTOUCHED: Duration = Duration::from_micros(200);
     /// The shortest `--max-hold` that leaves a choice.
-    const LEAST_MAX_HOLD: Duration = Duration::from_micros(20 * Settings::GRIDS_IN_MAX_HOLD as u64);
+    const LEAST_MAX_HOLD: Duration = Self::LEAST.saturating_mul(Settings::GRIDS_IN_MAX_HOLD);
 
     /// The intervals beside this longest hold, and with `--precise` or without.
     pub(super) fn beside(self, max_hold: Duration, precise: bool) -> SweepIntervals {

@@ -88,15 +88,15 @@ impl Bench {
     }
 
     /// Ends the loop; the settings that were in force.
-    fn end(mut self) -> Settings {
+    fn end(self) -> Settings {
         let _ = self.reload("up = \"a\"\ndown = \"b\"\ndomain = 255\n");
-        let core = self
-            .looped
-            .take()
-            .expect("still there")
-            .join()
-            .expect("ends");
-        core.settings().clone()
+        self.ended()
+    }
+
+    /// The same of a loop that ends by itself.
+    fn ended(mut self) -> Settings {
+        let looped = self.looped.take().expect("still there");
+        looped.join().expect("ends").settings().clone()
     }
 }
 
@@ -234,14 +234,7 @@ fn every_live_key_reaches_the_core_or_the_loop() {
             outcome.applied.iter().any(|change| change.key == key),
             "{key}: {outcome}"
         );
-        let mut bench = bench;
-        let core = bench
-            .looped
-            .take()
-            .expect("still there")
-            .join()
-            .expect("ends");
-        let settings = format!("{:?}", core.settings());
+        let settings = format!("{:?}", bench.ended());
         assert!(
             settings.contains(expected),
             "{key}: no `{expected}` in {settings}"
@@ -256,14 +249,7 @@ fn the_sweep_follows_the_longest_hold() {
         "{BASE}max-hold = \"4ms\"\njitter = \"1ms\"\ndomain = 255\n"
     ));
     assert!(outcome.errors.is_empty(), "{outcome}");
-    let mut bench = bench;
-    let core = bench
-        .looped
-        .take()
-        .expect("still there")
-        .join()
-        .expect("ends");
-    assert_eq!(core.settings().grid, Duration::from_micros(500));
+    assert_eq!(bench.ended().grid, Duration::from_micros(500));
 }
 
 #[test]
