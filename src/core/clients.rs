@@ -283,6 +283,10 @@ impl Clients {
         }
     }
 
+    pub(crate) fn get(&self, row: u32) -> Option<&Client> {
+        self.rows.get(row)
+    }
+
     /// This client will be looked for soon. Its hash is kept until then.
     pub(crate) fn foresee(&mut self, key: ClientKey) -> KeyHash {
         let hash = self.rows.hash(&key);

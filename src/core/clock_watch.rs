@@ -23,11 +23,11 @@ pub struct ClockWatch {
     past: VecDeque<Reading>,
     /// The newest of those, and what the offset changes by per nanosecond from it to the last: most stamps were
     /// taken in between.
-    recent: Option<(Reading, f64)>,
+    recent: Option<(Reading, Slope)>,
     /// Start of the current baseline of the slope.
     anchor: Option<Reading>,
     /// Rate of CLOCK_REALTIME against the steady clock, less one.
-    slope: f64,
+    slope: Slope,
 }
 
 /// A servo may slew CLOCK_REALTIME by 500 ppm and adjtime by another 500 (adjtimex(2)).
@@ -51,7 +51,7 @@ impl Default for ClockWatch {
             past: VecDeque::with_capacity(PAST),
             recent: None,
             anchor: None,
-            slope: 0.0,
+            slope: Slope::default(),
         }
     }
 }
@@ -87,12 +87,11 @@ impl ClockWatch {
             self.recent = self
                 .past
                 .back()
-                .map(|&from| (from, slope_between(from, now)));
+                .map(|&from| (from, Slope::between(from, now)));
             if let Some(anchor) = self.anchor {
                 let span = now.steady_ns.saturating_sub(anchor.steady_ns);
                 if span >= BASELINE_NS {
-                    self.slope =
-                        to_f64(now.offset_ns.saturating_sub(anchor.offset_ns)) / to_f64(span);
+                    self.slope = Slope::between(anchor, now);
                     self.anchor = Some(now);
                 }
             }
@@ -161,7 +160,7 @@ impl ClockWatch {
             .partition_point(|reading| reading.steady_ns <= steady_ns);
         let later = self.past.get(after).copied().unwrap_or(last);
         match after.checked_sub(1).and_then(|at| self.past.get(at)) {
-            Some(&earlier) => earlier.extrapolated(slope_between(earlier, later), steady_ns),
+            Some(&earlier) => earlier.extrapolated(Slope::between(earlier, later), steady_ns),
             None => self.offset_at(later, steady_ns),
         }
     }
@@ -173,25 +172,37 @@ impl ClockWatch {
 
 impl Reading {
     /// The offset at another moment, where it changes by so much per nanosecond.
-    fn extrapolated(self, slope: f64, steady_ns: i64) -> i64 {
-        let elapsed = to_f64(steady_ns.saturating_sub(self.steady_ns));
-        self.offset_ns.saturating_add(rounded(slope * elapsed))
+    fn extrapolated(self, slope: Slope, steady_ns: i64) -> i64 {
+        let elapsed = steady_ns.saturating_sub(self.steady_ns);
+        self.offset_ns.saturating_add(slope.after(elapsed))
     }
 }
 
-/// What the offset changes by per nanosecond between two readings.
-fn slope_between(earlier: Reading, later: Reading) -> f64 {
-    let span = later.steady_ns.saturating_sub(earlier.steady_ns);
-    if span <= 0 {
-        return 0.0;
-    }
-    to_f64(later.offset_ns.saturating_sub(earlier.offset_ns)) / to_f64(span)
-}
+/// What an offset changes by per nanosecond, in units of 2^-40: each stamp is translated, and integers are
+/// faster there than what goes to floating point and back.
+#[derive(Clone, Copy, Default)]
+struct Slope(i64);
 
-/// f64::round is a call of libm where the processor's instruction may not be assumed.
-#[expect(clippy::cast_possible_truncation, reason = "rounded; saturates")]
-fn rounded(ns: f64) -> i64 {
-    (ns + 0.5_f64.copysign(ns)) as i64
+impl Slope {
+    const BITS: u32 = 40;
+
+    /// Between two readings; flat if they do not follow each other.
+    fn between(earlier: Reading, later: Reading) -> Self {
+        let span = later.steady_ns.saturating_sub(earlier.steady_ns);
+        if span <= 0 {
+            return Self::default();
+        }
+        let change = to_f64(later.offset_ns.saturating_sub(earlier.offset_ns));
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        Self((change / to_f64(span) * to_f64(1 << Self::BITS)) as i64)
+    }
+
+    /// What the offset has changed by after so many nanoseconds, to the nearest one.
+    #[expect(clippy::cast_possible_truncation, reason = "clamped")]
+    fn after(self, elapsed_ns: i64) -> i64 {
+        let change = i128::from(self.0) * i128::from(elapsed_ns) + (1 << (Self::BITS - 1));
+        (change >> Self::BITS).clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
 }
 
 #[expect(

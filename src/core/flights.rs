@@ -20,6 +20,7 @@ const LONGEST_RESIDENCE_NS: i64 = 4_000_000_000;
 
 impl Forwarder {
     /// Launches an event message that departs now.
+    #[inline]
     pub(super) fn launch(
         &mut self,
         rx: Stamp,
@@ -29,18 +30,19 @@ impl Forwarder {
         now: Instant,
         drawn: Option<Drawn>,
     ) -> Option<(Token, u32)> {
-        let flight = Flight {
+        let batch = self.estimators[egress as usize].batch();
+        let jumps = self.jumps;
+        let deadline = now + self.settings.tx_timestamp_timeout;
+        self.in_flight.launch(deadline, |slot| Flight {
             rx,
             owner,
             egress,
-            batch: self.estimators[egress as usize].batch(),
+            batch,
             waiter,
             drawn,
-            jumps: self.jumps,
-            slot: 0,
-        };
-        self.in_flight
-            .launch(flight, now + self.settings.tx_timestamp_timeout)
+            jumps,
+            slot,
+        })
     }
 
     /// The batch of this side is kicked now.

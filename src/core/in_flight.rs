@@ -1,6 +1,7 @@
 //! Event messages that were sent and whose transmit stamp is not here yet.
 
 use std::collections::VecDeque;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use crate::Side;
 use crate::core::store::FrameRef;
@@ -73,8 +74,13 @@ impl InFlight {
         }
     }
 
-    /// Takes off; `None` when too many are in the air.
-    pub(crate) fn launch(&mut self, flight: Flight, deadline: Instant) -> Option<(Token, u32)> {
+    /// Takes off; `None` when too many are in the air. The flight is made in its slot, whose number it is told.
+    #[inline]
+    pub(crate) fn launch(
+        &mut self,
+        deadline: Instant,
+        flight: impl FnOnce(u32) -> Flight,
+    ) -> Option<(Token, u32)> {
         if self.deadlines.len() == self.deadlines.capacity() {
             // One whose stamp is lost keeps those behind it in the queue. It holds twice as many as
             // can be in flight, so that at least half of them have landed.
@@ -87,18 +93,15 @@ impl InFlight {
         }
         let slot = self.free.pop()?;
         let entry = &mut self.slots[slot as usize];
-        entry.flight = Some(Flight { slot, ..flight });
+        entry.flight = Some(flight(slot));
         self.deadlines.push_back((deadline, slot, entry.generation));
-        let token = Token::new(u64::from(entry.generation) << 32 | u64::from(slot));
-        Some((token, slot))
+        Some((token(slot, entry.generation), slot))
     }
 
     /// Lands: gives the slot free. `None` if its deadline has passed before.
     pub(crate) fn land(&mut self, token: Token) -> Option<Flight> {
         let value = token.into_value();
-        let slot = u32::try_from(value & 0xFFFF_FFFF).ok()?;
-        let generation = u32::try_from(value >> 32).ok()?;
-        self.take(slot, generation)
+        self.take(slot(value)?, u32::try_from(value >> 32).ok()?)
     }
 
     /// Whether any is in the air.
@@ -108,8 +111,7 @@ impl InFlight {
 
     /// The flight of a token, before it lands.
     pub(crate) fn of_mut(&mut self, token: &Token) -> Option<&mut Flight> {
-        let slot = u32::try_from(token.value() & 0xFFFF_FFFF).ok()?;
-        self.get_mut(slot)
+        self.get_mut(slot(token.value())?)
     }
 
     /// The flight in a slot, if there is one: whose, its owner says.
@@ -160,6 +162,17 @@ impl InFlight {
     }
 }
 
+/// A slot's number plus one, so that a token is never zero, below its generation.
+fn token(slot: u32, generation: u32) -> Token {
+    let number = NonZeroU64::from(NonZeroU32::MIN.saturating_add(slot));
+    Token::new(number | u64::from(generation) << 32)
+}
+
+/// The slot that a token of this value names.
+fn slot(token: u64) -> Option<u32> {
+    u32::try_from(token & 0xFFFF_FFFF).ok()?.checked_sub(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +180,7 @@ mod tests {
 
     #[test]
     fn one_lost_stamp_does_not_fill_the_queue_of_deadlines() {
-        let flight = Flight {
+        let flight = |slot| Flight {
             rx: Stamp::new(ClockId::Steady, 0),
             owner: Owner::Sync {
                 entry: 0,
@@ -178,13 +191,13 @@ mod tests {
             drawn: None,
             jumps: 0,
             waiter: None,
-            slot: 0,
+            slot,
         };
         let mut air = InFlight::new(4);
         let deadline = Instant::from_nanos(1_000);
-        assert!(air.launch(flight, deadline).is_some(), "its stamp is lost");
+        assert!(air.launch(deadline, flight).is_some(), "its stamp is lost");
         for n in 0..100 {
-            let (token, _) = air.launch(flight, deadline).expect("room");
+            let (token, _) = air.launch(deadline, flight).expect("room");
             assert!(air.land(token).is_some(), "{n}");
         }
         assert!(air.pop_overdue(deadline).is_some());

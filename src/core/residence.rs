@@ -8,10 +8,13 @@ pub(crate) fn scaled(ns: i64, ratio: f64) -> i64 {
     // scaled unit; the cast saturates.
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
     let local = ns as f64 * 65536.0;
-    #[expect(clippy::cast_possible_truncation, reason = "rounded; saturates")]
-    {
-        (local * ratio).round() as i64
-    }
+    rounded(local * ratio)
+}
+
+/// f64::round is a call of libm where the processor's instruction may not be assumed.
+#[expect(clippy::cast_possible_truncation, reason = "rounded; saturates")]
+fn rounded(value: f64) -> i64 {
+    (value + 0.5_f64.copysign(value)) as i64
 }
 
 #[cfg(test)]

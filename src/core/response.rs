@@ -10,6 +10,7 @@ use crate::core::settings::Authenticated;
 use crate::core::store::Purpose;
 use crate::core::verdict::{Arrival, Edit, Verdict};
 use crate::reason::Reason;
+use crate::time::Instant;
 use crate::wire::Frame;
 
 impl Forwarder {
@@ -25,25 +26,10 @@ impl Forwarder {
             lane: frame.lane(),
         };
         let row = self.clients.find(&client_key).ok_or(Reason::NotOurClient)?;
-        let unicast = OpenKey {
-            sequence_id: frame.sequence_id(),
-            domain: frame.domain(),
-            sdo: frame.major_sdo_id(),
-            peer: self.fold(frame.source()),
-        };
-        let multicast = OpenKey { peer: 0, ..unicast };
-        let client = self.clients.get_mut(row).ok_or(Reason::NotOurClient)?;
-        // sequenceIds are counted per destination: a unicast answer is looked for among what went to its
-        // sender first. It may answer a multicast request, too.
-        let keys = if frame.is_multicast() {
-            [multicast, unicast]
-        } else {
-            [unicast, multicast]
-        };
-        let place = keys
-            .into_iter()
-            .find_map(|key| client.find_open(key, now))
+        let place = self
+            .open_place(frame, row, now)
             .ok_or(Reason::Unsolicited)?;
+        let client = self.clients.get_mut(row).ok_or(Reason::NotOurClient)?;
         let open = &client.open[usize::from(place)];
         let (progress, flight) = (open.progress(), open.residence_or_flight);
         match progress {
@@ -118,6 +104,30 @@ impl Forwarder {
             open: place,
         };
         self.settled(frame, arrival, owner, (master, correction))
+    }
+
+    /// The place of the open request that a response answers.
+    ///
+    /// sequenceIds are counted per destination: a unicast answer is looked for among what went to its sender
+    /// first. It may answer a multicast request, too.
+    fn open_place(&self, frame: &Frame<'_>, row: u32, now: Instant) -> Option<u8> {
+        let client = self.clients.get(row)?;
+        let multicast = OpenKey {
+            sequence_id: frame.sequence_id(),
+            domain: frame.domain(),
+            sdo: frame.major_sdo_id(),
+            peer: 0,
+        };
+        let to_group = || client.find_open(multicast, now);
+        let to_sender = || {
+            let peer = self.fold(frame.source());
+            client.find_open(OpenKey { peer, ..multicast }, now)
+        };
+        if frame.is_multicast() {
+            to_group().or_else(to_sender)
+        } else {
+            to_sender().or_else(to_group)
+        }
     }
 
     /// A general message whose correction is known leaves: now, or when no copy of its event message was

@@ -158,6 +158,9 @@ impl FrameStore {
             None
         }?;
         fill(&mut self.cell_mut(cell)[..len]);
+        if let Some(&next) = self.free_small.last() {
+            self.prefetch_cell(next);
+        }
         let kept = &mut self.cells[cell as usize];
         kept.waiting = Some(waiting);
         Some(FrameRef {
@@ -178,8 +181,12 @@ impl FrameStore {
 
     /// A frame will be looked at soon.
     pub(crate) fn prefetch(&self, frame: FrameRef) {
-        prefetch::value(&self.cells[frame.cell as usize]);
-        let start = self.start(frame.cell);
+        self.prefetch_cell(frame.cell);
+    }
+
+    fn prefetch_cell(&self, cell: u32) {
+        prefetch::value(&self.cells[cell as usize]);
+        let start = self.start(cell);
         prefetch::value(&self.bytes[start..start + USUAL]);
     }
 

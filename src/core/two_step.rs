@@ -71,7 +71,7 @@ impl Forwarder {
                 );
                 change.set_two_step = true;
             } else {
-                change.rewrite = Some((rx, master));
+                change.rewrite = Some(master);
             }
         }
         if authenticated {

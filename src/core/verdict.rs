@@ -32,9 +32,9 @@ pub struct Edit {
     pub set_two_step: bool,
     /// The UDP checksum is computed afresh.
     pub complete_checksum: bool,
-    /// A one-step Sync that stays one: its residence since this stamp is estimated at the kick and
-    /// added to correctionField, scaled by the ratio of this master.
-    pub rewrite: Option<(Stamp, u32)>,
+    /// A one-step Sync of this master that stays one: its residence is estimated at the kick and added to
+    /// correctionField.
+    pub rewrite: Option<u32>,
 }
 
 impl Edit {

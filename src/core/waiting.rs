@@ -49,15 +49,16 @@ impl Forwarder {
     /// named. `None` when it turned out to be stale or not to be sent.
     pub fn depart(&mut self, slot: &mut [u8], now: Instant) -> Option<Departure> {
         let frame = self.ready.pop_front()?;
-        let (bytes, &waiting) = self.store.get(frame)?;
+        let (bytes, waiting) = self.store.get(frame)?;
         if slot.len() < bytes.len() {
             self.discard(frame, Reason::TooLarge);
             return None;
         }
-        let token = match waiting.purpose {
-            Purpose::General { .. } => None,
-            Purpose::Request(held) => match self.launch_held(frame, &held, waiting.egress, now) {
-                Ok(token) => Some(token),
+        let egress = waiting.egress;
+        let (token, latest) = match waiting.purpose {
+            Purpose::General { .. } => (None, None),
+            Purpose::Request(held) => match self.launch_held(frame, &held, egress, now) {
+                Ok(token) => (Some(token), Some(held.end)),
                 Err(reason) => {
                     self.discard(frame, reason);
                     return None;
@@ -68,13 +69,9 @@ impl Forwarder {
         let room = slot.get_mut(..bytes.len())?;
         room.copy_from_slice(bytes);
         waiting.edit.apply(room, waiting.layout);
-        let (len, from) = (bytes.len(), waiting.egress.other());
+        let len = bytes.len();
         let kind = Kind::Message(waiting.layout.message_type());
-        self.counters.forward(from, kind);
-        let latest = match waiting.purpose {
-            Purpose::Request(held) => Some(held.end),
-            Purpose::General { .. } => None,
-        };
+        self.counters.forward(egress.other(), kind);
         self.store.release(frame);
         Some(Departure { len, token, latest })
     }

@@ -126,10 +126,12 @@ impl<C: Clock> Brain<C> {
             self.core.malformed(side, Reason::Truncated);
             return;
         }
-        let frame = match Frame::parse(received.bytes) {
+        // What was just written in pieces is used where it is: to move it costs more than to make it.
+        let parsed = Frame::parse(received.bytes);
+        let frame = match &parsed {
             Ok(frame) => frame,
             Err(reason) => {
-                self.core.malformed(side, reason);
+                self.core.malformed(side, *reason);
                 return;
             }
         };
@@ -141,8 +143,8 @@ impl<C: Clock> Brain<C> {
             to_host: received.to_host,
             checksum_unfinished: received.checksum_unfinished,
         };
-        if let Verdict::Forward(edit, token) = self.core.frame(&frame, &arrival) {
-            self.send(&arrival, &frame, &edit, token, egress);
+        if let Verdict::Forward(edit, token) = &mut self.core.frame(frame, &arrival) {
+            self.send(&arrival, frame, edit, token.take(), egress);
         }
     }
 
@@ -191,7 +193,7 @@ impl<C: Clock> Brain<C> {
         &mut self,
         arrival: &Arrival,
         frame: &Frame<'_>,
-        edit: &Edit,
+        edit: &mut Edit,
         token: Option<Token>,
         egress: &mut impl Port,
     ) {
@@ -216,9 +218,10 @@ impl<C: Clock> Brain<C> {
             return;
         };
         slot.copy_from_slice(bytes);
-        let mut edit = *edit;
-        if let Some((rx, master)) = edit.rewrite {
-            match self.core.rewrite_correction(rx, master, self.clock.now()) {
+        if let Some(master) = edit.rewrite {
+            let kick = self.clock.now();
+            let correction = |rx: Stamp| self.core.rewrite_correction(rx, master, kick);
+            match arrival.stamp.ok().and_then(correction) {
                 Some(correction) => edit.correction = correction,
                 None => {
                     self.core
@@ -295,7 +298,9 @@ impl<C: Clock> Brain<C> {
 
     fn note_latest(&mut self, side: Side, latest: Option<Instant>) {
         let batch = &mut self.latest[side as usize];
-        *batch = [*batch, latest].into_iter().flatten().min();
+        if let Some(latest) = latest {
+            *batch = Some(batch.map_or(latest, |earliest| earliest.min(latest)));
+        }
     }
 
     /// Takes the transmit stamps that are here.

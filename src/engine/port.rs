@@ -1,5 +1,7 @@
 //! What the loop asks of a network port, real or simulated.
 
+use std::num::NonZeroU64;
+
 use crate::reason::Reason;
 use crate::time::Stamp;
 
@@ -20,25 +22,25 @@ pub struct Received<'a> {
 
 /// Ties one sent event message to its transmit stamp: one send, one stamp, one use.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Token(u64);
+pub struct Token(NonZeroU64);
 
 impl Token {
     /// A token that carries `value`; only the core gives them a meaning.
     #[must_use]
-    pub(crate) const fn new(value: u64) -> Self {
+    pub(crate) const fn new(value: NonZeroU64) -> Self {
         Self(value)
     }
 
     /// What it carries, to look at.
     #[must_use]
     pub(crate) const fn value(&self) -> u64 {
-        self.0
+        self.0.get()
     }
 
     /// Uses the token up.
     #[must_use]
     pub(crate) const fn into_value(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 

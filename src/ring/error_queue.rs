@@ -9,10 +9,8 @@ use super::stamps::StampSource;
 use super::tx::TxOptions;
 use crate::time::Stamp;
 
-/// Stamps per system call: one more than a batch has frames by default, so that one call empties the queue.
-const BATCH: usize = BATCH_LENGTH as usize;
-
-const BATCH_LENGTH: libc::c_uint = TxOptions::BATCH + 1;
+/// Stamps per system call at most: one more than a batch has frames by default, so that one call empties the queue.
+const BATCH: usize = TxOptions::BATCH as usize + 1;
 
 /// Buffers for one batch of stamps.
 #[derive(Debug)]
@@ -31,20 +29,23 @@ impl ErrorQueue {
     }
 
     /// Empties the queue: each stamp of `source`, with its id, goes to `sink`. Returns how many messages
-    /// there were.
+    /// there were. If they are no more than `expected`, that is one system call.
     pub(super) fn drain(
         &mut self,
         fd: BorrowedFd<'_>,
         source: StampSource,
+        expected: usize,
         sink: &mut dyn FnMut(u32, Stamp),
     ) -> usize {
         let mut total = 0;
+        let mut room = expected.saturating_add(1).min(BATCH);
         loop {
-            let count = self.read(fd, source, sink).unwrap_or(0);
+            let count = self.read(fd, source, room, sink).unwrap_or(0);
             total += count;
-            if count < BATCH {
+            if count < room {
                 return total;
             }
+            room = BATCH;
         }
     }
 
@@ -52,29 +53,33 @@ impl ErrorQueue {
         &mut self,
         fd: BorrowedFd<'_>,
         source: StampSource,
+        room: usize,
         sink: &mut dyn FnMut(u32, Stamp),
     ) -> io::Result<usize> {
-        // SAFETY: mmsghdr holds integers and pointers that may be null: all zeroes is a valid value.
-        let mut messages: [libc::mmsghdr; BATCH] = unsafe { MaybeUninit::zeroed().assume_init() };
-        for (message, control) in messages.iter_mut().zip(self.control.iter_mut()) {
+        let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
+        let room = room.min(BATCH);
+        for (message, control) in messages[..room].iter_mut().zip(self.control.iter_mut()) {
+            // SAFETY: mmsghdr holds integers and pointers that may be null: all zeroes is a valid value.
+            let message = message.write(unsafe { MaybeUninit::zeroed().assume_init() });
             message.msg_hdr.msg_control = control.as_mut_ptr().cast();
             message.msg_hdr.msg_controllen = size_of::<Control>() as _;
         }
-        // SAFETY: `messages` has BATCH entries; each points to a control buffer of the given length that
-        // is borrowed by nobody else, and to no data.
+        // SAFETY: the first `room` entries were just written; each points to a control buffer of the given
+        // length that is borrowed by nobody else, and to no data.
         let count = unsafe {
             libc::recvmmsg(
                 fd.as_raw_fd(),
-                messages.as_mut_ptr(),
-                BATCH_LENGTH,
+                messages.as_mut_ptr().cast(),
+                libc::c_uint::try_from(room).unwrap_or(0),
                 (libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) as _,
                 std::ptr::null_mut(),
             )
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        for message in messages.iter().take(count) {
-            // SAFETY: the kernel filled this message, and its control buffer is still ours.
-            if let Some((id, stamp)) = unsafe { parse(&message.msg_hdr, source) } {
+        for message in messages[..room].iter().take(count) {
+            // SAFETY: one of those written above; the kernel filled it, and its control buffer is still ours.
+            let parsed = unsafe { parse(&message.assume_init_ref().msg_hdr, source) };
+            if let Some((id, stamp)) = parsed {
                 sink(id, stamp);
             }
         }

@@ -43,9 +43,9 @@ impl StampBudget {
         self.outstanding = self.outstanding.saturating_add(frames);
     }
 
-    /// Whether stamps may be in the queue or on their way.
-    pub(super) const fn is_awaited(&self) -> bool {
-        self.outstanding > 0
+    /// Stamps that may be in the queue or on their way.
+    pub(super) const fn expected(&self) -> usize {
+        self.outstanding
     }
 
     /// The queue was read until it was empty; this many stamps were in it.

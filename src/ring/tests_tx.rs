@@ -1,6 +1,7 @@
 //! The transmit ring on real interfaces.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
@@ -399,9 +400,9 @@ on_veth! {
             let [source, sink] = if from && !to { [&mut one, &mut other] } else { [&mut other, &mut one] };
             let bytes = frame(&[0x88, 0xF7], 60);
             source.slot().unwrap()[..60].copy_from_slice(&bytes);
-            source.commit(60, Some(Token::new(5)));
+            source.commit(60, Some(Token::new(NonZeroU64::new(5).unwrap())));
             source.slot().unwrap()[..60].copy_from_slice(&bytes);
-            source.commit(2000, Some(Token::new(6)));
+            source.commit(2000, Some(Token::new(NonZeroU64::new(6).unwrap())));
             assert_eq!(source.queued(), 1);
             assert_eq!(source.kick().sent, 1);
             let mut seen = Vec::new();

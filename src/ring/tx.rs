@@ -279,12 +279,18 @@ impl<T> TxRing<T> {
             stats,
             ..
         } = self;
-        let read = errors.drain(self.socket.as_fd(), self.stamps, &mut |id, stamp| {
-            ids.stamp(id, stamp, &mut |token, stamp| {
-                stats.stamped += 1;
-                ready.push_back(Done::Stamped(token, stamp));
-            });
-        });
+        let expected = self.budget.expected();
+        let read = errors.drain(
+            self.socket.as_fd(),
+            self.stamps,
+            expected,
+            &mut |id, stamp| {
+                ids.stamp(id, stamp, &mut |token, stamp| {
+                    stats.stamped += 1;
+                    ready.push_back(Done::Stamped(token, stamp));
+                });
+            },
+        );
         self.budget.drained(read);
     }
 
@@ -295,18 +301,24 @@ impl<T> TxRing<T> {
             sink(done);
         }
         // Nothing stamped is out: not worth a system call.
-        if !self.ids.expects_stamps() && !self.budget.is_awaited() {
+        if !self.ids.expects_stamps() && self.budget.expected() == 0 {
             return;
         }
         let Self {
             ids, errors, stats, ..
         } = self;
-        let read = errors.drain(self.socket.as_fd(), self.stamps, &mut |id, stamp| {
-            ids.stamp(id, stamp, &mut |token, stamp| {
-                stats.stamped += 1;
-                sink(Done::Stamped(token, stamp));
-            });
-        });
+        let expected = self.budget.expected();
+        let read = errors.drain(
+            self.socket.as_fd(),
+            self.stamps,
+            expected,
+            &mut |id, stamp| {
+                ids.stamp(id, stamp, &mut |token, stamp| {
+                    stats.stamped += 1;
+                    sink(Done::Stamped(token, stamp));
+                });
+            },
+        );
         self.budget.drained(read);
     }
 

@@ -73,7 +73,8 @@ impl Warmer {
         let flags = StampSource::Software.transmit_flags();
         let sent = sys::send(fd, &FRAME, Some(flags)).is_ok();
         if sent {
-            self.errors.drain(fd, StampSource::Software, &mut |_, _| {});
+            self.errors
+                .drain(fd, StampSource::Software, 1, &mut |_, _| {});
         } else {
             // ENETDOWN is kept until it was told once, however long the interface has been up again.
             sys::take_error(fd);

@@ -6,6 +6,7 @@
 mod deaf;
 mod pcap;
 mod raw;
+mod stamped;
 mod sys;
 mod v3;
 
@@ -43,6 +44,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         "raw" => forward(raw::Raw::open(up)?, raw::Raw::open(down)?),
         "deaf" => deaf::run(up, down),
         "v3" => forward(v3::V3::open(up)?, v3::V3::open(down)?),
+        "stamped" => stamped::run(up, down),
         "pcap" => forward(pcap::Pcap::open(up)?, pcap::Pcap::open(down)?),
         _ => bail!("no forwarder {kind}"),
     }

@@ -70,7 +70,7 @@ impl Forwarder {
         let mut program = match options.gateway {
             Gateway::Bridge | Gateway::Direct => return Ok(None),
             Gateway::Ours => Program::start(gateway, &mut ours(binary, options))?,
-            Gateway::Raw | Gateway::V3 | Gateway::Pcap | Gateway::Deaf => {
+            Gateway::Raw | Gateway::V3 | Gateway::Stamped | Gateway::Pcap | Gateway::Deaf => {
                 let own = Path::new("/proc/self/exe").canonicalize()?;
                 let mut command = Command::new(own);
                 command.args([forwarders::PART, options.gateway.label(), UP, DOWN]);

@@ -155,6 +155,9 @@ pub enum Gateway {
     Raw,
     /// A plain forwarder on TPACKET_V3 rings, no correction
     V3,
+    /// The same with batched sends and a transmit stamp of each Delay_Req, read and thrown away: what
+    /// stamps cost at least
+    Stamped,
     /// Nobody: rings are open on both sides, and their filters drop everything
     Deaf,
     /// A plain forwarder on libpcap in immediate mode, no correction (Debian: libpcap0.8)
@@ -172,6 +175,7 @@ impl Gateway {
             Self::Ptp4lTc => "ptp4l-tc",
             Self::Raw => "raw",
             Self::V3 => "v3",
+            Self::Stamped => "stamped",
             Self::Deaf => "deaf",
             Self::Pcap => "pcap",
         }

@@ -52,6 +52,7 @@ fn draw_heading(area: &Panel<'_>, options: &Options, report: &Report) -> Drawn {
         Gateway::Ptp4lTc => "ptp4l as a transparent clock".to_owned(),
         Gateway::Raw => "a raw-socket forwarder".to_owned(),
         Gateway::V3 => "a TPACKET_V3 forwarder".to_owned(),
+        Gateway::Stamped => "a TPACKET_V3 forwarder that batches and reads stamps".to_owned(),
         Gateway::Deaf => "nobody".to_owned(),
         Gateway::Pcap => "a libpcap forwarder".to_owned(),
     };

@@ -30,13 +30,15 @@ pub enum Peer {
     Pcap,
     /// TPACKET_V3 rings.
     V3,
+    /// The same with batches and a stamp of each Delay_Req: the floor of whoever corrects.
+    Stamped,
     /// ptp4l as an end-to-end transparent clock.
     Ptp4lTc,
 }
 
 impl Peer {
     /// Every one, in the order of the table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Direct,
         Self::Bridge,
         Self::Ours,
@@ -45,6 +47,7 @@ impl Peer {
         Self::Raw,
         Self::Pcap,
         Self::V3,
+        Self::Stamped,
         Self::Ptp4lTc,
     ];
 
@@ -60,6 +63,7 @@ impl Peer {
             Self::Raw => "raw sockets",
             Self::Pcap => "libpcap",
             Self::V3 => "TPACKET_V3",
+            Self::Stamped => "TPACKET_V3, batches, stamps",
             Self::Ptp4lTc => "ptp4l E2E_TC",
         }
     }
@@ -85,6 +89,7 @@ impl Peer {
             Self::Raw => "raw",
             Self::Pcap => "pcap",
             Self::V3 => "v3",
+            Self::Stamped => "stamped",
             Self::Ptp4lTc => "ptp4l-tc",
         };
         let mut arguments = vec!["--gateway".to_owned(), gateway.to_owned()];

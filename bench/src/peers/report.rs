@@ -104,6 +104,7 @@ impl Report {
             Peer::Raw,
             Peer::Pcap,
             Peer::V3,
+            Peer::Stamped,
             Peer::Ptp4lTc,
             Peer::OursUnbatched,
         ] {
