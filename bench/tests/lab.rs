@@ -60,6 +60,19 @@ fn a_bare_cable_is_clean_over_each_transport() {
     }
 }
 
+/// They correct nothing, so none of them is clean; but no frame of a load that is spread may be lost.
+#[test]
+fn plain_forwarders_forward() {
+    for gateway in ["raw", "v3", "stamped"] {
+        let Some((_, report)) = lab(&["--gateway", gateway, "--spread"]) else {
+            return;
+        };
+        let sent = number(&report, "/requests_sent");
+        assert!(sent >= 40.0, "{gateway}: {report}");
+        assert_eq!(number(&report, "/requests_answered"), sent, "{gateway}");
+    }
+}
+
 #[test]
 fn a_bridge_lets_foreigners_and_rogues_through_and_is_caught() {
     let hostile = [

@@ -283,10 +283,6 @@ impl Clients {
         }
     }
 
-    pub(crate) fn get(&self, row: u32) -> Option<&Client> {
-        self.rows.get(row)
-    }
-
     /// This client will be looked for soon. Its hash is kept until then.
     pub(crate) fn foresee(&mut self, key: ClientKey) -> KeyHash {
         let hash = self.rows.hash(&key);
@@ -381,6 +377,10 @@ impl Clients {
     pub(crate) fn who(&self, row: u32) -> Option<(PortIdentity, Mac, Address)> {
         let (mac, address) = self.slots.slot(row)?.addresses();
         Some((self.rows.key(row)?.identity, mac, address))
+    }
+
+    pub(crate) fn get(&self, row: u32) -> Option<&Client> {
+        self.rows.get(row)
     }
 
     pub(crate) fn get_mut(&mut self, row: u32) -> Option<&mut Client> {

@@ -178,9 +178,9 @@ impl Reading {
     }
 }
 
-/// What an offset changes by per nanosecond, in units of 2^-40: each stamp is translated, and integers are
-/// faster there than what goes to floating point and back.
-#[derive(Clone, Copy, Default)]
+/// What an offset changes by per nanosecond, in units of 2^-40. Each stamp is translated, and integers do that
+/// faster than going through floating point.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Slope(i64);
 
 impl Slope {
@@ -207,7 +207,7 @@ impl Slope {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "differences of nanoseconds, far below 2^53"
+    reason = "differences of nanoseconds, far below 2^53, and a power of two"
 )]
 const fn to_f64(ns: i64) -> f64 {
     ns as f64
@@ -309,6 +309,41 @@ mod tests {
             2_500_000,
             "what was before is forgotten"
         );
+    }
+
+    #[test]
+    fn slopes_hold_in_both_directions() {
+        let at = |steady_ns, offset_ns| Reading {
+            steady_ns,
+            offset_ns,
+        };
+        for sign in [1, -1] {
+            let slope = Slope::between(at(7, 5), at(1_000_000_007, sign * 500_000 + 5));
+            for (elapsed, change) in [
+                (1_000_000_000, 500_000),
+                (1_000, 1),
+                (3_000, 2),
+                (2_000, 1),
+                (999, 0),
+                (0, 0),
+            ] {
+                // Halves, and what a unit of the slope too little makes of them, may go either way.
+                let tolerance = i64::from(elapsed % 2_000 == 1_000 || elapsed == 3_000);
+                for direction in [1, -1] {
+                    let off = slope.after(direction * elapsed) - sign * direction * change;
+                    assert!(
+                        off.abs() <= tolerance,
+                        "{sign} {direction} {elapsed}: {off}"
+                    );
+                }
+            }
+            let hour = slope.after(3_600_000_000_000) - sign * 1_800_000_000;
+            assert!(hour.abs() <= 4, "{hour}");
+        }
+        assert_eq!(Slope::between(at(7, 0), at(7, 100)), Slope::default());
+        assert_eq!(Slope::between(at(9, 0), at(7, 100)), Slope::default());
+        assert_eq!(Slope(i64::MAX).after(i64::MAX), i64::MAX);
+        assert_eq!(Slope(i64::MIN).after(i64::MAX), i64::MIN);
     }
 
     #[test]

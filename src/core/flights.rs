@@ -30,17 +30,15 @@ impl Forwarder {
         now: Instant,
         drawn: Option<Drawn>,
     ) -> Option<(Token, u32)> {
-        let batch = self.estimators[egress as usize].batch();
-        let jumps = self.jumps;
         let deadline = now + self.settings.tx_timestamp_timeout;
         self.in_flight.launch(deadline, |slot| Flight {
             rx,
             owner,
             egress,
-            batch,
+            batch: self.estimators[egress as usize].batch(),
             waiter,
             drawn,
-            jumps,
+            jumps: self.jumps,
             slot,
         })
     }

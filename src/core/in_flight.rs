@@ -74,7 +74,8 @@ impl InFlight {
         }
     }
 
-    /// Takes off; `None` when too many are in the air. The flight is made in its slot, whose number it is told.
+    /// Takes off; `None` when too many are in the air. `flight` makes it in its slot, given the slot's number: to
+    /// move it there costs more than to make it.
     #[inline]
     pub(crate) fn launch(
         &mut self,
@@ -95,13 +96,13 @@ impl InFlight {
         let entry = &mut self.slots[slot as usize];
         entry.flight = Some(flight(slot));
         self.deadlines.push_back((deadline, slot, entry.generation));
-        Some((token(slot, entry.generation), slot))
+        Some((encode(slot, entry.generation), slot))
     }
 
     /// Lands: gives the slot free. `None` if its deadline has passed before.
     pub(crate) fn land(&mut self, token: Token) -> Option<Flight> {
         let value = token.into_value();
-        self.take(slot(value)?, u32::try_from(value >> 32).ok()?)
+        self.take(slot_of(value)?, u32::try_from(value >> 32).ok()?)
     }
 
     /// Whether any is in the air.
@@ -111,7 +112,7 @@ impl InFlight {
 
     /// The flight of a token, before it lands.
     pub(crate) fn of_mut(&mut self, token: &Token) -> Option<&mut Flight> {
-        self.get_mut(slot(token.value())?)
+        self.get_mut(slot_of(token.value())?)
     }
 
     /// The flight in a slot, if there is one: whose, its owner says.
@@ -162,14 +163,14 @@ impl InFlight {
     }
 }
 
-/// A slot's number plus one, so that a token is never zero, below its generation.
-fn token(slot: u32, generation: u32) -> Token {
+/// The generation, and below it the slot's number plus one, so that no token is zero.
+fn encode(slot: u32, generation: u32) -> Token {
     let number = NonZeroU64::from(NonZeroU32::MIN.saturating_add(slot));
     Token::new(number | u64::from(generation) << 32)
 }
 
 /// The slot that a token of this value names.
-fn slot(token: u64) -> Option<u32> {
+fn slot_of(token: u64) -> Option<u32> {
     u32::try_from(token & 0xFFFF_FFFF).ok()?.checked_sub(1)
 }
 
@@ -178,9 +179,8 @@ mod tests {
     use super::*;
     use crate::time::ClockId;
 
-    #[test]
-    fn one_lost_stamp_does_not_fill_the_queue_of_deadlines() {
-        let flight = |slot| Flight {
+    fn flight(slot: u32) -> Flight {
+        Flight {
             rx: Stamp::new(ClockId::Steady, 0),
             owner: Owner::Sync {
                 entry: 0,
@@ -192,7 +192,36 @@ mod tests {
             jumps: 0,
             waiter: None,
             slot,
-        };
+        }
+    }
+
+    #[test]
+    fn a_token_names_its_slot_and_generation() {
+        for slot in [0, 1, 8191] {
+            for generation in [0, 1, u32::MAX] {
+                let value = encode(slot, generation).into_value();
+                assert_eq!(slot_of(value), Some(slot));
+                assert_eq!(value >> 32, u64::from(generation));
+            }
+        }
+        assert_eq!(slot_of(7 << 32), None, "of nobody");
+    }
+
+    #[test]
+    fn a_used_token_lands_no_second_time() {
+        let mut air = InFlight::new(1);
+        air.slots[0].generation = u32::MAX;
+        let deadline = Instant::from_nanos(1_000);
+        let (token, slot) = air.launch(deadline, flight).expect("room");
+        let again = Token::new(NonZeroU64::new(token.value()).expect("never zero"));
+        assert!(air.launch(deadline, flight).is_none(), "full");
+        assert_eq!(air.land(token).expect("in the air").slot, slot);
+        assert!(air.launch(deadline, flight).is_some());
+        assert!(air.land(again).is_none(), "the generation has wrapped");
+    }
+
+    #[test]
+    fn one_lost_stamp_does_not_fill_the_queue_of_deadlines() {
         let mut air = InFlight::new(4);
         let deadline = Instant::from_nanos(1_000);
         assert!(air.launch(deadline, flight).is_some(), "its stamp is lost");

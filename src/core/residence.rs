@@ -11,7 +11,8 @@ pub(crate) fn scaled(ns: i64, ratio: f64) -> i64 {
     rounded(local * ratio)
 }
 
-/// f64::round is a call of libm where the processor's instruction may not be assumed.
+/// To the nearest, exact below 2^52. f64::round is a call of libm where the processor's instruction may not be
+/// assumed.
 #[expect(clippy::cast_possible_truncation, reason = "rounded; saturates")]
 fn rounded(value: f64) -> i64 {
     (value + 0.5_f64.copysign(value)) as i64

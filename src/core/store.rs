@@ -158,8 +158,9 @@ impl FrameStore {
             None
         }?;
         fill(&mut self.cell_mut(cell)[..len]);
-        if let Some(&next) = self.free_small.last() {
-            self.prefetch_cell(next);
+        // The next frame that is kept will be written there.
+        if let Some(&following) = self.free_small.last() {
+            self.prefetch_cell(following);
         }
         let kept = &mut self.cells[cell as usize];
         kept.waiting = Some(waiting);

@@ -32,8 +32,8 @@ pub struct Edit {
     pub set_two_step: bool,
     /// The UDP checksum is computed afresh.
     pub complete_checksum: bool,
-    /// A one-step Sync of this master that stays one: its residence is estimated at the kick and added to
-    /// correctionField.
+    /// A one-step Sync of this master that stays one: its residence since [`Arrival::stamp`] is estimated at the
+    /// kick and added to correctionField.
     pub rewrite: Option<u32>,
 }
 

@@ -126,7 +126,8 @@ impl<C: Clock> Brain<C> {
             self.core.malformed(side, Reason::Truncated);
             return;
         }
-        // What was just written in pieces is used where it is: to move it costs more than to make it.
+        // Here and below, what was just written in pieces is used where it is: a move would read it before the
+        // stores have reached the cache, and wait for them.
         let parsed = Frame::parse(received.bytes);
         let frame = match &parsed {
             Ok(frame) => frame,
@@ -219,9 +220,8 @@ impl<C: Clock> Brain<C> {
         };
         slot.copy_from_slice(bytes);
         if let Some(master) = edit.rewrite {
-            let kick = self.clock.now();
-            let correction = |rx: Stamp| self.core.rewrite_correction(rx, master, kick);
-            match arrival.stamp.ok().and_then(correction) {
+            let (rx, kick) = (arrival.stamp.ok(), self.clock.now());
+            match rx.and_then(|rx| self.core.rewrite_correction(rx, master, kick)) {
                 Some(correction) => edit.correction = correction,
                 None => {
                     self.core

@@ -24,6 +24,9 @@ pub struct Received<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Token(NonZeroU64);
 
+// With or without one, a frame of a batch has one word for it.
+const _: () = assert!(size_of::<Option<Token>>() == size_of::<u64>());
+
 impl Token {
     /// A token that carries `value`; only the core gives them a meaning.
     #[must_use]

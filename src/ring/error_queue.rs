@@ -57,26 +57,26 @@ impl ErrorQueue {
         sink: &mut dyn FnMut(u32, Stamp),
     ) -> io::Result<usize> {
         let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
-        let room = room.min(BATCH);
-        for (message, control) in messages[..room].iter_mut().zip(self.control.iter_mut()) {
+        let messages = &mut messages[..room];
+        for (message, control) in messages.iter_mut().zip(self.control.iter_mut()) {
             // SAFETY: mmsghdr holds integers and pointers that may be null: all zeroes is a valid value.
             let message = message.write(unsafe { MaybeUninit::zeroed().assume_init() });
             message.msg_hdr.msg_control = control.as_mut_ptr().cast();
             message.msg_hdr.msg_controllen = size_of::<Control>() as _;
         }
-        // SAFETY: the first `room` entries were just written; each points to a control buffer of the given
-        // length that is borrowed by nobody else, and to no data.
+        // SAFETY: all of `messages` was just written; each points to a control buffer of the given length that
+        // is borrowed by nobody else, and to no data.
         let count = unsafe {
             libc::recvmmsg(
                 fd.as_raw_fd(),
                 messages.as_mut_ptr().cast(),
-                libc::c_uint::try_from(room).unwrap_or(0),
+                libc::c_uint::try_from(messages.len()).map_err(io::Error::other)?,
                 (libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) as _,
                 std::ptr::null_mut(),
             )
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        for message in messages[..room].iter().take(count) {
+        for message in messages.iter().take(count) {
             // SAFETY: one of those written above; the kernel filled it, and its control buffer is still ours.
             let parsed = unsafe { parse(&message.assume_init_ref().msg_hdr, source) };
             if let Some((id, stamp)) = parsed {

@@ -307,6 +307,36 @@ on_veth! {
 }
 
 on_veth! {
+    /// Stamps that were given up are read all the same, all of them by one call.
+    fn late_stamps_are_read_however_few_are_expected() {
+        let (a, b) = veth("va", "vb");
+        let (_rx, mut tx) = (rx(&b), tx(&a));
+        run("tc qdisc add dev va root tbf rate 64kbit burst 1600 limit 100000");
+        let bytes = frame(&[0x88, 0xF7], 400);
+        for token in 0..10 {
+            put(&mut tx, &bytes, Some(token));
+        }
+        assert_eq!(tx.kick().sent, 10);
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            // Each that finds nothing makes it less likely that any will come.
+            tx.completions(&mut |done| seen.push(done));
+        }
+        let early = seen.len();
+        assert!(early < 9, "some are late: {seen:?}");
+        let patience = std::time::Instant::now() + Duration::from_secs(20);
+        while tx.holds_frames() && std::time::Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        tx.completions(&mut |done| seen.push(done));
+        assert_eq!(seen.len(), 10, "{early} came early");
+        for (token, done) in (0..).zip(&seen) {
+            assert!(matches!(done, Done::Stamped(at, _) if *at == token), "{seen:?}");
+        }
+    }
+}
+
+on_veth! {
     fn rings_survive_a_recreated_interface() {
         let (a, b) = veth("va", "vb");
         let (mut rx, mut tx) = (rx(&b), tx(&a));

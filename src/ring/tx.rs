@@ -272,26 +272,9 @@ impl<T> TxRing<T> {
 
     /// Reads the stamps there are; the next call of `completions` reports them.
     fn read_stamps(&mut self) {
-        let Self {
-            ids,
-            errors,
-            ready,
-            stats,
-            ..
-        } = self;
-        let expected = self.budget.expected();
-        let read = errors.drain(
-            self.socket.as_fd(),
-            self.stamps,
-            expected,
-            &mut |id, stamp| {
-                ids.stamp(id, stamp, &mut |token, stamp| {
-                    stats.stamped += 1;
-                    ready.push_back(Done::Stamped(token, stamp));
-                });
-            },
-        );
-        self.budget.drained(read);
+        let mut ready = std::mem::take(&mut self.ready);
+        self.drain(&mut |done| ready.push_back(done));
+        self.ready = ready;
     }
 
     /// Reports each departure and each failure known since the last call. A token whose stamp the
@@ -301,24 +284,22 @@ impl<T> TxRing<T> {
             sink(done);
         }
         // Nothing stamped is out: not worth a system call.
-        if !self.ids.expects_stamps() && self.budget.expected() == 0 {
-            return;
+        if self.ids.expects_stamps() || self.budget.expected() > 0 {
+            self.drain(sink);
         }
-        let Self {
-            ids, errors, stats, ..
-        } = self;
-        let expected = self.budget.expected();
-        let read = errors.drain(
-            self.socket.as_fd(),
-            self.stamps,
-            expected,
-            &mut |id, stamp| {
-                ids.stamp(id, stamp, &mut |token, stamp| {
-                    stats.stamped += 1;
-                    sink(Done::Stamped(token, stamp));
-                });
-            },
-        );
+    }
+
+    /// Reads the error queue until it is empty.
+    fn drain(&mut self, sink: &mut dyn FnMut(Done<T>)) {
+        let (fd, expected) = (self.socket.as_fd(), self.budget.expected());
+        let (ids, stats) = (&mut self.ids, &mut self.stats);
+        let mut stamped = |id, stamp| {
+            ids.stamp(id, stamp, &mut |token, stamp| {
+                stats.stamped += 1;
+                sink(Done::Stamped(token, stamp));
+            });
+        };
+        let read = self.errors.drain(fd, self.stamps, expected, &mut stamped);
         self.budget.drained(read);
     }
 

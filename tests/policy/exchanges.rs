@@ -7,7 +7,7 @@ use ptpproxy::reason::Reason;
 use ptpproxy::wire::{MessageType, Transport};
 
 use crate::frames::*;
-use crate::gateway::Outcome::Dropped;
+use crate::gateway::Outcome::{Dropped, Waits};
 use crate::gateway::{Gateway, MS, SECOND, TX_DELAY_NS, unheld};
 
 const VLAN_5: Way = Way {
@@ -271,7 +271,7 @@ fn an_answer_waits_for_the_stamp() {
     gateway.stamps = false;
     assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
     let answer = delay_resp(1, 1, port(10));
-    assert_eq!(gateway.hears(Up, &answer), crate::gateway::Outcome::Waits);
+    assert_eq!(gateway.hears(Up, &answer), Waits);
     assert_eq!(gateway.hears(Up, &answer), Dropped(Reason::Duplicate));
     gateway.pass(MS * 5);
     assert!(gateway.left.is_empty());
@@ -282,22 +282,23 @@ fn an_answer_waits_for_the_stamp() {
     gateway.assert_conserved();
 }
 
-/// sequenceIds are counted per destination: each answer takes out its own request's residence.
+/// sequenceIds are counted per destination: each answer takes out its own request's residence, here one that is
+/// known and one that is not.
 #[test]
 fn unicast_and_multicast_requests_of_one_number_are_kept_apart() {
-    let mut gateway = Gateway::new(unheld());
-    assert!(gateway.hears(Down, &delay_req(10, 5)).is_sent());
-    let unicast = delay_req(10, 5).to(To::Host(1));
-    assert!(gateway.hears(Down, &unicast).is_sent());
     let answer = delay_resp(1, 5, port(10));
-    assert!(
-        gateway
-            .hears(Up, &answer.clone().to(To::Host(10)))
-            .is_sent()
-    );
-    assert!(gateway.hears(Up, &answer).is_sent());
-    let again = gateway.hears(Up, &answer);
-    assert_eq!(again, Dropped(Reason::Duplicate));
+    let to_group = (delay_req(10, 5), answer.clone());
+    let to_host = (delay_req(10, 5).to(To::Host(1)), answer.to(To::Host(10)));
+    for [stamped, unstamped] in [[&to_group, &to_host], [&to_host, &to_group]] {
+        let mut gateway = Gateway::new(unheld());
+        assert!(gateway.hears(Down, &stamped.0).is_sent());
+        gateway.stamps = false;
+        assert!(gateway.hears(Down, &unstamped.0).is_sent());
+        assert_eq!(gateway.hears(Up, &unstamped.1), Waits);
+        assert!(gateway.hears(Up, &stamped.1).is_sent());
+        let again = gateway.hears(Up, &stamped.1);
+        assert_eq!(again, Dropped(Reason::Duplicate));
+    }
 }
 
 /// Masters may answer a multicast request in unicast, and a unicast one to everybody.

@@ -1,58 +1,58 @@
-//! The least that a forwarder with rings can cost once it is to correct anything: block rings, batches, and
-//! one transmit stamp of each Delay_Req, made and read. It knows nothing of PTP beyond that and throws the
-//! stamps away; what ptpproxy costs more is parsing, policy, matching, holds and corrections.
+//! About the least that correcting can cost: block rings, batches by ptpproxy's own transmit ring, and one
+//! transmit stamp of each Delay_Req, read and thrown away.
+//!
+//! What ptpproxy costs more is its receive ring, reading the clocks, warming the kernel's path, parsing, policy,
+//! matching, holds and corrections.
 
-use std::io::{self, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::io;
+use std::os::fd::BorrowedFd;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ptpproxy::ring::{Interface, TxOptions, TxRing};
 
-use super::sys::{self, Blocks};
+use super::Device;
+use super::v3::BlockPort;
 
-/// One side.
-struct Port {
-    // Before its socket, so that the memory is unmapped first.
-    blocks: Blocks,
-    socket: OwnedFd,
+/// A block ring to receive, a transmit ring to send.
+pub(super) struct Stamped {
+    port: BlockPort,
     out: TxRing<()>,
 }
 
-impl Port {
-    fn open(interface: &str) -> Result<Self> {
-        let socket = sys::packet_socket().context("packet socket")?;
-        let blocks = Blocks::map(socket.as_fd()).context("TPACKET_V3 ring")?;
-        sys::bind(socket.as_fd(), interface, true)
-            .with_context(|| format!("bind to {interface}"))?;
+impl Stamped {
+    pub(super) fn open(interface: &str) -> Result<Self> {
         let options = TxOptions {
+            // It is for small errors, and stamps that nobody uses have none.
             warm_up: false,
             ..TxOptions::default()
         };
-        let out = TxRing::open(&Interface::lookup(interface)?, &options)?;
         Ok(Self {
-            blocks,
-            socket,
-            out,
+            port: BlockPort::open(interface)?,
+            out: TxRing::open(&Interface::lookup(interface)?, &options)?,
         })
     }
+}
 
-    /// Sends on by `other` what has arrived.
-    fn pass(&mut self, other: &mut Self) {
-        while self.blocks.next(&mut |frame| other.add(frame)) {}
-        other.flush();
+impl Device for Stamped {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.port.descriptor()
     }
 
-    /// Adds a frame to the batch. What does not fit is lost.
-    fn add(&mut self, frame: &[u8]) {
+    fn receive(&mut self, frame: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        self.port.receive(frame);
+        Ok(())
+    }
+
+    fn send(&mut self, frame: &[u8]) {
         if self.out.slot().is_none() {
             self.flush();
         }
-        let Some(room) = self.out.slot().and_then(|slot| slot.get_mut(..frame.len())) else {
-            return;
-        };
-        room.copy_from_slice(frame);
-        self.out
-            .commit(frame.len(), is_delay_req(frame).then_some(()));
+        let slot = self.out.slot();
+        if let Some(room) = slot.and_then(|slot| slot.get_mut(..frame.len())) {
+            room.copy_from_slice(frame);
+            let token = is_delay_req(frame).then_some(());
+            self.out.commit(frame.len(), token);
+        }
     }
 
     fn flush(&mut self) {
@@ -61,7 +61,8 @@ impl Port {
     }
 }
 
-/// Delay_Req over Ethernet, UDP/IPv4 without options, or UDP/IPv6.
+/// Delay_Req over Ethernet, UDP/IPv4 or UDP/IPv6. Whatever IP carries is taken for PTP: the lab sends nothing
+/// else.
 fn is_delay_req(frame: &[u8]) -> bool {
     let ptp = match frame.get(12..14) {
         Some([0x88, 0xF7]) => 14,
@@ -70,20 +71,4 @@ fn is_delay_req(frame: &[u8]) -> bool {
         _ => return false,
     };
     frame.get(ptp).is_some_and(|first| first & 0x0F == 1)
-}
-
-/// Forwards until it is ended.
-pub(super) fn run(up: &str, down: &str) -> Result<()> {
-    let (mut up, mut down) = (Port::open(up)?, Port::open(down)?);
-    writeln!(io::stdout(), "forwarding")?;
-    loop {
-        let [up_ready, down_ready] = sys::wait([up.socket.as_fd(), down.socket.as_fd()])
-            .context("cannot wait for frames")?;
-        if up_ready {
-            up.pass(&mut down);
-        }
-        if down_ready {
-            down.pass(&mut up);
-        }
-    }
 }

@@ -155,8 +155,8 @@ pub enum Gateway {
     Raw,
     /// A plain forwarder on TPACKET_V3 rings, no correction
     V3,
-    /// The same with batched sends and a transmit stamp of each Delay_Req, read and thrown away: what
-    /// stamps cost at least
+    /// The same with batched sends and a transmit stamp of each Delay_Req, read and thrown away: about the
+    /// least that correcting costs
     Stamped,
     /// Nobody: rings are open on both sides, and their filters drop everything
     Deaf,

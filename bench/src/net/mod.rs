@@ -71,6 +71,7 @@ pub use link::{Link, Mac};
 pub use namespace::Namespace;
 pub use process::Process;
 pub use sandbox::{SKIP_IS_FAILURE, Sandbox, run_test, skip};
+pub use stolen::least_stolen;
 pub use veth::{Veth, veth};
 
 /// Runs the body of a `#[test]` in a sandbox: the test binary runs itself again as a child that

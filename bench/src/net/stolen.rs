@@ -2,8 +2,12 @@
 
 use std::fs;
 
+use anyhow::{Context as _, Result};
+
 /// A run is worth nothing if more than this share of the processors' time was taken from it.
 pub(super) const TOO_MUCH: f64 = 0.01;
+/// Runs of one measurement at most; see [`least_stolen`].
+const RUNS: usize = 4;
 /// Fewer ticks than this are none: one may be the rest of what was stolen before.
 const FEW: u64 = 3;
 
@@ -45,9 +49,73 @@ impl Ticks {
     }
 }
 
+/// Measures again while more than one of a hundred of the processors' ticks was stolen meanwhile, at most three times:
+/// the result of the run from which the least was stolen.
+///
+/// # Errors
+/// The first that `measure` returns.
+pub fn least_stolen<T>(measure: impl FnMut() -> Result<T>) -> Result<T> {
+    least_stolen_by(Ticks::now, measure)
+}
+
+fn least_stolen_by<T>(
+    now: impl Fn() -> Ticks,
+    mut measure: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let mut best = None;
+    for run in 1.. {
+        let before = now();
+        let result = measure()?;
+        let stolen = now().stolen_since(before);
+        if best.as_ref().is_none_or(|(least, _)| stolen < *least) {
+            best = Some((stolen, result));
+        }
+        if stolen <= TOO_MUCH || run == RUNS {
+            break;
+        }
+        eprintln!(
+            "the hypervisor took {:.1} % of the time; once more",
+            stolen * 100.0
+        );
+    }
+    best.map(|(_, result)| result).context("no run")
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    /// Runs that show their own number, with this much stolen from each in percent: the number that counts, and how
+    /// many there were.
+    fn measured(stolen: &[u64]) -> (usize, usize) {
+        let (runs, ticks) = (Cell::new(0), Cell::new(Ticks { all: 0, stolen: 0 }));
+        let best = least_stolen_by(
+            || ticks.get(),
+            || {
+                let Ticks {
+                    all,
+                    stolen: so_far,
+                } = ticks.get();
+                ticks.set(Ticks {
+                    all: all + 1000,
+                    stolen: so_far + stolen[runs.get()] * 10,
+                });
+                runs.set(runs.get() + 1);
+                Ok(runs.get())
+            },
+        );
+        (best.unwrap(), runs.get())
+    }
+
+    #[test]
+    fn the_least_disturbed_of_a_few_runs_counts() {
+        assert_eq!(measured(&[1]), (1, 1), "as little as that is not counted");
+        assert_eq!(measured(&[2, 0]), (2, 2));
+        assert_eq!(measured(&[5, 3, 4, 9]), (2, 4));
+        assert!(least_stolen(|| -> Result<()> { anyhow::bail!("no") }).is_err());
+    }
 
     #[test]
     fn steal_is_the_eighth_of_the_first_line() {

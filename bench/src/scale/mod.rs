@@ -17,7 +17,8 @@ use case::Lab;
 
 /// Measures ptpproxy at scale, against a yardstick in the same run.
 ///
-/// Exits with 1 when a bar is missed.
+/// A case from which the hypervisor took more than 1 % of the time is measured again, at most three times. Exits
+/// with 1 when a bar is missed.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "scale", version, max_term_width = 100)]
 struct Options {
@@ -58,7 +59,7 @@ enum Bar {
     Foreign,
     /// Are 100 000 clients at 1 Hz all answered?
     Many,
-    /// How late is a frame that is not held, beside a bare poll loop, and what does it cost beside TPACKET_V3?
+    /// How late is a frame that is not held, beside a bare poll loop, and what does it cost beside TPACKET_V3, with stamps and without?
     Unheld,
     /// How far from its moment does a held request depart, with and without --precise?
     Precise,
