@@ -16,6 +16,7 @@ mod refusals;
 mod reload;
 mod rights;
 mod segments;
+mod signed;
 mod strict_client;
 mod syscalls;
 mod tap;
