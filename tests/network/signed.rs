@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ptpproxy::ring::{Interface, RxOptions, RxRing, TxOptions, TxRing};
+use ptpproxy::ring::{Interface, TxOptions, TxRing};
 use ptpproxy_lab::in_sandbox;
 use ptpproxy_lab::lab::frames::{Draft, Kind, Template};
 use ptpproxy_lab::lab::station::Station;
@@ -11,6 +11,7 @@ use ptpproxy_lab::net::Namespace;
 use crate::host::{ETHERNET, Host};
 use crate::proxy::Proxy;
 use crate::segments::{END, Line};
+use crate::tap::Tap;
 
 /// AUTHENTICATION (16.14.3): its type, its length, and what stands for the rest.
 const TLV: [u8; 8] = [0x80, 0x09, 0, 4, 1, 2, 3, 4];
@@ -19,26 +20,17 @@ const LENGTH: std::ops::Range<usize> = 16..18;
 
 /// A host that sends and reads whole frames, byte for byte.
 struct Bytes {
-    rx: RxRing,
+    rx: Tap,
     tx: TxRing<()>,
 }
 
 impl Bytes {
     fn open(home: &Namespace) -> Self {
-        let everything = [libc::sock_filter {
-            code: 0x06, // BPF_RET | BPF_K
-            jt: 0,
-            jf: 0,
-            k: 0x4_0000,
-        }];
-        let open = || {
-            let interface = Interface::lookup(END)?;
-            anyhow::Ok(Self {
-                rx: RxRing::open(&interface, &everything, &RxOptions::default())?,
-                tx: TxRing::open(&interface, &TxOptions::default())?,
-            })
-        };
-        home.run(open).unwrap().unwrap()
+        let open = || TxRing::open(&Interface::lookup(END)?, &TxOptions::default());
+        Self {
+            rx: Tap::open(home, END),
+            tx: home.run(open).unwrap().unwrap(),
+        }
     }
 
     /// Signs a message and sends it; the whole frame.
@@ -59,9 +51,9 @@ impl Bytes {
     fn next(&mut self, kind: Kind) -> Option<Vec<u8>> {
         let end = Instant::now() + Duration::from_millis(200);
         while Instant::now() < end {
-            while let Some(frame) = self.rx.receive() {
-                if frame.bytes[12..14] == [0x88, 0xF7] && frame.bytes[14] & 0x0F == kind as u8 {
-                    return Some(frame.bytes.to_vec());
+            while let Some(frame) = self.rx.next() {
+                if frame[12..14] == [0x88, 0xF7] && frame[14] & 0x0F == kind as u8 {
+                    return Some(frame);
                 }
             }
             std::thread::sleep(Duration::from_micros(200));

@@ -1,4 +1,4 @@
-//! What arrives on an interface, as a capture file.
+//! What arrives on an interface, byte for byte, also as a capture file.
 
 use std::fs::File;
 use std::path::Path;
@@ -24,6 +24,13 @@ impl Tap {
             RxRing::open(&interface, &everything, &RxOptions::default())
         };
         Self(home.run(open).unwrap().unwrap())
+    }
+
+    /// The bytes of the next frame.
+    pub(crate) fn next(&mut self) -> Option<Vec<u8>> {
+        let frame = self.0.receive()?;
+        assert!(!frame.truncated);
+        Some(frame.bytes.to_vec())
     }
 
     /// Writes all that came.

@@ -59,7 +59,8 @@ enum Bar {
     Foreign,
     /// Are 100 000 clients at 1 Hz all answered?
     Many,
-    /// How late is a frame that is not held, beside a bare poll loop, and what does it cost beside TPACKET_V3, with stamps and without?
+    /// How late is a frame that is not held, beside a bare poll loop, and what does it cost beside TPACKET_V3,
+    /// with stamps and without?
     Unheld,
     /// How far from its moment does a held request depart, with and without --precise?
     Precise,
