@@ -65,6 +65,9 @@ pub struct Status {
     pub stamps: String,
     /// How the loop waits: idle, sweep or spin.
     pub mode: String,
+    /// Time between two looks at the rings while it sweeps, in microseconds; shorter than usual while messages pass
+    /// that nothing may correct.
+    pub sweep_us: u64,
     /// The kernel's filter on the up side.
     pub filter: Filter,
     /// Masters heard above in the last minute; those whose Syncs come are first.

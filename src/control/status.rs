@@ -40,6 +40,7 @@ pub(super) fn status(
         ],
         stamps: info.stamps.clone(),
         mode: state.mode.label().to_owned(),
+        sweep_us: u64::try_from(state.sweep.as_micros()).unwrap_or(u64::MAX),
         filter: Filter {
             kind: state.filter.kind.label().to_owned(),
             clients: state.filter.clients,

@@ -255,6 +255,12 @@ fn state(families: &mut Families, state: &State) {
             state.limits.jitter.as_secs_f64(),
         ),
         (
+            "ptpproxy_sweep_interval_seconds",
+            "Time between two looks at the rings while traffic flows (--sweep); 200 us at most while messages pass \
+             that nothing may correct.",
+            state.sweep.as_secs_f64(),
+        ),
+        (
             "ptpproxy_second_path",
             "1 while another gateway joins the same two segments.",
             flag(state.second_path),

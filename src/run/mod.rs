@@ -130,11 +130,14 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     filters.start(core, &mut up.rx)?;
     core.gate_new_clients();
     engine.core_mut().listen_first();
+    let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
+    pacer.aim(options.rings.precise);
     let mut publisher = Publisher::new(
         &mut engine,
         &interfaces,
         keep.stamps().to_owned(),
         filters.in_force(),
+        &pacer,
     );
     if options.rings.precise {
         // All memory is there by now.
@@ -167,8 +170,6 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
     .context("starting the control thread")?;
     notify.ready(&status_line(options, engine.core().clients()));
     let mut lap = Lap::new(options.summary, engine.clock_mut().now());
-    let mut pacer = Pacer::new(options.rings.sweep, options.rings.spin);
-    pacer.aim(options.rings.precise);
     engine.send_due_first(options.rings.precise);
     let mut stop = false;
     let mut was_set = false;
@@ -190,7 +191,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<()> {
         }
         lap.log_if_due(engine.core(), now);
         notify.alive_if_due(now, || status_line(options, engine.core().clients()));
-        publisher.note(turn, pacer.mode());
+        publisher.note(turn, &pacer);
         publisher.publish_if_due(&mut engine, filters.in_force(), now);
         let next_wake = [
             engine.next_wake(),

@@ -100,7 +100,7 @@ impl Pacer {
         if turn.more || self.spin {
             return Wait::No;
         }
-        let interval = self.interval();
+        let interval = self.sweep();
         let busy = turn.received + turn.sent > 0 || turn.stamps_due;
         if self.sweeping {
             self.empty = if busy { 0 } else { self.empty + 1 };
@@ -143,7 +143,7 @@ impl Pacer {
             return;
         }
         self.untouched = untouched;
-        let interval = Span(self.interval());
+        let interval = Span(self.sweep());
         if untouched {
             info!("sweep {interval}: authenticated messages pass, and nothing may correct them");
         } else {
@@ -151,7 +151,8 @@ impl Pacer {
         }
     }
 
-    const fn interval(&self) -> Duration {
+    /// Time between two looks at the rings while it sweeps.
+    pub(super) const fn sweep(&self) -> Duration {
         if self.untouched {
             self.sweep.untouched
         } else {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::pacer::Pacer;
 use crate::Side;
 use crate::engine::Turn;
 use crate::ring::{Interface, LinkChange};
-use crate::telemetry::{Board, FilterState, Info, Limits, Mode, PortState, SHOWN_MASTERS, State};
+use crate::telemetry::{Board, FilterState, Info, Limits, PortState, SHOWN_MASTERS, State};
 use crate::time::Instant;
 use crate::wire::Mac;
 
@@ -36,6 +37,7 @@ impl Publisher {
         interfaces: &[Interface; 2],
         stamps: String,
         filter: FilterState,
+        pacer: &Pacer,
     ) -> Self {
         let [up, down] = interfaces;
         let info = Info {
@@ -47,6 +49,8 @@ impl Publisher {
         let mut publisher = Self {
             board: Arc::new(Board::new(info, engine.core().client_slots())),
             state: State {
+                mode: pacer.mode(),
+                sweep: pacer.sweep(),
                 ports: [up, down].map(port),
                 masters: Vec::with_capacity(SHOWN_MASTERS),
                 ..State::default()
@@ -66,9 +70,11 @@ impl Publisher {
     }
 
     /// Notes what a turn did, and how the loop goes on.
-    pub(super) fn note(&mut self, turn: Turn, mode: Mode) {
-        self.changed |= turn.received + turn.sent > 0 || self.state.mode != mode;
-        self.state.mode = mode;
+    pub(super) fn note(&mut self, turn: Turn, pacer: &Pacer) {
+        let (mode, sweep) = (pacer.mode(), pacer.sweep());
+        let as_before = (self.state.mode, self.state.sweep) == (mode, sweep);
+        self.changed |= turn.received + turn.sent > 0 || !as_before;
+        (self.state.mode, self.state.sweep) = (mode, sweep);
     }
 
     /// Notes what became of an interface.

@@ -1,6 +1,9 @@
 //! The state of a gateway as a page of text: the first word of a line says what it is.
 
+use std::time::Duration;
+
 use super::figures::{ago, columns, dash, long, ms, ns, percent, rate, whole_ns};
+use crate::cli::values::Span;
 use crate::control::reply::{Drops, Frames, Grandmaster, Master, Port, Spread, Status};
 
 /// Drops that are shown.
@@ -70,11 +73,12 @@ impl Page {
 
 pub(super) fn gateway(status: &Status) -> String {
     format!(
-        "ptpproxy {}, process {}, up {}, loop in {} mode",
+        "ptpproxy {}, process {}, up {}, loop in {} mode, sweep {}",
         status.version,
         status.pid,
         long(status.uptime_s),
-        status.mode
+        status.mode,
+        Span(Duration::from_micros(status.sweep_us))
     )
 }
 

@@ -9,26 +9,33 @@
 //! | `board` | what is shared: one published record, and a slot for each client |
 //! | `record` | words under a sequence number |
 //! | `words` | values to words and back |
-//! | `state` | what a snapshot says of ports, masters and limits |
+//! | `state` | what a snapshot says: the loop's way, filter, limits, ports and masters |
+//! | `port_state` | of an interface and its rings |
+//! | `master_state` | of a master above |
 //! | `outage` | why the gateway serves nobody, out of a snapshot |
 //! | `slots` | one client's row, written as its exchanges happen |
+//! | `client_view` | what a reader sees of one client |
 //! | `histogram` | fixed buckets for spans of time |
 #![forbid(unsafe_code)]
 
 mod board;
+mod client_view;
 mod histogram;
+mod master_state;
 mod outage;
+mod port_state;
 mod record;
 mod slots;
 mod state;
 mod words;
 
 pub use board::{Board, Info, Snapshot};
+pub use client_view::ClientView;
 pub use histogram::{Histogram, Measures};
+pub use master_state::MasterState;
 pub use outage::{LinkFault, Outage, Silence, outages};
-pub use slots::{ClientSlots, ClientView};
+pub use port_state::PortState;
+pub use slots::ClientSlots;
 pub(crate) use slots::{Slot, Tenant, mean};
-pub use state::{
-    FilterKind, FilterState, Limits, MasterState, Mode, PortState, SHOWN_MASTERS, State,
-};
+pub use state::{FilterKind, FilterState, Limits, Mode, SHOWN_MASTERS, State};
 pub(crate) use words::{Put, Take};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::state::{MasterState, PortState, State};
+use super::{MasterState, PortState, State};
 use crate::Side;
 use crate::time::Instant;
 

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
+use super::client_view::{ClientView, millis, silence};
 use crate::ring::prefetch;
 use crate::time::Instant;
 use crate::wire::{Address, ClockIdentity, Lane, Mac, PortIdentity, Transport};
@@ -280,65 +281,6 @@ impl Slot<'_> {
     }
 }
 
-/// What is known of one client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientView {
-    /// Its row.
-    pub row: u32,
-    /// Changes when the row goes to another client.
-    pub tenancy: u32,
-    /// Who it is.
-    pub identity: PortIdentity,
-    /// Where its frames come from.
-    pub mac: Mac,
-    /// Where its messages come from: the MAC address again if they are not over IP.
-    pub address: Address,
-    /// Its transport and VLANs.
-    pub lane: Lane,
-    /// When it was first heard, to the second.
-    pub joined: Instant,
-    seen_ms: u32,
-    /// Mean time between its requests.
-    pub interval: Option<Duration>,
-    /// Its requests, duplicates and those beyond `--client-rate` not among them.
-    pub requests: u32,
-    /// Those that were answered.
-    pub answered: u32,
-    /// Those that found no answer within two seconds, or before eight newer ones.
-    pub unanswered: u32,
-    /// Mean time that its requests stayed here, by stamps.
-    pub mean_residence: Option<Duration>,
-    /// The same of the last one.
-    pub last_residence: Option<Duration>,
-    /// Mean time that they were to be held at random.
-    pub mean_hold: Option<Duration>,
-    /// Mean time from a request's departure to its answer.
-    pub response: Option<Duration>,
-}
-
-impl ClientView {
-    /// The share of its requests that was answered, of those whose fate is known.
-    #[must_use]
-    pub fn answered_share(&self) -> Option<f64> {
-        let known = u64::from(self.answered) + u64::from(self.unanswered);
-        #[expect(clippy::cast_precision_loss, reason = "two 32-bit counts")]
-        (known > 0).then(|| f64::from(self.answered) / known as f64)
-    }
-
-    /// How long it has been silent.
-    #[must_use]
-    pub fn silent(&self, now: Instant) -> Duration {
-        silence(self.seen_ms, now)
-    }
-}
-
-/// The time since a client was seen, to the millisecond (49 days at most).
-fn silence(seen_ms: u32, now: Instant) -> Duration {
-    let ms = millis(now).wrapping_sub(seen_ms);
-    // Seen by a clock reading a moment later than this one.
-    Duration::from_millis(if ms > u32::MAX / 2 { 0 } else { u64::from(ms) })
-}
-
 /// A running mean over about eight values; the first one counts whole.
 pub(crate) fn mean(before: u32, value: u64) -> u32 {
     let value = u32::try_from(value).unwrap_or(u32::MAX).max(1);
@@ -347,14 +289,6 @@ pub(crate) fn mean(before: u32, value: u64) -> u32 {
     }
     let mean = (u64::from(before) * 7 + u64::from(value)) / 8;
     u32::try_from(mean).unwrap_or(u32::MAX).max(1)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "wraps; only differences count"
-)]
-const fn millis(now: Instant) -> u32 {
-    (now.as_nanos() / 1_000_000) as u32
 }
 
 const fn join(low: u32, high: u32) -> u64 {

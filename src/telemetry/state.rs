@@ -1,10 +1,9 @@
-//! What a snapshot says of ports, masters, the filter and the limits in force.
+//! What a snapshot says: the loop's way, the filter, the limits in force, and with them ports and masters.
 
 use std::time::Duration;
 
-use crate::telemetry::{Put, Take};
+use crate::telemetry::{MasterState, PortState, Put, Take};
 use crate::time::Instant;
-use crate::wire::{Announce, ClockQuality, Lane, Mac, PortIdentity};
 
 /// Masters that a snapshot shows; if there are more, only their number is known.
 pub const SHOWN_MASTERS: usize = 16;
@@ -75,192 +74,6 @@ pub struct FilterState {
     pub instructions: u32,
 }
 
-/// One of the two interfaces.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PortState {
-    /// Its name now.
-    pub name: String,
-    /// Its MAC address.
-    pub mac: Mac,
-    /// Its MTU in octets.
-    pub mtu: u32,
-    /// It exists.
-    pub present: bool,
-    /// Set up by its administrator.
-    pub up: bool,
-    /// With a working link as well.
-    pub running: bool,
-    /// Frames that passed the kernel's filter into the receive ring or found it full.
-    pub ring_frames: u64,
-    /// Frames lost because the receive ring was full.
-    pub ring_drops: u64,
-    /// Frames that the kernel did not take for sending.
-    pub unsent: u64,
-    /// Transmit stamps that never came or could not be trusted.
-    pub stamps_lost: u64,
-}
-
-impl PortState {
-    pub(super) const WORDS: usize = 9;
-
-    pub(super) fn write(&self, out: &mut impl Put) {
-        let [a, b, c, d, e, f] = self.mac.0;
-        out.put_name(&self.name);
-        out.put(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
-        out.put(u64::from(self.mtu));
-        out.put(u64::from(self.present) | u64::from(self.up) << 1 | u64::from(self.running) << 2);
-        out.put(self.ring_frames);
-        out.put(self.ring_drops);
-        out.put(self.unsent);
-        out.put(self.stamps_lost);
-    }
-
-    pub(super) fn read(words: &mut Take<'_>) -> Self {
-        let name = words.name();
-        let [_, _, mac @ ..] = words.word().to_be_bytes();
-        let mtu = words.u32();
-        let flags = words.word();
-        Self {
-            name,
-            mac: Mac(mac),
-            mtu,
-            present: flags & 1 != 0,
-            up: flags & 2 != 0,
-            running: flags & 4 != 0,
-            ring_frames: words.word(),
-            ring_drops: words.word(),
-            unsent: words.word(),
-            stamps_lost: words.word(),
-        }
-    }
-}
-
-/// One port of one master in one domain, as heard above.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MasterState {
-    /// The port that sends.
-    pub sender: PortIdentity,
-    /// The domain.
-    pub domain: u8,
-    /// majorSdoId.
-    pub sdo: u8,
-    /// Transport and VLANs.
-    pub lane: Lane,
-    /// What it announced last.
-    pub announced: Option<Announce>,
-    /// `--grandmaster` lets it pass.
-    pub allowed: bool,
-    /// When it was heard last.
-    pub last_seen: Instant,
-    /// When its last Sync came; `None` if none did.
-    pub last_sync: Option<Instant>,
-    /// Mean time between its Syncs; zero while unknown.
-    pub sync_interval: Duration,
-    /// How much faster than the local clock it runs, in parts per million; `None` while unknown.
-    pub rate_ppm: Option<f64>,
-    /// Spread (standard deviation, by the median) of the arrival of its Syncs about an even line, in
-    /// nanoseconds; `None` while unknown.
-    pub variation_ns: Option<f64>,
-}
-
-impl MasterState {
-    pub(super) const WORDS: usize = 11;
-
-    pub(super) fn write(&self, out: &mut impl Put) {
-        let announce = self.announced.unwrap_or_default();
-        out.put_port(self.sender);
-        out.put(
-            u64::from(self.lane.bits())
-                | u64::from(self.domain) << 32
-                | u64::from(self.sdo) << 40
-                | u64::from(self.announced.is_some()) << 48
-                | u64::from(self.allowed) << 49
-                | u64::from(self.rate_ppm.is_some()) << 50,
-        );
-        out.put(u64::from_be_bytes(announce.grandmaster.0));
-        let ClockQuality {
-            class,
-            accuracy,
-            variance,
-        } = announce.quality;
-        let [variance1, variance2] = variance.to_be_bytes();
-        let [steps1, steps2] = announce.steps_removed.to_be_bytes();
-        out.put(u64::from_be_bytes([
-            announce.priority1,
-            class,
-            accuracy,
-            variance1,
-            variance2,
-            announce.priority2,
-            steps1,
-            steps2,
-        ]));
-        let [utc1, utc2] = announce.utc_offset.to_be_bytes();
-        out.put(u64::from_be_bytes([
-            announce.time_source,
-            utc1,
-            utc2,
-            0,
-            0,
-            0,
-            0,
-            0,
-        ]));
-        out.put(self.last_seen.as_nanos());
-        out.put(self.last_sync.map_or(0, Instant::as_nanos));
-        out.put(u64::try_from(self.sync_interval.as_nanos()).unwrap_or(u64::MAX));
-        out.put(self.rate_ppm.unwrap_or(f64::NAN).to_bits());
-        out.put(self.variation_ns.unwrap_or(f64::NAN).to_bits());
-    }
-
-    pub(super) fn read(words: &mut Take<'_>) -> Self {
-        let sender = words.port();
-        let flags = words.word();
-        let grandmaster = words.clock();
-        let [
-            priority1,
-            class,
-            accuracy,
-            variance1,
-            variance2,
-            priority2,
-            steps1,
-            steps2,
-        ] = words.word().to_be_bytes();
-        let [time_source, utc1, utc2, ..] = words.word().to_be_bytes();
-        let announce = Announce {
-            grandmaster,
-            priority1,
-            quality: ClockQuality {
-                class,
-                accuracy,
-                variance: u16::from_be_bytes([variance1, variance2]),
-            },
-            priority2,
-            steps_removed: u16::from_be_bytes([steps1, steps2]),
-            time_source,
-            utc_offset: i16::from_be_bytes([utc1, utc2]),
-        };
-        let number = |word: u64| Some(f64::from_bits(word)).filter(|number| !number.is_nan());
-        let octets = flags.to_le_bytes();
-        Self {
-            sender,
-            domain: octets[4],
-            sdo: octets[5],
-            lane: Lane::from_bits(u32::from_le_bytes([
-                octets[0], octets[1], octets[2], octets[3],
-            ])),
-            announced: (octets[6] & 1 != 0).then_some(announce),
-            allowed: octets[6] & 2 != 0,
-            last_seen: words.instant(),
-            last_sync: Some(words.instant()).filter(|at| at.as_nanos() > 0),
-            sync_interval: Duration::from_nanos(words.word()),
-            rate_ppm: number(words.word()),
-            variation_ns: number(words.word()),
-        }
-    }
-}
-
 /// Limits in force: what a client may ask, and how long it is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -282,8 +95,8 @@ impl Limits {
     pub(super) const WORDS: usize = 6;
 
     pub(super) fn write(&self, out: &mut impl Put) {
-        out.put(u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX));
-        out.put(u64::try_from(self.max_hold.as_nanos()).unwrap_or(u64::MAX));
+        out.put_duration(self.jitter);
+        out.put_duration(self.max_hold);
         out.put(u64::from(self.max_rate.unwrap_or(0)));
         out.put(u64::from(self.client_rate));
         out.put(u64::from(self.max_clients));
@@ -309,6 +122,8 @@ pub struct State {
     pub at: Instant,
     /// How the loop waits.
     pub mode: Mode,
+    /// Time between two looks at the rings while it sweeps.
+    pub sweep: Duration,
     /// Up, down.
     pub ports: [PortState; 2],
     /// The kernel's filter above.
@@ -331,11 +146,12 @@ pub struct State {
 
 impl State {
     pub(super) const WORDS: usize =
-        11 + 2 * PortState::WORDS + Limits::WORDS + SHOWN_MASTERS * MasterState::WORDS;
+        12 + 2 * PortState::WORDS + Limits::WORDS + SHOWN_MASTERS * MasterState::WORDS;
 
     pub(super) fn write(&self, out: &mut impl Put) {
         out.put(self.at.as_nanos());
         out.put(self.mode as u64);
+        out.put_duration(self.sweep);
         out.put(self.filter.kind as u64);
         out.put(u64::from(self.filter.clients));
         out.put(u64::from(self.filter.instructions));
@@ -355,6 +171,7 @@ impl State {
         Self {
             at: words.instant(),
             mode: nth(&Mode::ALL, words.word()),
+            sweep: Duration::from_nanos(words.word()),
             filter: FilterState {
                 kind: nth(&FilterKind::ALL, words.word()),
                 clients: words.u32(),
@@ -385,7 +202,7 @@ fn nth<T: Copy + Default>(all: &[T], at: u64) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{ClockIdentity, Transport};
+    use crate::wire::{Announce, ClockIdentity, ClockQuality, Lane, Mac, PortIdentity, Transport};
 
     #[test]
     fn a_state_comes_back_from_words() {
@@ -440,6 +257,7 @@ mod tests {
         let state = State {
             at: Instant::from_nanos(99),
             mode: Mode::Spin,
+            sweep: Duration::from_micros(200),
             ports: [port.clone(), PortState { up: true, ..port }],
             filter: FilterState {
                 kind: FilterKind::Exact,

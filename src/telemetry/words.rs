@@ -1,5 +1,7 @@
 //! Values to words and back: what is written first is read first.
 
+use std::time::Duration;
+
 use crate::time::Instant;
 use crate::wire::{ClockIdentity, PortIdentity};
 
@@ -11,6 +13,11 @@ pub(crate) trait Put {
     /// A truth.
     fn put_bool(&mut self, value: bool) {
         self.put(u64::from(value));
+    }
+
+    /// A time of up to 584 years.
+    fn put_duration(&mut self, value: Duration) {
+        self.put(u64::try_from(value.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// Up to 15 octets of text and its length: an interface's name (IFNAMSIZ). The rest is cut off.

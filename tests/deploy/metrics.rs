@@ -171,6 +171,9 @@ fn prometheus_reads_what_a_gateway_does_and_healthz_what_it_lacks() {
         value(gateway, "ptpproxy_clients", |clients| clients == 1.0);
         value(gateway, "sum(ptpproxy_link_up)", |links| links == 2.0);
         value(gateway, "ptpproxy_healthy", |healthy| healthy == 1.0);
+        value(gateway, "ptpproxy_sweep_interval_seconds", |seconds| {
+            (seconds - 1e-3).abs() < 1e-9
+        });
         let requests = "ptpproxy_frames_forwarded_total{side=\"down\",message=\"delay_req\"}";
         value(gateway, requests, |count| count > 40.0);
         // ptp4l's own clockClass is 248; what answers it on this machine takes far less than a second.

@@ -58,7 +58,8 @@ fn refused(directory: Option<&Path>, arguments: &[&str]) -> String {
     errors
 }
 
-fn status(socket: &str) -> Status {
+/// What `ptpproxy status` says.
+pub(crate) fn status(socket: &str) -> Status {
     serde_json::from_str(&ask(&["status", "--json", "--socket", socket])).unwrap()
 }
 
@@ -68,7 +69,7 @@ fn clients(socket: &str, arguments: &[&str]) -> ClientList {
 }
 
 /// Looks again until it is so.
-fn until(socket: &str, what: &str, so: impl Fn(&Status) -> bool) -> Status {
+pub(crate) fn until(socket: &str, what: &str, so: impl Fn(&Status) -> bool) -> Status {
     let deadline = Instant::now() + 4 * PATIENCE;
     loop {
         let status = status(socket);

@@ -7,7 +7,9 @@ use ptpproxy_lab::in_sandbox;
 use ptpproxy_lab::lab::frames::{Draft, Kind, Template};
 use ptpproxy_lab::lab::station::Station;
 use ptpproxy_lab::net::Namespace;
+use ptpproxy_lab::ptp4l::TempDir;
 
+use crate::control::{status, until};
 use crate::host::{ETHERNET, Host};
 use crate::proxy::Proxy;
 use crate::segments::{END, Line};
@@ -67,8 +69,13 @@ impl Bytes {
 fn signed_messages_pass_as_they_came() {
     const EXCHANGES: u16 = 40;
     in_sandbox!({
+        let folder = TempDir::new().unwrap();
+        let socket = folder.path().join("gateway.sock");
+        let socket = socket.to_str().unwrap();
         let line = Line::new();
-        let proxy = Proxy::start(&line.gateway, &["--jitter", "50ms", "--sweep", "2ms"]);
+        let options = ["--jitter", "50ms", "--sweep", "2ms", "--control", socket];
+        let proxy = Proxy::start(&line.gateway, &options);
+        assert_eq!(status(socket).sweep_us, 2000);
         let mut master = Host::open(&line.grandmaster, END, ETHERNET);
         master.introduce();
         let (mut above, mut below) = (Bytes::open(&line.grandmaster), Bytes::open(&line.clients));
@@ -98,6 +105,7 @@ fn signed_messages_pass_as_they_came() {
             "{:?}",
             proxy.log()
         );
+        until(socket, "short sweeps", |status| status.sweep_us == 200);
         let totals = proxy.stop().totals;
         assert!(
             answered > EXCHANGES / 2,
