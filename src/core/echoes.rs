@@ -53,11 +53,16 @@ impl Echoes {
         let before = cell.filter(|heard| {
             heard.hash == hash && now.as_nanos().saturating_sub(heard.at.as_nanos()) < LIFE_NS
         });
-        // A copy that goes round refreshes the memory of it, so that it does not outlive that.
-        *cell = Some(Heard {
-            hash,
-            at: now,
-            side: before.map_or(side, |heard| heard.side),
+        *cell = Some(match before {
+            // Its sender repeats it: that is to pass in the end.
+            Some(heard) if heard.side == side => heard,
+            // A copy that goes round refreshes the memory of it, so that it does not outlive that.
+            Some(heard) => Heard { at: now, ..heard },
+            None => Heard {
+                hash,
+                at: now,
+                side,
+            },
         });
         before.map(|heard| heard.side)
     }

@@ -91,7 +91,7 @@ impl Forwarder {
             return;
         };
         let outcome = stamp.and_then(|stamp| {
-            if stamp.clock() == ClockId::Steady && flight.jumps != self.jumps {
+            if stamp.clock() == ClockId::Steady && self.jumped_since(&flight) {
                 // Taken before a jump, it was translated by what holds after it.
                 return Err(Reason::ClockStep);
             }
@@ -99,6 +99,12 @@ impl Forwarder {
             stamp.since(flight.rx).ok_or(Reason::Residence)
         });
         self.settle(&flight, outcome);
+    }
+
+    /// Whether the local clock jumped while this message was on its way: its receive stamp may have been taken after
+    /// the jump and translated by what held before.
+    pub(super) const fn jumped_since(&self, flight: &Flight) -> bool {
+        flight.jumps != self.jumps
     }
 
     /// An event message did not depart.

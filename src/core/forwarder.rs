@@ -50,6 +50,7 @@ pub struct Forwarder {
     pub(super) management: OpenManagement,
     pub(super) management_bucket: Bucket,
     pub(super) all_ones_bucket: Bucket,
+    pub(super) metadata_bucket: Bucket,
     pub(super) store: FrameStore,
     pub(super) in_flight: InFlight,
     pub(super) departures: Departures,
@@ -99,6 +100,7 @@ impl Forwarder {
             management: OpenManagement::new(),
             management_bucket: Bucket::full(Instant::default()),
             all_ones_bucket: Bucket::full(Instant::default()),
+            metadata_bucket: Bucket::full(Instant::default()),
             store,
             in_flight: InFlight::new(IN_FLIGHT),
             departures: Departures::new(2 * frames),
@@ -212,6 +214,8 @@ impl Forwarder {
         while let Some(flight) = self.in_flight.pop_overdue(now) {
             let estimate = self.estimators[flight.egress as usize].estimate(flight.batch);
             let outcome = match estimate.and_then(|stamp| stamp.since(flight.rx)) {
+                // An estimate of the departure helps no receive stamp.
+                Some(_) if self.jumped_since(&flight) => Err(Reason::ClockStep),
                 Some(ns) if self.settings.estimate && !self.queued[flight.egress as usize] => {
                     self.counters.estimated += 1;
                     Ok(ns)

@@ -8,7 +8,7 @@ use crate::core::settings::OneStep;
 use crate::core::syncs::{Sync, SyncKey, SyncProgress};
 use crate::core::verdict::{Arrival, Edit, Verdict};
 use crate::reason::Reason;
-use crate::time::{Instant, Stamp};
+use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::{Frame, MessageType};
 
 /// A master that was silent above for longer may have moved below.
@@ -132,9 +132,10 @@ impl Forwarder {
         }
     }
 
-    /// Whether one-step Syncs become two-step.
-    pub(super) const fn converts(&self) -> bool {
-        matches!(self.settings.one_step, OneStep::Convert)
+    /// Whether a one-step Sync that was received at `rx` becomes two-step: also where its departure cannot be
+    /// estimated, because a hardware clock stamps.
+    pub(super) fn converts(&self, rx: Stamp) -> bool {
+        matches!(self.settings.one_step, OneStep::Convert) || rx.clock() != ClockId::Steady
     }
 }
 

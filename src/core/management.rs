@@ -1,4 +1,4 @@
-//! Management: questions pass by the policy, and their answers find the way back.
+//! Management: questions pass by the policy, their answers find the way back, and metadata comes down.
 
 use crate::core::forwarder::Forwarder;
 use crate::core::from_down::forward;
@@ -54,6 +54,8 @@ impl OpenManagement {
 /// Management requests a second that pass, and those to everybody.
 const MANAGEMENT_RATE: u32 = 100;
 const ALL_ONES_RATE: u32 = 1;
+/// Messages of metadata a second that pass: each master sends one a second, and one more at a change.
+const METADATA_RATE: u32 = 20;
 
 /// managementAction values (15.4.1.6).
 mod action {
@@ -77,7 +79,8 @@ impl Forwarder {
                 ManagementPolicy::Get | ManagementPolicy::All
             ) | (Some(action::SET | action::COMMAND), ManagementPolicy::All)
         );
-        if !may_pass {
+        // Metadata only comes down; if a second path could bring it up again, it would go round for ever.
+        if !may_pass || frame.metadata() {
             return Verdict::Drop(Reason::Management);
         }
         let now = arrival.now;
@@ -104,6 +107,14 @@ impl Forwarder {
         frame: &Frame<'_>,
         arrival: &Arrival,
     ) -> Result<Verdict, Reason> {
+        if frame.metadata() {
+            self.allowed_master(frame, arrival.now)?;
+            return if self.metadata_bucket.take(arrival.now, METADATA_RATE) {
+                Ok(forward(arrival))
+            } else {
+                Err(Reason::ManagementRate)
+            };
+        }
         if !matches!(
             frame.management_action(),
             Some(action::RESPONSE | action::ACKNOWLEDGE)

@@ -64,7 +64,7 @@ impl Forwarder {
             self.syntonize(master, master_ns, rx, key.sender);
             if authenticated {
                 // Goes untouched.
-            } else if self.converts() {
+            } else if self.converts(rx) {
                 waiter = Some(
                     self.make_follow_up(frame, arrival, master)
                         .ok_or(Reason::HoldFull)?,

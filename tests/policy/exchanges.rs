@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use ptpproxy::Side::{Down, Up};
+use ptpproxy::core::{OneStep, Settings};
 use ptpproxy::reason::Reason;
+use ptpproxy::time::{ClockId, Stamp};
 use ptpproxy::wire::{MessageType, Transport};
 
 use crate::frames::*;
-use crate::gateway::Outcome::{Dropped, Waits};
+use crate::gateway::Outcome::{self, Dropped, Waits};
 use crate::gateway::{Gateway, MS, SECOND, TX_DELAY_NS, unheld};
 
 const VLAN_5: Way = Way {
@@ -311,5 +313,22 @@ fn an_answer_may_travel_otherwise_than_its_request() {
         let answer = delay_resp(1, 5, port(10)).to(answer);
         let outcome = gateway.hears(Up, &answer);
         assert!(outcome.is_sent(), "{answer:?} to {request:?}: {outcome:?}");
+    }
+}
+
+/// By a hardware clock no departure can be estimated: a one-step Sync goes on as two-step, whatever is asked for.
+#[test]
+fn one_step_is_rewritten_by_steady_stamps_alone() {
+    for (clock, two_step) in [(ClockId::Steady, false), (ClockId::Hardware(0), true)] {
+        let mut gateway = Gateway::new(Settings {
+            one_step: OneStep::Rewrite,
+            ..unheld()
+        });
+        let stamp = Stamp::new(clock, i64::try_from(gateway.now).unwrap());
+        let bytes = one_step(1, 2, 9).bytes();
+        let Outcome::Sent(sent) = gateway.hears_bytes(Up, &bytes, gateway.now, Ok(stamp)) else {
+            panic!("{clock:?}");
+        };
+        assert_eq!(sent[14 + 6] & 0x02 != 0, two_step, "{clock:?}");
     }
 }

@@ -160,6 +160,17 @@ pub(crate) fn management(from: u8, sequence_id: u16, target: PortIdentity, actio
     plain(MessageType::Management, from, sequence_id, body)
 }
 
+/// Metadata as an SMPTE ST 2059-2 master sends it each second: one ORGANIZATION_EXTENSION TLV, to all.
+pub(crate) fn metadata(from: u8, sequence_id: u16) -> Message {
+    let mut message = management(from, sequence_id, PortIdentity::ALL, COMMAND);
+    message.body.truncate(14);
+    message
+        .body
+        .extend([0, 3, 0, 48, 0x68, 0x97, 0xE8, 0, 0, 1]);
+    message.body.extend([0; 42]);
+    message
+}
+
 /// A peer delay message of any of the three types.
 pub(crate) fn peer_delay(kind: MessageType, from: u8) -> Message {
     plain(kind, from, 1, vec![0; 20])

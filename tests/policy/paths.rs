@@ -1,7 +1,7 @@
 //! A second path between the segments: nothing loops, and no exchange over both passes.
 
 use ptpproxy::Side::{self, Down, Up};
-use ptpproxy::core::Event;
+use ptpproxy::core::{Event, ManagementPolicy, Settings};
 use ptpproxy::reason::Reason;
 use ptpproxy::wire::{MessageType, PortIdentity};
 
@@ -187,7 +187,12 @@ struct Pair {
 impl Pair {
     fn new(first: usize) -> Self {
         Self {
-            gateways: [Gateway::new(unheld()), Gateway::new(unheld())],
+            gateways: [(); 2].map(|()| {
+                Gateway::new(Settings {
+                    management: ManagementPolicy::All,
+                    ..unheld()
+                })
+            }),
             wire: Vec::new(),
             sent: 0,
             first,
@@ -255,6 +260,7 @@ fn two_gateways_neither_loop_nor_storm() {
         management(1, 2, PortIdentity::ALL, RESPONSE),
         delay_req(20, 1),
         signaling(20, 9, PortIdentity::ALL),
+        metadata(1, 3),
     ];
     for first in [0, 1] {
         for known in [false, true] {

@@ -121,3 +121,78 @@ fn a_flood_of_questions_is_limited() {
         .count();
     assert_eq!(passed, 100);
 }
+
+#[test]
+fn metadata_comes_down_and_commands_do_not() {
+    use ManagementPolicy::{All, Get, Off};
+    for policy in [Off, Get, All] {
+        let mut gateway = with(policy);
+        assert!(gateway.hears(Up, &metadata(1, 1)).is_sent(), "{policy:?}");
+        // It never goes up, where another gateway could bring it from.
+        let outcome = gateway.hears(Down, &metadata(1, 1));
+        assert_eq!(outcome, Dropped(Reason::Management), "{policy:?}");
+
+        let beside = |tlv: &[u8]| {
+            let mut message = metadata(1, 2);
+            message.body.extend_from_slice(tlv);
+            message
+        };
+        let single = |target: PortIdentity| {
+            let mut message = metadata(1, 2);
+            message.body[..8].copy_from_slice(&target.clock.0);
+            message
+        };
+        for wrong in [
+            management(1, 2, PortIdentity::ALL, COMMAND),
+            // INITIALIZE in its shade, and what cannot be read.
+            beside(&[0, 1, 0, 4, 0x00, 0x05, 0, 0]),
+            beside(&[0, 3, 0, 200, 0, 0]),
+            single(port(10)),
+        ] {
+            let outcome = gateway.hears(Up, &wrong);
+            assert_eq!(outcome, Dropped(Reason::Management), "{policy:?} {wrong:?}");
+        }
+    }
+}
+
+#[test]
+fn metadata_is_of_an_allowed_master_and_seldom() {
+    let mut gateway = Gateway::new(Settings {
+        grandmasters: vec![clock(1)].into(),
+        ..unheld()
+    });
+    let outcome = gateway.hears(Up, &metadata(1, 1));
+    assert_eq!(outcome, Dropped(Reason::Unannounced));
+    assert!(gateway.hears(Up, &announce(1, 1, clock(1))).is_sent());
+    let _ = gateway.hears(Up, &announce(2, 1, clock(2)));
+    let outcome = gateway.hears(Up, &metadata(2, 1));
+    assert_eq!(outcome, Dropped(Reason::Grandmaster));
+    let mut passed = 0;
+    for number in 0..100 {
+        let outcome = gateway.hears(Up, &metadata(1, number));
+        if outcome.is_sent() {
+            passed += 1;
+        } else {
+            assert_eq!(outcome, Dropped(Reason::ManagementRate));
+        }
+    }
+    assert_eq!(passed, 20, "in no time");
+    gateway.skip(SECOND);
+    assert!(gateway.hears(Up, &metadata(1, 100)).is_sent());
+}
+
+#[test]
+fn signaling_that_is_repeated_often_passes_in_the_end() {
+    let mut gateway = with(ManagementPolicy::Off);
+    let mut passed = 0;
+    for _ in 0..10 {
+        let outcome = gateway.hears(Down, &signaling(10, 7, port(1)));
+        if outcome.is_sent() {
+            passed += 1;
+        } else {
+            assert_eq!(outcome, Dropped(Reason::Duplicate));
+        }
+        gateway.skip(MS * 450);
+    }
+    assert_eq!(passed, 5, "every other one, more than half a second apart");
+}

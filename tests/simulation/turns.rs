@@ -322,18 +322,23 @@ fn a_pause_while_it_reads_is_no_step_of_the_clock() {
 #[test]
 fn a_step_while_a_batch_makes_room_spoils_its_stamps() {
     const DELAY_RESP: u8 = 9;
-    for (step_ns, answered) in [(0, 3), (500 * MS, 0)] {
+    for (step_ns, loses_stamps, answered) in [
+        (0, false, 3),
+        (0, true, 3),
+        (500 * MS, false, 0),
+        (500 * MS, true, 0),
+    ] {
         let now = Now::new(5_000 * MS);
         let (mut up, mut down) = (Scripted::new(&now), Scripted::new(&now));
         for station in 1..=3 {
             down.arrivals.push_back((now.get(), message(1, station, 1)));
         }
-        (up.room, up.step_ns) = (Some(2), step_ns);
+        (up.room, up.step_ns, up.loses_stamps) = (Some(2), step_ns, loses_stamps);
         let mut engine = Engine::new(up, down, now.clone(), Settings::default());
         let _ = engine.turn();
         assert_eq!(engine.up_mut().sent.len(), 3);
         engine.up_mut().step_ns = 0;
-        now.pass(MS);
+        now.pass(11 * MS);
         let _ = engine.turn();
         for station in 1..=3 {
             let mut answer = message(DELAY_RESP, 77, 1);
