@@ -30,7 +30,7 @@ words! { ManagementPolicy:
 
 words! { OneStep:
     Convert = "convert", "sent on as two-step, with a Follow_Up made here: exact";
-    Rewrite = "rewrite", "stays one-step, corrected by an estimate of its departure";
+    Rewrite = "rewrite", "stays one-step, corrected by an estimate of its departure; with hardware stamps there is none: as convert";
 }
 
 words! { Authenticated:

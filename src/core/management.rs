@@ -6,7 +6,7 @@ use crate::core::settings::ManagementPolicy;
 use crate::core::verdict::{Arrival, Verdict};
 use crate::reason::Reason;
 use crate::time::Instant;
-use crate::wire::{Frame, Lane, PortIdentity};
+use crate::wire::{Frame, Lane, PortIdentity, tlv};
 
 const CAPACITY: usize = 256;
 const LIFE_NS: u64 = 2_000_000_000;
@@ -80,7 +80,7 @@ impl Forwarder {
             ) | (Some(action::SET | action::COMMAND), ManagementPolicy::All)
         );
         // Metadata only comes down; if a second path could bring it up again, it would go round for ever.
-        if !may_pass || frame.metadata() {
+        if !may_pass || is_metadata(frame) {
             return Verdict::Drop(Reason::Management);
         }
         let now = arrival.now;
@@ -107,7 +107,7 @@ impl Forwarder {
         frame: &Frame<'_>,
         arrival: &Arrival,
     ) -> Result<Verdict, Reason> {
-        if frame.metadata() {
+        if is_metadata(frame) {
             self.allowed_master(frame, arrival.now)?;
             return if self.metadata_bucket.take(arrival.now, METADATA_RATE) {
                 Ok(forward(arrival))
@@ -133,4 +133,16 @@ impl Forwarder {
             Err(Reason::ManagementUnsolicited)
         }
     }
+}
+
+/// Whether it is a COMMAND to all that commands nothing: ORGANIZATION_EXTENSION TLVs alone, by which a profile's
+/// master tells everybody what its time stands for (SMPTE ST 2059-2, synchronization metadata).
+fn is_metadata(frame: &Frame<'_>) -> bool {
+    let extends = |(kind, _): (u16, &[u8])| kind == tlv::ORGANIZATION_EXTENSION;
+    let mut tlvs = frame.tlvs();
+    frame.management_action() == Some(action::COMMAND)
+        && frame.target_port() == Some(PortIdentity::ALL)
+        && tlvs.next().is_some_and(extends)
+        && tlvs.all(extends)
+        && !tlvs.malformed()
 }

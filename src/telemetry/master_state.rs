@@ -125,7 +125,7 @@ impl MasterState {
             allowed: octets[6] & 2 != 0,
             last_seen: words.instant(),
             last_sync: Some(words.instant()).filter(|at| at.as_nanos() > 0),
-            sync_interval: Duration::from_nanos(words.word()),
+            sync_interval: words.duration(),
             rate_ppm: number(words.word()),
             variation_ns: number(words.word()),
         }

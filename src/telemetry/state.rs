@@ -105,8 +105,8 @@ impl Limits {
 
     pub(super) fn read(words: &mut Take<'_>) -> Self {
         Self {
-            jitter: Duration::from_nanos(words.word()),
-            max_hold: Duration::from_nanos(words.word()),
+            jitter: words.duration(),
+            max_hold: words.duration(),
             max_rate: Some(words.u32()).filter(|&rate| rate > 0),
             client_rate: words.u32(),
             max_clients: words.u32(),
@@ -171,7 +171,7 @@ impl State {
         Self {
             at: words.instant(),
             mode: nth(&Mode::ALL, words.word()),
-            sweep: Duration::from_nanos(words.word()),
+            sweep: words.duration(),
             filter: FilterState {
                 kind: nth(&FilterKind::ALL, words.word()),
                 clients: words.u32(),

@@ -64,6 +64,10 @@ impl Take<'_> {
         Instant::from_nanos(self.word())
     }
 
+    pub(crate) fn duration(&mut self) -> Duration {
+        Duration::from_nanos(self.word())
+    }
+
     pub(crate) fn clock(&mut self) -> ClockIdentity {
         ClockIdentity(self.word().to_be_bytes())
     }

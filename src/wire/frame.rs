@@ -253,21 +253,6 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Whether it is a Management COMMAND to all that commands nothing: ORGANIZATION_EXTENSION TLVs alone, by which a
-    /// profile's master tells everybody what its time stands for (SMPTE ST 2059-2, synchronization metadata).
-    #[must_use]
-    pub fn metadata(&self) -> bool {
-        const COMMAND: u8 = 3;
-        let mut tlvs = self.tlvs();
-        self.management_action() == Some(COMMAND)
-            && self.target_port() == Some(PortIdentity::ALL)
-            && tlvs
-                .next()
-                .is_some_and(|(kind, _)| kind == tlv::ORGANIZATION_EXTENSION)
-            && tlvs.all(|(kind, _)| kind == tlv::ORGANIZATION_EXTENSION)
-            && !tlvs.malformed()
-    }
-
     /// managementId of the first management TLV, or of the one that an error status names.
     #[must_use]
     pub fn management_id(&self) -> Option<u16> {
