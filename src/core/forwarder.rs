@@ -33,6 +33,9 @@ use crate::wire::{Address, Frame, MessageType};
 
 /// Event messages that may await their stamps at once.
 const IN_FLIGHT: u32 = 8192;
+/// Follow_Ups that wait for their Sync may take one so many-th of the memory of held requests: a flood of them is to
+/// hold nobody up.
+const FOLLOW_UPS_FIRST: usize = 4;
 /// A limit that is still hit is told again after this long.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
@@ -96,7 +99,7 @@ impl Forwarder {
             foreign: Foreign::new(secret),
             echoes: Echoes::new(secret),
             masters: Masters::new(settings.max_rate_ppm, secret),
-            syncs: Syncs::new(syncs, secret),
+            syncs: Syncs::new(syncs, frames / FOLLOW_UPS_FIRST, secret),
             management: OpenManagement::new(),
             management_bucket: Bucket::full(Instant::default()),
             all_ones_bucket: Bucket::full(Instant::default()),

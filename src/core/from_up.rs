@@ -37,7 +37,7 @@ impl Forwarder {
             .heard(master_key(frame), arrival.now)
             .map_err(|_| Reason::TooManyMasters)?;
         let before = self.masters.grandmaster(row);
-        self.masters.announces(row, frame.domain(), announce);
+        self.masters.announces(row, announce);
         if !self.grandmaster_allowed(announce.grandmaster) {
             return Err(Reason::Grandmaster);
         }

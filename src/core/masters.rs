@@ -62,8 +62,6 @@ pub(crate) struct Masters {
     rows: Table<MasterKey, Master>,
     max_ppm: f64,
     hand: u32,
-    /// By domainNumber: a master announced itself in it since the start.
-    announced: [bool; 256],
 }
 
 impl Masters {
@@ -72,7 +70,6 @@ impl Masters {
             rows: Table::new(MASTERS, secret),
             max_ppm,
             hand: 0,
-            announced: [false; 256],
         }
     }
 
@@ -110,16 +107,25 @@ impl Masters {
     }
 
     /// Notes what a master announces.
-    pub(crate) fn announces(&mut self, row: u32, domain: u8, announce: Announce) {
+    pub(crate) fn announces(&mut self, row: u32, announce: Announce) {
         if let Some(master) = self.rows.get_mut(row) {
             master.announced = Some(announce);
         }
-        self.announced[usize::from(domain)] = true;
     }
 
-    /// Whether any master announced itself in this domain since the start.
-    pub(crate) const fn announced(&self, domain: u8) -> bool {
-        self.announced[domain as usize]
+    /// Whether a master keeps silent on who it is where others announced themselves: on its lane, in its domain.
+    pub(crate) fn made_itself_up(&self, row: u32) -> bool {
+        let Some(key) = self.rows.key(row) else {
+            return false;
+        };
+        let beside = |other: &MasterKey| {
+            (other.lane, other.domain, other.sdo) == (key.lane, key.domain, key.sdo)
+        };
+        self.grandmaster(row).is_none()
+            && self
+                .rows
+                .iter()
+                .any(|(_, other, master)| beside(other) && master.announced.is_some())
     }
 
     pub(crate) fn find(&self, key: &MasterKey) -> Option<u32> {

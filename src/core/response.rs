@@ -49,8 +49,7 @@ impl Forwarder {
             Progress::InFlight | Progress::Departed | Progress::Untouched => {}
         }
         let master = self.allowed_master(frame, now)?;
-        if self.masters.grandmaster(master).is_none() && self.masters.announced(frame.domain()) {
-            // Others are known by what they announced; this one made itself up.
+        if self.masters.made_itself_up(master) {
             return Err(Reason::Unannounced);
         }
         let master_number = u16::try_from(master + 1).map_err(|_| Reason::TooManyMasters)?;

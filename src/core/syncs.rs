@@ -81,12 +81,13 @@ pub(crate) struct Syncs {
 }
 
 impl Syncs {
-    pub(crate) fn new(capacity: usize, secret: Secret) -> Self {
+    /// Room for `capacity` Syncs, and for `waiting` Follow_Ups that came before theirs.
+    pub(crate) fn new(capacity: usize, waiting: usize, secret: Secret) -> Self {
         Self {
             rows: Table::new(capacity, secret),
             order: VecDeque::with_capacity(capacity),
             capacity,
-            waiting: VecDeque::with_capacity(capacity),
+            waiting: VecDeque::with_capacity(waiting),
         }
     }
 
@@ -123,14 +124,15 @@ impl Syncs {
         (Some(row), orphan)
     }
 
-    /// A Follow_Up waits in this entry until `deadline`; false when too many wait.
-    pub(crate) fn wait_until(&mut self, row: u32, deadline: Instant) -> bool {
-        let room = self.waiting.len() < self.waiting.capacity();
-        if room {
-            self.waiting
-                .push_back((deadline, row, self.rows.generation(row)));
-        }
-        room
+    /// Whether one more Follow_Up may wait for its Sync.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.waiting.len() < self.waiting.capacity()
+    }
+
+    /// A Follow_Up waits in this entry until `deadline`.
+    pub(crate) fn wait_until(&mut self, row: u32, deadline: Instant) {
+        self.waiting
+            .push_back((deadline, row, self.rows.generation(row)));
     }
 
     /// The next Follow_Up that waited in vain; its Sync, should it come, is lost.
@@ -237,7 +239,7 @@ mod tests {
 
     #[test]
     fn old_ones_make_room_for_new_ones() {
-        let mut syncs = Syncs::new(1000, Secret(1, 2));
+        let mut syncs = Syncs::new(1000, 10, Secret(1, 2));
         for number in 0..5000 {
             let now = Instant::from_nanos(number * 125_000_000);
             let sync = Sync {

@@ -250,6 +250,9 @@ impl Forwarder {
         master: u32,
     ) -> Result<Verdict, Reason> {
         let now = arrival.now;
+        if !self.syncs.may_wait() {
+            return Err(Reason::HoldFull);
+        }
         let kept = self
             .keep(frame, arrival, Purpose::General { master })
             .ok_or(Reason::HoldFull)?;
@@ -264,15 +267,13 @@ impl Forwarder {
         if let Some(frame) = orphan {
             self.discard(frame, Reason::NoSync);
         }
+        let Some(row) = row else {
+            self.store.release(kept);
+            return Err(Reason::HoldFull);
+        };
         let deadline = now + self.settings.max_hold;
-        if row.is_some_and(|row| self.syncs.wait_until(row, deadline)) {
-            return Ok(Verdict::Wait);
-        }
-        if let Some(sync) = row.and_then(|row| self.syncs.get_mut(row)) {
-            sync.progress = SyncProgress::Lost;
-        }
-        self.store.release(kept);
-        Err(Reason::HoldFull)
+        self.syncs.wait_until(row, deadline);
+        Ok(Verdict::Wait)
     }
 
     /// A two-step pair is complete: it gives a point for the rate.

@@ -377,6 +377,51 @@ fn when_memory_is_full_the_newest_is_dropped() {
     gateway.assert_conserved();
 }
 
+/// Follow_Ups whose Syncs do not come take a quarter of the memory at most: requests have room beside them.
+#[test]
+fn a_flood_of_follow_ups_holds_no_request_up() {
+    let mut gateway = with_known_rate(Settings {
+        hold_frames: 48,
+        jitter: MS * 50,
+        jitter_share: None,
+        ..held()
+    });
+    for host in 10..20 {
+        exchange(&mut gateway, host, 0);
+    }
+    gateway.pass(SECOND);
+    gateway.left.clear();
+    for number in 1000..2000 {
+        let outcome = gateway.hears(Up, &follow_up(1, number, 9));
+        let expected = if number < 1016 {
+            Outcome::Waits
+        } else {
+            Dropped(Reason::HoldFull)
+        };
+        assert_eq!(outcome, expected, "{number}");
+    }
+    for host in 10..20 {
+        assert_eq!(gateway.hears(Down, &delay_req(host, 1)), Outcome::Waits);
+    }
+    // A Sync that comes after its Follow_Up, and a pair in order.
+    assert!(gateway.hears(Up, &sync(1, 1003)).is_sent());
+    assert!(gateway.hears(Up, &sync(1, 3000)).is_sent());
+    assert!(gateway.hears(Up, &follow_up(1, 3000, 9)).is_sent());
+    gateway.pass(MS * 120);
+    // Ten requests, and the Follow_Up that had its Sync.
+    assert_eq!(gateway.left.len(), 11);
+    assert_eq!(
+        gateway.dropped(Up, MessageType::FollowUp, Reason::NoSync),
+        15
+    );
+    assert_eq!(
+        gateway.hears(Up, &follow_up(1, 4000, 9)),
+        Outcome::Waits,
+        "room again"
+    );
+    gateway.assert_conserved();
+}
+
 /// Where the kernel drops the answers to others, a new client's request waits until it knows the client.
 #[test]
 fn a_new_clients_first_request_waits_for_the_kernel_filter() {

@@ -100,6 +100,38 @@ fn time_passes_by_what_its_sender_announced() {
     gateway.assert_conserved();
 }
 
+/// Announces on one lane, in one domain, say nothing of who serves another.
+#[test]
+fn who_answers_is_known_by_the_announces_of_its_own_network() {
+    let mut gateway = Gateway::new(unheld());
+    assert!(gateway.hears(Up, &announce(1, 1, clock(9))).is_sent());
+    let elsewhere: [fn(Message) -> Message; 3] = [
+        |message| message.on(UDP4),
+        |message| message.domain(4),
+        |message| message.sdo(2),
+    ];
+    for (host, other) in (10..).zip(elsewhere) {
+        let request = |number| delay_req(host, number);
+        let answer = |from, number| delay_resp(from, number, port(host));
+        assert!(gateway.hears(Down, &request(1)).is_sent());
+        let outcome = gateway.hears(Up, &answer(2, 1));
+        assert_eq!(outcome, Dropped(Reason::Unannounced), "beside it: {host}");
+        assert!(gateway.hears(Up, &answer(1, 1)).is_sent());
+
+        assert!(gateway.hears(Down, &other(request(2))).is_sent());
+        assert!(gateway.hears(Up, &other(answer(2, 2))).is_sent(), "{host}");
+        // Until one announces itself there.
+        assert!(
+            gateway
+                .hears(Up, &other(announce(3, 1, clock(8))))
+                .is_sent()
+        );
+        assert!(gateway.hears(Down, &other(request(3))).is_sent());
+        let outcome = gateway.hears(Up, &other(answer(2, 3)));
+        assert_eq!(outcome, Dropped(Reason::Unannounced), "{host}");
+    }
+}
+
 #[test]
 fn any_grandmaster_passes_when_none_is_listed() {
     let mut gateway = Gateway::new(unheld());
