@@ -62,8 +62,8 @@ reasons! {
     /// A grandmaster that `--grandmaster` does not allow.
     Grandmaster = "grandmaster",
     /// From a port that has not announced its grandmaster yet, while `--grandmaster` is set; a Delay_Resp
-    /// from such a port where others have announced theirs; or a Sync before the first Announce since the
-    /// start.
+    /// from such a port where others of its lane and domain have announced theirs; or a Sync before the
+    /// first Announce since the start.
     Unannounced = "unannounced",
     /// More masters at once than the table holds.
     TooManyMasters = "too-many-masters",
