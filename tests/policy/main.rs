@@ -13,6 +13,7 @@ mod gateway;
 mod holds;
 mod limits;
 mod masters;
+mod memory;
 mod paths;
 mod script;
 mod stations;
