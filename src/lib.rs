@@ -20,6 +20,7 @@ pub mod core;
 pub mod engine;
 pub mod filter;
 pub mod metrics;
+mod prefetch;
 pub mod reason;
 pub mod replay;
 pub mod report;

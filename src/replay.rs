@@ -19,10 +19,10 @@ use pcap_file::{Endianness, TsResolution};
 
 use crate::Side;
 use crate::cli::ReplayOptions;
-use crate::core::{Counters, Kind};
 use crate::engine::Engine;
 use crate::reason::Reason;
 use crate::report;
+use crate::telemetry::{Counters, Kind};
 use crate::wire::Frame;
 
 use capture::{Capture, LONGEST, Packet, describe};

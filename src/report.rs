@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::Side;
-use crate::core::{Counters, Kind};
 use crate::reason::Reason;
+use crate::telemetry::{Counters, Kind};
 use crate::wire::MessageType;
 
 /// Reasons that a summary names; the rest are a number.

@@ -7,8 +7,8 @@ use crate::control::reply::{
     Clients, Counts, Drops, Filter, Frames, Grandmaster, Limits, Master, Measures, PROTOCOL, Port,
     Spread, Status,
 };
-use crate::core::Kind;
 use crate::reason::Reason;
+use crate::telemetry::Kind;
 use crate::telemetry::{Histogram, Info, MasterState, PortState, Snapshot};
 use crate::time::Instant;
 use crate::wire::MessageType;

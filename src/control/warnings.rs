@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::Side;
 use crate::control::reply::Warning;
-use crate::core::Kind;
 use crate::reason::Reason;
+use crate::telemetry::Kind;
 use crate::telemetry::{
     ClientView, Limits, LinkFault, MasterState, Outage, Silence, Snapshot, outages,
 };

@@ -1,7 +1,6 @@
 //! What was sent and awaits its stamp: its residence, and what that completes.
 
 use crate::Side;
-use crate::core::counters::Kind;
 use crate::core::event::Event;
 use crate::core::forwarder::Forwarder;
 use crate::core::in_flight::{Drawn, Flight, Owner};
@@ -12,6 +11,7 @@ use crate::core::store::{FrameRef, Purpose};
 use crate::core::syncs::SyncProgress;
 use crate::engine::Token;
 use crate::reason::Reason;
+use crate::telemetry::Kind;
 use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::MessageType;
 

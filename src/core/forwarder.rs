@@ -8,7 +8,6 @@ use rand::{RngExt, SeedableRng};
 
 use crate::Side;
 use crate::core::clients::{ClientChange, Clients};
-use crate::core::counters::{Counters, Kind};
 use crate::core::departures::Departures;
 use crate::core::echoes::Echoes;
 use crate::core::estimate::Estimator;
@@ -28,6 +27,7 @@ use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Verdict};
 use crate::reason::Reason;
 use crate::telemetry::Measures;
+use crate::telemetry::{Counters, Kind};
 use crate::time::Instant;
 use crate::wire::{Address, Frame, MessageType};
 

@@ -29,7 +29,7 @@ mod admission;
 mod apply;
 mod clients;
 mod clock_watch;
-mod counters;
+
 mod departures;
 mod echoes;
 mod estimate;
@@ -64,7 +64,6 @@ mod waiting;
 
 pub use clients::ClientChange;
 pub use clock_watch::ClockWatch;
-pub use counters::{Counters, Kind};
 pub use event::Event;
 pub use foresight::Foreseen;
 pub use forwarder::Forwarder;

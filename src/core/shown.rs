@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::counters::Counters;
 use crate::core::forwarder::Forwarder;
 use crate::core::in_flight::Flight;
 use crate::core::settings::Settings;
+use crate::telemetry::Counters;
 use crate::telemetry::{ClientSlots, MasterState, Measures};
 use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::PortIdentity;

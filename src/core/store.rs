@@ -2,7 +2,7 @@
 
 use crate::Side;
 use crate::core::verdict::Edit;
-use crate::ring::prefetch;
+use crate::prefetch;
 use crate::time::{Instant, Stamp};
 use crate::wire::Layout;
 

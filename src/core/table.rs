@@ -5,7 +5,7 @@
 
 use siphasher::sip::SipHasher13;
 
-use crate::ring::prefetch;
+use crate::prefetch;
 
 /// A key, as words to hash.
 pub(crate) trait Key: Copy + Eq {

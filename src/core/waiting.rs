@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::Side;
-use crate::core::counters::Kind;
 use crate::core::forwarder::Forwarder;
 use crate::core::in_flight::{Drawn, Owner};
 use crate::core::open::Progress;
@@ -11,6 +10,7 @@ use crate::core::store::{FrameRef, HeldRequest, Purpose, Waiting};
 use crate::core::verdict::{Arrival, Departure, Edit};
 use crate::engine::Token;
 use crate::reason::Reason;
+use crate::telemetry::Kind;
 use crate::time::{ClockId, Instant};
 use crate::wire::Frame;
 

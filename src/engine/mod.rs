@@ -13,7 +13,8 @@ pub use port::{Completion, KickReport, Port, Received, Token};
 use brain::Brain;
 
 use crate::Side;
-use crate::core::{Counters, Forwarder, Settings};
+use crate::core::{Forwarder, Settings};
+use crate::telemetry::Counters;
 use crate::time::{ClockSample, Instant};
 
 /// The clocks of the machine, real or simulated.

@@ -6,8 +6,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::Side;
-use crate::core::{Counters, Kind};
 use crate::reason::Reason;
+use crate::telemetry::{Counters, Kind};
 use crate::telemetry::{Info, MasterState, Measures, Snapshot, State};
 use crate::time::Instant;
 

@@ -43,7 +43,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::core::Counters;
+    use crate::telemetry::Counters;
     use crate::telemetry::{MasterState, Measures, PortState, State};
     use crate::wire::{ClockIdentity, Lane, PortIdentity, Transport};
 

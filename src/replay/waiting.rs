@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::Side;
-use crate::core::Kind;
+use crate::telemetry::Kind;
 use crate::wire::{Frame, Lane, MessageType, PortIdentity};
 
 /// What an edit never changes.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::tpacket2_hdr;
 
-use super::prefetch;
+use crate::prefetch;
 
 /// Offset of a frame's `sockaddr_ll` (received frames), and of the data of a frame to send.
 pub(super) const AFTER_HEADER: usize = libc::TPACKET2_HDRLEN - size_of::<libc::sockaddr_ll>();

@@ -23,7 +23,7 @@ mod map;
 mod monitor;
 mod pair;
 mod port;
-pub(crate) mod prefetch;
+
 pub mod process;
 mod rx;
 mod rx_slots;

@@ -28,7 +28,7 @@ use crate::Side;
 use crate::cli::RunOptions;
 use crate::control::reply::Reloaded;
 use crate::control::{Place, Readers};
-use crate::core::Counters;
+use crate::telemetry::Counters;
 
 use crate::engine::{Clock, Engine};
 use crate::metrics;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::core::Counters;
+use crate::telemetry::Counters;
 use crate::telemetry::record::Record;
 use crate::telemetry::{ClientSlots, Measures, State, Take};
 
@@ -93,8 +93,8 @@ pub struct Snapshot {
 mod tests {
     use super::*;
     use crate::Side;
-    use crate::core::Kind;
     use crate::reason::Reason;
+    use crate::telemetry::Kind;
     use crate::time::Instant;
 
     #[test]

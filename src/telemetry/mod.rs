@@ -15,11 +15,13 @@
 //! | `outage` | why the gateway serves nobody, out of a snapshot |
 //! | `slots` | one client's row, written as its exchanges happen |
 //! | `client_view` | what a reader sees of one client |
+//! | `counters` | frames counted by side, type and what became of them, and what else is counted |
 //! | `histogram` | fixed buckets for spans of time |
 #![forbid(unsafe_code)]
 
 mod board;
 mod client_view;
+mod counters;
 mod histogram;
 mod master_state;
 mod outage;
@@ -31,6 +33,7 @@ mod words;
 
 pub use board::{Board, Info, Snapshot};
 pub use client_view::ClientView;
+pub use counters::{Counters, Kind};
 pub use histogram::{Histogram, Measures};
 pub use master_state::MasterState;
 pub use outage::{LinkFault, Outage, Silence, outages};

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ptpproxy::Side;
-use ptpproxy::core::{Arrival, Forwarder, Kind, Settings, Verdict};
+use ptpproxy::core::{Arrival, Forwarder, Settings, Verdict};
 use ptpproxy::engine::Token;
 use ptpproxy::reason::Reason;
+use ptpproxy::telemetry::Kind;
 use ptpproxy::time::{ClockId, Instant, Stamp};
 use ptpproxy::wire::{Frame, MessageType};
 

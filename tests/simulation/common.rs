@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use ptpproxy::Side;
-use ptpproxy::core::{Counters, Kind, Settings};
+use ptpproxy::core::Settings;
 use ptpproxy::reason::Reason;
+use ptpproxy::telemetry::{Counters, Kind};
 use ptpproxy_lab::sim::{Gateway, Scenario, World};
 
 pub(crate) const MS: u64 = 1_000_000;

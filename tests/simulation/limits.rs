@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use ptpproxy::Side;
-use ptpproxy::core::{Kind, Settings};
+use ptpproxy::core::Settings;
 use ptpproxy::reason::Reason;
+use ptpproxy::telemetry::Kind;
 use ptpproxy::wire::MessageType;
 use ptpproxy_lab::sim::{ClientModel, Plan, PortModel, Scenario, World};
 

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use ptpproxy::Side;
-use ptpproxy::core::{Kind, Settings};
+use ptpproxy::core::Settings;
 use ptpproxy::engine::{Completion, Engine, KickReport, Port, Received, Token};
 use ptpproxy::reason::Reason;
+use ptpproxy::telemetry::Kind;
 use ptpproxy::wire::MessageType;
 use ptpproxy_lab::sim::{Batch, Now, stamp};
 

@@ -8,9 +8,10 @@ use std::fmt;
 use std::rc::Rc;
 
 use ptpproxy::Side;
-use ptpproxy::core::{Kind, Settings};
+use ptpproxy::core::Settings;
 use ptpproxy::engine::Engine;
 use ptpproxy::reason::Reason;
+use ptpproxy::telemetry::Kind;
 use ptpproxy::wire::{Frame, MessageType};
 
 use super::frame::{Station, Template, Way};

@@ -40,7 +40,7 @@ fn good() -> Snapshot {
     };
     Snapshot {
         number: 1,
-        counters: crate::core::Counters::default(),
+        counters: crate::telemetry::Counters::default(),
         measures: Measures::default(),
         state: State {
             at: NOW,

@@ -1,11 +1,11 @@
-//! Asks for cache lines before they are needed. Core and telemetry use it, too: it is here because only
-//! this room may have `unsafe`.
+//! Asks for cache lines before they are needed. A leaf of its own, with the one `unsafe` outside of `ring`: core,
+//! telemetry and ring use it.
 //!
 //! Rings are larger than a core's own cache, and a frame of 2 KiB is no neighbour of the next one that the
 //! processor would guess: without it each frame costs some misses, at a tenth of a microsecond each.
 
 /// Bytes of a cache line; where they are fewer or more, some requests are in vain.
-pub(super) const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 
 /// Asks for all of a value. Reads and writes nothing.
 #[inline]
@@ -17,7 +17,7 @@ pub(crate) fn value<T: ?Sized>(value: &T) {
 
 /// Asks for the first `lines` lines at `start`. Reads and writes nothing.
 #[inline]
-pub(super) fn lines(start: *const u8, lines: usize) {
+pub(crate) fn lines(start: *const u8, lines: usize) {
     for line in 0..lines {
         one(start.wrapping_add(line * LINE));
     }

@@ -1,8 +1,8 @@
 //! Frames counted by side, message type and what became of them.
 
+use super::{Put, Take};
 use crate::Side;
 use crate::reason::Reason;
-use crate::telemetry::{Put, Take};
 use crate::wire::MessageType;
 
 /// A message type, or a frame that has none.
