@@ -27,35 +27,9 @@ pub mod report;
 pub mod ring;
 pub mod run;
 pub mod show;
+mod side;
 pub mod telemetry;
 pub mod time;
 pub mod wire;
 
-/// The side of the gateway a frame came from, or leaves by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// Toward the grandmaster (`--up`).
-    Up,
-    /// Toward the clients (`--down`).
-    Down,
-}
-
-impl Side {
-    /// The opposite side.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Up => Self::Down,
-            Self::Down => Self::Up,
-        }
-    }
-
-    /// The word used in options, logs and metrics.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-        }
-    }
-}
+pub use side::{PerSide, Side};
