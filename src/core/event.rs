@@ -46,19 +46,19 @@ pub enum Event {
     PeerDelayClient(PortIdentity),
     /// The local clock was stepped.
     ClockStep,
-    /// So many more changes of masters in the minute before were not told one by one.
+    /// This many more changes of masters in the minute before were not logged one by one.
     MastersLeftOut(u32),
 }
 
 /// Events kept for the log until they are taken.
 const KEPT: usize = 64;
-/// Changes of masters that are told in a minute: names that take turns must not fill the log.
+/// At most 16 changes of masters are logged in a minute, so that names that take turns do not fill the log.
 const OF_MASTERS: u32 = 16;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Events that wait for the log.
 pub(crate) struct Events {
-    waiting: VecDeque<Event>,
+    pending: VecDeque<Event>,
     /// The first change of a master in this minute.
     since: Instant,
     told: u32,
@@ -68,7 +68,7 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn new() -> Self {
         Self {
-            waiting: VecDeque::with_capacity(KEPT),
+            pending: VecDeque::with_capacity(KEPT),
             since: Instant::default(),
             told: 0,
             left_out: 0,
@@ -89,7 +89,7 @@ impl Events {
         self.keep(event);
     }
 
-    /// Lets time pass: when a minute is over, says how much was left out in it.
+    /// Lets time pass: when a minute is over, reports how many changes were left out in it.
     pub(crate) fn advance(&mut self, now: Instant) {
         if self.told > 0 && now.since(self.since) >= MINUTE {
             self.told = 0;
@@ -101,12 +101,12 @@ impl Events {
     }
 
     pub(crate) fn next(&mut self) -> Option<Event> {
-        self.waiting.pop_front()
+        self.pending.pop_front()
     }
 
     fn keep(&mut self, event: Event) {
-        if self.waiting.len() < KEPT {
-            self.waiting.push_back(event);
+        if self.pending.len() < KEPT {
+            self.pending.push_back(event);
         }
     }
 }

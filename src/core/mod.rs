@@ -1,75 +1,91 @@
-//! The pure core: it never reads a clock, a socket or a random device. Frames, stamps, time and a
-//! seed are handed in; verdicts and departures come out.
+//! The pure core: it never reads a clock, a socket or a random device. Frames, timestamps, time and a seed are handed
+//! in; verdicts and departures come out.
+//!
+//! # The whole forwarder
+//!
+//! ```text
+//! receive  a frame with its RX timestamp: from upstream or from downstream
+//! decide   foreign, not allowed, too many, twice, or seen on the other side: drop, and count the reason
+//!          from downstream:
+//!            Delay_Req     hold it for a drawn delay, or send it now; it is an open request of its client
+//!            Signaling     send it;  Management: by the settings;  all else: drop
+//!          from upstream:
+//!            Sync          send it now;  one-step: make a Follow_Up for it
+//!            Follow_Up     its Sync's residence is known: correct and send it;  not yet: keep it until then
+//!            Delay_Resp    of an open request: as a Follow_Up;  of none: drop
+//!            Announce      send it;  Signaling, Management: to our clients only;  all else: drop
+//! hold     until the departure time, and one by one under --max-rate; no longer than max_hold
+//! send     an event message is in flight from now on, and its token names it
+//! fetch    the TX timestamp of a token, or after a while an estimate of the departure
+//! residence = TX timestamp - RX timestamp, by one clock; no residence: drop what waits for it
+//! scale    residence * (rate of the master / rate of the local clock)
+//! complete the Follow_Up or Delay_Resp that waits: correctionField += residence; send it
+//!          a second path is known: wait until everything was read; a copy of the event message among it: drop
+//! ```
+//!
+//! # Words
+//!
+//! | word | means |
+//! |---|---|
+//! | *keep*, *release* | copy a frame into the frame store; give its memory back |
+//! | *wait* | be kept: a request for its departure time, a general message for a residence |
+//! | *hold* | wait for a departure time |
+//! | *leave*, *depart* | go next; go into an egress slot |
+//! | *launch*, *land* | be an event message in flight; be one no longer |
+//! | *settle* | an event message's residence is known, or will never be |
+//! | *drop* | the core lets a frame go no further, and counts the reason |
+//! | *unsent* | a frame that the core had forwarded, but the port did not send: counted as dropped instead |
+//! | *lost* | an exchange without a residence: its general messages are dropped |
+//! | *forget* | remove a row of a table |
+//! | upstream, *above*, *up* | toward the grandmaster; downstream, *below*, *down*: toward the clients |
+//!
+//! # Parts
+//!
+//! [`Forwarder`] has a part for each thing to be known; each has private fields and says what it does by its methods.
+//! Only `policy` sees more than one part, and no part sees the policy.
 //!
 //! | file | one idea |
 //! |---|---|
-//! | `forwarder` | the state machine that the loop drives |
-//! | `from_up`, `from_down` | the policy, a function for each row of its table; the longer ones have files: |
-//! | `two_step`, `request`, `response` | Sync and Follow_Up; Delay_Req; Delay_Resp |
-//! | `management` | Management, each question answered to who asked |
-//! | `admission` | who becomes our client |
-//! | `clients`, `open` | who is ours, and what they asked |
-//! | `foreign` | who was heard on the other side, for roaming and second paths |
-//! | `echoes` | Signaling that comes round by a second path |
+//! | `policy` | [`Forwarder`]: what happens to each frame |
+//! | `clients` | who is ours, and what they asked |
+//! | `masters` | who sends time, and at what rate against ours |
 //! | `syncs` | Sync with its Follow_Up, in either order |
-//! | `masters`, `syntonizer` | who sends time, and at what rate against ours |
-//! | `waiting`, `departures`, `store` | what waits, until when, where its bytes are, and how it leaves |
-//! | `flights`, `in_flight`, `estimate` | what was sent and awaits its stamp, or goes without |
-//! | `foresight` | the memory of clients, asked for before their frames come |
-//! | `peer_delay` | who was told that peer delay is not forwarded |
-//! | `shown` | what others may see of it |
-//! | `residence`, `clock_watch` | how long a message stayed, measured on a steady clock |
-//! | `listed` | lists of who may pass |
-//! | `sweep` | who was silent for too long, some rows a turn |
-//! | `apply` | other settings while it runs |
-//! | `table` | the hash table under it all, safe against chosen keys |
+//! | `hold` | what waits, until when, and what leaves next |
+//! | `flight` | what was sent and awaits its TX timestamp, and its residence |
+//! | `second_path` | another gateway beside us |
+//! | `open_management` | Management requests that may be answered |
+//! | `account`, `event` | what happened, for whoever reads it |
+//! | `settings` | what the core is told at its start and by a reload |
+//! | `verdict` | what the core is told of a frame, and what it decides |
+//! | `residence` | how long a message stayed, in units of correctionField |
+//! | `refs` | how one part names a row of another |
+//! | `bucket`, `table` | a rate limit; the hash table under it all, safe against chosen keys |
 #![forbid(unsafe_code)]
 
-mod admission;
-mod apply;
+mod account;
+mod bucket;
 mod clients;
-mod clock_watch;
-
-mod departures;
-mod echoes;
-mod estimate;
 mod event;
-mod flights;
-mod foreign;
-mod foresight;
-mod forwarder;
-mod from_down;
-mod from_up;
-mod in_flight;
-mod limits;
-mod listed;
-mod management;
+mod flight;
+mod hold;
 mod masters;
-mod open;
-mod peer_delay;
-mod request;
+mod open_management;
+mod policy;
+mod refs;
 mod residence;
-mod response;
 mod second_path;
 mod settings;
-mod shown;
-mod store;
-mod sweep;
 mod syncs;
-mod syntonizer;
 mod table;
-mod two_step;
 mod verdict;
-mod waiting;
 
-pub use clients::ClientChange;
-pub use clock_watch::ClockWatch;
+pub(crate) use clients::FRAMES_AHEAD;
+pub use clients::allow_list::{AllowList, Sorted};
+pub use clients::{ClientChange, Upcoming};
 pub use event::Event;
-pub use foresight::Foreseen;
-pub use forwarder::Forwarder;
-pub use listed::{AllowList, Sorted};
+pub use masters::Syntonizer;
+pub use policy::Forwarder;
 pub use settings::{
     Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, SettingsError,
 };
-pub use syntonizer::Syntonizer;
-pub use verdict::{Arrival, Departure, Edit, Verdict};
+pub use verdict::{Arrival, Departure, Edit, Token, Verdict};

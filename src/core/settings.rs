@@ -1,11 +1,11 @@
 //! What the core is told: values that exist are valid.
 
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::core::listed::{AllowList, Sorted};
-use crate::wire::{ClockIdentity, Mac, PortIdentity};
+pub use crate::core::clients::allow_list::ClientMatch;
+use crate::core::clients::allow_list::{AllowList, Sorted};
+use crate::wire::ClockIdentity;
 
 /// What Management passes from below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,19 +34,6 @@ pub enum Authenticated {
     Pass,
     /// Dropped.
     Drop,
-}
-
-/// One entry of the allow-list of clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ClientMatch {
-    /// Every port of this clock.
-    Clock(ClockIdentity),
-    /// This port.
-    Port(PortIdentity),
-    /// Whoever sends from this MAC address.
-    Mac(Mac),
-    /// Whoever sends from this IP address.
-    Ip(IpAddr),
 }
 
 /// Settings of the forwarder.

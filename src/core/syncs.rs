@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::core::store::FrameRef;
+use crate::core::hold::FrameRef;
+use crate::core::refs::SyncRef;
 use crate::core::table::{Key, Secret, Table};
+use crate::reason::Reason;
 use crate::time::{Instant, Stamp};
 use crate::wire::{Lane, PortIdentity};
 
@@ -15,8 +17,8 @@ pub(crate) struct SyncKey {
     pub(crate) domain: u8,
     pub(crate) sdo: u8,
     pub(crate) lane: Lane,
-    /// A keyed fold of the address a unicast Sync goes to; zero for multicast.
-    pub(crate) peer: u32,
+    /// A keyed fold of the address that a unicast Sync goes to; zero for multicast.
+    pub(crate) unicast_to: u32,
 }
 
 impl Key for SyncKey {
@@ -24,7 +26,7 @@ impl Key for SyncKey {
         [
             u64::from_be_bytes(self.sender.clock.0),
             u64::from(self.sender.port) << 32 | u64::from(self.lane.bits()),
-            u64::from(self.peer) << 32
+            u64::from(self.unicast_to) << 32
                 | u64::from(self.sequence_id) << 16
                 | u64::from(self.domain) << 8
                 | u64::from(self.sdo),
@@ -37,13 +39,13 @@ impl Key for SyncKey {
 pub(crate) enum SyncProgress {
     /// Its Follow_Up came first and waits.
     FollowUpFirst(FrameRef),
-    /// Sent: its slot among those in flight.
+    /// In flight: its slot there.
     InFlight(u32),
     /// Its residence is known, in nanoseconds.
     Departed(i64),
     /// Authenticated, or corrected in place: a Follow_Up passes untouched.
     Untouched,
-    /// Did not depart, or not to be relied on: its Follow_Up is dropped.
+    /// Not sent, or its residence will not be known: its Follow_Up is dropped.
     Lost,
     /// The local clock stepped while it was here.
     ClockStep,
@@ -54,14 +56,64 @@ pub(crate) enum SyncProgress {
 /// A Sync, its Follow_Up, or both.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sync {
-    pub(crate) since: Instant,
-    pub(crate) progress: SyncProgress,
-    /// Its receive stamp and its correctionField in nanoseconds, for the rate.
-    pub(crate) rx: Option<(Stamp, i64)>,
+    since: Instant,
+    progress: SyncProgress,
+    /// Its RX timestamp and its correctionField in nanoseconds, for the rate.
+    rx: Option<(Stamp, i64)>,
     /// Its preciseOriginTimestamp with the correction of its Follow_Up, where that came first.
-    pub(crate) origin_ns: Option<i64>,
+    origin_ns: Option<i64>,
     /// A Follow_Up was seen.
-    pub(crate) followed: bool,
+    followed: bool,
+}
+
+impl Sync {
+    const fn new(since: Instant, progress: SyncProgress) -> Self {
+        Self {
+            since,
+            progress,
+            rx: None,
+            origin_ns: None,
+            followed: false,
+        }
+    }
+
+    /// How far it has come.
+    pub(crate) const fn progress(&self) -> SyncProgress {
+        self.progress
+    }
+
+    /// Its RX timestamp and its correctionField in nanoseconds, for the rate.
+    pub(crate) const fn rx(&self) -> Option<(Stamp, i64)> {
+        self.rx
+    }
+
+    /// It was launched. `followed`: a Follow_Up waits for it already, and none may come after that. Returns the origin
+    /// of that Follow_Up, if it has come.
+    pub(crate) const fn launched(&mut self, progress: SyncProgress, followed: bool) -> Option<i64> {
+        self.progress = progress;
+        self.followed = followed;
+        self.origin_ns.take()
+    }
+
+    /// A Follow_Up came; false if one has before.
+    pub(crate) const fn follow(&mut self) -> bool {
+        !std::mem::replace(&mut self.followed, true)
+    }
+
+    /// Its residence is known, or why it will never be. Returns why its Follow_Up is dropped all the same, if so.
+    pub(crate) fn settle(&mut self, residence_ns: Result<i64, Reason>) -> Option<Reason> {
+        match self.progress {
+            SyncProgress::InFlight(_) => {}
+            SyncProgress::SecondPath => return Some(Reason::SecondPath),
+            _ => return None,
+        }
+        self.progress = match residence_ns {
+            Ok(ns) => SyncProgress::Departed(ns),
+            Err(Reason::ClockStep) => SyncProgress::ClockStep,
+            Err(_) => SyncProgress::Lost,
+        };
+        None
+    }
 }
 
 /// A pair is remembered this long, so that duplicates are known.
@@ -76,18 +128,18 @@ pub(crate) struct Syncs {
     /// In the order they came.
     order: VecDeque<(u32, u32)>,
     capacity: usize,
-    /// Follow_Ups that came first, in the order of their deadlines.
-    waiting: VecDeque<(Instant, u32, u32)>,
+    /// Follow_Ups that came first and wait, in the order of their deadlines.
+    early: VecDeque<(Instant, u32, u32)>,
 }
 
 impl Syncs {
-    /// Room for `capacity` Syncs, and for `waiting` Follow_Ups that came before theirs.
-    pub(crate) fn new(capacity: usize, waiting: usize, secret: Secret) -> Self {
+    /// Room for `capacity` Syncs, and for `early` Follow_Ups that came before theirs.
+    pub(crate) fn new(capacity: usize, early: usize, secret: Secret) -> Self {
         Self {
             rows: Table::new(capacity, secret),
             order: VecDeque::with_capacity(capacity),
             capacity,
-            waiting: VecDeque::with_capacity(waiting),
+            early: VecDeque::with_capacity(early),
         }
     }
 
@@ -98,8 +150,68 @@ impl Syncs {
         (now.as_nanos().saturating_sub(sync.since.as_nanos()) < LIFE_NS).then_some(row)
     }
 
-    /// Adds an entry. Returns it, and what an older one that gave way still kept waiting.
-    pub(crate) fn insert(&mut self, key: SyncKey, sync: Sync) -> (Option<u32>, Option<FrameRef>) {
+    /// A Sync arrived; `before` is its entry, if it has one. It is lost until it is launched. Returns its entry, and a
+    /// Follow_Up that waits in vain now.
+    pub(crate) fn arrived(
+        &mut self,
+        key: SyncKey,
+        before: Option<u32>,
+        rx: Option<(Stamp, i64)>,
+        now: Instant,
+    ) -> (Option<u32>, Option<FrameRef>) {
+        let Some(row) = before else {
+            let mut sync = Sync::new(now, SyncProgress::Lost);
+            sync.rx = rx;
+            return self.insert(key, sync);
+        };
+        let Some(sync) = self.rows.get_mut(row) else {
+            return (None, None);
+        };
+        let before = std::mem::replace(&mut sync.progress, SyncProgress::Lost);
+        sync.rx = rx;
+        let orphan = match before {
+            // It is not to be relied on; else the Follow_Up goes on waiting, for its residence.
+            SyncProgress::FollowUpFirst(frame) if rx.is_none() => Some(frame),
+            _ => None,
+        };
+        (Some(row), orphan)
+    }
+
+    /// A Follow_Up came before its Sync, and waits for it until `deadline`. Returns whether it can, and an older one
+    /// that waits in vain now.
+    pub(crate) fn follow_up_first(
+        &mut self,
+        key: SyncKey,
+        frame: FrameRef,
+        origin_ns: Option<i64>,
+        (now, deadline): (Instant, Instant),
+    ) -> (bool, Option<FrameRef>) {
+        let mut sync = Sync::new(now, SyncProgress::FollowUpFirst(frame));
+        sync.origin_ns = origin_ns;
+        sync.followed = true;
+        let (row, orphan) = self.insert(key, sync);
+        if let Some(row) = row {
+            self.early
+                .push_back((deadline, row, self.rows.generation(row)));
+        }
+        (row.is_some(), orphan)
+    }
+
+    /// A copy of a Sync came round by a second path: ours, here or still to come, is not to be followed. Returns a
+    /// Follow_Up that waits in vain now.
+    pub(crate) fn copied(&mut self, key: SyncKey, now: Instant) -> Option<FrameRef> {
+        let Some(row) = self.find(&key, now) else {
+            return self.insert(key, Sync::new(now, SyncProgress::SecondPath)).1;
+        };
+        let sync = self.rows.get_mut(row)?;
+        match std::mem::replace(&mut sync.progress, SyncProgress::SecondPath) {
+            SyncProgress::FollowUpFirst(frame) => Some(frame),
+            _ => None,
+        }
+    }
+
+    /// Adds an entry. Returns it, and the Follow_Up that an older one kept waiting.
+    fn insert(&mut self, key: SyncKey, sync: Sync) -> (Option<u32>, Option<FrameRef>) {
         self.let_old_ones_go(sync.since);
         let mut orphan = None;
         if let Some(old) = self.rows.find(&key) {
@@ -126,23 +238,17 @@ impl Syncs {
 
     /// Whether one more Follow_Up may wait for its Sync.
     pub(crate) fn may_wait(&self) -> bool {
-        self.waiting.len() < self.waiting.capacity()
+        self.early.len() < self.early.capacity()
     }
 
-    /// A Follow_Up waits in this entry until `deadline`.
-    pub(crate) fn wait_until(&mut self, row: u32, deadline: Instant) {
-        self.waiting
-            .push_back((deadline, row, self.rows.generation(row)));
-    }
-
-    /// The next Follow_Up that waited in vain; its Sync, should it come, is lost.
+    /// The next Follow_Up whose Sync has not come in time; should it come, that is lost.
     pub(crate) fn pop_overdue(&mut self, now: Instant) -> Option<FrameRef> {
-        while let Some(&(deadline, row, generation)) = self.waiting.front() {
-            let frame = self.waiting_frame(row, generation);
+        while let Some(&(deadline, row, generation)) = self.early.front() {
+            let frame = self.early_frame(row, generation);
             if frame.is_some() && deadline > now {
                 return None;
             }
-            self.waiting.pop_front();
+            self.early.pop_front();
             if let (Some(frame), Some(sync)) = (frame, self.rows.get_mut(row)) {
                 sync.progress = SyncProgress::Lost;
                 return Some(frame);
@@ -151,13 +257,13 @@ impl Syncs {
         None
     }
 
-    /// When the next Follow_Up will have waited in vain.
+    /// The earliest moment when the Sync of a Follow_Up has not come in time.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
-        while let Some(&(deadline, row, generation)) = self.waiting.front() {
-            if self.waiting_frame(row, generation).is_some() {
+        while let Some(&(deadline, row, generation)) = self.early.front() {
+            if self.early_frame(row, generation).is_some() {
                 return Some(deadline);
             }
-            self.waiting.pop_front();
+            self.early.pop_front();
         }
         None
     }
@@ -166,19 +272,21 @@ impl Syncs {
         self.rows.get_mut(row)
     }
 
-    pub(crate) fn generation(&self, row: u32) -> u32 {
-        self.rows.generation(row)
+    /// By what an entry is found again.
+    pub(crate) fn of(&self, row: u32) -> SyncRef {
+        let generation = self.rows.generation(row);
+        SyncRef { row, generation }
     }
 
-    /// The entry in a row, if it is still the same one.
-    pub(crate) fn same_mut(&mut self, row: u32, generation: u32) -> Option<&mut Sync> {
-        if self.rows.generation(row) != generation {
+    /// An entry that was looked up earlier, unless it was forgotten.
+    pub(crate) fn same_mut(&mut self, of: SyncRef) -> Option<&mut Sync> {
+        if self.rows.generation(of.row) != of.generation {
             return None;
         }
-        self.rows.get_mut(row)
+        self.rows.get_mut(of.row)
     }
 
-    fn waiting_frame(&self, row: u32, generation: u32) -> Option<FrameRef> {
+    fn early_frame(&self, row: u32, generation: u32) -> Option<FrameRef> {
         if self.rows.generation(row) != generation {
             return None;
         }
@@ -188,14 +296,13 @@ impl Syncs {
         }
     }
 
-    /// Forgets what is remembered no longer, a few at a time: the same few rows are used over and over then,
-    /// and stay in the cache.
+    /// Forgets old ones, a few at a time: so the same few rows are used over and over, and stay in the cache.
     fn let_old_ones_go(&mut self, now: Instant) {
         for _ in 0..AT_A_TIME {
             let Some(&(row, generation)) = self.order.front() else {
                 return;
             };
-            if let Some(sync) = self.same_mut(row, generation) {
+            if let Some(sync) = self.same_mut(SyncRef { row, generation }) {
                 let young = now.as_nanos().saturating_sub(sync.since.as_nanos()) < LIFE_NS;
                 let busy = matches!(
                     sync.progress,
@@ -233,7 +340,7 @@ mod tests {
             domain: 0,
             sdo: 0,
             lane: Lane::new(Transport::Ethernet, &[]),
-            peer: 0,
+            unicast_to: 0,
         }
     }
 
@@ -242,13 +349,7 @@ mod tests {
         let mut syncs = Syncs::new(1000, 10, Secret(1, 2));
         for number in 0..5000 {
             let now = Instant::from_nanos(number * 125_000_000);
-            let sync = Sync {
-                since: now,
-                progress: SyncProgress::Departed(1),
-                rx: None,
-                origin_ns: None,
-                followed: true,
-            };
+            let sync = Sync::new(now, SyncProgress::Departed(1));
             assert!(syncs.insert(key(number), sync).0.is_some());
             assert!(syncs.find(&key(number), now).is_some());
             assert!(number < 11 || syncs.find(&key(number - 11), now).is_some());

@@ -1,7 +1,8 @@
-//! What the core says of a frame.
+//! What the core is told of a frame, and what it decides.
+
+use std::num::NonZeroU64;
 
 use crate::Side;
-use crate::engine::Token;
 use crate::reason::Reason;
 use crate::time::{Instant, Stamp};
 use crate::wire::{Layout, edit};
@@ -11,7 +12,7 @@ use crate::wire::{Layout, edit};
 pub struct Arrival {
     /// The side it came from.
     pub side: Side,
-    /// Its receive stamp, steady or of hardware; or why there is none to rely on.
+    /// Its RX timestamp, steady or of hardware; or why there is none to rely on.
     pub stamp: Result<Stamp, Reason>,
     /// When it arrived.
     pub at: Instant,
@@ -23,6 +24,40 @@ pub struct Arrival {
     pub checksum_unfinished: bool,
 }
 
+impl Arrival {
+    /// The RX timestamp of an event message that is young enough to be sent on.
+    pub(crate) fn fresh_stamp(&self, stale_after_ns: u64) -> Result<Stamp, Reason> {
+        if self.now > self.at.plus_nanos(stale_after_ns) {
+            return Err(Reason::Stale);
+        }
+        self.stamp
+    }
+
+    /// The edit that changes nothing but an unfinished checksum.
+    pub(crate) fn plain_edit(&self) -> Edit {
+        Edit {
+            complete_checksum: self.checksum_unfinished,
+            ..Edit::default()
+        }
+    }
+
+    /// The frame goes on as it is.
+    pub(crate) fn forward(&self) -> Verdict {
+        Verdict::Forward(self.plain_edit(), None)
+    }
+
+    /// A general message goes on with the residence of its event message added.
+    pub(crate) fn forward_corrected(&self, correction: i64) -> Verdict {
+        Verdict::Forward(
+            Edit {
+                correction,
+                ..self.plain_edit()
+            },
+            None,
+        )
+    }
+}
+
 /// What changes in a frame as it leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edit {
@@ -32,13 +67,13 @@ pub struct Edit {
     pub set_two_step: bool,
     /// The UDP checksum is computed afresh.
     pub complete_checksum: bool,
-    /// A one-step Sync of this master that stays one: its residence since [`Arrival::stamp`] is estimated at the
-    /// kick and added to correctionField.
+    /// A one-step Sync of this master that stays one-step: its residence since [`Arrival::stamp`] is estimated at
+    /// the kick and added to correctionField ([`crate::core::Forwarder::rewrite_correction`]).
     pub rewrite: Option<u32>,
 }
 
 impl Edit {
-    /// Makes the changes in a frame of this layout; not the one of `rewrite`, which is for the moment of the kick.
+    /// Makes the changes in a frame of this layout. That of `rewrite` is not among them: it is made at the kick.
     pub fn apply(&self, bytes: &mut [u8], layout: Layout) {
         if self.set_two_step {
             edit::set_two_step(bytes, layout);
@@ -52,11 +87,38 @@ impl Edit {
     }
 }
 
+/// Ties one event message that is sent to its TX timestamp: one send, one timestamp, one use.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Token(NonZeroU64);
+
+// With or without one, a frame of a batch has one word for it.
+const _: () = assert!(size_of::<Option<Token>>() == size_of::<u64>());
+
+impl Token {
+    /// A token that carries `value`; only the core gives it a meaning.
+    #[must_use]
+    pub(crate) const fn new(value: NonZeroU64) -> Self {
+        Self(value)
+    }
+
+    /// What it carries, to look at.
+    #[must_use]
+    pub(crate) const fn value(&self) -> u64 {
+        self.0.get()
+    }
+
+    /// Uses the token up.
+    #[must_use]
+    pub(crate) const fn into_value(self) -> u64 {
+        self.0.get()
+    }
+}
+
 /// What happens to a frame.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// Leaves now by the other side. With a token it is an event message to be stamped.
+    /// Leaves now by the other side. With a token it is an event message that needs a TX timestamp.
     Forward(Edit, Option<Token>),
     /// The core keeps a copy: it departs later, or when what it waits for is known.
     Wait,
@@ -70,8 +132,8 @@ pub enum Verdict {
 pub struct Departure {
     /// Its length.
     pub len: usize,
-    /// An event message to be stamped.
+    /// An event message that needs a TX timestamp has a token.
     pub token: Option<Token>,
-    /// When it would be stale.
+    /// The batch must not be sent later than this: the frame would be stale.
     pub latest: Option<Instant>,
 }

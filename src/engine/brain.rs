@@ -1,16 +1,18 @@
 //! What a turn does on one side, whichever port it has.
 
-use crate::Side;
-use crate::core::{Arrival, ClockWatch, Edit, Forwarder, Settings, Verdict};
+use crate::core::{Arrival, Edit, Forwarder, Settings, Token, Verdict};
 use crate::engine::ahead::Ahead;
-use crate::engine::{Clock, Completion, Port, Received, Token};
+use crate::engine::clock::Clock;
+use crate::engine::clock_watch::ClockWatch;
+use crate::engine::port::{Completion, Port, Received};
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::Frame;
+use crate::{PerSide, Side};
 
 /// Frames read from one side in one turn, so that departures do not wait for a flood.
 const BUDGET: usize = 512;
-/// A stamp that lies further in the future than this was taken by a clock that was set back since.
+/// A timestamp that lies further in the future than this was taken by a clock that was set back since.
 const FUTURE_NS: u64 = 10_000_000;
 
 /// What was read from one side.
@@ -26,14 +28,14 @@ pub(super) struct Brain<C> {
     pub(super) core: Forwarder,
     pub(super) clock: C,
     watch: ClockWatch,
-    /// By side: frames that waited when the clock jumped carry ambiguous stamps, until all are read.
-    ambiguous: [bool; 2],
+    /// By side: frames that waited when the clock jumped carry ambiguous timestamps, until all are read.
+    ambiguous: PerSide<bool>,
     /// By side: arrival of the last frame that was read, by the steady clock.
-    last_read: [Instant; 2],
-    /// By side of departure.
-    pub(super) unsent: [u64; 2],
+    last_read: PerSide<Instant>,
+    /// By side of departure: frames that the port did not send.
+    pub(super) unsent: PerSide<u64>,
     /// By side of departure: when the first event message of the batch will be stale.
-    latest: [Option<Instant>; 2],
+    latest: PerSide<Option<Instant>>,
 }
 
 impl<C: Clock> Brain<C> {
@@ -42,19 +44,19 @@ impl<C: Clock> Brain<C> {
             core: Forwarder::new(settings),
             clock,
             watch: ClockWatch::default(),
-            ambiguous: [false; 2],
-            last_read: [Instant::default(); 2],
-            unsent: [0; 2],
-            latest: [None; 2],
+            ambiguous: PerSide::default(),
+            last_read: PerSide::default(),
+            unsent: PerSide::default(),
+            latest: PerSide::default(),
         }
     }
 
-    /// Reads both clocks; notices when the stamping one jumped.
+    /// Reads both clocks; notices when the timestamping one jumped.
     pub(super) fn look_at_clocks(&mut self) -> Instant {
         let sample = self.clock.sample();
         let was_set = self.clock.was_set();
         if self.watch.observe(sample) || was_set {
-            self.ambiguous = [true; 2];
+            self.ambiguous = PerSide::from_fn(|_| true);
             self.watch.was_set();
             self.core.clock_stepped();
         } else {
@@ -67,8 +69,8 @@ impl<C: Clock> Brain<C> {
     pub(super) fn advance(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
         if self.core.stamps_overdue(now) {
             // What is still in a queue leaves later than any estimate would say.
-            self.core.queued(Side::Up, up.holds_frames());
-            self.core.queued(Side::Down, down.holds_frames());
+            self.core.backlog(Side::Up, up.holds_frames());
+            self.core.backlog(Side::Down, down.holds_frames());
         }
         self.core.advance(now);
     }
@@ -86,7 +88,7 @@ impl<C: Clock> Brain<C> {
         while frames < BUDGET {
             ahead.look(&mut self.core, side, ingress);
             let Some(received) = ingress.receive() else {
-                self.ambiguous[side as usize] = false;
+                self.ambiguous[side] = false;
                 return Read {
                     frames,
                     more: false,
@@ -105,7 +107,7 @@ impl<C: Clock> Brain<C> {
         Read {
             frames,
             more: true,
-            up_to: self.last_read[side as usize],
+            up_to: self.last_read[side],
         }
     }
 
@@ -120,14 +122,13 @@ impl<C: Clock> Brain<C> {
         let (stamp, at) = self.arrival_time(side, received.stamp, steady, now);
         // Whatever it is: what came before it has been read.
         if stamp.is_ok_and(|stamp| stamp.clock() == ClockId::Steady) {
-            self.last_read[side as usize] = at.min(now);
+            self.last_read[side] = at.min(now);
         }
         if received.truncated {
             self.core.malformed(side, Reason::Truncated);
             return;
         }
-        // Here and below, what was just written in pieces is used where it is: a move would read it before the
-        // stores have reached the cache, and wait for them.
+        // Kept in place, here and below: a move would stall on store-to-load forwarding.
         let parsed = Frame::parse(received.bytes);
         let frame = match &parsed {
             Ok(frame) => frame,
@@ -149,21 +150,21 @@ impl<C: Clock> Brain<C> {
         }
     }
 
-    /// A stamp on the steady clock, where its own can be translated.
+    /// A timestamp on the steady clock, where its own can be translated.
     fn steady(&self, stamp: Option<Stamp>) -> Option<Stamp> {
         stamp.and_then(|stamp| self.watch.translate(stamp))
     }
 
-    /// Whether a stamp lies further in the future than may be.
+    /// Whether a timestamp lies further in the future than it may.
     fn is_ahead(&self, side: Side, steady: Option<Stamp>, now: Instant) -> bool {
-        !self.ambiguous[side as usize]
+        !self.ambiguous[side]
             && steady
                 .filter(|steady| steady.clock() == ClockId::Steady)
                 .and_then(|steady| u64::try_from(steady.as_nanos()).ok())
                 .is_some_and(|ns| ns > now.as_nanos() + FUTURE_NS)
     }
 
-    /// What counts as the stamp, and the moment of arrival.
+    /// What counts as the RX timestamp, and the moment of arrival.
     fn arrival_time(
         &self,
         side: Side,
@@ -174,14 +175,14 @@ impl<C: Clock> Brain<C> {
         let Some(stamp) = stamp else {
             return (Err(Reason::NoRxStamp), now);
         };
-        if stamp.clock() == ClockId::Realtime && self.ambiguous[side as usize] {
+        if stamp.clock() == ClockId::Realtime && self.ambiguous[side] {
             return (Err(Reason::ClockStep), now);
         }
         let Some(steady) = steady else {
             return (Err(Reason::NoRxStamp), now);
         };
         if steady.clock() != ClockId::Steady {
-            // How a hardware clock stands to ours is not known: it arrived before it was read.
+            // The offset of a hardware clock from ours is not known. The frame arrived before it was read.
             return (Ok(steady), now);
         }
         match u64::try_from(steady.as_nanos()) {
@@ -210,12 +211,12 @@ impl<C: Clock> Brain<C> {
         let bytes = frame.bytes();
         let Some(slot) = egress.slot() else {
             self.core
-                .not_sent(from, message, token, Reason::TxFull, now);
+                .unsent_frame(from, message, token, Reason::TxFull, now);
             return;
         };
         let Some(slot) = slot.get_mut(..bytes.len()) else {
             self.core
-                .not_sent(from, message, token, Reason::TooLarge, now);
+                .unsent_frame(from, message, token, Reason::TooLarge, now);
             return;
         };
         slot.copy_from_slice(bytes);
@@ -225,7 +226,7 @@ impl<C: Clock> Brain<C> {
                 Some(correction) => edit.correction = correction,
                 None => {
                     self.core
-                        .not_sent(from, message, token, Reason::NoTxStamp, now);
+                        .unsent_frame(from, message, token, Reason::NoTxStamp, now);
                     return;
                 }
             }
@@ -240,7 +241,7 @@ impl<C: Clock> Brain<C> {
         }
     }
 
-    /// Moves ready frames into the egress rings.
+    /// Moves the frames that leave next into the egress rings.
     pub(super) fn fill(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
         while let Some(side) = self.core.next_egress() {
             let done = match side {
@@ -248,12 +249,12 @@ impl<C: Clock> Brain<C> {
                 Side::Down => self.place(side, down, now),
             };
             if !done {
-                self.core.give_up(now);
+                self.core.drop_next(now);
             }
         }
     }
 
-    /// Moves one ready frame; false when the ring stays full.
+    /// Moves the next frame; false when the ring stays full.
     fn place(&mut self, side: Side, egress: &mut impl Port, now: Instant) -> bool {
         if egress.slot().is_none() {
             self.send_batch(side, egress);
@@ -268,10 +269,10 @@ impl<C: Clock> Brain<C> {
         true
     }
 
-    /// Sends a batch in the middle of a turn, and takes its stamps.
+    /// Sends a batch in the middle of a turn, and takes its TX timestamps.
     fn send_batch(&mut self, side: Side, egress: &mut impl Port) {
         self.kick(side, egress);
-        // A clock that jumped since the kick makes these stamps ambiguous.
+        // A clock that jumped since the kick makes these timestamps ambiguous.
         self.look_at_clocks();
         self.take_stamps(egress);
     }
@@ -282,28 +283,25 @@ impl<C: Clock> Brain<C> {
             return 0;
         }
         let now = self.clock.now();
-        if self.latest[side as usize]
-            .take()
-            .is_some_and(|latest| latest < now)
-        {
+        if self.latest[side].take().is_some_and(|latest| latest < now) {
             // The process stood still since the batch was filled.
-            self.unsent[side as usize] += egress.take_back() as u64;
+            self.unsent[side] += egress.take_back() as u64;
             return 0;
         }
         self.core.kicked(side, now);
         let report = egress.kick();
-        self.unsent[side as usize] += report.unsent as u64;
+        self.unsent[side] += report.unsent as u64;
         report.sent
     }
 
     fn note_latest(&mut self, side: Side, latest: Option<Instant>) {
-        let batch = &mut self.latest[side as usize];
+        let batch = &mut self.latest[side];
         if let Some(latest) = latest {
             *batch = Some(batch.map_or(latest, |earliest| earliest.min(latest)));
         }
     }
 
-    /// Takes the transmit stamps that are here.
+    /// Takes the TX timestamps that are here.
     pub(super) fn take_stamps(&mut self, port: &mut impl Port) {
         let Self { core, watch, .. } = self;
         port.completions(&mut |completion| match completion {

@@ -1,35 +1,34 @@
 //! The one loop that joins core and ports; generic over both, so that a simulated link runs it too.
 //!
-//! A turn lets time pass in the core, reads what has arrived, fills the egress rings, kicks each once,
-//! takes the transmit stamps, and sends what they complete.
+//! A turn lets time pass in the core, reads what has arrived, fills the egress rings, sends each batch in one system
+//! call (a kick), takes the TX timestamps, and sends what they complete. What the core asks of a loop is written at
+//! [`Forwarder`].
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `brain` | what a turn does on one side, whichever port it has |
+//! | `port`, `clock` | what the loop asks of ports and clocks, real or simulated |
+//! | `clock_watch` | timestamps of CLOCK_REALTIME put on a steady clock |
+//! | `ahead` | the frames that come next |
 
 mod ahead;
 mod brain;
+mod clock;
+mod clock_watch;
 mod port;
 
-pub(crate) use ahead::KNOWN as FRAMES_AHEAD;
-pub use port::{Completion, KickReport, Port, Received, Token};
+pub(crate) use crate::core::FRAMES_AHEAD;
+pub use crate::core::Token;
+pub use clock::Clock;
+pub use clock_watch::ClockWatch;
+pub use port::{Completion, KickReport, Port, Received};
 
 use brain::Brain;
 
 use crate::Side;
 use crate::core::{Forwarder, Settings};
 use crate::telemetry::Counters;
-use crate::time::{ClockSample, Instant};
-
-/// The clocks of the machine, real or simulated.
-pub trait Clock {
-    /// The steady clock.
-    fn now(&self) -> Instant;
-
-    /// The steady clock beside the one that stamps are taken from.
-    fn sample(&self) -> ClockSample;
-
-    /// Whether the stamping clock was set since the last call (TFD_TIMER_CANCEL_ON_SET).
-    fn was_set(&mut self) -> bool {
-        false
-    }
-}
+use crate::time::Instant;
 
 /// A turn ends after this many rounds of kicks, whatever still becomes ready.
 const ROUNDS: usize = 16;
@@ -43,9 +42,9 @@ pub struct Turn {
     pub sent: usize,
     /// More waits to be read.
     pub more: bool,
-    /// Event messages were sent whose stamps are not here yet.
+    /// Event messages were sent whose TX timestamps are not here yet.
     pub stamps_due: bool,
-    /// Something had to pass untouched: its wait here stays in the client's time.
+    /// A message came that cannot be corrected: its wait here stays in the client's time.
     pub untouched: bool,
 }
 
@@ -68,8 +67,8 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         }
     }
 
-    /// From now on what is due is sent before a turn reads what has arrived: a kick more, for departures at
-    /// their very moment.
+    /// From now on what is due is sent before a turn reads what has arrived: one more system call, for departures at
+    /// their exact time.
     pub const fn send_due_first(&mut self, due_first: bool) {
         self.due_first = due_first;
     }
@@ -89,9 +88,12 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         self.brain.core.counters()
     }
 
-    /// Frames that the egress port of a side did not take after all.
+    /// Frames that the egress port of a side did not send.
     pub const fn unsent(&self, side: Side) -> u64 {
-        self.brain.unsent[side as usize]
+        match side {
+            Side::Up => self.brain.unsent.up,
+            Side::Down => self.brain.unsent.down,
+        }
     }
 
     /// The up port.
@@ -104,7 +106,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         &mut self.down
     }
 
-    /// The core and the up port, for what follows the one in the other.
+    /// The core and the up port, for what the port is to know of the clients.
     pub const fn core_and_up(&mut self) -> (&mut Forwarder, &mut U) {
         (&mut self.brain.core, &mut self.up)
     }
@@ -137,7 +139,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         if *due_first {
             sent += brain.kick(Side::Up, up);
         }
-        // Below before above: a copy of our own request is not to be seen before the request.
+        // Downstream before upstream: a copy of our own request is not to be seen before the request.
         let below = brain.receive(Side::Down, down, up, now);
         let above = brain.receive(Side::Up, up, down, now);
         if below.frames + above.frames > 0 {
@@ -159,7 +161,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             }
             turn.sent += brain.kick(Side::Down, down);
             turn.sent += brain.kick(Side::Up, up);
-            // A clock that jumped since the kick makes these stamps ambiguous.
+            // A clock that jumped since the kick makes these timestamps ambiguous.
             brain.look_at_clocks();
             brain.take_stamps(up);
             brain.take_stamps(down);

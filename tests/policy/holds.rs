@@ -438,7 +438,7 @@ fn nothing_is_estimated_behind_a_queue() {
         gateway.stamps = false;
         assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
         gateway.core.kicked(Up, gateway.instant());
-        gateway.core.queued(Up, queued);
+        gateway.core.backlog(Up, queued);
         gateway.pass(MS * 11);
         let answer = gateway.hears(Up, &delay_resp(1, 1, port(10)));
         assert_eq!(answer.is_sent(), passes, "{answer:?}");

@@ -1,9 +1,11 @@
-//! The client table: its size, who is foreseen, and who follows its changes.
+//! The client table: its size, whose frames are known ahead, and who follows its changes.
+
+use super::changes::CHANGES;
 
 use super::*;
 
 #[test]
-fn a_client_takes_at_most_320_octets() {
+fn a_client_takes_at_most_320_bytes() {
     let row = size_of::<ClientKey>() + size_of::<Option<Client>>() + size_of::<u32>();
     let row = row.next_multiple_of(8) + ClientSlots::OCTETS;
     assert!(row <= 320, "{row}");
@@ -31,12 +33,12 @@ fn key(number: u64) -> ClientKey {
 fn join(clients: &mut Clients, number: u64) -> Result<u32, Full> {
     let at = (Mac([2; 6]), Address::Mac(Mac([2; 6])));
     let now = Instant::default();
-    clients.insert(key(number), Client::new(now), at, now)
+    clients.insert(key(number), at, now)
 }
 
-/// Whoever was foreseen is found as before, and no longer once it has gone.
+/// A client whose frame is known ahead is found as before, and no longer once it is gone.
 #[test]
-fn who_was_foreseen_is_found_as_before() {
+fn a_client_that_is_known_ahead_is_found_as_before() {
     let mut clients = Clients::new(64, Secret(3, 4));
     for number in 0..32 {
         join(&mut clients, number).expect("room");
@@ -44,9 +46,9 @@ fn who_was_foreseen_is_found_as_before() {
     let mut probable = 0;
     for number in 0..64 {
         for ahead in 0..3 {
-            let hash = clients.foresee(key(number + ahead));
-            clients.prefetch_foreseen(hash);
-            let row = clients.rows.probable_row(hash);
+            let upcoming = clients.prefetch_bucket(key(number + ahead));
+            clients.prefetch_row(upcoming);
+            let row = clients.rows.probable_row(upcoming.0);
             probable += usize::from(row.is_some());
             let found = clients.find(&key(number + ahead));
             assert!(row.is_none() || row == found, "{number}");
@@ -64,8 +66,8 @@ fn who_was_foreseen_is_found_as_before() {
     assert!(probable > 70, "{probable}");
 }
 
-/// Who follows the table one by one is told of each change, in order; while too many wait nobody comes
-/// or goes, so that none is lost.
+/// Who follows the table one by one gets each change, in order. While too many were not taken nobody comes or goes, so
+/// that none is lost.
 #[test]
 fn changes_are_told_and_never_lost() {
     let mut clients = Clients::new(10_000, Secret(1, 2));

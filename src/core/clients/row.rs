@@ -1,0 +1,123 @@
+//! A client whose row was looked up: what a message of it, or for it, may ask and change.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use crate::core::clients::client::Client;
+use crate::core::clients::gate::Gate;
+use crate::core::clients::open_request::{Lapse, OpenKey};
+use crate::core::hold::FrameRef;
+use crate::core::refs::ClientRef;
+use crate::telemetry::Slot;
+use crate::time::Instant;
+use crate::wire::{Address, Mac};
+
+/// One client: what the core alone knows of it ([`Client`]), what others may read too, and whether its answers are
+/// let in.
+pub(crate) struct ClientMut<'a> {
+    pub(super) of: ClientRef,
+    pub(super) client: &'a mut Client,
+    pub(super) slot: Slot<'a>,
+    pub(super) gate: &'a mut Gate,
+    /// The version of the allow-list in force.
+    pub(super) list: u16,
+}
+
+impl Deref for ClientMut<'_> {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        self.client
+    }
+}
+
+impl DerefMut for ClientMut<'_> {
+    fn deref_mut(&mut self) -> &mut Client {
+        self.client
+    }
+}
+
+impl ClientMut<'_> {
+    /// By what it is found again.
+    pub(crate) const fn of(&self) -> ClientRef {
+        self.of
+    }
+
+    /// Where its messages come from.
+    pub(crate) fn addresses(&self) -> (Mac, Address) {
+        self.slot.addresses()
+    }
+
+    /// Whether it was found in the allow-list in force.
+    pub(crate) const fn is_listed(&self) -> bool {
+        self.client.list() == self.list
+    }
+
+    /// It was found in the allow-list in force.
+    pub(crate) const fn listed(&mut self) {
+        self.client.set_list(self.list);
+    }
+
+    /// A message of it came.
+    pub(crate) fn seen(&self, now: Instant) {
+        self.slot.seen(now);
+    }
+
+    /// Mean time between its requests in microseconds; zero while unknown.
+    pub(crate) fn interval_us(&self) -> u32 {
+        self.slot.interval_us()
+    }
+
+    /// A Delay_Req of it arrived at `at`.
+    pub(crate) fn request_arrived(&mut self, at: Instant) {
+        self.client.request_arrived(at, self.slot);
+    }
+
+    /// Opens a request that arrived at `since` in place of the oldest. Returns its place, and how the oldest lapsed.
+    pub(crate) fn open(
+        &mut self,
+        key: OpenKey,
+        since: Instant,
+        now: Instant,
+    ) -> (u8, Option<Lapse>) {
+        let (place, lapse) = self.client.open(key, since, now);
+        if lapse.is_some() {
+            self.slot.unanswered();
+        }
+        (place, lapse)
+    }
+
+    /// Its request was answered after `response_ns`, for the first time.
+    pub(crate) fn answered(&self, response_ns: u64) {
+        self.slot.answered(response_ns);
+    }
+
+    /// Its request departed. It was to be held for `hold_ns`, and stayed for `residence_ns`.
+    pub(crate) fn departed(&self, hold_ns: u32, residence_ns: u32) {
+        self.slot.departed(hold_ns, residence_ns);
+    }
+
+    /// Closes the requests that are open no longer. How many of them found no answer.
+    pub(crate) fn close_old_requests(&mut self, now: Instant) -> u64 {
+        let unanswered = self.client.close_old_requests(now);
+        for _ in 0..unanswered {
+            self.slot.unanswered();
+        }
+        unanswered
+    }
+
+    /// Whether it was silent for so long that it is forgotten.
+    pub(crate) fn expired(&self, now: Instant, timeout: Duration) -> bool {
+        self.client.expired(now, timeout, self.slot)
+    }
+
+    /// Whether the kernel's filter lets its answers in.
+    pub(crate) fn admitted(&self) -> bool {
+        self.gate.admits(self.client.joined())
+    }
+
+    /// Its request waits for that; false when too many do.
+    pub(crate) fn wait_for_filter(&mut self, frame: FrameRef) -> bool {
+        self.gate.wait(self.of, frame)
+    }
+}

@@ -1,0 +1,242 @@
+//! The event messages in flight: sent, and without a TX timestamp yet.
+
+use std::collections::VecDeque;
+use std::num::{NonZeroU32, NonZeroU64};
+
+use crate::Side;
+use crate::core::hold::FrameRef;
+use crate::core::refs::Owner;
+use crate::core::verdict::Token;
+use crate::time::{ClockId, Instant, Stamp};
+
+/// The departure time of a Delay_Req that waited.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drawn {
+    pub(crate) due: Instant,
+    /// The drawn delay: how long after its arrival that is, in nanoseconds.
+    pub(crate) hold_ns: u32,
+}
+
+/// An event message in flight.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flight {
+    /// Its RX timestamp.
+    pub(crate) rx: Stamp,
+    pub(crate) owner: Owner,
+    /// The side it leaves by.
+    pub(crate) egress: Side,
+    /// The batch that it leaves in, for estimates.
+    pub(super) batch: u32,
+    /// The general message that waits for its residence.
+    pub(super) waiter: Option<FrameRef>,
+    /// Its departure time, if it waited.
+    pub(crate) drawn: Option<Drawn>,
+    /// How often the local clock had jumped before it was launched.
+    pub(super) jumps: u32,
+    /// Its own slot, by which its owner refers to it.
+    pub(crate) slot: u32,
+}
+
+impl Flight {
+    /// The general message that waits for its residence.
+    pub(crate) const fn waiter(&self) -> Option<FrameRef> {
+        self.waiter
+    }
+
+    /// When it departed if it stayed for `ns`, by the steady clock if it was timestamped by that.
+    pub(crate) fn departure(&self, ns: u32) -> Option<Instant> {
+        let arrived = u64::try_from(self.rx.as_nanos()).ok()?;
+        (self.rx.clock() == ClockId::Steady)
+            .then(|| Instant::from_nanos(arrived).plus_nanos(u64::from(ns)))
+    }
+}
+
+struct Slot {
+    generation: u32,
+    flight: Option<Flight>,
+}
+
+/// Event messages in flight; a fixed number.
+pub(super) struct FlightTable {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// In order of their deadlines; those that have landed are skipped.
+    deadlines: VecDeque<(Instant, u32, u32)>,
+}
+
+impl FlightTable {
+    pub(crate) fn new(capacity: u32) -> Self {
+        Self {
+            slots: (0..capacity)
+                .map(|_| Slot {
+                    generation: 0,
+                    flight: None,
+                })
+                .collect(),
+            free: (0..capacity).rev().collect(),
+            deadlines: VecDeque::with_capacity(2 * capacity as usize),
+        }
+    }
+
+    /// Launches one; `None` when too many are in flight. `flight` makes it in its slot, given the slot's number: a move
+    /// there would cost more.
+    #[inline]
+    pub(crate) fn launch(
+        &mut self,
+        deadline: Instant,
+        flight: impl FnOnce(u32) -> Flight,
+    ) -> Option<(Token, u32)> {
+        if self.deadlines.len() == self.deadlines.capacity() {
+            // One without a TX timestamp keeps those behind it in the queue. The queue has room for twice as many as
+            // can be in flight, so that at least half of them have landed.
+            let slots = &self.slots;
+            self.deadlines.retain(|&(_, slot, generation)| {
+                slots
+                    .get(slot as usize)
+                    .is_some_and(|slot| slot.generation == generation)
+            });
+        }
+        let slot = self.free.pop()?;
+        let entry = &mut self.slots[slot as usize];
+        entry.flight = Some(flight(slot));
+        self.deadlines.push_back((deadline, slot, entry.generation));
+        Some((encode(slot, entry.generation), slot))
+    }
+
+    /// Lands one: frees its slot. `None` if its deadline has passed before.
+    pub(crate) fn land(&mut self, token: Token) -> Option<Flight> {
+        let value = token.into_value();
+        self.take(slot_of(value)?, u32::try_from(value >> 32).ok()?)
+    }
+
+    /// Whether any is in flight.
+    pub(crate) const fn any(&self) -> bool {
+        self.free.len() < self.slots.len()
+    }
+
+    /// The flight of a token, before it lands.
+    pub(crate) fn of_mut(&mut self, token: &Token) -> Option<&mut Flight> {
+        self.get_mut(slot_of(token.value())?)
+    }
+
+    /// The flight in a slot, if there is one: whose, its owner says.
+    pub(crate) fn get(&self, slot: u32) -> Option<&Flight> {
+        self.slots.get(slot as usize)?.flight.as_ref()
+    }
+
+    /// The flight in a slot, while its owner still refers to it.
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Flight> {
+        self.slots.get_mut(slot as usize)?.flight.as_mut()
+    }
+
+    /// Takes the next one whose deadline has passed.
+    pub(crate) fn pop_overdue(&mut self, now: Instant) -> Option<Flight> {
+        while let Some(&(deadline, slot, generation)) = self.deadlines.front() {
+            let landed = self.slots[slot as usize].generation != generation;
+            if !landed && deadline > now {
+                return None;
+            }
+            self.deadlines.pop_front();
+            if let Some(flight) = self.take(slot, generation) {
+                return Some(flight);
+            }
+        }
+        None
+    }
+
+    /// The next deadline; drops those that have landed from the queue's head.
+    pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
+        while let Some(&(deadline, slot, generation)) = self.deadlines.front() {
+            if self.slots[slot as usize].generation == generation {
+                return Some(deadline);
+            }
+            self.deadlines.pop_front();
+        }
+        None
+    }
+
+    fn take(&mut self, slot: u32, generation: u32) -> Option<Flight> {
+        let entry = self.slots.get_mut(slot as usize)?;
+        if entry.generation != generation {
+            return None;
+        }
+        let flight = entry.flight.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(slot);
+        Some(flight)
+    }
+}
+
+/// The generation, and below it the slot's number plus one, so that no token is zero.
+fn encode(slot: u32, generation: u32) -> Token {
+    let number = NonZeroU64::from(NonZeroU32::MIN.saturating_add(slot));
+    Token::new(number | u64::from(generation) << 32)
+}
+
+/// The slot that a token of this value names.
+fn slot_of(token: u64) -> Option<u32> {
+    u32::try_from(token & 0xFFFF_FFFF).ok()?.checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::refs::SyncRef;
+
+    fn flight(slot: u32) -> Flight {
+        Flight {
+            rx: Stamp::new(ClockId::Steady, 0),
+            owner: Owner::Sync(SyncRef {
+                row: 0,
+                generation: 0,
+            }),
+            egress: Side::Down,
+            batch: 0,
+            drawn: None,
+            jumps: 0,
+            waiter: None,
+            slot,
+        }
+    }
+
+    #[test]
+    fn a_token_names_its_slot_and_generation() {
+        for slot in [0, 1, 8191] {
+            for generation in [0, 1, u32::MAX] {
+                let value = encode(slot, generation).into_value();
+                assert_eq!(slot_of(value), Some(slot));
+                assert_eq!(value >> 32, u64::from(generation));
+            }
+        }
+        assert_eq!(slot_of(7 << 32), None, "of nobody");
+    }
+
+    #[test]
+    fn a_used_token_lands_no_second_time() {
+        let mut flights = FlightTable::new(1);
+        flights.slots[0].generation = u32::MAX;
+        let deadline = Instant::from_nanos(1_000);
+        let (token, slot) = flights.launch(deadline, flight).expect("room");
+        let again = Token::new(NonZeroU64::new(token.value()).expect("never zero"));
+        assert!(flights.launch(deadline, flight).is_none(), "full");
+        assert_eq!(flights.land(token).expect("in flight").slot, slot);
+        assert!(flights.launch(deadline, flight).is_some());
+        assert!(flights.land(again).is_none(), "the generation has wrapped");
+    }
+
+    #[test]
+    fn one_lost_timestamp_does_not_fill_the_queue_of_deadlines() {
+        let mut flights = FlightTable::new(4);
+        let deadline = Instant::from_nanos(1_000);
+        assert!(
+            flights.launch(deadline, flight).is_some(),
+            "its timestamp is lost"
+        );
+        for n in 0..100 {
+            let (token, _) = flights.launch(deadline, flight).expect("room");
+            assert!(flights.land(token).is_some(), "{n}");
+        }
+        assert!(flights.pop_overdue(deadline).is_some());
+        assert!(flights.pop_overdue(deadline).is_none());
+    }
+}

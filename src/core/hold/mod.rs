@@ -1,0 +1,307 @@
+//! The frames that wait: for their departure time, for their place under `--max-rate`, or for the residence of their
+//! event message; and those that leave next.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `store` | their copies, in memory that is reserved once |
+//! | `departures` | requests by departure time |
+//! | `pace` | places toward the grandmaster under `--max-rate` |
+
+mod departures;
+mod pace;
+mod store;
+
+use std::collections::VecDeque;
+
+use crate::Side;
+use crate::core::hold::departures::Departures;
+use crate::core::hold::pace::Pace;
+use crate::core::hold::store::{FrameStore, Kept};
+use crate::core::refs::ClientRef;
+use crate::core::verdict::{Arrival, Edit};
+use crate::reason::Reason;
+use crate::time::Instant;
+use crate::wire::{Frame, MessageType};
+
+pub(crate) use store::{FrameRef, Purpose, WaitingRequest};
+
+/// Due requests that are taken together, so that the memory of all is on its way before the first needs it.
+const DUE: usize = 32;
+
+/// The frames that wait, and those that leave next.
+pub(crate) struct Hold {
+    store: FrameStore,
+    departures: Departures,
+    /// What leaves next, in order. Frames that are gone are skipped.
+    leaving: VecDeque<FrameRef>,
+    pace: Option<Pace>,
+}
+
+/// A frame that waited and is dropped: what its place is to be told.
+pub(crate) struct Removed {
+    /// The side it came from.
+    pub(crate) from: Side,
+    pub(crate) message: MessageType,
+    /// Of a request: whose, at which place, with which sequenceId.
+    pub(crate) request: Option<(ClientRef, u8, u16)>,
+}
+
+impl Hold {
+    /// Room for `frames` small frames; `rate` is that of `--max-rate`.
+    pub(crate) fn new(frames: u32, rate: Option<u32>) -> Self {
+        let store = FrameStore::new(frames);
+        let frames = store.capacity();
+        Self {
+            store,
+            departures: Departures::new(2 * frames),
+            leaving: VecDeque::with_capacity(2 * frames),
+            pace: rate.map(Pace::new),
+        }
+    }
+
+    /// Frames that can wait at once.
+    pub(crate) fn capacity(&self) -> usize {
+        self.store.capacity()
+    }
+
+    /// Frames that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    /// The bytes of the frames that wait, as they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.store.iter()
+    }
+
+    /// Another `--max-rate`. Places that were booked stay.
+    pub(crate) fn set_rate(&mut self, rate: Option<u32>) {
+        match (rate, &mut self.pace) {
+            (None, pace) => *pace = None,
+            (Some(rate), Some(pace)) => pace.set_rate(rate),
+            (Some(rate), pace) => *pace = Some(Pace::new(rate)),
+        }
+    }
+
+    // Keep and release.
+
+    /// Keeps a copy of a frame; `None` when memory is full.
+    pub(crate) fn keep(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+        purpose: Purpose,
+    ) -> Option<FrameRef> {
+        self.keep_edited(frame, arrival.side.other(), arrival.plain_edit(), purpose)
+    }
+
+    /// Keeps a copy of a frame that leaves by `egress` with this edit; `None` when memory is full.
+    pub(crate) fn keep_edited(
+        &mut self,
+        frame: &Frame<'_>,
+        egress: Side,
+        edit: Edit,
+        purpose: Purpose,
+    ) -> Option<FrameRef> {
+        let bytes = frame.bytes();
+        let kept = Kept {
+            len: u16::try_from(bytes.len()).ok()?,
+            egress,
+            layout: frame.layout(),
+            edit,
+            purpose,
+            behind: None,
+        };
+        self.store
+            .keep_with(bytes.len(), kept, |cell| cell.copy_from_slice(bytes))
+    }
+
+    /// A kept frame, unless it is gone.
+    pub(crate) fn get(&self, frame: FrameRef) -> Option<(&[u8], &Kept)> {
+        self.store.get(frame)
+    }
+
+    /// Gives the memory of a frame back: it has left, or was never counted as waiting.
+    pub(crate) fn release(&mut self, frame: FrameRef) {
+        self.store.release(frame);
+    }
+
+    /// Releases a frame that is dropped; `None` if it is gone.
+    pub(crate) fn remove(&mut self, frame: FrameRef) -> Option<Removed> {
+        let (_, kept) = self.store.get(frame)?;
+        let removed = Removed {
+            from: kept.egress.other(),
+            message: kept.message_type(),
+            request: match &kept.purpose {
+                Purpose::Request(of) => Some((of.client, of.place, of.sequence_id)),
+                Purpose::General { .. } => None,
+            },
+        };
+        self.store.release(frame);
+        Some(removed)
+    }
+
+    // General messages, until a residence is known.
+
+    /// The correction that a general message leaves with.
+    pub(crate) fn correct(&mut self, frame: FrameRef, correction: i64) {
+        if let Some(kept) = self.store.get_mut(frame) {
+            kept.edit.correction = correction;
+        }
+    }
+
+    /// The master of a general message that waits, and who waits behind it.
+    pub(crate) fn general(&self, frame: FrameRef) -> Option<(u32, Option<FrameRef>)> {
+        let (_, kept) = self.store.get(frame)?;
+        match kept.purpose {
+            Purpose::General { master } => Some((master, kept.behind)),
+            Purpose::Request(_) => None,
+        }
+    }
+
+    /// Another frame waits for the same residence.
+    pub(crate) fn wait_behind(&mut self, frame: FrameRef, behind: Option<FrameRef>) {
+        if let Some(kept) = self.store.get_mut(frame) {
+            kept.behind = behind;
+        }
+    }
+
+    // Requests, until their departure time.
+
+    /// A place toward the grandmaster: when its owner may depart. `None` if that is after `latest`.
+    pub(crate) fn book(&mut self, now: Instant, latest: Instant) -> Option<Instant> {
+        match &mut self.pace {
+            Some(pace) => pace.book(now, latest),
+            None => Some(now),
+        }
+    }
+
+    /// Holds a kept request until its departure time; false when too many wait.
+    pub(crate) fn hold_until(&mut self, due: Instant, frame: FrameRef) -> bool {
+        let store = &self.store;
+        self.departures
+            .push(due, frame, |due, frame| store.awaits(frame, due))
+    }
+
+    /// The earliest departure time.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.departures.next_due()
+    }
+
+    /// Takes some requests whose departure time has come, and asks for their memory. A batch with an empty place is
+    /// the last one.
+    pub(crate) fn take_due(&mut self, now: Instant) -> [Option<FrameRef>; DUE] {
+        let mut batch = [None; DUE];
+        for place in &mut batch {
+            *place = self.departures.pop_due(now);
+            let Some(frame) = *place else {
+                break;
+            };
+            self.store.prefetch(frame);
+        }
+        batch
+    }
+
+    /// Whose request waits here.
+    pub(crate) fn client(&self, frame: FrameRef) -> Option<ClientRef> {
+        let (_, kept) = self.store.get(frame)?;
+        match &kept.purpose {
+            Purpose::Request(request) => Some(request.client),
+            Purpose::General { .. } => None,
+        }
+    }
+
+    /// A request need not wait for its drawn delay any more: it is due now, unless it has its place under
+    /// `--max-rate`.
+    pub(crate) fn cut_short(&mut self, frame: FrameRef, now: Instant) {
+        if let Some(request) = self.store.request_mut(frame)
+            && !request.paced
+        {
+            request.due = now;
+        }
+    }
+
+    /// Whether a request waits for a departure time in the future.
+    pub(crate) fn still_waits(&self, frame: FrameRef, now: Instant) -> bool {
+        self.store.get(frame).is_some_and(
+            |(_, kept)| matches!(&kept.purpose, Purpose::Request(request) if request.due > now),
+        )
+    }
+
+    /// A request whose departure time has come leaves next, or waits for its place under `--max-rate`.
+    ///
+    /// `shut_out` says why its client may not ask yet, if that is so.
+    ///
+    /// # Errors
+    /// It is to be dropped, for this reason.
+    pub(crate) fn due(
+        &mut self,
+        frame: FrameRef,
+        now: Instant,
+        shut_out: impl FnOnce(ClientRef) -> Option<Reason>,
+    ) -> Result<(), Reason> {
+        let Some(request) = self.store.request_mut(frame) else {
+            return Ok(());
+        };
+        if request.leaving || request.due > now {
+            return Ok(());
+        }
+        if let Some(reason) = shut_out(request.client) {
+            return Err(reason);
+        }
+        if !request.paced
+            && let Some(pace) = &mut self.pace
+        {
+            let at = pace.book(now, request.latest).ok_or(Reason::MaxRate)?;
+            request.paced = true;
+            if at > now {
+                request.due = at;
+                return if self.hold_until(at, frame) {
+                    Ok(())
+                } else {
+                    Err(Reason::HoldFull)
+                };
+            }
+        }
+        request.leaving = true;
+        self.leaving.push_back(frame);
+        Ok(())
+    }
+
+    /// The local clock jumped: the requests that came after this reading of the clocks have ambiguous timestamps.
+    pub(crate) fn clock_stepped(&mut self, reading: u32) {
+        self.store.mark_ambiguous(reading);
+    }
+
+    // What leaves next.
+
+    /// A kept frame leaves next; a request only once.
+    pub(crate) fn leave(&mut self, frame: FrameRef) {
+        let Some(kept) = self.store.get_mut(frame) else {
+            return;
+        };
+        let again = match &mut kept.purpose {
+            Purpose::Request(request) => std::mem::replace(&mut request.leaving, true),
+            Purpose::General { .. } => false,
+        };
+        if !again {
+            self.leaving.push_back(frame);
+        }
+    }
+
+    /// The side by which the next frame leaves.
+    pub(crate) fn next_egress(&mut self) -> Option<Side> {
+        while let Some(&frame) = self.leaving.front() {
+            if let Some((_, kept)) = self.store.get(frame) {
+                return Some(kept.egress);
+            }
+            self.leaving.pop_front();
+        }
+        None
+    }
+
+    /// Takes the next frame that leaves.
+    pub(crate) fn next(&mut self) -> Option<FrameRef> {
+        self.leaving.pop_front()
+    }
+}

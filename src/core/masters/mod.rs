@@ -1,0 +1,273 @@
+//! Who sends time from upstream: what it announced, and its rate.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `syntonizer` | the rate of a master against the local clock, measured over its Syncs |
+
+mod syntonizer;
+
+use std::time::Duration;
+
+use crate::core::table::{Full, Key, Secret, Table};
+use crate::telemetry::{MasterState, mean};
+use crate::time::{Instant, Stamp};
+use crate::wire::{Announce, ClockIdentity, Frame, Lane, PortIdentity};
+
+pub(crate) use syntonizer::Change;
+pub use syntonizer::Syntonizer;
+
+/// Masters known at once.
+const MASTERS: usize = 1024;
+/// A master that was silent for this long gives way to a new one.
+const SILENT_NS: u64 = 10_000_000_000;
+/// A master that was silent upstream for longer may have moved downstream.
+const LIVES_ABOVE: Duration = Duration::from_secs(60);
+/// A master that was silent for longer is not shown.
+const SHOWN: Duration = Duration::from_secs(60);
+
+/// One port of one master in one domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MasterKey {
+    pub(crate) sender: PortIdentity,
+    pub(crate) domain: u8,
+    pub(crate) sdo: u8,
+    pub(crate) lane: Lane,
+}
+
+impl MasterKey {
+    /// The sender of a message.
+    pub(crate) fn of(frame: &Frame<'_>) -> Self {
+        Self {
+            sender: frame.port_identity(),
+            domain: frame.domain(),
+            sdo: frame.major_sdo_id(),
+            lane: frame.lane(),
+        }
+    }
+}
+
+impl Key for MasterKey {
+    fn words(&self) -> [u64; 3] {
+        [
+            u64::from_be_bytes(self.sender.clock.0),
+            u64::from(self.sender.port) << 32 | u64::from(self.lane.bits()),
+            u64::from(self.domain) << 8 | u64::from(self.sdo),
+        ]
+    }
+}
+
+/// What is known of a master.
+struct Master {
+    /// From its last Announce.
+    announced: Option<Announce>,
+    last_seen: Instant,
+    /// When its last Sync arrived; the origin of time if none did.
+    last_sync: Instant,
+    /// Mean gap between its Syncs in microseconds; zero while unknown.
+    sync_interval_us: u32,
+    syntonizer: Syntonizer,
+}
+
+impl Master {
+    /// Notes a Sync: the mean interval follows the last eight or so.
+    fn sync_arrived(&mut self, at: Instant) {
+        if self.last_sync != Instant::default() {
+            let mut gap = at.as_nanos().saturating_sub(self.last_sync.as_nanos()) / 1_000;
+            if self.sync_interval_us > 0 {
+                // More is a pause, which does not change the rate.
+                gap = gap.min(u64::from(self.sync_interval_us) * 4);
+            }
+            self.sync_interval_us = mean(self.sync_interval_us, gap);
+        }
+        self.last_sync = self.last_sync.max(at);
+    }
+
+    /// Its rate less one, in parts per million, if it is known.
+    fn rate_ppm(&self) -> Option<f64> {
+        (self.syntonizer.known()).then(|| (self.syntonizer.ratio() - 1.0) * 1e6)
+    }
+
+    fn state(&self, key: &MasterKey, allowed: bool) -> MasterState {
+        MasterState {
+            sender: key.sender,
+            domain: key.domain,
+            sdo: key.sdo,
+            lane: key.lane,
+            announced: self.announced,
+            allowed,
+            last_seen: self.last_seen,
+            last_sync: Some(self.last_sync).filter(|&at| at != Instant::default()),
+            sync_interval: Duration::from_micros(u64::from(self.sync_interval_us)),
+            rate_ppm: self.rate_ppm(),
+            variation_ns: (self.syntonizer.known()).then(|| self.syntonizer.spread_ns()),
+        }
+    }
+}
+
+/// What a Sync told of the rate of its master.
+pub(crate) struct Observed {
+    /// Whether the rate is known now, or no longer.
+    pub(crate) change: Change,
+    /// The rate less one in parts per million, known or not.
+    pub(crate) ppm: f64,
+    /// How far the Sync arrived off the even line, if the rate was known.
+    pub(crate) deviation_ns: Option<u64>,
+}
+
+/// The masters upstream.
+pub(crate) struct Masters {
+    rows: Table<MasterKey, Master>,
+    max_ppm: f64,
+    hand: u32,
+}
+
+impl Masters {
+    pub(crate) fn new(max_ppm: f64, secret: Secret) -> Self {
+        Self {
+            rows: Table::new(MASTERS, secret),
+            max_ppm,
+            hand: 0,
+        }
+    }
+
+    /// Rates further from one are not believed from now on.
+    pub(crate) fn set_bound(&mut self, max_ppm: f64) {
+        self.max_ppm = max_ppm;
+        for row in 0..self.rows.high_water() {
+            if let Some(master) = self.rows.get_mut(row) {
+                master.syntonizer.set_bound(max_ppm);
+            }
+        }
+    }
+
+    /// The row of a master that sends now; a new one takes the place of one that fell silent.
+    pub(crate) fn heard(&mut self, key: MasterKey, now: Instant) -> Result<u32, Full> {
+        if let Some(row) = self.rows.find(&key) {
+            if let Some(master) = self.rows.get_mut(row) {
+                master.last_seen = now;
+            }
+            return Ok(row);
+        }
+        if self.rows.len() == MASTERS {
+            self.evict_a_silent_one(now);
+        }
+        self.rows.insert(
+            key,
+            Master {
+                announced: None,
+                last_seen: now,
+                last_sync: Instant::default(),
+                sync_interval_us: 0,
+                syntonizer: Syntonizer::new(self.max_ppm),
+            },
+        )
+    }
+
+    /// Notes what a master announces.
+    pub(crate) fn announces(&mut self, row: u32, announce: Announce) {
+        if let Some(master) = self.rows.get_mut(row) {
+            master.announced = Some(announce);
+        }
+    }
+
+    /// Whether a master keeps silent on who it is where others announced themselves: on its lane, in its domain.
+    pub(crate) fn made_itself_up(&self, row: u32) -> bool {
+        let Some(key) = self.rows.key(row) else {
+            return false;
+        };
+        let beside = |other: &MasterKey| {
+            (other.lane, other.domain, other.sdo) == (key.lane, key.domain, key.sdo)
+        };
+        self.grandmaster(row).is_none()
+            && self
+                .rows
+                .iter()
+                .any(|(_, other, master)| beside(other) && master.announced.is_some())
+    }
+
+    /// Whether this master was seen upstream not long ago.
+    pub(crate) fn lives_above(&self, key: &MasterKey, now: Instant) -> bool {
+        let master = self.rows.find(key).and_then(|row| self.rows.get(row));
+        master.is_some_and(|master| now.since(master.last_seen) < LIVES_ABOVE)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The grandmaster that a master announced.
+    pub(crate) fn grandmaster(&self, row: u32) -> Option<ClockIdentity> {
+        Some(self.rows.get(row)?.announced?.grandmaster)
+    }
+
+    // Syncs and rates.
+
+    /// A Sync of a master arrived at `at`.
+    pub(crate) fn sync_arrived(&mut self, row: u32, at: Instant) {
+        if let Some(master) = self.rows.get_mut(row) {
+            master.sync_arrived(at);
+        }
+    }
+
+    /// A Sync left at `master_ns` by its master's clock, corrections of the path added, and arrived at `rx`.
+    pub(crate) fn observe(&mut self, row: u32, master_ns: i64, rx: Stamp) -> Option<Observed> {
+        let syntonizer = &mut self.rows.get_mut(row)?.syntonizer;
+        let change = syntonizer.observe(master_ns, rx);
+        Some(Observed {
+            change,
+            ppm: (syntonizer.ratio() - 1.0) * 1e6,
+            deviation_ns: syntonizer.deviation_ns(),
+        })
+    }
+
+    /// The rate of a master over that of the local clock; one before it was known.
+    pub(crate) fn ratio(&self, row: u32) -> f64 {
+        self.rows
+            .get(row)
+            .map_or(1.0, |master| master.syntonizer.ratio())
+    }
+
+    /// Whether the rate of a master is known.
+    pub(crate) fn rate_known(&self, row: u32) -> bool {
+        self.rows
+            .get(row)
+            .is_some_and(|master| master.syntonizer.known())
+    }
+
+    // What others may see.
+
+    /// Sender, domain, and the rate less one in parts per million if it is known.
+    pub(crate) fn rates(&self) -> impl Iterator<Item = (PortIdentity, u8, Option<f64>)> {
+        self.rows
+            .iter()
+            .map(|(_, key, master)| (key.sender, key.domain, master.rate_ppm()))
+    }
+
+    /// What is known of each master that was seen in the last minute. `allowed` says whether it may pass with the
+    /// grandmaster that it announced.
+    pub(crate) fn states(
+        &self,
+        now: Instant,
+        allowed: impl Fn(Option<ClockIdentity>) -> bool,
+    ) -> impl Iterator<Item = MasterState> {
+        self.rows.iter().filter_map(move |(_, key, master)| {
+            let grandmaster = master.announced.map(|announced| announced.grandmaster);
+            let recent = now.since(master.last_seen) < SHOWN;
+            recent.then(|| master.state(key, allowed(grandmaster)))
+        })
+    }
+
+    /// Looks at a few rows only, so that a flood of new masters costs little.
+    fn evict_a_silent_one(&mut self, now: Instant) {
+        for _ in 0..16 {
+            self.hand = (self.hand + 1) % self.rows.high_water();
+            let silent = self.rows.get(self.hand).is_some_and(|master| {
+                now.as_nanos().saturating_sub(master.last_seen.as_nanos()) > SILENT_NS
+            });
+            if silent {
+                self.rows.remove(self.hand);
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What is due out: requests whose departure time has come, and general messages that are complete.
+
+use crate::Side;
+use crate::core::clients::{Clients, Progress};
+use crate::core::flight::{Drawn, Flights};
+use crate::core::hold::{FrameRef, Purpose, WaitingRequest};
+use crate::core::policy::Forwarder;
+use crate::core::refs::Owner;
+use crate::core::verdict::{Departure, Token};
+use crate::reason::Reason;
+use crate::telemetry::Kind;
+use crate::time::{ClockId, Instant};
+
+impl Forwarder {
+    /// When the next request departs that waits for its departure time.
+    #[must_use]
+    pub fn next_departure(&self) -> Option<Instant> {
+        self.hold.next_due()
+    }
+
+    /// The side by which the next frame leaves.
+    #[must_use]
+    pub fn next_egress(&mut self) -> Option<Side> {
+        self.hold.next_egress()
+    }
+
+    /// Writes the next frame that leaves into an egress slot of the side that [`Forwarder::next_egress`] named. `None`
+    /// when it turned out to be stale or not to be sent: it was dropped.
+    pub fn depart(&mut self, slot: &mut [u8], now: Instant) -> Option<Departure> {
+        let frame = self.hold.next()?;
+        let (bytes, kept) = self.hold.get(frame)?;
+        let Some(room) = slot.get_mut(..bytes.len()) else {
+            self.drop_kept(frame, Reason::TooLarge);
+            return None;
+        };
+        let egress = kept.egress();
+        let (token, latest) = match kept.purpose() {
+            Purpose::General { .. } => (None, None),
+            Purpose::Request(request) => {
+                let deadline = now + self.settings.tx_timestamp_timeout;
+                let (clients, flights) = (&mut self.clients, &mut self.flights);
+                match launch(clients, flights, (frame, request), egress, (now, deadline)) {
+                    Ok(token) => (Some(token), Some(request.end)),
+                    Err(reason) => {
+                        if reason == Reason::Stale {
+                            self.account.tell_limit(reason, now);
+                        }
+                        self.drop_kept(frame, reason);
+                        return None;
+                    }
+                }
+            }
+        };
+        room.copy_from_slice(bytes);
+        kept.edit(room);
+        let len = bytes.len();
+        let kind = Kind::Message(kept.message_type());
+        self.account.forwarded(egress.other(), kind);
+        self.hold.release(frame);
+        Some(Departure { len, token, latest })
+    }
+
+    /// Drops the next frame that leaves: its egress has no room.
+    pub fn drop_next(&mut self, now: Instant) {
+        if let Some(frame) = self.hold.next() {
+            self.drop_kept(frame, Reason::TxFull);
+            self.account.tell_limit(Reason::TxFull, now);
+        }
+    }
+
+    /// Requests that are due by `now` become ready to depart. A frame that has waited is out of the caches, and so is
+    /// its client: some are taken together, so that the memory of all is on its way before the first needs it.
+    pub(super) fn depart_due(&mut self, now: Instant) {
+        loop {
+            let batch = self.hold.take_due(now);
+            for &frame in batch.iter().flatten() {
+                if let Some(client) = self.hold.client(frame) {
+                    self.clients.prefetch(client.row);
+                }
+            }
+            for &frame in batch.iter().flatten() {
+                self.due(frame, now);
+            }
+            if batch.contains(&None) {
+                return;
+            }
+        }
+    }
+
+    /// A request may be due.
+    pub(super) fn due(&mut self, frame: FrameRef, now: Instant) {
+        let (clients, paths) = (&self.clients, &self.paths);
+        let due = self.hold.due(frame, now, |client| {
+            let shut_out = clients.is_shut_out(client);
+            shut_out.then(|| unadmitted(paths.listening()))
+        });
+        if let Err(reason) = due {
+            self.drop_kept(frame, reason);
+            if reason == Reason::MaxRate {
+                self.account.tell_limit(reason, now);
+            }
+        }
+    }
+
+    /// Drops a kept frame.
+    pub(super) fn drop_kept(&mut self, frame: FrameRef, reason: Reason) {
+        let Some(removed) = self.hold.remove(frame) else {
+            return;
+        };
+        let kind = Kind::Message(removed.message);
+        self.account.dropped(removed.from, kind, reason);
+        if let Some((client, place, sequence_id)) = removed.request
+            && let Some(mut client) = self.clients.same(client)
+        {
+            client.waiting_dropped(frame, place, sequence_id);
+        }
+    }
+}
+
+/// Why a request is dropped that is due before the answers to its client could come in.
+pub(super) const fn unadmitted(listening: bool) -> Reason {
+    if listening {
+        Reason::Unannounced
+    } else {
+        Reason::Stale
+    }
+}
+
+/// A request that waited becomes an event message in flight.
+fn launch(
+    clients: &mut Clients,
+    flights: &mut Flights,
+    (frame, waited): (FrameRef, &WaitingRequest),
+    egress: Side,
+    (now, deadline): (Instant, Instant),
+) -> Result<Token, Reason> {
+    if now > waited.stale_at {
+        return Err(Reason::Stale);
+    }
+    if waited.ambiguous && waited.rx.clock() == ClockId::Steady {
+        return Err(Reason::ClockStep);
+    }
+    let mut client = clients.same(waited.client).ok_or(Reason::NotOurClient)?;
+    let request = client.request(waited.place);
+    if request.sequence_id() != waited.sequence_id {
+        return Err(Reason::Duplicate);
+    }
+    match request.progress() {
+        Progress::Waiting | Progress::Untouched => {}
+        Progress::SecondPath => return Err(Reason::SecondPath),
+        _ => return Err(Reason::Duplicate),
+    }
+    let owner = Owner::Request {
+        client: waited.client,
+        place: waited.place,
+    };
+    let drawn = Drawn {
+        due: waited.due,
+        hold_ns: u32::try_from(waited.due.since(waited.at).as_nanos()).unwrap_or(u32::MAX),
+    };
+    let launched = flights.launch((waited.rx, owner), egress, None, deadline, Some(drawn));
+    // A newer one of the same client may wait by now.
+    client.waits_no_longer(frame);
+    let request = client.request_mut(waited.place);
+    let Some((token, slot)) = launched else {
+        request.lost();
+        return Err(Reason::InFlightFull);
+    };
+    request.departs(slot, now, waited.at);
+    Ok(token)
+}

@@ -1,0 +1,223 @@
+//! The policy: what happens to each frame. Here is all that may change more than one part of the core.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `from_up`, `from_down` | a row of the policy's table for each message type |
+//! | `sync`, `follow_up` | Sync and Follow_Up, in either order; a one-step Sync becomes two-step |
+//! | `request`, `response` | Delay_Req and Delay_Resp |
+//! | `signaling`, `management` | Signaling and Management, both ways |
+//! | `admission` | who becomes our client, and who stays |
+//! | `masters` | which masters and grandmasters may pass, and what their Syncs tell of their rate |
+//! | `second_path` | what another gateway beside us changes |
+//! | `time` | time and timestamps in |
+//! | `settle` | the residence of an event message is known, or lost |
+//! | `depart` | what is due out |
+//! | `unicast` | keyed folds of addresses, for what unicast messages share |
+//! | `prefetch` | the memory of clients, asked for before their frames are dealt with |
+//! | `apply` | other settings while it runs |
+//! | `readers` | what others may see |
+
+mod admission;
+mod apply;
+mod depart;
+mod follow_up;
+mod from_down;
+mod from_up;
+mod management;
+mod masters;
+mod prefetch;
+mod readers;
+mod request;
+mod response;
+mod second_path;
+mod settle;
+mod signaling;
+mod sync;
+mod time;
+mod unicast;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::Side;
+use crate::core::account::Account;
+use crate::core::clients::Clients;
+use crate::core::flight::Flights;
+use crate::core::hold::Hold;
+use crate::core::masters::Masters;
+use crate::core::open_management::Management;
+use crate::core::second_path::SecondPath;
+use crate::core::settings::{Authenticated, Holds, Settings};
+use crate::core::syncs::Syncs;
+use crate::core::table::Secret;
+use crate::core::verdict::{Arrival, Verdict};
+use crate::reason::Reason;
+use crate::telemetry::Kind;
+use crate::time::Instant;
+use crate::wire::{Frame, MessageType};
+
+/// At most 1/4 of the frame store holds Follow_Ups that arrived before their Sync, so that a flood of them cannot
+/// starve requests.
+const EARLY_FOLLOW_UPS: usize = 4;
+
+/// The forwarder: policy, holds and corrections.
+///
+/// It reads no clock, socket or random device. A loop tells it the time and hands it timestamps and frames, and does
+/// what the answers say. The same seed and the same calls give the same frames.
+///
+/// # Methods
+///
+/// * **Time and timestamps in**: [`clocks_read`](Self::clocks_read) or [`clock_stepped`](Self::clock_stepped),
+///   [`advance`](Self::advance), [`kicked`](Self::kicked), [`postponed`](Self::postponed),
+///   [`stamped`](Self::stamped), [`unsent`](Self::unsent), [`unsent_frame`](Self::unsent_frame),
+///   [`backlog`](Self::backlog), [`read_up_to`](Self::read_up_to), [`admit`](Self::admit).
+/// * **Frames in**: [`frame`](Self::frame) for one that parses, [`malformed`](Self::malformed) for one that does not;
+///   [`prefetch_bucket`](Self::prefetch_bucket) and [`prefetch_row`](Self::prefetch_row) before, for speed only.
+/// * **What is due out**: [`next_egress`](Self::next_egress), then [`depart`](Self::depart) or
+///   [`drop_next`](Self::drop_next); [`rewrite_correction`](Self::rewrite_correction) for a one-step Sync;
+///   [`next_wake`](Self::next_wake) says when there will be more.
+/// * **Readers**: [`counters`](Self::counters), [`measures`](Self::measures), [`next_event`](Self::next_event),
+///   [`client_slots`](Self::client_slots), [`master_states`](Self::master_states) and others. They may be called at
+///   any time.
+///
+/// [`listen_first`](Self::listen_first), [`gate_new_clients`](Self::gate_new_clients) and
+/// [`follow_changes`](Self::follow_changes) are called once, before the first turn, or not at all.
+/// [`apply`](Self::apply) may be called between any two turns.
+///
+/// # A turn
+///
+/// A loop makes these calls in this order, over and over, and no later than [`next_wake`](Self::next_wake) says. A star
+/// marks what is called as often as there is something.
+///
+/// ```text
+/// clocks_read | clock_stepped      the clocks were read: first of all, and again wherever it says "read the clocks"
+/// (stamped | unsent)*              TX timestamps and failures that the ports report
+/// backlog                          of both sides, if stamps_overdue: does the port still hold frames of old batches?
+/// advance                          the present: what is due becomes ready to depart
+/// (next_egress, depart)*           before frames are read, or one client's requests change places
+/// (malformed | frame)*             downstream before upstream: a copy of our own request is not to be seen before it
+/// read the clocks                  if frames were read: a jump meanwhile makes their timestamps ambiguous
+/// read_up_to                       everything that arrived on both sides until then was read
+/// repeat while frames leave:
+///   (next_egress, depart)*
+///   kicked, then send the batch    for each side with a batch; after kicked no frame joins that batch
+///   read the clocks
+///   (stamped | unsent)*
+/// ```
+///
+/// * [`Verdict::Forward`]: the caller copies the frame into its egress batch and makes the edit in the copy. If it
+///   cannot, it calls `unsent_frame`.
+/// * [`Verdict::Wait`]: the core has copied the frame. It comes out by `depart`.
+/// * [`Verdict::Drop`]: nothing is left to do.
+/// * `next_egress` names a side. If its batch is full, the caller sends that (`kicked`, read the clocks, `stamped`) and
+///   then calls `depart`; if there is still no room, `drop_next`.
+/// * If a batch is sent early while a frame with a token was to join it, the caller calls `postponed` for that token.
+/// * Each token comes back once, by `stamped` or `unsent`, or never. After `tx_timestamp_timeout` the core goes on
+///   without it, and ignores it if it comes later.
+/// * If the batch is not sent until [`Departure::latest`](crate::core::Departure::latest), and for a frame with a token
+///   until its arrival plus `max_hold`, the caller sends none of it, and reports each token as `unsent`
+///   ([`Reason::Stale`]).
+///
+/// # Time
+///
+/// * [`Instant`]s are of one monotonic clock. The `now` of `advance`, `frame`, `depart`, `kicked` and `read_up_to` never
+///   goes back from one call to the next.
+/// * Arrivals ([`Arrival::at`]) may come in any order; `at` may be later than `now` by what the clocks are read apart.
+/// * `read_up_to`'s `then` is no later than any frame that has not been read.
+/// * [`Stamp`](crate::time::Stamp)s are of the steady clock or of a hardware clock, never of CLOCK_REALTIME: the
+///   caller translates those ([`engine::ClockWatch`](crate::engine::ClockWatch)).
+pub struct Forwarder {
+    settings: Settings,
+    holds: Holds,
+    rng: SmallRng,
+    secret: Secret,
+    clients: Clients,
+    masters: Masters,
+    syncs: Syncs,
+    hold: Hold,
+    flights: Flights,
+    paths: SecondPath,
+    management: Management,
+    account: Account,
+    /// The moment of the last [`Forwarder::advance`].
+    present: Instant,
+}
+
+impl Forwarder {
+    /// A forwarder that knows nobody yet. All memory is reserved here.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut rng = SmallRng::seed_from_u64(settings.seed);
+        let secret = Secret(rng.random(), rng.random());
+        let hold = Hold::new(settings.hold_frames, settings.max_rate);
+        let syncs = (settings.max_clients as usize).clamp(8192, 65536);
+        Self {
+            rng,
+            secret,
+            clients: Clients::new(settings.max_clients, secret),
+            masters: Masters::new(settings.max_rate_ppm, secret),
+            syncs: Syncs::new(syncs, hold.capacity() / EARLY_FOLLOW_UPS, secret),
+            hold,
+            flights: Flights::new(),
+            paths: SecondPath::new(secret),
+            management: Management::new(),
+            account: Account::new(),
+            present: Instant::default(),
+            holds: Holds::of(&settings),
+            settings,
+        }
+    }
+
+    /// Counts a frame that did not parse.
+    pub fn malformed(&mut self, side: Side, reason: Reason) {
+        self.account.received(side, Kind::Malformed);
+        self.account.dropped(side, Kind::Malformed, reason);
+    }
+
+    /// Decides on a frame. The caller does what the verdict says; what waits was copied.
+    pub fn frame(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+        let kind = Kind::Message(frame.message_type());
+        self.account.received(arrival.side, kind);
+        let verdict = match self.common(frame, arrival) {
+            Some(reason) => Err(reason),
+            None => match arrival.side {
+                Side::Up => self.decide_up(frame, arrival),
+                Side::Down => self.decide_down(frame, arrival),
+            },
+        };
+        let verdict = verdict.unwrap_or_else(Verdict::Drop);
+        match &verdict {
+            Verdict::Forward(..) => self.account.forwarded(arrival.side, kind),
+            Verdict::Drop(reason) => {
+                self.account.dropped(arrival.side, kind, *reason);
+                self.account.tell_limit(*reason, arrival.now);
+            }
+            Verdict::Wait => self.account.waits(arrival.side, kind),
+        }
+        verdict
+    }
+
+    /// The rows of the policy that hold for both sides.
+    fn common(&self, frame: &Frame<'_>, arrival: &Arrival) -> Option<Reason> {
+        if arrival.to_host {
+            return Some(Reason::ToHost);
+        }
+        if frame.major_sdo_id() == 1 {
+            return Some(Reason::Gptp);
+        }
+        if matches!(
+            frame.message_type(),
+            MessageType::PdelayReq | MessageType::PdelayResp | MessageType::PdelayRespFollowUp
+        ) {
+            return None;
+        }
+        let domains = &self.settings.domains;
+        if !domains.is_empty() && !domains.contains(&frame.domain()) {
+            return Some(Reason::Domain);
+        }
+        if self.settings.authenticated == Authenticated::Drop && frame.authenticated() {
+            return Some(Reason::Authenticated);
+        }
+        None
+    }
+}

@@ -1,0 +1,119 @@
+//! What others may see of the forwarder: settings, counts, measures, masters, and a row for each client.
+
+use std::sync::Arc;
+
+use crate::core::clients::ClientChange;
+use crate::core::event::Event;
+use crate::core::policy::Forwarder;
+use crate::core::settings::Settings;
+use crate::telemetry::{ClientSlots, Counters, MasterState, Measures};
+use crate::time::Instant;
+use crate::wire::PortIdentity;
+
+impl Forwarder {
+    /// The settings in force.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        self.account.counters()
+    }
+
+    /// What was measured since the start.
+    #[must_use]
+    pub const fn measures(&self) -> &Measures {
+        self.account.measures()
+    }
+
+    /// The next change of state to be logged.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.account.next_event()
+    }
+
+    /// A change of state to be logged.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.account.tell(event, self.present);
+    }
+
+    /// Whether a message came since the last call that cannot be corrected: its wait in the rings stays in the client's
+    /// time.
+    pub const fn take_untouched(&mut self) -> bool {
+        self.account.take_untouched()
+    }
+
+    /// Clients in the table.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// The identities of our clients.
+    pub fn client_identities(&self) -> impl Iterator<Item = PortIdentity> {
+        self.clients.identities()
+    }
+
+    /// What others may read of each client, while it is written.
+    #[must_use]
+    pub fn client_slots(&self) -> Arc<ClientSlots> {
+        Arc::clone(self.clients.slots())
+    }
+
+    /// Changes whenever a client comes or goes.
+    #[must_use]
+    pub const fn clients_version(&self) -> u64 {
+        self.clients.version()
+    }
+
+    /// From now on each client that comes or goes is reported by [`Forwarder::next_change`]; or no longer. Nobody comes
+    /// or goes while too many changes were not taken.
+    pub fn follow_changes(&mut self, follow: bool) {
+        self.clients.follow_changes(follow);
+    }
+
+    /// The next client that came or went, and the version of the table ([`Forwarder::clients_version`]) with
+    /// that change.
+    pub fn next_change(&mut self) -> Option<(ClientChange, u64)> {
+        self.clients.next_change()
+    }
+
+    /// Changes that [`Forwarder::next_change`] has yet to report.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        self.clients.changes()
+    }
+
+    /// Frames that wait, for their departure time or for a residence.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.hold.len()
+    }
+
+    /// The frames that wait, as they came.
+    pub fn waiting_frames(&self) -> impl Iterator<Item = &[u8]> {
+        self.hold.iter()
+    }
+
+    /// The masters upstream: sender, domain, and the rate ratio less one in parts per million if it is known.
+    pub fn masters(&self) -> impl Iterator<Item = (PortIdentity, u8, Option<f64>)> {
+        self.masters.rates()
+    }
+
+    /// Masters in the table, and what is known of each that was seen in the last minute.
+    pub fn master_states(&self, now: Instant) -> (usize, impl Iterator<Item = MasterState>) {
+        let allowed = |grandmaster| match grandmaster {
+            Some(grandmaster) => self.grandmaster_allowed(grandmaster),
+            None => self.settings.grandmasters.is_empty(),
+        };
+        (self.masters.len(), self.masters.states(now, allowed))
+    }
+
+    /// A second path between the segments is known; nothing was announced yet since the start.
+    #[must_use]
+    pub fn path_state(&self) -> (bool, bool) {
+        (self.paths.known(), self.paths.listening())
+    }
+}

@@ -1,0 +1,316 @@
+//! A client's Delay_Req: it goes upstream, now or after a drawn delay.
+
+use rand::RngExt;
+use rand::rngs::SmallRng;
+
+use crate::Side;
+use crate::core::account::Account;
+use crate::core::clients::{ClientMut, Lapse, OpenKey};
+use crate::core::event::Event;
+use crate::core::flight::Flights;
+use crate::core::hold::{Hold, Purpose, WaitingRequest};
+use crate::core::masters::Masters;
+use crate::core::policy::Forwarder;
+use crate::core::policy::depart::unadmitted;
+use crate::core::refs::Owner;
+use crate::core::second_path::SecondPath;
+use crate::core::settings::{Holds, Settings};
+use crate::core::verdict::{Arrival, Verdict};
+use crate::reason::Reason;
+use crate::telemetry::Kind;
+use crate::time::{Instant, Stamp};
+use crate::wire::{Frame, MessageType};
+
+/// Until the grandmaster's rate is known, nobody is held longer.
+const EARLY_HOLD_NS: u64 = 5_000_000;
+
+impl Forwarder {
+    /// A client's Delay_Req: it goes upstream, now or after a drawn delay.
+    pub(super) fn request(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+    ) -> Result<Verdict, Reason> {
+        let rx = arrival.fresh_stamp(self.holds.stale_after_ns)?;
+        let row = self.sender(frame, arrival)?;
+        let key = OpenKey {
+            sequence_id: frame.sequence_id(),
+            domain: frame.domain(),
+            sdo: frame.major_sdo_id(),
+            unicast_to: self.unicast_to(frame),
+        };
+        let mut request = Request {
+            frame,
+            arrival,
+            rx,
+            key,
+            authenticated: frame.authenticated(),
+            client: self.clients.row(row)?,
+            settings: &self.settings,
+            holds: &self.holds,
+            rng: &mut self.rng,
+            masters: &self.masters,
+            hold: &mut self.hold,
+            flights: &mut self.flights,
+            paths: &mut self.paths,
+            account: &mut self.account,
+        };
+        request.may_ask()?;
+        request.arrived()?;
+        let departure = request.departure()?;
+        let place = request.open();
+        let verdict = if departure.due > arrival.now || departure.behind {
+            request.wait(place, &departure)
+        } else {
+            request.send_now(place)
+        };
+        request.close(place, verdict)
+    }
+}
+
+/// A Delay_Req, the client that sent it, and the parts that it passes.
+struct Request<'a> {
+    frame: &'a Frame<'a>,
+    arrival: &'a Arrival,
+    rx: Stamp,
+    key: OpenKey,
+    authenticated: bool,
+    client: ClientMut<'a>,
+    settings: &'a Settings,
+    holds: &'a Holds,
+    rng: &'a mut SmallRng,
+    masters: &'a Masters,
+    hold: &'a mut Hold,
+    flights: &'a mut Flights,
+    paths: &'a mut SecondPath,
+    account: &'a mut Account,
+}
+
+/// When a Delay_Req departs.
+struct Departure {
+    due: Instant,
+    /// The last departure time that may be planned for it.
+    latest: Instant,
+    /// It waits for a drawn delay.
+    held: bool,
+    /// It waits until the kernel's filter lets its answer in.
+    gated: bool,
+    /// It has its place under `--max-rate`.
+    paced: bool,
+    /// It departs behind an earlier one of its client.
+    behind: bool,
+}
+
+impl Request<'_> {
+    /// Whether its client may send it.
+    fn may_ask(&mut self) -> Result<(), Reason> {
+        let now = self.arrival.now;
+        if !self.client.may_send(now, self.settings.client_rate) {
+            return Err(Reason::ClientRate);
+        }
+        if self.client.find_open(self.key, now).is_some() {
+            return Err(Reason::Duplicate);
+        }
+        if self.client.was_seen_above(self.key.sequence_id, now) {
+            self.account.seen_above();
+            if self.paths.found(now) {
+                self.account.tell(Event::SecondPath(Side::Down), now);
+            }
+            return Err(Reason::SecondPath);
+        }
+        Ok(())
+    }
+
+    /// It is a new one of its client.
+    fn arrived(&mut self) -> Result<(), Reason> {
+        self.client.request_arrived(self.arrival.at);
+        if self.authenticated {
+            self.client.authenticates();
+        }
+        if self.paths.known() && !self.client.admitted() {
+            // The other gateway's copy may have come while the kernel's filter did not let it in.
+            return Err(Reason::SecondPath);
+        }
+        Ok(())
+    }
+
+    /// When it departs.
+    fn departure(&mut self) -> Result<Departure, Reason> {
+        let Arrival { at, now, .. } = *self.arrival;
+        let window_ns = self.hold_window_ns();
+        let mut departure = Departure {
+            due: self.draw(window_ns),
+            latest: at.plus_nanos(self.holds.planned_ns),
+            held: false,
+            gated: !self.authenticated && !self.client.admitted(),
+            paced: false,
+            behind: false,
+        };
+        // A client's requests keep their order: one that still waits departs at once. Those whose answers could not
+        // come in yet wait together.
+        if !departure.gated {
+            departure.behind = self.send_earlier()?;
+        }
+        if self.authenticated && self.paths.listening() {
+            // Nor may it wait: nothing would take the wait out again.
+            return Err(Reason::Unannounced);
+        }
+        if departure.gated {
+            departure.due = departure.latest;
+        } else if departure.due <= now {
+            // What goes untouched must not wait: nothing would take the wait out again.
+            let latest = if self.authenticated {
+                now
+            } else {
+                departure.latest
+            };
+            departure.due = self.hold.book(now, latest).ok_or(Reason::MaxRate)?;
+            departure.paced = true;
+        }
+        departure.held = window_ns > 0 && departure.due > now;
+        Ok(departure)
+    }
+
+    /// Its departure time by the drawn delay alone.
+    fn draw(&mut self, window_ns: u64) -> Instant {
+        let Arrival { at, now, .. } = *self.arrival;
+        if window_ns == 0 {
+            now
+        } else {
+            at.plus_nanos(self.rng.random_range(0..window_ns)).max(now)
+        }
+    }
+
+    /// The longest that it is held, in nanoseconds.
+    fn hold_window_ns(&self) -> u64 {
+        if !self.client.may_be_held() {
+            return 0;
+        }
+        let mut window = self.holds.jitter_ns;
+        if let Some(share) = self.settings.jitter_share {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of a positive number of nanoseconds"
+            )]
+            let of_interval = (f64::from(self.client.interval_us()) * 1e3 * share) as u64;
+            window = window.min(of_interval);
+        }
+        let known = (self.client.master()).is_some_and(|master| self.masters.rate_known(master));
+        if self.settings.syntonize && !known {
+            window = window.min(EARLY_HOLD_NS);
+        }
+        window
+    }
+
+    /// The client's request that waits, if one does, departs before this one. Whether there was one.
+    fn send_earlier(&mut self) -> Result<bool, Reason> {
+        let now = self.arrival.now;
+        let Some(earlier) = self.client.take_waiting() else {
+            return Ok(false);
+        };
+        self.hold.cut_short(earlier, now);
+        let (client, paths) = (&self.client, &self.paths);
+        let due = self.hold.due(earlier, now, |_| {
+            (!client.admitted()).then(|| unadmitted(paths.listening()))
+        });
+        if let Err(reason) = due {
+            if let Some(removed) = self.hold.remove(earlier) {
+                let kind = Kind::Message(MessageType::DelayReq);
+                self.account.dropped(removed.from, kind, reason);
+                if let Some((_, place, sequence_id)) = removed.request {
+                    self.client.waiting_dropped(earlier, place, sequence_id);
+                }
+            }
+            if reason == Reason::MaxRate {
+                self.account.tell_limit(reason, now);
+            }
+        } else if self.hold.still_waits(earlier, now) {
+            // One of each client waits for its place under `--max-rate`; it would come before this one.
+            self.client.waits(earlier);
+            return Err(Reason::MaxRate);
+        }
+        Ok(true)
+    }
+
+    /// Opens it for answers. Returns its place among the client's open requests.
+    fn open(&mut self) -> u8 {
+        let Arrival { at, now, .. } = *self.arrival;
+        let (place, lapse) = self.client.open(self.key, at, now);
+        if let Some(lapse) = lapse {
+            self.account.unanswered(1);
+            if lapse == Lapse::Evicted {
+                self.account.evicted();
+            }
+        }
+        place
+    }
+
+    /// It waits for its departure time, or leaves behind an earlier one.
+    fn wait(&mut self, place: u8, departure: &Departure) -> Result<Verdict, Reason> {
+        let Arrival { at, now, .. } = *self.arrival;
+        if departure.held {
+            self.account.held();
+        }
+        let request = WaitingRequest {
+            rx: self.rx,
+            at,
+            client: self.client.of(),
+            place,
+            sequence_id: self.key.sequence_id,
+            reading: self.flights.readings(),
+            ambiguous: false,
+            due: departure.due,
+            latest: departure.latest,
+            stale_at: at.plus_nanos(self.holds.stale_after_ns),
+            end: at.plus_nanos(self.holds.max_hold_ns),
+            paced: departure.paced,
+            leaving: false,
+        };
+        let purpose = Purpose::Request(request);
+        let kept = self
+            .hold
+            .keep(self.frame, self.arrival, purpose)
+            .ok_or(Reason::HoldFull)?;
+        if departure.due <= now {
+            self.hold.leave(kept);
+        } else if !self.hold.hold_until(departure.due, kept) {
+            self.hold.release(kept);
+            return Err(Reason::HoldFull);
+        }
+        self.client.waits(kept);
+        if departure.gated && !self.client.wait_for_filter(kept) {
+            self.hold.release(kept);
+            return Err(Reason::HoldFull);
+        }
+        Ok(Verdict::Wait)
+    }
+
+    /// It leaves now, as an event message in flight.
+    fn send_now(&mut self, place: u8) -> Result<Verdict, Reason> {
+        let Arrival { at, now, .. } = *self.arrival;
+        let owner = Owner::Request {
+            client: self.client.of(),
+            place,
+        };
+        let deadline = now + self.settings.tx_timestamp_timeout;
+        let (token, slot) = self
+            .flights
+            .launch((self.rx, owner), Side::Up, None, deadline, None)
+            .ok_or(Reason::InFlightFull)?;
+        self.client.request_mut(place).departs(slot, now, at);
+        Ok(Verdict::Forward(self.arrival.plain_edit(), Some(token)))
+    }
+
+    /// What became of it, for its answers.
+    fn close(&mut self, place: u8, verdict: Result<Verdict, Reason>) -> Result<Verdict, Reason> {
+        let request = self.client.request_mut(place);
+        if verdict.is_err() {
+            request.lost();
+        } else if self.authenticated {
+            request.untouched();
+            self.account.passes_untouched();
+        }
+        verdict
+    }
+}

@@ -1,0 +1,171 @@
+//! A Delay_Resp: it goes to the client that asked, with the residence of its request taken out.
+
+use crate::core::clients::{ClientKey, ClientMut, OpenKey, Progress};
+use crate::core::hold::Purpose;
+use crate::core::policy::Forwarder;
+use crate::core::policy::masters::allowed_master;
+use crate::core::policy::unicast::fold;
+use crate::core::refs::Owner;
+use crate::core::settings::Authenticated;
+use crate::core::table::Secret;
+use crate::core::verdict::{Arrival, Verdict};
+use crate::reason::Reason;
+use crate::time::Instant;
+use crate::wire::Frame;
+
+impl Forwarder {
+    pub(super) fn response(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+    ) -> Result<Verdict, Reason> {
+        let now = arrival.now;
+        let key = ClientKey {
+            identity: frame.requesting_port().ok_or(Reason::BadLength)?,
+            lane: frame.lane(),
+        };
+        let row = self.clients.find(&key).ok_or(Reason::NotOurClient)?;
+        let mut client = self.clients.row(row)?;
+        let place = open_place(frame, &client, self.secret, now).ok_or(Reason::Unsolicited)?;
+        let request = client.request(place);
+        let (progress, flight) = (request.progress(), request.residence_or_flight());
+        match progress {
+            // Nothing of ours has gone upstream yet that it could answer.
+            Progress::Waiting | Progress::Empty => return Err(Reason::Unsolicited),
+            Progress::SecondPath => {
+                // It is answered, so it may be held: the next request of it may find only one way.
+                client.served();
+                return Err(Reason::SecondPath);
+            }
+            Progress::Lost => return Err(Reason::NoTxStamp),
+            Progress::ClockStep => return Err(Reason::ClockStep),
+            // The answer is to a copy that took another way.
+            Progress::InFlight | Progress::Untouched
+                if self.flights.is_boarding(flight, client.of(), place) =>
+            {
+                return Err(Reason::Unsolicited);
+            }
+            Progress::InFlight | Progress::Departed | Progress::Untouched => {}
+        }
+        let master = allowed_master(&mut self.masters, &self.settings, frame, now)?;
+        if self.masters.made_itself_up(master) {
+            return Err(Reason::Unannounced);
+        }
+        if let Some(response_ns) = answer(&mut client, place, master, arrival.at)? {
+            self.account.answered(response_ns);
+            client.answered(response_ns);
+        }
+        client.answered_by(master);
+
+        if frame.authenticated() || progress == Progress::Untouched {
+            let waited = client.request(place).waited_visibly();
+            client.authenticates();
+            return self.authenticated_response(progress, waited, arrival);
+        }
+        if progress == Progress::InFlight {
+            return self.await_residence(frame, arrival, flight, master);
+        }
+        client.served();
+        let client = client.of();
+        let owner = Owner::Request { client, place };
+        self.send_corrected(
+            frame,
+            arrival,
+            (owner, frame.sequence_id()),
+            (master, i64::from(flight)),
+        )
+    }
+
+    /// An answer whose request is in flight waits for its residence. Another master's answer may wait already.
+    fn await_residence(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+        flight: u32,
+        master: u32,
+    ) -> Result<Verdict, Reason> {
+        let kept = self
+            .hold
+            .keep(frame, arrival, Purpose::General { master })
+            .ok_or(Reason::HoldFull)?;
+        match self.flights.wait_first(flight, kept) {
+            Ok(behind) => {
+                self.hold.wait_behind(kept, behind);
+                Ok(Verdict::Wait)
+            }
+            Err(reason) => {
+                self.hold.release(kept);
+                Err(reason)
+            }
+        }
+    }
+
+    /// An answer whose integrity check an edit would break: it passes untouched, if its request did not wait visibly
+    /// long.
+    fn authenticated_response(
+        &mut self,
+        progress: Progress,
+        waited_visibly: bool,
+        arrival: &Arrival,
+    ) -> Result<Verdict, Reason> {
+        if self.settings.authenticated == Authenticated::Drop {
+            return Err(Reason::Authenticated);
+        }
+        if waited_visibly {
+            self.account.untouched();
+            return Err(Reason::Authenticated);
+        }
+        if progress != Progress::Untouched {
+            self.account.passes_untouched();
+        }
+        Ok(arrival.forward())
+    }
+}
+
+/// A master answers a client's open request. Returns after how long, if none has before.
+fn answer(
+    client: &mut ClientMut<'_>,
+    place: u8,
+    master: u32,
+    at: Instant,
+) -> Result<Option<u64>, Reason> {
+    let request = client.request_mut(place);
+    let first = !request.answered();
+    let response_ns = request.age_ns(at);
+    if !request.answer(master) {
+        return Err(Reason::Duplicate);
+    }
+    Ok(first.then_some(response_ns))
+}
+
+/// The place of the open request that a response answers.
+///
+/// sequenceIds are counted per destination: a unicast answer is looked for among what went to its sender first. It may
+/// answer a multicast request, too.
+fn open_place(
+    frame: &Frame<'_>,
+    client: &ClientMut<'_>,
+    secret: Secret,
+    now: Instant,
+) -> Option<u8> {
+    let multicast = OpenKey {
+        sequence_id: frame.sequence_id(),
+        domain: frame.domain(),
+        sdo: frame.major_sdo_id(),
+        unicast_to: 0,
+    };
+    let to_group = || client.find_open(multicast, now);
+    let to_sender = || {
+        let unicast_to = fold(secret, frame.source());
+        let unicast = OpenKey {
+            unicast_to,
+            ..multicast
+        };
+        client.find_open(unicast, now)
+    };
+    if frame.is_multicast() {
+        to_group().or_else(to_sender)
+    } else {
+        to_sender().or_else(to_group)
+    }
+}

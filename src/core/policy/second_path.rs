@@ -1,0 +1,94 @@
+//! What another gateway beside us changes: what leaves later, and what is dropped.
+
+use crate::Side;
+use crate::core::clients::Progress;
+use crate::core::event::Event;
+use crate::core::hold::FrameRef;
+use crate::core::policy::Forwarder;
+use crate::core::refs::Owner;
+use crate::core::second_path::Guarded;
+use crate::core::syncs::SyncProgress;
+use crate::reason::Reason;
+use crate::time::Instant;
+
+impl Forwarder {
+    /// From now on no event message leaves until an Announce has: for loops on a network where another gateway may run
+    /// already.
+    pub const fn listen_first(&mut self) {
+        self.paths.listen_first();
+    }
+
+    /// There was a sign of a second path on this side.
+    pub(super) fn second_path_found(&mut self, side: Side, now: Instant) {
+        if self.paths.found(now) {
+            self.tell(Event::SecondPath(side));
+        }
+    }
+
+    /// A message of a master upstream was seen downstream.
+    pub(super) fn second_path_found_below(&mut self, now: Instant) {
+        if self.paths.found_below(now) {
+            self.tell(Event::SecondPath(Side::Down));
+        }
+    }
+
+    /// A corrected message leaves if no copy of its event message is seen meanwhile. `sequence_id` is that of the
+    /// request, or 0 of a Sync; `None` if that is gone.
+    pub(super) fn guard(
+        &mut self,
+        frame: FrameRef,
+        owner: Owner,
+        sequence_id: Option<u16>,
+        now: Instant,
+    ) {
+        let guarded = sequence_id.is_some_and(|id| self.paths.guard(frame, owner, id, now));
+        if !guarded {
+            self.drop_kept(frame, Reason::SecondPath);
+        }
+    }
+
+    /// Everything that had arrived by now was read.
+    pub fn all_read(&mut self, now: Instant) {
+        self.read_up_to(now, now);
+    }
+
+    /// Everything was read that had arrived on either side until `then`: corrected messages that waited for that may
+    /// leave. (Under a flood the present is never reached: that must not keep them for ever.)
+    pub fn read_up_to(&mut self, then: Instant, now: Instant) {
+        while let Some(guarded) = self.paths.next_guarded(then) {
+            let drop = if now.since(guarded.until) > self.settings.max_hold {
+                // We were kept from running: it is of no use any more.
+                Some(Reason::Stale)
+            } else {
+                self.copy_seen(&guarded)
+            };
+            match drop {
+                Some(reason) => self.drop_kept(guarded.frame, reason),
+                None => self.hold.leave(guarded.frame),
+            }
+        }
+    }
+
+    /// Why a correction is not to leave.
+    fn copy_seen(&mut self, guarded: &Guarded) -> Option<Reason> {
+        match guarded.owner {
+            Owner::Request { client, place } => {
+                let Some(client) = self.clients.same(client) else {
+                    return Some(Reason::NotOurClient);
+                };
+                let request = client.request(place);
+                match request.progress() {
+                    _ if request.sequence_id() != guarded.sequence_id => Some(Reason::Unsolicited),
+                    Progress::Departed => None,
+                    Progress::SecondPath => Some(Reason::SecondPath),
+                    _ => Some(Reason::Unsolicited),
+                }
+            }
+            Owner::Sync(sync) => match self.syncs.same_mut(sync).map(|sync| sync.progress()) {
+                Some(SyncProgress::Departed(_)) => None,
+                Some(SyncProgress::SecondPath) => Some(Reason::SecondPath),
+                _ => Some(Reason::NoSync),
+            },
+        }
+    }
+}

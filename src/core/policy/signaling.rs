@@ -1,0 +1,66 @@
+//! Signaling, the one message that passes both ways.
+
+use crate::core::clients::ClientKey;
+use crate::core::policy::Forwarder;
+use crate::core::verdict::{Arrival, Verdict};
+use crate::reason::Reason;
+use crate::wire::{ClockIdentity, Frame, PortIdentity};
+
+impl Forwarder {
+    pub(super) fn signaling_to_client(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+    ) -> Result<Verdict, Reason> {
+        let target = frame.target_port().ok_or(Reason::BadLength)?;
+        self.check_echo(frame, arrival)?;
+        if target.clock == ClockIdentity::ALL {
+            return Ok(arrival.forward());
+        }
+        if target.port == PortIdentity::EVERY_PORT {
+            return if self.clients.knows_clock(target.clock, frame.lane()) {
+                Ok(arrival.forward())
+            } else {
+                Err(Reason::NotOurClient)
+            };
+        }
+        let key = ClientKey {
+            identity: target,
+            lane: frame.lane(),
+        };
+        let row = self.clients.find(&key).ok_or(Reason::NotOurClient)?;
+        if let Some(grant) = frame.unicast_grant() {
+            let span_ns = u64::from(grant.seconds) * 1_000_000_000;
+            let until = arrival.now.plus_nanos(span_ns);
+            self.clients.row(row)?.granted(until);
+        }
+        Ok(arrival.forward())
+    }
+
+    pub(super) fn signaling_from_client(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+    ) -> Result<Verdict, Reason> {
+        self.check_echo(frame, arrival)?;
+        let row = self.sender(frame, arrival)?;
+        let mut client = self.clients.row(row)?;
+        if client.may_send(arrival.now, self.settings.client_rate) {
+            Ok(arrival.forward())
+        } else {
+            Err(Reason::ClientRate)
+        }
+    }
+
+    /// A copy of a Signaling message that was seen a moment ago goes no further.
+    fn check_echo(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<(), Reason> {
+        match self.paths.echo(frame, arrival.side, arrival.now) {
+            None => Ok(()),
+            Some(side) if side == arrival.side => Err(Reason::Duplicate),
+            Some(_) => {
+                self.second_path_found(arrival.side, arrival.now);
+                Err(Reason::SecondPath)
+            }
+        }
+    }
+}

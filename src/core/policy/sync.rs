@@ -1,0 +1,173 @@
+//! Sync from upstream; a one-step Sync becomes two-step.
+
+use crate::Side;
+use crate::core::hold::{FrameRef, Purpose};
+use crate::core::policy::Forwarder;
+use crate::core::refs::Owner;
+use crate::core::settings::OneStep;
+use crate::core::syncs::{SyncKey, SyncProgress};
+use crate::core::verdict::{Arrival, Edit, Token, Verdict};
+use crate::reason::Reason;
+use crate::time::{ClockId, Instant, Stamp};
+use crate::wire::{Frame, edit};
+
+/// A Follow_Up that we make: 44 bytes of PTP, and the headers and tags of its Sync.
+const LARGEST_FOLLOW_UP: usize = 512;
+
+/// How a Sync passes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Passage {
+    /// Authenticated: as it came, and so does its Follow_Up.
+    Untouched,
+    /// Its residence goes into its Follow_Up.
+    TwoStep,
+    /// One-step, it becomes two-step: we make its Follow_Up.
+    Converted,
+    /// One-step, its residence is estimated and goes into itself.
+    Rewritten,
+}
+
+impl Forwarder {
+    pub(super) fn sync(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<Verdict, Reason> {
+        let now = arrival.now;
+        let master = self.allowed_master(frame, now)?;
+        if self.paths.listening() {
+            return Err(Reason::Unannounced);
+        }
+        self.masters.sync_arrived(master, arrival.at);
+        let key = self.sync_key(frame);
+        let before = self.syncs.find(&key, now);
+        let mut follow_up = self.early_follow_up(before)?;
+        let rx = match arrival.fresh_stamp(self.holds.stale_after_ns) {
+            Ok(rx) => rx,
+            Err(reason) => {
+                // Its Follow_Up must not pass either.
+                self.enter_sync(key, before, None, now);
+                return Err(reason);
+            }
+        };
+        let correction_ns = frame.correction() >> 16;
+        let passage = self.passage(frame, rx);
+        if passage != Passage::TwoStep
+            && let Some(kept) = follow_up.take()
+        {
+            // A Follow_Up came before a Sync that has none, or whose exchange goes untouched.
+            self.drop_kept(kept, Reason::NoSync);
+        }
+        if !frame.two_step() {
+            let origin = frame.timestamp().and_then(|time| time.as_nanos());
+            let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
+            self.syntonize(master, master_ns, rx, key.sender);
+        }
+        match passage {
+            Passage::Converted => follow_up = Some(self.make_follow_up(frame, arrival, master)?),
+            Passage::Untouched => self.account.passes_untouched(),
+            Passage::TwoStep | Passage::Rewritten => {}
+        }
+        let row = self
+            .enter_sync(key, before, Some((rx, correction_ns)), now)
+            .ok_or(Reason::InFlightFull)?;
+        let (token, origin) = self.launch_sync(row, passage, rx, follow_up, now)?;
+        if frame.two_step() {
+            let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
+            self.syntonize(master, master_ns, rx, key.sender);
+        }
+        let change = Edit {
+            set_two_step: passage == Passage::Converted,
+            rewrite: (passage == Passage::Rewritten).then_some(master),
+            ..arrival.plain_edit()
+        };
+        Ok(Verdict::Forward(change, Some(token)))
+    }
+
+    /// The Follow_Up that came before a Sync with this entry, if one did.
+    fn early_follow_up(&mut self, entry: Option<u32>) -> Result<Option<FrameRef>, Reason> {
+        let sync = entry.and_then(|row| self.syncs.get_mut(row));
+        match sync.map(|sync| sync.progress()) {
+            None => Ok(None),
+            Some(SyncProgress::FollowUpFirst(frame)) => Ok(Some(frame)),
+            Some(SyncProgress::SecondPath) => Err(Reason::SecondPath),
+            Some(_) => Err(Reason::Duplicate),
+        }
+    }
+
+    fn passage(&self, frame: &Frame<'_>, rx: Stamp) -> Passage {
+        if frame.authenticated() {
+            Passage::Untouched
+        } else if frame.two_step() {
+            Passage::TwoStep
+        } else if self.settings.one_step == OneStep::Convert || rx.clock() != ClockId::Steady {
+            // By a hardware clock its departure cannot be estimated.
+            Passage::Converted
+        } else {
+            Passage::Rewritten
+        }
+    }
+
+    /// Writes what is known of a Sync into its entry, new or not.
+    fn enter_sync(
+        &mut self,
+        key: SyncKey,
+        before: Option<u32>,
+        rx: Option<(Stamp, i64)>,
+        now: Instant,
+    ) -> Option<u32> {
+        let (row, orphan) = self.syncs.arrived(key, before, rx, now);
+        if let Some(frame) = orphan {
+            self.drop_kept(frame, Reason::NoSync);
+        }
+        row
+    }
+
+    /// A Sync becomes an event message in flight. Returns its token, and the origin of a Follow_Up that came first.
+    fn launch_sync(
+        &mut self,
+        row: u32,
+        passage: Passage,
+        rx: Stamp,
+        follow_up: Option<FrameRef>,
+        now: Instant,
+    ) -> Result<(Token, Option<i64>), Reason> {
+        let owner = Owner::Sync(self.syncs.of(row));
+        let deadline = now + self.settings.tx_timestamp_timeout;
+        let launched = self
+            .flights
+            .launch((rx, owner), Side::Down, follow_up, deadline, None);
+        let Some((token, slot)) = launched else {
+            if let Some(frame) = follow_up {
+                self.drop_kept(frame, Reason::InFlightFull);
+            }
+            return Err(Reason::InFlightFull);
+        };
+        let progress = match passage {
+            Passage::Untouched | Passage::Rewritten => SyncProgress::Untouched,
+            Passage::TwoStep | Passage::Converted => SyncProgress::InFlight(slot),
+        };
+        // A Follow_Up of our making is the only one that may follow.
+        let followed = follow_up.is_some();
+        let sync = self.syncs.get_mut(row);
+        let origin = sync.and_then(|sync| sync.launched(progress, followed));
+        Ok((token, origin))
+    }
+
+    /// Makes the Follow_Up of a one-step Sync; it waits for the Sync's residence.
+    fn make_follow_up(
+        &mut self,
+        sync: &Frame<'_>,
+        arrival: &Arrival,
+        master: u32,
+    ) -> Result<FrameRef, Reason> {
+        let mut made = [0_u8; LARGEST_FOLLOW_UP];
+        let frame = edit::follow_up(sync, &mut made)
+            .and_then(|len| made.get(..len))
+            .and_then(|bytes| Frame::parse(bytes).ok())
+            .ok_or(Reason::HoldFull)?;
+        let purpose = Purpose::General { master };
+        let kept = self
+            .hold
+            .keep_edited(&frame, arrival.side.other(), Edit::default(), purpose)
+            .ok_or(Reason::HoldFull)?;
+        self.account.follow_up_made();
+        Ok(kept)
+    }
+}

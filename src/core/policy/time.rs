@@ -1,0 +1,162 @@
+//! Time and timestamps in.
+
+use crate::Side;
+use crate::core::event::Event;
+use crate::core::flight::Flight;
+use crate::core::policy::Forwarder;
+use crate::core::refs::Owner;
+use crate::core::residence;
+use crate::core::verdict::Token;
+use crate::reason::Reason;
+use crate::time::{Instant, Stamp};
+use crate::wire::MessageType;
+
+impl Forwarder {
+    // Time.
+
+    /// The clocks were read, and the local one had not jumped.
+    pub const fn clocks_read(&mut self) {
+        self.flights.clocks_read();
+    }
+
+    /// The clocks were read, and the local one has jumped since the reading before: timestamps of what is in flight are
+    /// ambiguous, and so are those of what was received since then.
+    pub fn clock_stepped(&mut self) {
+        let before = self.flights.clock_stepped();
+        self.hold.clock_stepped(before);
+        self.tell(Event::ClockStep);
+    }
+
+    /// Lets time pass: what is due becomes ready to depart, what was waited for too long is given up.
+    pub fn advance(&mut self, now: Instant) {
+        self.present = now;
+        self.depart_due(now);
+        while let Some(flight) = self.flights.land_overdue(now) {
+            let estimate = self.settings.estimate;
+            let residence = self.flights.estimated_residence(&flight, estimate);
+            if residence.is_ok() {
+                self.account.estimated();
+            }
+            self.settle(&flight, residence);
+        }
+        while let Some(frame) = self.syncs.pop_overdue(now) {
+            self.drop_kept(frame, Reason::NoSync);
+        }
+        self.account.advance(now);
+        self.sweep(now);
+        let elapsed = self.paths.advance(now);
+        if elapsed.gone {
+            self.tell(Event::SecondPathGone);
+        }
+        if let Some(version) = elapsed.admit {
+            self.admit(version);
+        }
+    }
+
+    /// When [`Forwarder::advance`] or [`Forwarder::read_up_to`] has something to do next.
+    #[must_use]
+    pub fn next_wake(&mut self) -> Option<Instant> {
+        if self.next_egress().is_some() {
+            return Some(self.present);
+        }
+        [
+            self.hold.next_due(),
+            self.flights.next_deadline(),
+            self.syncs.next_deadline(),
+            self.paths.next_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    // Batches.
+
+    /// The batch of this side is sent now.
+    pub fn kicked(&mut self, side: Side, now: Instant) {
+        self.flights.kicked(side, now);
+    }
+
+    /// The batch before was sent to make room: this event message leaves by the next.
+    pub fn postponed(&mut self, token: &Token) {
+        self.flights.postponed(token);
+    }
+
+    /// Whether the egress of this side still holds frames of earlier batches, in a queue: then none of its departures
+    /// is estimated.
+    pub fn backlog(&mut self, side: Side, backlog: bool) {
+        self.flights.set_backlog(side, backlog);
+    }
+
+    // Timestamps.
+
+    /// Whether event messages were sent whose TX timestamps are not here yet.
+    #[must_use]
+    pub const fn stamps_due(&self) -> bool {
+        self.flights.any()
+    }
+
+    /// Whether [`Forwarder::advance`] will give up waiting for a TX timestamp.
+    #[must_use]
+    pub fn stamps_overdue(&mut self, now: Instant) -> bool {
+        self.flights
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now)
+    }
+
+    /// An event message departed at this moment; or its TX timestamp is not to be relied on.
+    pub fn stamped(&mut self, token: Token, stamp: Result<Stamp, Reason>) {
+        let Some(flight) = self.flights.land(token) else {
+            return;
+        };
+        let residence = stamp.and_then(|stamp| self.flights.residence(&flight, stamp));
+        self.settle(&flight, residence);
+    }
+
+    /// An event message was not sent, and will not be.
+    pub fn unsent(&mut self, token: Token, reason: Reason) {
+        let Some(flight) = self.flights.land(token) else {
+            return;
+        };
+        let message = match flight.owner {
+            Owner::Request { .. } => MessageType::DelayReq,
+            Owner::Sync(_) => MessageType::Sync,
+        };
+        self.account.unsent(flight.egress.other(), message, reason);
+        self.flight_unsent(&flight, reason);
+    }
+
+    /// A message from this side, with a token or without, was not sent though [`Forwarder::frame`] had it forwarded.
+    pub fn unsent_frame(
+        &mut self,
+        from: Side,
+        message: MessageType,
+        token: Option<Token>,
+        reason: Reason,
+        now: Instant,
+    ) {
+        self.account.unsent(from, message, reason);
+        self.account.tell_limit(reason, now);
+        if let Some(flight) = token.and_then(|token| self.flights.land(token)) {
+            self.flight_unsent(&flight, reason);
+        }
+    }
+
+    /// An event message that was not sent has no answer to expect, not even one that would pass untouched.
+    fn flight_unsent(&mut self, flight: &Flight, reason: Reason) {
+        if let Owner::Request { client, place } = flight.owner
+            && let Some(mut client) = self.clients.same(client)
+        {
+            client.request_mut(place).unsent(flight.slot);
+        }
+        self.settle(flight, Err(reason));
+    }
+
+    /// The correction of a one-step Sync that is sent by a kick at `kick` (see [`crate::core::Edit::rewrite`]); `None`
+    /// when its departure cannot be estimated.
+    #[must_use]
+    pub fn rewrite_correction(&self, rx: Stamp, master: u32, kick: Instant) -> Option<i64> {
+        let ns = self.flights.residence_at_kick(rx, kick)?;
+        Some(residence::scaled(ns, self.ratio(master)))
+    }
+}

@@ -1,0 +1,24 @@
+//! How one part names a row of another. A row may be given to somebody else meanwhile; its generation tells.
+
+/// A client: its row, and which of those who had that row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientRef {
+    pub(crate) row: u32,
+    pub(crate) generation: u32,
+}
+
+/// A Sync: its row among the last ones, and which of those that had that row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SyncRef {
+    pub(crate) row: u32,
+    pub(crate) generation: u32,
+}
+
+/// Whose event message it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Owner {
+    /// An open request of a client, by its place among that client's.
+    Request { client: ClientRef, place: u8 },
+    /// A Sync.
+    Sync(SyncRef),
+}

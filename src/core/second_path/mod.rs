@@ -1,0 +1,214 @@
+//! Another gateway between the same two segments: how it is noticed, and how its copies of event messages are kept
+//! apart from ours.
+//!
+//! A correction of ours is right for our copy of an event message only. Who receives the other gateway's copy too drops
+//! the exchange. But that copy may still be on its way to us, or wait in a ring, when we have all that a Follow_Up or
+//! Delay_Resp needs. So while a second path is known these wait a little longer, which harms no time. They leave only
+//! if everything was read and no copy was among it.
+//!
+//! The first exchange that two gateways share comes before either knows. So one that starts listens first: before its
+//! first event message it makes itself known by an Announce, which harms nobody.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `echoes` | Signaling that comes round by a second path |
+
+mod echoes;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::Side;
+use crate::core::hold::FrameRef;
+use crate::core::refs::Owner;
+use crate::core::second_path::echoes::Echoes;
+use crate::core::table::Secret;
+use crate::time::Instant;
+use crate::wire::Frame;
+
+/// A second path is gone when there was no sign of it for this long.
+const MEMORY: Duration = Duration::from_secs(10);
+/// A corrected message waits this long for a copy of its event message: longer than a process is commonly kept from
+/// running between reading a ring and filling the other.
+const GUARD: Duration = Duration::from_millis(5);
+/// Corrected messages that wait so at once.
+const GUARDED: usize = 4096;
+/// How long a gateway that starts waits for an Announce to make itself known by, and then for a sign of another.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// By then the other gateway has read that Announce.
+const INTRODUCTION: Duration = Duration::from_millis(20);
+
+/// What is known of a second path.
+pub(crate) struct SecondPath {
+    last_sign: Option<Instant>,
+    /// When a message of a master upstream was last seen downstream.
+    below: Option<Instant>,
+    guarded: VecDeque<Guarded>,
+    listening: Listening,
+    /// A gateway that has just started may not have seen a sign of the other yet. Until then it acts as if there were
+    /// one.
+    new_until: Instant,
+    /// Version of the client table to be admitted when the listening ends.
+    admit_later: Option<u64>,
+    echoes: Echoes,
+}
+
+/// A corrected message that waits for a copy of its event message.
+pub(crate) struct Guarded {
+    pub(crate) until: Instant,
+    pub(crate) frame: FrameRef,
+    pub(crate) owner: Owner,
+    /// Of a request: its place may be another's by then.
+    pub(crate) sequence_id: u16,
+}
+
+/// What time has changed.
+#[derive(Default)]
+pub(crate) struct Elapsed {
+    /// The second path is gone.
+    pub(crate) gone: bool,
+    /// The listening has ended: clients up to this version of the table are to be admitted, if any.
+    pub(crate) admit: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listening {
+    /// From the first moment that the core is told.
+    Begins,
+    /// For an Announce, until then.
+    Announce(Instant),
+    /// An Announce went downstream; until then.
+    Introduced(Instant),
+    Over,
+}
+
+impl SecondPath {
+    pub(crate) fn new(secret: Secret) -> Self {
+        Self {
+            last_sign: None,
+            below: None,
+            guarded: VecDeque::with_capacity(GUARDED),
+            listening: Listening::Over,
+            new_until: Instant::default(),
+            admit_later: None,
+            echoes: Echoes::new(secret),
+        }
+    }
+
+    // Signs of it.
+
+    /// Whether a second path is known.
+    pub(crate) const fn known(&self) -> bool {
+        self.last_sign.is_some()
+    }
+
+    /// There was a sign of a second path; whether it was not known before.
+    pub(crate) const fn found(&mut self, now: Instant) -> bool {
+        self.last_sign.replace(now).is_none()
+    }
+
+    /// A message of a master upstream was seen downstream; whether a second path was not known before.
+    pub(crate) const fn found_below(&mut self, now: Instant) -> bool {
+        self.below = Some(now);
+        self.found(now)
+    }
+
+    /// Notes a Signaling message. The side where a copy of it was seen a moment ago, if one was.
+    pub(crate) fn echo(&mut self, frame: &Frame<'_>, side: Side, now: Instant) -> Option<Side> {
+        self.echoes.seen(frame, side, now)
+    }
+
+    // Listening before the first event message.
+
+    /// From now on no event message leaves until an Announce has.
+    pub(crate) const fn listen_first(&mut self) {
+        self.listening = Listening::Begins;
+    }
+
+    /// Whether event messages may not leave yet.
+    pub(crate) fn listening(&self) -> bool {
+        self.listening != Listening::Over
+    }
+
+    /// An Announce goes downstream.
+    pub(crate) fn introduced(&mut self, now: Instant) {
+        if let Listening::Begins | Listening::Announce(_) = self.listening {
+            self.listening = Listening::Introduced(now + INTRODUCTION);
+        }
+    }
+
+    /// When the listening ends, clients up to this version of the table are to be admitted.
+    pub(crate) const fn admit_later(&mut self, version: u64) {
+        self.admit_later = Some(version);
+    }
+
+    /// Lets time pass.
+    pub(crate) fn advance(&mut self, now: Instant) -> Elapsed {
+        let mut elapsed = Elapsed::default();
+        if self.last_sign.is_some_and(|at| now.since(at) > MEMORY) {
+            self.last_sign = None;
+            self.below = None;
+            elapsed.gone = true;
+        }
+        match self.listening {
+            Listening::Begins => self.listening = Listening::Announce(now + PATIENCE),
+            Listening::Announce(until) | Listening::Introduced(until) if until <= now => {
+                self.listening = Listening::Over;
+                self.new_until = now + PATIENCE;
+                elapsed.admit = self.admit_later.take();
+            }
+            _ => {}
+        }
+        elapsed
+    }
+
+    // Corrected messages that wait for copies of their event messages.
+
+    /// Whether the correction of this event message has to wait for a copy.
+    pub(crate) fn guards(&self, owner: Owner, now: Instant) -> bool {
+        let sign = match owner {
+            Owner::Sync(_) => self.below,
+            Owner::Request { .. } => self.last_sign,
+        };
+        sign.is_some_and(|at| now.since(at) <= MEMORY)
+            || now < self.new_until && self.guarded.len() < GUARDED
+    }
+
+    /// A corrected message waits for a copy; false when too many do.
+    pub(crate) fn guard(
+        &mut self,
+        frame: FrameRef,
+        owner: Owner,
+        sequence_id: u16,
+        now: Instant,
+    ) -> bool {
+        let room = self.guarded.len() < GUARDED;
+        if room {
+            self.guarded.push_back(Guarded {
+                until: now + GUARD,
+                frame,
+                owner,
+                sequence_id,
+            });
+        }
+        room
+    }
+
+    /// The next message that has waited for long enough: everything was read that had arrived until `then`.
+    pub(crate) fn next_guarded(&mut self, then: Instant) -> Option<Guarded> {
+        if self.guarded.front()?.until > then {
+            return None;
+        }
+        self.guarded.pop_front()
+    }
+
+    /// When [`SecondPath::advance`] or [`SecondPath::next_guarded`] has something to do next.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        let listening = match self.listening {
+            Listening::Announce(until) | Listening::Introduced(until) => Some(until),
+            Listening::Begins | Listening::Over => None,
+        };
+        let guarded = self.guarded.front().map(|next| next.until);
+        [listening, guarded].into_iter().flatten().min()
+    }
+}
