@@ -42,7 +42,7 @@ pub enum Event {
     SecondPathGone,
     /// Frames are dropped for this reason for the first time in a while.
     Limit(Reason),
-    /// A client below does only peer delay: it cannot be served.
+    /// A client downstream does only peer delay: it cannot be served.
     PeerDelayClient(PortIdentity),
     /// The local clock was stepped.
     ClockStep,

@@ -151,7 +151,7 @@ impl Syncs {
     }
 
     /// A Sync arrived; `before` is its entry, if it has one. It is lost until it is launched. Returns its entry, and a
-    /// Follow_Up that waits in vain now.
+    /// Follow_Up that must be dropped now.
     pub(crate) fn arrived(
         &mut self,
         key: SyncKey,
@@ -170,7 +170,7 @@ impl Syncs {
         let before = std::mem::replace(&mut sync.progress, SyncProgress::Lost);
         sync.rx = rx;
         let orphan = match before {
-            // It is not to be relied on; else the Follow_Up goes on waiting, for its residence.
+            // No residence will be known; else the Follow_Up goes on waiting for it.
             SyncProgress::FollowUpFirst(frame) if rx.is_none() => Some(frame),
             _ => None,
         };
@@ -178,7 +178,7 @@ impl Syncs {
     }
 
     /// A Follow_Up came before its Sync, and waits for it until `deadline`. Returns whether it can, and an older one
-    /// that waits in vain now.
+    /// that must be dropped now.
     pub(crate) fn follow_up_first(
         &mut self,
         key: SyncKey,
@@ -198,7 +198,7 @@ impl Syncs {
     }
 
     /// A copy of a Sync came round by a second path: ours, here or still to come, is not to be followed. Returns a
-    /// Follow_Up that waits in vain now.
+    /// Follow_Up that must be dropped now.
     pub(crate) fn copied(&mut self, key: SyncKey, now: Instant) -> Option<FrameRef> {
         let Some(row) = self.find(&key, now) else {
             return self.insert(key, Sync::new(now, SyncProgress::SecondPath)).1;

@@ -67,13 +67,14 @@ pub struct Edit {
     pub set_two_step: bool,
     /// The UDP checksum is computed afresh.
     pub complete_checksum: bool,
-    /// A one-step Sync of this master that stays one-step: its residence since [`Arrival::stamp`] is estimated at
-    /// the kick and added to correctionField ([`crate::core::Forwarder::rewrite_correction`]).
+    /// A one-step Sync of this master that stays one-step: its residence since [`Arrival::stamp`] is estimated when
+    /// its batch is sent, and added to correctionField ([`crate::core::Forwarder::rewrite_correction`]).
     pub rewrite: Option<u32>,
 }
 
 impl Edit {
-    /// Makes the changes in a frame of this layout. That of `rewrite` is not among them: it is made at the kick.
+    /// Makes the changes in a frame of this layout. That of `rewrite` is not among them: it is made when the batch is
+    /// sent.
     pub fn apply(&self, bytes: &mut [u8], layout: Layout) {
         if self.set_two_step {
             edit::set_two_step(bytes, layout);

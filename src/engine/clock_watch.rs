@@ -236,7 +236,7 @@ mod tests {
             assert!(!jumped, "at {ms} ms");
             real += 1_000_000.0 * (1.0 + 400e-6);
         }
-        // Two stamps taken 50 ms of true time apart differ by 50 ms on the steady clock.
+        // Two timestamps taken 50 ms of true time apart differ by 50 ms on the steady clock.
         #[expect(clippy::cast_possible_truncation, reason = "test")]
         let now = real as i64;
         let late = watch
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_that_comes_late_is_translated_by_what_held_when_it_was_taken() {
+    fn a_timestamp_that_comes_late_is_translated_by_what_held_when_it_was_taken() {
         let mut watch = ClockWatch::default();
         let (mut real, mut taken) = (5_000_000_000.0, 0.0);
         // A slew of 500 ppm begins; the slope has not seen it yet.

@@ -30,7 +30,7 @@ use crate::core::{Forwarder, Settings};
 use crate::telemetry::Counters;
 use crate::time::Instant;
 
-/// A turn ends after this many rounds of kicks, whatever still becomes ready.
+/// A turn sends at most this many batches to each side, whatever is still to leave.
 const ROUNDS: usize = 16;
 
 /// What a turn did.

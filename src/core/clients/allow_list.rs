@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    /// Values of a few octets, so that many are equal.
+    /// Few values, so that many are equal.
     fn few() -> impl Strategy<Value = u8> {
         0_u8..6
     }

@@ -13,7 +13,7 @@ pub struct ClientChange {
     pub came: bool,
 }
 
-/// Changes that can be kept. No client comes or goes while so many are.
+/// At most 4096 changes are kept. No client comes or goes while that many are.
 pub(super) const CHANGES: usize = 4096;
 
 /// The version of the client table, and the changes that nobody has taken yet.

@@ -153,7 +153,7 @@ impl OpenRequest {
         }
     }
 
-    /// A master answers; false if it has before. Of two masters whose rows are 32 apart only one is heard: who
+    /// A master answers; false if it has before. Of two masters whose rows are 32 apart only one counts: who
     /// announces that many cannot have its answers multiplied.
     pub(crate) const fn answer(&mut self, master: u32) -> bool {
         let bit = 1 << (master % 32);

@@ -1,12 +1,12 @@
-//! For event messages without a TX timestamp: the departure, estimated from the clock read at the kick.
+//! For event messages without a TX timestamp: the departure, estimated from when their batch was sent.
 
 use crate::time::{ClockId, Instant, Stamp};
 
 const RECENT: usize = 31;
-/// Kicks whose time is remembered. The TX timestamps of their frames come within as many more.
+/// Batches whose time is remembered. The TX timestamps of their frames come within as many more.
 const KICKS: u32 = 4096;
 
-/// When batches were kicked, and how long after that their frames departed.
+/// When batches were sent (kicked), and how long after that their frames departed.
 pub(crate) struct Estimator {
     kicks: Box<[Instant]>,
     next_kick: u32,
@@ -33,7 +33,7 @@ impl Estimator {
         self.next_kick
     }
 
-    /// The batch is kicked now.
+    /// The batch is sent now.
     pub(crate) fn kicked(&mut self, now: Instant) {
         self.kicks[(self.next_kick % KICKS) as usize] = now;
         self.next_kick = self.next_kick.wrapping_add(1);
@@ -54,13 +54,13 @@ impl Estimator {
         self.len = (self.len + 1).min(RECENT);
     }
 
-    /// The departure of a frame of `batch`, if the kick is known: its time plus the median of recent
+    /// The departure of a frame of `batch`, if it is known when that was sent: its time plus the median of recent
     /// errors. Only on the steady clock: a hardware clock's distance from it is not known well enough.
     pub(crate) fn estimate(&self, batch: u32) -> Option<Stamp> {
         self.kick_time(batch).and_then(|kick| self.at_kick(kick))
     }
 
-    /// The departure of a frame that is kicked at `kick`.
+    /// The departure of a frame whose batch is sent at `kick`.
     pub(crate) fn at_kick(&self, kick: Instant) -> Option<Stamp> {
         if self.clock != ClockId::Steady {
             return None;
@@ -105,7 +105,7 @@ mod tests {
             estimator.learn(batch, Stamp::new(ClockId::Steady, nanos(kick) + error));
         }
         let batch = estimator.batch();
-        assert_eq!(estimator.estimate(batch), None, "not kicked yet");
+        assert_eq!(estimator.estimate(batch), None, "not sent yet");
         estimator.kicked(Instant::from_nanos(77_000_000));
         assert_eq!(
             estimator.estimate(batch),

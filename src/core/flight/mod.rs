@@ -173,7 +173,7 @@ impl Flights {
         Ok(residence)
     }
 
-    /// The residence of a message that came at `rx` and departs downstream with a kick at this moment; `None` if that
+    /// The residence of a message that came at `rx` and departs downstream in a batch that is sent at `kick`; `None` if that
     /// cannot be estimated.
     pub(crate) fn residence_at_kick(&self, rx: Stamp, kick: Instant) -> Option<i64> {
         let departure = self.estimators[Side::Down].at_kick(kick)?;

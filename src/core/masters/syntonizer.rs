@@ -36,7 +36,7 @@ struct Point {
 /// What a Sync changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing worth telling.
+    /// Nothing that is worth a line in the log.
     None,
     /// The ratio became known.
     Known,

@@ -68,8 +68,8 @@ impl Forwarder {
         }
     }
 
-    /// Requests that are due by `now` become ready to depart. A frame that has waited is out of the caches, and so is
-    /// its client: some are taken together, so that the memory of all is on its way before the first needs it.
+    /// Requests that are due by `now` leave next. A frame that has waited is out of the caches, and so is its client:
+    /// some are taken together, so that the memory of all is on its way before the first needs it.
     pub(super) fn depart_due(&mut self, now: Instant) {
         loop {
             let batch = self.hold.take_due(now);

@@ -86,14 +86,15 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///
 /// # A turn
 ///
-/// A loop makes these calls in this order, over and over, and no later than [`next_wake`](Self::next_wake) says. A star
-/// marks what is called as often as there is something.
+/// A loop makes these calls in this order, over and over: when a frame or a TX timestamp is there, and no later than
+/// [`next_wake`](Self::next_wake) and [`next_sweep`](Self::next_sweep) say. A star marks what is called as often as there
+/// is something.
 ///
 /// ```text
 /// clocks_read | clock_stepped      the clocks were read: first of all, and again wherever it says "read the clocks"
 /// (stamped | unsent)*              TX timestamps and failures that the ports report
 /// backlog                          of both sides, if stamps_overdue: does the port still hold frames of old batches?
-/// advance                          the present: what is due becomes ready to depart
+/// advance                          the present: what is due leaves next
 /// (next_egress, depart)*           before frames are read, or one client's requests change places
 /// (malformed | frame)*             downstream before upstream: a copy of our own request is not to be seen before it
 /// read the clocks                  if frames were read: a jump meanwhile makes their timestamps ambiguous
@@ -120,10 +121,11 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///
 /// # Time
 ///
-/// * [`Instant`]s are of one monotonic clock. The `now` of `advance`, `frame`, `depart`, `kicked` and `read_up_to` never
-///   goes back from one call to the next.
-/// * Arrivals ([`Arrival::at`]) may come in any order; `at` may be later than `now` by what the clocks are read apart.
-/// * `read_up_to`'s `then` is no later than any frame that has not been read.
+/// * [`Instant`]s are of one monotonic clock. The `now` of `advance` never goes back. That of any other call is not
+///   before the last `advance`; within a turn it may go back to that.
+/// * Arrivals ([`Arrival::at`]) may come in any order. `at` is at most 10 ms later than `now`.
+/// * `read_up_to`: no frame that arrived before `then` is still to be read, on either side.
+/// * `clocks_read` or `clock_stepped` comes before the first frame whose timestamp was translated by that reading.
 /// * [`Stamp`](crate::time::Stamp)s are of the steady clock or of a hardware clock, never of CLOCK_REALTIME: the
 ///   caller translates those ([`engine::ClockWatch`](crate::engine::ClockWatch)).
 pub struct Forwarder {

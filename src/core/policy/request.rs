@@ -57,10 +57,10 @@ impl Forwarder {
         };
         request.may_ask()?;
         request.arrived()?;
-        let departure = request.departure()?;
+        let plan = request.plan()?;
         let place = request.open();
-        let verdict = if departure.due > arrival.now || departure.behind {
-            request.wait(place, &departure)
+        let verdict = if plan.due > arrival.now || plan.behind {
+            request.wait(place, &plan)
         } else {
             request.send_now(place)
         };
@@ -87,7 +87,7 @@ struct Request<'a> {
 }
 
 /// When a Delay_Req departs.
-struct Departure {
+struct Plan {
     due: Instant,
     /// The last departure time that may be planned for it.
     latest: Instant,
@@ -135,10 +135,10 @@ impl Request<'_> {
     }
 
     /// When it departs.
-    fn departure(&mut self) -> Result<Departure, Reason> {
+    fn plan(&mut self) -> Result<Plan, Reason> {
         let Arrival { at, now, .. } = *self.arrival;
         let window_ns = self.hold_window_ns();
-        let mut departure = Departure {
+        let mut plan = Plan {
             due: self.draw(window_ns),
             latest: at.plus_nanos(self.holds.planned_ns),
             held: false,
@@ -148,27 +148,23 @@ impl Request<'_> {
         };
         // A client's requests keep their order: one that still waits departs at once. Those whose answers could not
         // come in yet wait together.
-        if !departure.gated {
-            departure.behind = self.send_earlier()?;
+        if !plan.gated {
+            plan.behind = self.send_earlier()?;
         }
         if self.authenticated && self.paths.listening() {
             // Nor may it wait: nothing would take the wait out again.
             return Err(Reason::Unannounced);
         }
-        if departure.gated {
-            departure.due = departure.latest;
-        } else if departure.due <= now {
+        if plan.gated {
+            plan.due = plan.latest;
+        } else if plan.due <= now {
             // What goes untouched must not wait: nothing would take the wait out again.
-            let latest = if self.authenticated {
-                now
-            } else {
-                departure.latest
-            };
-            departure.due = self.hold.book(now, latest).ok_or(Reason::MaxRate)?;
-            departure.paced = true;
+            let latest = if self.authenticated { now } else { plan.latest };
+            plan.due = self.hold.book(now, latest).ok_or(Reason::MaxRate)?;
+            plan.paced = true;
         }
-        departure.held = window_ns > 0 && departure.due > now;
-        Ok(departure)
+        plan.held = window_ns > 0 && plan.due > now;
+        Ok(plan)
     }
 
     /// Its departure time by the drawn delay alone.
@@ -247,9 +243,9 @@ impl Request<'_> {
     }
 
     /// It waits for its departure time, or leaves behind an earlier one.
-    fn wait(&mut self, place: u8, departure: &Departure) -> Result<Verdict, Reason> {
+    fn wait(&mut self, place: u8, plan: &Plan) -> Result<Verdict, Reason> {
         let Arrival { at, now, .. } = *self.arrival;
-        if departure.held {
+        if plan.held {
             self.account.held();
         }
         let request = WaitingRequest {
@@ -260,11 +256,11 @@ impl Request<'_> {
             sequence_id: self.key.sequence_id,
             reading: self.flights.readings(),
             ambiguous: false,
-            due: departure.due,
-            latest: departure.latest,
+            due: plan.due,
+            latest: plan.latest,
             stale_at: at.plus_nanos(self.holds.stale_after_ns),
             end: at.plus_nanos(self.holds.max_hold_ns),
-            paced: departure.paced,
+            paced: plan.paced,
             leaving: false,
         };
         let purpose = Purpose::Request(request);
@@ -272,14 +268,14 @@ impl Request<'_> {
             .hold
             .keep(self.frame, self.arrival, purpose)
             .ok_or(Reason::HoldFull)?;
-        if departure.due <= now {
+        if plan.due <= now {
             self.hold.leave(kept);
-        } else if !self.hold.hold_until(departure.due, kept) {
+        } else if !self.hold.hold_until(plan.due, kept) {
             self.hold.release(kept);
             return Err(Reason::HoldFull);
         }
         self.client.waits(kept);
-        if departure.gated && !self.client.wait_for_filter(kept) {
+        if plan.gated && !self.client.wait_for_filter(kept) {
             self.hold.release(kept);
             return Err(Reason::HoldFull);
         }

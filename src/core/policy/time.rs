@@ -27,7 +27,7 @@ impl Forwarder {
         self.tell(Event::ClockStep);
     }
 
-    /// Lets time pass: what is due becomes ready to depart, what was waited for too long is given up.
+    /// Lets time pass: what is due leaves next, what was waited for too long is lost.
     pub fn advance(&mut self, now: Instant) {
         self.present = now;
         self.depart_due(now);
@@ -96,7 +96,7 @@ impl Forwarder {
         self.flights.any()
     }
 
-    /// Whether [`Forwarder::advance`] will give up waiting for a TX timestamp.
+    /// Whether the deadline of a TX timestamp has passed: [`Forwarder::advance`] goes on without it.
     #[must_use]
     pub fn stamps_overdue(&mut self, now: Instant) -> bool {
         self.flights
@@ -152,8 +152,8 @@ impl Forwarder {
         self.settle(flight, Err(reason));
     }
 
-    /// The correction of a one-step Sync that is sent by a kick at `kick` (see [`crate::core::Edit::rewrite`]); `None`
-    /// when its departure cannot be estimated.
+    /// The correction of a one-step Sync whose batch is sent at `kick` (see [`crate::core::Edit::rewrite`]); `None` when
+    /// its departure cannot be estimated.
     #[must_use]
     pub fn rewrite_correction(&self, rx: Stamp, master: u32, kick: Instant) -> Option<i64> {
         let ns = self.flights.residence_at_kick(rx, kick)?;
