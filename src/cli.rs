@@ -22,8 +22,7 @@ use clap::{
 use log::LevelFilter;
 
 pub use options::{
-    FilterChoice, ReplayOptions, RingOptions, RunOptions, Source, SweepIntervals, Timestamping,
-    banner,
+    FilterChoice, ReplayOptions, RingOptions, RunOptions, Source, SweepIntervals, banner,
 };
 pub use policy::PolicyArgs;
 use show::{AskArgs, ClientsArgs, ControlArgs, TopArgs};
@@ -34,7 +33,7 @@ use values::{OrOff, Seconds, interface};
 
 use crate::Side;
 use crate::config::{ConfigFile, Problems, Values};
-use crate::ring::TxOptions;
+use crate::ring::{Timestamping, TxOptions};
 
 const USAGE: &str = "\
 ptpproxy [OPTIONS] --up <IF> --down <IF>

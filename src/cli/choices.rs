@@ -1,11 +1,12 @@
-//! The words for what the core can be told to do.
+//! The words for what the core and the rings can be told to do.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::core::{Authenticated, ManagementPolicy, OneStep};
+use crate::ring::Timestamping;
 
-/// A `ValueEnum` for a type of the core: its variants, each with its word and one line of help.
+/// A `ValueEnum` for a type that knows nothing of command lines: its variants, each with its word and one line of help.
 macro_rules! words {
     ($type:ident: $($variant:ident = $word:literal, $help:literal;)+) => {
         impl ValueEnum for $type {
@@ -26,6 +27,12 @@ words! { ManagementPolicy:
     Off = "off", "none";
     Get = "get", "GET only";
     All = "all", "GET, SET and COMMAND";
+}
+
+words! { Timestamping:
+    Auto = "auto", "hardware where both interfaces share one PTP hardware clock and accept it, else software";
+    Hardware = "hardware", "fail where it cannot be had";
+    Software = "software", "the kernel's own stamps";
 }
 
 words! { OneStep:

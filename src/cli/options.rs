@@ -12,7 +12,7 @@ use crate::Side;
 use crate::config::Values;
 use crate::control::Place;
 use crate::core::Settings;
-use crate::ring::TxOptions;
+use crate::ring::{Timestamping, TxOptions};
 
 /// The gateway's options.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub struct RingOptions {
     pub batch: u32,
     /// Receive every frame, not only what the PTP groups and our own addresses bring.
     pub promiscuous: bool,
-    /// Which stamps to take.
+    /// Which timestamps to take.
     pub timestamping: Timestamping,
     /// Which kernel filter may be used above.
     pub filter: FilterChoice,
@@ -80,17 +80,6 @@ pub struct SweepIntervals {
     pub usual: Duration,
     /// While messages pass that cannot be corrected, and keep their wait as error.
     pub untouched: Duration,
-}
-
-/// Which clock stamps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Timestamping {
-    /// hardware where both interfaces share one PTP hardware clock and accept it, else software
-    Auto,
-    /// fail where it cannot be had
-    Hardware,
-    /// the kernel's own stamps
-    Software,
 }
 
 /// Which kernel filter may be used on the up side.

@@ -3,9 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Change;
-use crate::run::Outcome;
-
 /// The version of the protocol.
 pub const PROTOCOL: u32 = 1;
 
@@ -29,18 +26,6 @@ pub struct Reloaded {
     pub needs_restart: Vec<String>,
     /// What is wrong with the file; nothing has changed then.
     pub errors: Vec<String>,
-}
-
-impl From<Outcome> for Reloaded {
-    fn from(outcome: Outcome) -> Self {
-        let words = |changes: Vec<Change>| changes.iter().map(ToString::to_string).collect();
-        Self {
-            protocol: PROTOCOL,
-            applied: words(outcome.applied),
-            needs_restart: words(outcome.needs_restart),
-            errors: outcome.errors,
-        }
-    }
 }
 
 /// The state of a gateway.

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use super::sys;
+use super::os::sys;
 use crate::filter::{Extended, MAP_KEY};
 
 /// A map from a client's key ([`crate::filter::map_key`]) to how often it was added. Domains may be in it as
@@ -179,27 +179,27 @@ struct ElementAttributes {
     flags: u64,
 }
 
-/// The first octets of `union bpf_attr`; what lies behind them counts as zero.
+/// The first bytes of `union bpf_attr`; what lies behind them counts as zero.
 #[derive(Clone, Copy)]
 #[repr(C)]
 union Attributes {
     map: MapAttributes,
     program: ProgramAttributes,
     element: ElementAttributes,
-    octets: [u8; 48],
+    bytes: [u8; 48],
 }
 
 impl Default for Attributes {
     fn default() -> Self {
-        Self { octets: [0; 48] }
+        Self { bytes: [0; 48] }
     }
 }
 
 /// bpf(2). Callers fill in what `command` reads; each address in it is of memory that outlives the call
 /// and is as large as the map or the program says.
 fn bpf(command: libc::c_int, attributes: &mut Attributes) -> io::Result<libc::c_int> {
-    // SAFETY: pointer and size describe `attributes`, all of whose octets are set. The kernel reads or
-    // writes through the addresses in it: keys of MAP_KEY octets, a value of four, or as many
+    // SAFETY: pointer and size describe `attributes`, all of whose bytes are set. The kernel reads or
+    // writes through the addresses in it: keys of MAP_KEY bytes, a value of four, or as many
     // instructions as are stated, each borrowed by the caller for the time of the call.
     let result = unsafe {
         libc::syscall(
@@ -214,5 +214,4 @@ fn bpf(command: libc::c_int, attributes: &mut Attributes) -> io::Result<libc::c_
 }
 
 #[cfg(test)]
-#[path = "client_map/tests.rs"]
 mod tests;

@@ -202,7 +202,7 @@ impl FrameMap {
         }
     }
 
-    /// Asks for the header and the first `bytes` of the body of a frame that is looked at soon.
+    /// Asks for the header and the first `bytes` of the body of a frame that is read soon.
     #[inline]
     pub(super) fn prefetch(&self, frame: u32, bytes: usize) {
         let lines = (AFTER_HEADER + bytes).div_ceil(prefetch::LINE);

@@ -1,8 +1,7 @@
 //! A real network port: a receive ring and a transmit ring on one interface.
 
 use super::rx::RxRing;
-use super::tx::TxRing;
-use super::tx_report::Done;
+use super::tx::{Done, TxRing};
 use crate::engine::{Completion, KickReport, Port, Received, Token};
 
 /// Both rings of one interface, as the loop sees them.

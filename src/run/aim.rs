@@ -1,4 +1,4 @@
-//! Being there at a given moment: real-time priority, waking a little early, and a short spin.
+//! Being there at a given time: real-time priority, waking a little early, and a short spin.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ const PRIORITY: u8 = 40;
 /// Bounds of how early to wake.
 const LEAST: Duration = Duration::from_micros(10);
 pub(super) const MOST: Duration = Duration::from_micros(200);
-/// One late wake-up is forgotten after about so many others.
+/// One late wake-up is forgotten after about this many others.
 const MEMORY: u32 = 256;
 
-/// Takes a real-time priority and keeps memory in place, where that is permitted; says what it got.
+/// Takes a real-time priority and keeps memory in place, where that is permitted; logs what it got.
 pub(super) fn take_priority() {
     match process::set_realtime(PRIORITY) {
         Ok(()) => info!("precise: real-time priority {PRIORITY}"),
@@ -50,7 +50,7 @@ impl Aim {
         Instant::from_nanos(due.as_nanos().saturating_sub(early))
     }
 
-    /// A timer fired so late: the next is set earlier at once, or later little by little.
+    /// A timer fired `late`: the next is set earlier at once, or later little by little.
     pub(super) fn learn(&mut self, late: Duration) {
         let wanted = (late + late / 2).clamp(LEAST, MOST);
         if wanted > self.early {

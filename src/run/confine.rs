@@ -38,7 +38,7 @@ pub fn drop_capabilities(keep: &[Capability]) -> Result<()> {
 /// program that it could start would gain rights (no_new_privs).
 ///
 /// Any other call fails with EPERM. It does not end the process: a later C library may well make a call
-/// that is not listed, on a box that nobody looks at for years, and one that does without it still
+/// that is not listed, on a box that nobody visits for years, and one that does without it still
 /// forwards. What an intruder needs fails just the same.
 ///
 /// With `removes_files` a file may be removed: the control socket goes with the gateway. (A filter cannot
@@ -187,13 +187,24 @@ mod calls {
         Ok(filter.try_into()?)
     }
 
-    /// A call maps to the rules of which one must hold; none means that it always passes.
-    fn rules() -> Result<BTreeMap<i64, Vec<Rule>>, seccompiler::BackendError> {
-        let mut rules: BTreeMap<i64, Vec<Rule>> = ALWAYS
+    /// What a call maps to: rules of which one must hold; none means that it always passes.
+    type Rules = BTreeMap<i64, Vec<Rule>>;
+    type Made<T> = Result<T, seccompiler::BackendError>;
+
+    fn rules() -> Made<Rules> {
+        let mut rules: Rules = ALWAYS
             .iter()
             .chain(OLD)
             .map(|&call| (call, Vec::new()))
             .collect();
+        sockets(&mut rules)?;
+        files_and_memory(&mut rules)?;
+        descriptors(&mut rules)?;
+        threads(&mut rules)?;
+        Ok(rules)
+    }
+
+    fn sockets(rules: &mut Rules) -> Made<()> {
         // Interfaces are looked up and PTP groups joined again: no stream, no packet socket.
         rules.insert(
             libc::SYS_socket,
@@ -208,6 +219,10 @@ mod calls {
             libc::SYS_sendto,
             vec![Rule::new(vec![Condition::new(4, Len::Qword, Is::Eq, 0)?])?],
         );
+        Ok(())
+    }
+
+    fn files_and_memory(rules: &mut Rules) -> Made<()> {
         // Files are read, not written, made or cut.
         let writing = libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC;
         let reading = |at| Rule::new(vec![zero(at, writing)?]);
@@ -218,7 +233,11 @@ mod calls {
         let data = |at| Rule::new(vec![zero(at, libc::PROT_EXEC)?]);
         rules.insert(libc::SYS_mmap, vec![data(2)?]);
         rules.insert(libc::SYS_mprotect, vec![data(2)?]);
-        // Stamp settings of an interface, and what the standard library asks of a descriptor.
+        Ok(())
+    }
+
+    fn descriptors(rules: &mut Rules) -> Made<()> {
+        // Timestamp settings of an interface, and what the standard library asks of a descriptor.
         let requests = [
             libc::SIOCETHTOOL,
             libc::SIOCGHWTSTAMP,
@@ -231,6 +250,13 @@ mod calls {
             .map(|request| Rule::new(vec![Condition::new(1, Len::Dword, Is::Eq, request)?]))
             .collect::<Result<_, _>>()?;
         rules.insert(libc::SYS_ioctl, requests);
+        // Elements of eBPF maps that are open: read, set, deleted.
+        let elements = (1..=3).map(|command| Rule::new(vec![is(0, command)?]));
+        rules.insert(libc::SYS_bpf, elements.collect::<Result<_, _>>()?);
+        Ok(())
+    }
+
+    fn threads(rules: &mut Rules) -> Made<()> {
         // A thread's name; how late its timers may be.
         rules.insert(
             libc::SYS_prctl,
@@ -245,23 +271,13 @@ mod calls {
         let thread = i64::from(thread).cast_unsigned();
         let threads = Condition::new(0, Len::Dword, Is::MaskedEq(thread), thread)?;
         rules.insert(libc::SYS_clone, vec![Rule::new(vec![threads])?]);
-        // Elements of eBPF maps that are open: read, set, deleted.
-        let elements = (1..=3).map(|command| Rule::new(vec![is(0, command)?]));
-        rules.insert(libc::SYS_bpf, elements.collect::<Result<_, _>>()?);
         // Threads beside the loop make way for it.
         let own_priority = vec![is(0, PRIO_PROCESS)?, is(1, 0)?];
         rules.insert(libc::SYS_setpriority, vec![Rule::new(own_priority)?]);
         // A panic ends this process by a signal to itself.
         let own = i64::from(std::process::id()).cast_unsigned();
-        rules.insert(
-            libc::SYS_tgkill,
-            vec![Rule::new(vec![Condition::new(
-                0,
-                Len::Dword,
-                Is::Eq,
-                own,
-            )?])?],
-        );
+        let own = Condition::new(0, Len::Dword, Is::Eq, own)?;
+        rules.insert(libc::SYS_tgkill, vec![Rule::new(vec![own])?]);
         // musl, the C library of static builds, does it by the thread's number alone, which is not known
         // here. So any thread of this user's could be signalled: but only to abort.
         #[cfg(target_env = "musl")]
@@ -269,7 +285,7 @@ mod calls {
             libc::SYS_tkill,
             vec![Rule::new(vec![is(1, libc::SIGABRT)?])?],
         );
-        Ok(rules)
+        Ok(())
     }
 
     fn datagram() -> Result<Condition, seccompiler::BackendError> {

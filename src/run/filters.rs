@@ -1,4 +1,4 @@
-//! The kernel filters in force: the one above follows the client table.
+//! The kernel filters in force: the one upstream follows the client table.
 //!
 //! Where the kernel and our privileges allow it, the filter asks a map of the kernel's, to which clients
 //! are added one by one as they come. Else it is a program with a search tree over all clients, made
@@ -15,17 +15,19 @@ use log::{debug, info, warn};
 use crate::Side;
 use crate::cli::FilterChoice;
 use crate::core::Forwarder;
+use crate::engine::Clock;
 use crate::filter::{self, Fit, MAX_INSTRUCTIONS, Spec};
 use crate::telemetry::{FilterKind, FilterState};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
 
-use super::MachineEngine;
+use super::loop_engine::LoopEngine;
+use super::port::{FilterSocket, LinkPort};
 use super::publisher::count;
 use map::Map;
-use tree::{FilterSocket, Tree, for_kernel};
+use tree::{Tree, for_kernel};
 
-/// One of so many frames that nobody here wants passes all the same, so that they can be counted.
+/// One in this many frames that nobody here wants passes all the same, so that they can be counted.
 pub(super) const SAMPLE_ONE_IN: u32 = 1024;
 /// With more clients than this a tree over them would let most strangers through: it is not worth its
 /// making.
@@ -37,10 +39,10 @@ const SHARE: u32 = 4;
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// One that the kernel refuses is tried again, after a pause that doubles up to this.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
-/// While so many clients come or go between two trees, none is made: they need not wait for it then.
+/// While at least this many clients come or go between two trees, none is made: they need not wait for it then.
 const RUSH: u64 = 512;
 
-/// What the filter above knows of our clients.
+/// What the filter upstream knows of our clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InForce {
     /// Each by its identity, in a map of the kernel's.
@@ -63,13 +65,13 @@ impl std::fmt::Display for InForce {
     }
 }
 
-/// Makes the filters, and has the one above follow the client table.
+/// Makes the filters, and has the one upstream follow the client table.
 pub(super) struct Filters {
     domains: Vec<u8>,
     key: [u32; 3],
     choice: FilterChoice,
     sample_one_in: u32,
-    /// Version of the client table that the filter above follows.
+    /// Version of the client table that the filter upstream follows.
     version: u64,
     /// Version up to which clients are let in.
     admitted: u64,
@@ -77,7 +79,7 @@ pub(super) struct Filters {
     behind: bool,
     /// The last one was refused.
     refused: bool,
-    /// The filter below is not yet for these domains.
+    /// The filter downstream is not yet for these domains.
     refused_below: bool,
     last: Instant,
     pause: Duration,
@@ -113,7 +115,7 @@ impl Filters {
         }
     }
 
-    /// The filter above that the kernel runs now.
+    /// The filter upstream that the kernel runs now.
     pub(super) fn in_force(&self) -> FilterState {
         FilterState {
             kind: match self.in_force {
@@ -157,13 +159,13 @@ impl Filters {
                 Err(error) if self.choice == FilterChoice::Map => anyhow::bail!(
                     "--filter map: {error} (needs CAP_BPF: run as root or see deploy/; or --filter auto)"
                 ),
-                Err(error) => debug!("no map for the kernel filter above: {error}"),
+                Err(error) => debug!("no map for the kernel filter upstream: {error}"),
             }
         }
         Ok(())
     }
 
-    /// When the filter must be looked at again, if the client table has changed.
+    /// When the filter is to follow, if the client table has changed.
     pub(super) fn due(&self, core: &Forwarder) -> Option<Instant> {
         let pause = if self.map.is_some() {
             Duration::ZERO
@@ -199,7 +201,7 @@ impl Filters {
                     return;
                 }
                 Err(error) => {
-                    warn!("kernel filter above: the map of clients fails: {error}");
+                    warn!("kernel filter upstream: the map of clients fails: {error}");
                     core.follow_changes(false);
                     self.map = None;
                 }
@@ -236,33 +238,33 @@ impl Filters {
     fn try_again(&mut self, error: &io::Error) {
         self.behind = true;
         self.pause = (self.pause * 2).clamp(PAUSE, LONGEST_RETRY);
-        // What goes on for hours is told once.
+        // What goes on for hours is logged once.
         if !std::mem::replace(&mut self.refused, true) {
-            warn!("kernel filter above not replaced: {error}; it is tried again");
+            warn!("kernel filter upstream not replaced: {error}; it is tried again");
         }
-        debug!("kernel filter above not replaced: {error}");
+        debug!("kernel filter upstream not replaced: {error}");
     }
 
     /// Lets other domains in from now on, on both sides.
-    pub(super) fn set_domains(
+    pub(super) fn set_domains<P: LinkPort, C: Clock>(
         &mut self,
         domains: Vec<u8>,
-        engine: &mut MachineEngine,
+        engine: &mut LoopEngine<P, C>,
     ) -> anyhow::Result<()> {
-        // Above it is tried again without being asked.
+        // Upstream it is tried again without being asked.
         if domains == self.domains && !self.refused_below {
             return Ok(());
         }
         self.domains = domains;
         let below = self.at_start(Side::Down)?;
-        let below = engine.down_mut().rx.set_filter(&below);
+        let below = engine.down_mut().attach(&below);
         self.refused_below = below.is_err();
         let (core, up) = engine.core_and_up();
-        self.domains_above(core, &mut up.rx)?;
+        self.domains_above(core, up)?;
         Ok(below?)
     }
 
-    /// Has the filter above take the domains.
+    /// Has the filter upstream take the domains.
     fn domains_above(
         &mut self,
         core: &mut Forwarder,
@@ -278,7 +280,7 @@ impl Filters {
                 }
                 Err(error) => {
                     warn!(
-                        "kernel filter above: the map of clients does not take other domains: {error}; \
+                        "kernel filter upstream: the map of clients does not take other domains: {error}; \
                          a tree serves"
                     );
                     core.follow_changes(false);
@@ -327,7 +329,7 @@ impl Filters {
         }
         let fit = outcome?;
         debug!(
-            "kernel filter above: {fit:?} for {known} clients, {} instructions",
+            "kernel filter upstream: {fit:?} for {known} clients, {} instructions",
             self.instructions
         );
         self.now_in_force(InForce::Tree(fit), known);
@@ -347,7 +349,7 @@ impl Filters {
             clients
         };
         if kind(now) != kind(self.in_force) {
-            info!("kernel filter above: {now}");
+            info!("kernel filter upstream: {now}");
         }
         self.in_force = now;
     }

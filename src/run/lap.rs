@@ -1,4 +1,4 @@
-//! The summary line, once in a while.
+//! The summary line, at an even interval.
 
 use std::time::Duration;
 

@@ -40,11 +40,11 @@ pub(super) fn log_event(event: Event) {
             "{client} measures peer delay: those messages end at the neighbour and are not forwarded"
         ),
         Event::MastersLeftOut(count) => warn!(
-            "{count} more changes of masters in the last minute: see ptpproxy status; somebody may make them up"
+            "{count} more changes of masters in the last minute: see ptpproxy status; they may be spoofed"
         ),
         Event::ClockStep => {
             warn!(
-                "the local clock was set: event messages with stamps around the step are dropped"
+                "the local clock was set: event messages with timestamps around the step are dropped"
             );
         }
     }
@@ -54,13 +54,13 @@ pub(super) fn log_event(event: Event) {
 pub(super) fn log_link(side: Side, change: &LinkChange) {
     let side = side.label();
     match change {
-        LinkChange::Changed { now, .. } if !now.up => warn!("{side} {} is down", now.name),
-        LinkChange::Changed { now, .. } if !now.running => warn!("{side} {}: no link", now.name),
-        LinkChange::Changed { now, .. } => info!("{side} {} is up, MTU {}", now.name, now.mtu),
-        LinkChange::Renamed { now, .. } => info!("{side} is now called {}", now.name),
-        LinkChange::Gone { .. } => {
-            warn!("{side}: the interface was deleted; waiting for its return")
+        LinkChange::Changed(now) if !now.up => warn!("{side} {} is down", now.name),
+        LinkChange::Changed(now) if !now.running => warn!("{side} {}: no link", now.name),
+        LinkChange::Changed(now) => info!("{side} {} is up, MTU {}", now.name, now.mtu),
+        LinkChange::Renamed(now) => info!("{side} is now called {}", now.name),
+        LinkChange::Gone => {
+            warn!("{side}: the interface was deleted; waiting for its return");
         }
-        LinkChange::Recreated { now, .. } => info!("{side} {} is back", now.name),
+        LinkChange::Recreated(now) => info!("{side} {} is back", now.name),
     }
 }

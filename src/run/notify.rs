@@ -1,4 +1,4 @@
-//! What the service manager is told (sd_notify(3)): that the gateway is ready, that its loop is alive,
+//! Reports to the service manager (sd_notify(3)): that the gateway is ready, that its loop is alive,
 //! and how it goes.
 //!
 //! The socket is opened once and never waited for: a manager that does not read must not hold frames
@@ -15,9 +15,9 @@ use log::{debug, warn};
 
 use crate::time::Instant;
 
-/// How often the status is told where no watchdog asks for more.
+/// How often the status is sent where no watchdog asks for more.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
-/// The watchdog is fed so many times in its time.
+/// Times that the watchdog is fed within its time.
 const WATCHDOG_SHARE: u32 = 3;
 /// And never more often than this.
 const AT_LEAST: Duration = Duration::from_millis(50);
@@ -38,7 +38,7 @@ impl Notify {
             Ok(socket) => Some(socket),
             Err(error) => {
                 warn!(
-                    "the service manager cannot be told anything: {error}, at NOTIFY_SOCKET={}",
+                    "cannot reach the service manager at NOTIFY_SOCKET={}: {error}",
                     path.display()
                 );
                 None
@@ -56,9 +56,9 @@ impl Notify {
         }
     }
 
-    /// Tells that the start is done.
+    /// Reports that the start is done.
     pub(super) fn ready(&self, status: &str) {
-        self.tell(&format!("READY=1\nSTATUS={status}\n"));
+        self.send(&format!("READY=1\nSTATUS={status}\n"));
     }
 
     /// When the manager next wants to hear from the loop.
@@ -66,21 +66,21 @@ impl Notify {
         self.socket.as_ref().map(|_| self.due)
     }
 
-    /// Feeds the watchdog and tells the status, at its interval.
+    /// Feeds the watchdog and sends the status, at its interval.
     pub(super) fn alive_if_due(&mut self, now: Instant, status: impl FnOnce() -> String) {
         if self.due().is_none_or(|due| now < due) {
             return;
         }
         self.due = now + self.every;
-        self.tell(&format!("WATCHDOG=1\nSTATUS={}\n", status()));
+        self.send(&format!("WATCHDOG=1\nSTATUS={}\n", status()));
     }
 
-    /// Tells that the end has begun.
+    /// Reports that the end has begun.
     pub(super) fn stopping(&self) {
-        self.tell("STOPPING=1\n");
+        self.send("STOPPING=1\n");
     }
 
-    fn tell(&self, message: &str) {
+    fn send(&self, message: &str) {
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(message.as_bytes())
         {

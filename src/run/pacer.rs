@@ -1,9 +1,9 @@
-//! When to look at the rings next: wake for each frame while few come, sweep on a timer while many do.
+//! When to read the rings next: wake for each frame while few come, poll on a timer while many do.
 //!
 //! A wake-up costs more than a frame. So the loop sleeps until a frame comes only while frames are
-//! far apart; once one follows another closely it sweeps the rings on a timer, as NAPI does for a
-//! driver, and goes back when sweeps find nothing. What waits for a sweep is corrected for the wait; while
-//! messages come that nothing may correct, sweeps are short.
+//! far apart; once one follows another closely it polls the rings on a timer (a sweep), as NAPI does for a
+//! driver, and goes back when polls find nothing. What waits for a poll is corrected for the wait; while
+//! messages pass that cannot be corrected, the polling interval is short.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use crate::time::Instant;
 pub(super) enum Wait {
     /// Nothing: more is there.
     No,
-    /// Sleep until a frame comes, or until this moment.
+    /// Sleep until a frame comes, or until this time.
     Frame(Option<Instant>),
     /// Sleep for one sweep interval, whatever comes.
     Sweep(Duration),
-    /// Sleep until this very moment; until a frame comes before, if that is true.
+    /// Sleep until exactly this time; until a frame comes before, if that is true.
     Exactly(Instant, bool),
 }
 
@@ -32,10 +32,10 @@ pub(super) enum Wait {
 const EMPTY_SWEEPS: u32 = 2;
 /// Before a departure it wakes this early, and then spins.
 const EARLY: Duration = super::aim::MOST;
-/// Frames closer together than so many sweep intervals start the sweeping.
+/// Frames closer together than this many polling intervals start the polling.
 const CLOSE: u32 = 2;
-/// So long after a message that passed untouched another one is to be expected: requests may be a minute
-/// apart, twice that by chance.
+/// After a message that cannot be corrected, expect another for this long: clients may ask once a minute, at up
+/// to twice that interval.
 const UNTOUCHED_FOR: Duration = Duration::from_secs(130);
 
 /// Decides how to wait.
@@ -49,7 +49,7 @@ pub(super) struct Pacer {
     last_untouched: Option<Instant>,
     /// Messages pass untouched.
     untouched: bool,
-    /// Departures are at their very moment.
+    /// Departures are exactly at their time.
     exact: bool,
 }
 
@@ -67,7 +67,7 @@ impl Pacer {
         }
     }
 
-    /// From now on departures wait for their very moment, not for those that are due soon after.
+    /// From now on departures leave exactly at their time, not with those that are due soon after.
     pub(super) const fn aim(&mut self, exact: bool) {
         self.exact = exact;
     }
@@ -131,7 +131,7 @@ impl Pacer {
         Wait::Frame(wake)
     }
 
-    /// Remembers what passes untouched, and tells when that begins and ends.
+    /// Remembers what passes untouched, and logs when that begins and ends.
     fn note_untouched(&mut self, turn: Turn, now: Instant) {
         if turn.untouched {
             self.last_untouched = Some(now);
@@ -145,13 +145,15 @@ impl Pacer {
         self.untouched = untouched;
         let interval = Span(self.sweep());
         if untouched {
-            info!("sweep {interval}: authenticated messages pass, and nothing may correct them");
+            info!(
+                "polling every {interval}: authenticated messages pass, which cannot be corrected"
+            );
         } else {
-            info!("sweep {interval} again: no authenticated messages any more");
+            info!("polling every {interval} again: no more authenticated messages");
         }
     }
 
-    /// Time between two looks at the rings while it sweeps.
+    /// The polling interval.
     pub(super) const fn sweep(&self) -> Duration {
         if self.untouched {
             self.sweep.untouched

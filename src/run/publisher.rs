@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::loop_engine::{LoopEngine, port};
 use super::pacer::Pacer;
-use crate::Side;
-use crate::engine::Turn;
+use super::port::LinkPort;
+use crate::core::Forwarder;
+use crate::engine::{Clock, Turn};
 use crate::ring::{Interface, LinkChange};
 use crate::telemetry::{Board, FilterState, Info, Limits, PortState, SHOWN_MASTERS, State};
 use crate::time::Instant;
 use crate::wire::Mac;
-
-use super::MachineEngine;
+use crate::{PerSide, Side};
 
 /// What changed is published after this long at the latest, and no more often.
 const EVERY: Duration = Duration::from_millis(100);
@@ -32,14 +33,14 @@ pub(super) struct Publisher {
 
 impl Publisher {
     /// A board for this engine, and its first publication.
-    pub(super) fn new(
-        engine: &mut MachineEngine,
-        interfaces: &[Interface; 2],
+    pub(super) fn new<P: LinkPort, C: Clock>(
+        engine: &mut LoopEngine<P, C>,
+        interfaces: PerSide<&Interface>,
         stamps: String,
         filter: FilterState,
         pacer: &Pacer,
     ) -> Self {
-        let [up, down] = interfaces;
+        let PerSide { up, down } = interfaces;
         let info = Info {
             up: up.name.clone(),
             down: down.name.clone(),
@@ -51,7 +52,7 @@ impl Publisher {
             state: State {
                 mode: pacer.mode(),
                 sweep: pacer.sweep(),
-                ports: [up, down].map(port),
+                ports: [up, down].map(port_state),
                 masters: Vec::with_capacity(SHOWN_MASTERS),
                 ..State::default()
             },
@@ -59,7 +60,7 @@ impl Publisher {
             counted: None,
             changed: true,
         };
-        let now = crate::engine::Clock::now(engine.clock_mut());
+        let now = engine.clock_mut().now();
         publisher.publish(engine, filter, now);
         publisher
     }
@@ -79,20 +80,18 @@ impl Publisher {
 
     /// Notes what became of an interface.
     pub(super) fn link(&mut self, side: Side, change: &LinkChange) {
-        let state = &mut self.state.ports[side as usize];
+        let state = of(&mut self.state, side);
         match change {
-            LinkChange::Gone { .. } => {
+            LinkChange::Gone => {
                 (state.present, state.up, state.running) = (false, false, false);
             }
-            LinkChange::Changed { now, .. }
-            | LinkChange::Renamed { now, .. }
-            | LinkChange::Recreated { now, .. } => {
+            LinkChange::Changed(now) | LinkChange::Renamed(now) | LinkChange::Recreated(now) => {
                 *state = PortState {
                     ring_frames: state.ring_frames,
                     ring_drops: state.ring_drops,
                     unsent: state.unsent,
                     stamps_lost: state.stamps_lost,
-                    ..port(now)
+                    ..port_state(now)
                 };
             }
         }
@@ -110,9 +109,9 @@ impl Publisher {
     }
 
     /// Publishes what changed, if it is time.
-    pub(super) fn publish_if_due(
+    pub(super) fn publish_if_due<P: LinkPort, C: Clock>(
         &mut self,
-        engine: &mut MachineEngine,
+        engine: &mut LoopEngine<P, C>,
         filter: FilterState,
         now: Instant,
     ) {
@@ -121,33 +120,46 @@ impl Publisher {
         }
     }
 
-    fn publish(&mut self, engine: &mut MachineEngine, filter: FilterState, now: Instant) {
+    fn publish<P: LinkPort, C: Clock>(
+        &mut self,
+        engine: &mut LoopEngine<P, C>,
+        filter: FilterState,
+        now: Instant,
+    ) {
         self.changed = false;
         self.last = now;
+        self.take_ports(engine, now);
+        let core = engine.core();
+        self.state.at = now;
+        self.state.filter = filter;
+        self.take_core(core, now);
+        self.board
+            .publish(core.counters(), core.measures(), &self.state);
+    }
+
+    /// What the ports counted.
+    fn take_ports<P: LinkPort, C: Clock>(&mut self, engine: &mut LoopEngine<P, C>, now: Instant) {
         let ask = self
             .counted
             .is_none_or(|counted| now.since(counted) >= COUNT_EVERY);
         if ask {
             self.counted = Some(now);
         }
-        for side in [Side::Up, Side::Down] {
-            let unsent = engine.unsent(side);
-            let port = match side {
-                Side::Up => engine.up_mut(),
-                Side::Down => engine.down_mut(),
-            };
-            let state = &mut self.state.ports[side as usize];
-            state.unsent = unsent;
-            state.stamps_lost = port.tx.stats().stamps_lost;
+        for side in Side::BOTH {
+            let state = of(&mut self.state, side);
+            state.unsent = engine.unsent(side);
+            let port = port(engine, side);
+            state.stamps_lost = port.stamps_lost();
             if ask {
-                (state.ring_frames, state.ring_drops) = port.rx.drops();
+                (state.ring_frames, state.ring_drops) = port.frames_and_drops();
             }
         }
-        let core = engine.core();
+    }
+
+    /// What the core knows.
+    fn take_core(&mut self, core: &Forwarder, now: Instant) {
         let settings = core.settings();
         let state = &mut self.state;
-        state.at = now;
-        state.filter = filter;
         state.clients = count(core.clients());
         state.waiting = count(core.waiting());
         (state.second_path, state.listening) = core.path_state();
@@ -163,22 +175,25 @@ impl Publisher {
         state.masters_known = count(known);
         state.masters.clear();
         // Those that give time come first: made-up ones must not hide them.
-        state.masters.extend(
-            masters
-                .filter(|master| master.gives_time(now))
-                .take(SHOWN_MASTERS),
-        );
+        let giving = masters.filter(|master| master.gives_time(now));
+        state.masters.extend(giving.take(SHOWN_MASTERS));
         let left = SHOWN_MASTERS - state.masters.len();
         let (_, masters) = core.master_states(now);
-        state
-            .masters
-            .extend(masters.filter(|master| !master.gives_time(now)).take(left));
-        self.board
-            .publish(core.counters(), core.measures(), &self.state);
+        let others = masters.filter(|master| !master.gives_time(now));
+        state.masters.extend(others.take(left));
     }
 }
 
-fn port(interface: &Interface) -> PortState {
+/// The published state of a side's port.
+const fn of(state: &mut State, side: Side) -> &mut PortState {
+    let [up, down] = &mut state.ports;
+    match side {
+        Side::Up => up,
+        Side::Down => down,
+    }
+}
+
+fn port_state(interface: &Interface) -> PortState {
     PortState {
         name: interface.name.clone(),
         mac: Mac(interface.mac),

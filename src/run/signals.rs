@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM, as a descriptor that becomes readable; SIGHUP, as one for whoever reads again.
+//! SIGINT and SIGTERM, as a descriptor that becomes readable; SIGHUP, as one for whoever reads the configuration again.
 
 use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd, RawFd};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-/// Tells when the process is asked to stop.
+/// Readable once the process is asked to stop.
 pub(super) struct Signals {
     read: UnixStream,
 }
@@ -28,9 +28,9 @@ impl Signals {
         self.read.set_nonblocking(false)?;
         self.read.set_read_timeout(Some(time))?;
         let asked = match self.read.read(&mut [0]) {
-            Ok(octets) => octets > 0,
+            Ok(bytes) => bytes > 0,
             Err(error) => match error.kind() {
-                // A signal interrupts the read that it makes succeed: the next one tells.
+                // A signal interrupts the read that it makes succeed: the next one finds the byte.
                 io::ErrorKind::Interrupted
                 | io::ErrorKind::WouldBlock
                 | io::ErrorKind::TimedOut => false,
@@ -42,7 +42,7 @@ impl Signals {
     }
 }
 
-/// Octets that each SIGHUP writes, from now on instead of ending the process: what writes them, and what
+/// Bytes that each SIGHUP writes, from now on instead of ending the process: what writes them, and what
 /// they are read from.
 pub(super) fn on_hangup() -> io::Result<(UnixStream, UnixStream)> {
     let (write, read) = UnixStream::pair()?;

@@ -69,7 +69,7 @@ fn the_clock_is_set() {
     assert!(lost <= 120, "{lost}");
     Row {
         fault: "clock set by a second (simulated)",
-        log: "the local clock was set: event messages with stamps around the step are dropped",
+        log: "the local clock was set: event messages with timestamps around the step are dropped",
         counter: "clock-step",
         recovery: Some(Duration::from_nanos(back - SET_AT)),
         lost: format!("{lost} in all"),

@@ -100,7 +100,7 @@ fn signed_messages_pass_as_they_came() {
             }
         }
         assert_eq!(
-            proxy.logged("sweep 200us: authenticated messages pass"),
+            proxy.logged("polling every 200us: authenticated messages pass"),
             1,
             "{:?}",
             proxy.log()

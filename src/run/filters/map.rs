@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::AsRawFd as _;
 
-use super::tree::FilterSocket;
 use crate::core::Forwarder;
 use crate::filter::{self, Spec, domain_key, map_key};
 use crate::ring::{ClientMap, MapFilter};
+use crate::run::port::FilterSocket;
 
 /// Clients that are added or removed in one turn at most: each takes a system call.
 const IN_ONE_TURN: usize = 1024;

@@ -8,31 +8,7 @@
 use std::io;
 
 use crate::filter::{self, Fit, Instruction, MAX_INSTRUCTIONS, Spec};
-use crate::ring::{MapFilter, RxRing};
-
-/// What a program is put on.
-pub(in crate::run) trait FilterSocket {
-    /// Replaces the program in one step; on an error the old one stays.
-    fn attach(&mut self, program: &[libc::sock_filter]) -> io::Result<()>;
-    /// The same with a program that asks a map.
-    fn attach_map(&mut self, program: &MapFilter) -> io::Result<()>;
-    /// Takes the program away: everything passes.
-    fn detach(&mut self) -> io::Result<()>;
-}
-
-impl FilterSocket for RxRing {
-    fn attach(&mut self, program: &[libc::sock_filter]) -> io::Result<()> {
-        self.set_filter(program)
-    }
-
-    fn attach_map(&mut self, program: &MapFilter) -> io::Result<()> {
-        self.set_map_filter(program)
-    }
-
-    fn detach(&mut self) -> io::Result<()> {
-        self.remove_filter()
-    }
-}
+use crate::run::port::FilterSocket;
 
 /// Below this there is no room for clients.
 const LEAST: usize = 512;
@@ -76,7 +52,7 @@ impl Tree {
         self.open
     }
 
-    /// Another than [`Tree::replace`] has put a program of so many instructions in force.
+    /// Another than [`Tree::replace`] has put a program of this length in force.
     pub(super) const fn found(&mut self, instructions: usize) {
         self.in_force = instructions;
         self.open = false;

@@ -1,14 +1,17 @@
 //! The loop's part: values that are ready are put in force between two turns.
 
+use super::order::Order;
+use crate::engine::Clock;
 use crate::run::filters::Filters;
 use crate::run::lap::Lap;
+use crate::run::loop_engine::LoopEngine;
 use crate::run::pacer::Pacer;
-use crate::run::{MachineEngine, reload::Order};
+use crate::run::port::LinkPort;
 
-/// Goes on with what an order says, and tells whether it could.
-pub(in crate::run) fn take_over(
+/// Goes on with what an order says, and reports whether it could.
+pub(in crate::run) fn take_over<P: LinkPort, C: Clock>(
     order: Order,
-    engine: &mut MachineEngine,
+    engine: &mut LoopEngine<P, C>,
     filters: &mut Filters,
     lap: &mut Lap,
     pacer: &mut Pacer,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::Side;
 use crate::filter::interpreter;
+use crate::ring::MapFilter;
 use crate::wire::{ClockIdentity, PortIdentity};
 
 /// Charges as the kernel does, and notes whether a client's answer would have passed at each step.
@@ -176,9 +177,9 @@ fn the_kernel_with_little_memory_for_filters() {
 
     ptpproxy_lab::in_sandbox!({
         let all: Vec<_> = (0..1000).map(client).collect();
-        for (octets, exact) in [("20480", true), ("8192", false), ("4096", false)] {
+        for (bytes, exact) in [("20480", true), ("8192", false), ("4096", false)] {
             let setting = "/proc/sys/net/core/optmem_max";
-            if let Err(error) = std::fs::write(setting, octets) {
+            if let Err(error) = std::fs::write(setting, bytes) {
                 eprintln!("ignored: {setting} is the machine's here: {error}");
                 return;
             }
@@ -195,10 +196,10 @@ fn the_kernel_with_little_memory_for_filters() {
                     assert_eq!(socket.0.recv(&mut buffer).unwrap(), 68, "{count}: {who}");
                 }
             }
-            println!("{octets} octets: {fits:?}");
+            println!("{bytes} bytes: {fits:?}");
             assert_eq!(fits[0], Fit::Exact);
             // 1000 clients: 10 KB, which is there once but not twice.
-            assert_eq!(fits[5] == Fit::Exact, exact, "{octets}: {fits:?}");
+            assert_eq!(fits[5] == Fit::Exact, exact, "{bytes}: {fits:?}");
         }
     });
 }

@@ -1,0 +1,122 @@
+//! Makes the network send PTP our way: link-layer memberships and multicast groups.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::interface::Interface;
+use crate::ring::os::sys;
+
+/// Receives every frame of the link (PACKET_MR_PROMISC), as long as the socket lives.
+pub(in crate::ring) fn promiscuous(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
+    member(fd, index, libc::PACKET_MR_PROMISC, [0; 6])
+}
+
+/// Receives the PTP link-layer addresses, and the ones that its IP groups map to.
+pub(in crate::ring) fn link_layer(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
+    LINK_LAYER
+        .iter()
+        .try_for_each(|&address| member(fd, index, libc::PACKET_MR_MULTICAST, address))
+}
+
+/// IEEE 1588-2019 Annex E (Ethernet), and the mappings of 224.0.1.129 and FF0x::181.
+const LINK_LAYER: [[u8; 6]; 4] = [
+    [0x01, 0x1B, 0x19, 0x00, 0x00, 0x00],
+    [0x01, 0x80, 0xC2, 0x00, 0x00, 0x0E],
+    [0x01, 0x00, 0x5E, 0x00, 0x01, 0x81],
+    [0x33, 0x33, 0x00, 0x00, 0x01, 0x81],
+];
+
+fn member(fd: BorrowedFd<'_>, index: u32, kind: libc::c_int, address: [u8; 6]) -> io::Result<()> {
+    let [a, b, c, d, e, f] = address;
+    let request = libc::packet_mreq {
+        mr_ifindex: libc::c_int::try_from(index)
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
+        mr_type: libc::c_ushort::try_from(kind).unwrap_or_default(),
+        mr_alen: 6,
+        mr_address: [a, b, c, d, e, f, 0, 0],
+    };
+    sys::set_option(fd, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request)
+}
+
+/// Membership of the PTP multicast groups on one interface, kept as long as this lives: the kernel
+/// answers IGMP and MLD queries, so that snooping switches send the messages our way.
+///
+/// The peer delay groups (224.0.0.107, FF02::6B) are left out: those messages end at the neighbour.
+#[derive(Debug)]
+pub struct GroupMembership {
+    sockets: Vec<OwnedFd>,
+}
+
+impl GroupMembership {
+    /// Joins 224.0.1.129 and FF0x::181. A family that cannot is no error: what went wrong is returned,
+    /// one line each.
+    #[must_use]
+    pub fn join(interface: &Interface) -> (Self, Vec<String>) {
+        let mut sockets = Vec::new();
+        let mut warnings = Vec::new();
+        for (protocol, joined) in [
+            ("IPv4 (IGMP)", join_v4(interface.index)),
+            ("IPv6 (MLD)", join_v6(interface.index)),
+        ] {
+            match joined {
+                Ok(socket) => sockets.push(socket),
+                Err(error) => warnings.push(format!(
+                    "{}: the PTP groups of {protocol} were not joined: {error}; switches with snooping may \
+                     not send PTP over it our way",
+                    interface.name
+                )),
+            }
+        }
+        (Self { sockets }, warnings)
+    }
+
+    /// Families joined, 0 to 2.
+    #[must_use]
+    pub fn families(&self) -> usize {
+        self.sockets.len()
+    }
+}
+
+fn join_v4(index: u32) -> io::Result<OwnedFd> {
+    let socket = sys::socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
+    let request = libc::ip_mreqn {
+        imr_multiaddr: libc::in_addr {
+            s_addr: u32::from(PTP_V4).to_be(),
+        },
+        imr_address: libc::in_addr { s_addr: 0 },
+        imr_ifindex: libc::c_int::try_from(index)
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
+    };
+    sys::set_option(
+        socket.as_fd(),
+        libc::IPPROTO_IP,
+        libc::IP_ADD_MEMBERSHIP,
+        &request,
+    )?;
+    Ok(socket)
+}
+
+fn join_v6(index: u32) -> io::Result<OwnedFd> {
+    let socket = sys::socket(libc::AF_INET6, libc::SOCK_DGRAM, 0)?;
+    for scope in SCOPES {
+        let request = libc::ipv6_mreq {
+            ipv6mr_multiaddr: libc::in6_addr {
+                s6_addr: Ipv6Addr::new(0xFF00 | scope, 0, 0, 0, 0, 0, 0, 0x181).octets(),
+            },
+            ipv6mr_interface: index as _,
+        };
+        sys::set_option(
+            socket.as_fd(),
+            libc::IPPROTO_IPV6,
+            libc::IPV6_ADD_MEMBERSHIP,
+            &request,
+        )?;
+    }
+    Ok(socket)
+}
+
+/// IEEE 1588-2019 Annex C.
+const PTP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 129);
+/// IEEE 1588-2019 Annex D: the scopes that FF0x::181 is used with.
+const SCOPES: [u16; 7] = [1, 2, 3, 4, 5, 8, 0xE];

@@ -1,0 +1,21 @@
+//! Interfaces: what they are, which two may be joined, when they change, and what makes the network send PTP
+//! their way.
+//!
+//! | file | one idea |
+//! |---|---|
+//! | `interface` | one interface, and whether PTP can be forwarded on it |
+//! | `netlink` | the kernel's list of them |
+//! | `pair` | which two never see the same frame |
+//! | `monitor` | what happened to ours |
+//! | `groups` | multicast groups and link-layer memberships |
+
+pub(super) mod groups;
+mod interface;
+mod monitor;
+mod netlink;
+mod pair;
+
+pub use groups::GroupMembership;
+pub use interface::{Interface, LinkKind};
+pub use monitor::{LinkChange, Monitor};
+pub use pair::check_pair;

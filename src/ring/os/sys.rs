@@ -1,0 +1,260 @@
+//! Thin wrappers of system calls: owned descriptors in, `io::Result` out.
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use libc::{c_int, socklen_t};
+
+/// Plain data that the kernel may read and write byte by byte.
+///
+/// # Safety
+/// Every bit pattern is a valid value, and the type holds no pointer.
+pub(in crate::ring) unsafe trait Plain: Copy {}
+
+// SAFETY: an integer; any bits are valid.
+unsafe impl Plain for c_int {}
+// SAFETY: an integer; any bits are valid.
+unsafe impl Plain for u32 {}
+// SAFETY: integers only.
+unsafe impl Plain for libc::tpacket_req {}
+// SAFETY: integers only.
+unsafe impl Plain for libc::tpacket_stats {}
+// SAFETY: integers only.
+unsafe impl Plain for libc::packet_mreq {}
+// SAFETY: integers only.
+unsafe impl Plain for libc::ip_mreqn {}
+// SAFETY: integers only.
+unsafe impl Plain for libc::ipv6_mreq {}
+// SAFETY: integers only.
+unsafe impl Plain for [u32; 9] {}
+
+/// Opens a socket, close-on-exec and non-blocking.
+pub(in crate::ring) fn socket(domain: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: socket(2) takes integers only.
+    let fd = unsafe {
+        libc::socket(
+            domain,
+            kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+            protocol,
+        )
+    };
+    owned(fd)
+}
+
+/// Takes ownership of what a system call that makes descriptors returned.
+pub(in crate::ring) fn owned(fd: RawFd) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just made this descriptor for us and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// setsockopt(2).
+pub(in crate::ring) fn set_option<T: Plain>(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: &T,
+) -> io::Result<()> {
+    // SAFETY: pointer and length describe `value`, which outlives the call; the kernel only reads it.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            size_of_len::<T>(),
+        )
+    })
+}
+
+/// getsockopt(2); an answer shorter than `T` is an error.
+pub(in crate::ring) fn get_option<T: Plain>(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+) -> io::Result<T> {
+    let mut value = MaybeUninit::<T>::zeroed();
+    let mut len = size_of_len::<T>();
+    // SAFETY: the kernel writes at most `len` bytes, the size of `value`, which outlives the call.
+    check(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            value.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    })?;
+    if len < size_of_len::<T>() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    // SAFETY: zeroed at first and then written by the kernel; `Plain` makes any bits valid.
+    Ok(unsafe { value.assume_init() })
+}
+
+/// Attaches a classic BPF program in place of the one before (SO_ATTACH_FILTER): one step, no gap.
+pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[libc::sock_filter]) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len())
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // SAFETY: `filter` points to `len` instructions that outlive the call; the kernel copies and only
+    // reads them, despite the pointer's type.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of_len::<libc::sock_fprog>(),
+        )
+    })
+}
+
+/// Takes the program away (SO_DETACH_FILTER).
+pub(crate) fn detach_filter(fd: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0_i32)
+}
+
+/// Binds a packet socket to an interface; protocol 0 receives nothing.
+pub(in crate::ring) fn bind_packet(
+    fd: BorrowedFd<'_>,
+    index: u32,
+    protocol: u16,
+) -> io::Result<()> {
+    // SAFETY: sockaddr_ll holds integers only: all zeroes is a valid value.
+    let mut address: libc::sockaddr_ll = unsafe { MaybeUninit::zeroed().assume_init() };
+    address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or_default();
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex =
+        c_int::try_from(index).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // SAFETY: pointer and length describe `address`, which outlives the call.
+    check(unsafe {
+        libc::bind(
+            fd.as_raw_fd(),
+            (&raw const address).cast(),
+            size_of_len::<libc::sockaddr_ll>(),
+        )
+    })
+}
+
+/// Reads and clears the socket's pending error (SO_ERROR).
+pub(in crate::ring) fn take_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
+    match get_option::<c_int>(fd, libc::SOL_SOCKET, libc::SO_ERROR) {
+        Ok(0) => None,
+        Ok(code) => Some(io::Error::from_raw_os_error(code)),
+        Err(error) => Some(error),
+    }
+}
+
+/// Raises a socket buffer: by the privileged option when allowed, else as far as the system's limit.
+/// Returns the size in force, in bytes as the kernel accounts them.
+pub(in crate::ring) fn raise_buffer(
+    fd: BorrowedFd<'_>,
+    force: c_int,
+    option: c_int,
+    bytes: usize,
+) -> io::Result<usize> {
+    // The kernel doubles what is asked for, and doubles no more than an int holds.
+    let half = c_int::try_from(bytes / 2).unwrap_or(c_int::MAX / 2);
+    let now = get_option::<c_int>(fd, libc::SOL_SOCKET, option)?;
+    if now < half.saturating_mul(2) && set_option(fd, libc::SOL_SOCKET, force, &half).is_err() {
+        set_option(fd, libc::SOL_SOCKET, option, &half)?;
+    }
+    let now = get_option::<c_int>(fd, libc::SOL_SOCKET, option)?;
+    Ok(usize::try_from(now).unwrap_or(0))
+}
+
+/// An interface ioctl whose argument is `data` behind an ifreq (SIOCETHTOOL, SIOCSHWTSTAMP and kin).
+///
+/// # Safety
+/// `T` must be the structure that `request` reads and writes, at its full size.
+pub(in crate::ring) unsafe fn interface_ioctl<T: Copy>(
+    fd: BorrowedFd<'_>,
+    request: libc::c_ulong,
+    interface: &str,
+    data: &mut T,
+) -> io::Result<()> {
+    let mut argument = interface_request(interface)?;
+    argument.ifr_ifru.ifru_data = std::ptr::from_mut(data).cast();
+    // SAFETY: `argument` and `data` outlive the call; the caller vouches that `data` is what `request`
+    // expects.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), request as _, &raw mut argument) })
+}
+
+fn interface_request(interface: &str) -> io::Result<libc::ifreq> {
+    // SAFETY: ifreq holds integers and a raw pointer: all zeroes is a valid value.
+    let mut argument: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
+    if interface.len() >= argument.ifr_name.len() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (to, from) in argument.ifr_name.iter_mut().zip(interface.bytes()) {
+        *to = libc::c_char::from_ne_bytes([from]);
+    }
+    Ok(argument)
+}
+
+/// Turns the C convention "negative means errno" into a result.
+pub(in crate::ring) fn check(result: c_int) -> io::Result<()> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "structures of the kernel's interface are small"
+)]
+pub(in crate::ring) const fn size_of_len<T>() -> socklen_t {
+    size_of::<T>() as socklen_t
+}
+
+/// Kicks a transmit ring: one sendmsg(2) that never waits. With `stamp`, a SO_TIMESTAMPING control
+/// message with these flags applies to each frame of the kick. Returns the bytes that the kernel took.
+pub(in crate::ring) fn kick(fd: BorrowedFd<'_>, stamp: Option<u32>) -> io::Result<usize> {
+    send(fd, &[], stamp)
+}
+
+/// Sends one frame, or kicks a transmit ring where there is none; see [`kick`].
+pub(in crate::ring) fn send(
+    fd: BorrowedFd<'_>,
+    frame: &[u8],
+    stamp: Option<u32>,
+) -> io::Result<usize> {
+    let mut data = libc::iovec {
+        iov_base: frame.as_ptr().cast_mut().cast(),
+        iov_len: frame.len(),
+    };
+    // SAFETY: msghdr holds integers and pointers that may be null: all zeroes is a valid value.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    if !frame.is_empty() {
+        message.msg_iov = &raw mut data;
+        message.msg_iovlen = 1;
+    }
+    // Aligned as a cmsghdr, room for one u32.
+    let mut control = [0_u64; 4];
+    if let Some(flags) = stamp {
+        message.msg_control = control.as_mut_ptr().cast();
+        // SAFETY: CMSG_SPACE only computes.
+        message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of_len::<u32>()) } as _;
+        // SAFETY: the buffer has room for one header and its data, so the header is not null and both
+        // writes stay within it.
+        unsafe {
+            let header = libc::CMSG_FIRSTHDR(&raw const message);
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SO_TIMESTAMPING;
+            (*header).cmsg_len = libc::CMSG_LEN(size_of_len::<u32>()) as _;
+            libc::CMSG_DATA(header).cast::<u32>().write_unaligned(flags);
+        }
+    }
+    // SAFETY: `message`, its control buffer and `frame` outlive the call; the kernel only reads the data,
+    // despite the pointer's type; there is no address.
+    let sent = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}

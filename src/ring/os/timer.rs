@@ -1,0 +1,170 @@
+//! Timers as descriptors, to be polled beside the rings.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use super::sys;
+
+/// A one-shot timer on CLOCK_MONOTONIC. The descriptor is readable once it is due.
+#[derive(Debug)]
+pub struct Timer {
+    fd: OwnedFd,
+}
+
+impl Timer {
+    /// A timer that is not armed.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            fd: create(libc::CLOCK_MONOTONIC)?,
+        })
+    }
+
+    /// Due in `ns` nanoseconds, whatever was set before; 0 is due at once.
+    pub fn arm(&mut self, ns: u64) {
+        // Zero would disarm it.
+        let due = Duration::from_nanos(ns.max(1));
+        // Only bad arguments can fail, and these are good by their types.
+        let _ = set(&self.fd, 0, timespec(due));
+    }
+
+    /// Not due any more; what was due and not consumed is forgotten.
+    pub fn disarm(&mut self) {
+        let _ = set(&self.fd, 0, timespec(Duration::ZERO));
+    }
+
+    /// Whether it was due since it was armed; clears that.
+    pub fn consume(&mut self) -> bool {
+        read(&self.fd).is_ok()
+    }
+}
+
+impl AsRawFd for Timer {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// Reports when CLOCK_REALTIME was set (stepped), though not when it is slewed
+/// (TFD_TIMER_CANCEL_ON_SET, timerfd_create(2)). The descriptor is readable then.
+#[derive(Debug)]
+pub struct ClockSetWatch {
+    fd: OwnedFd,
+}
+
+impl ClockSetWatch {
+    /// Watches from now on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new() -> io::Result<Self> {
+        let fd = create(libc::CLOCK_REALTIME)?;
+        let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
+        set(&fd, flags, timespec(Duration::from_secs(FAR_FUTURE_S)))?;
+        Ok(Self { fd })
+    }
+
+    /// Whether the clock was set since the last call.
+    pub fn was_set(&mut self) -> bool {
+        read(&self.fd).is_err_and(|error| error.raw_os_error() == Some(libc::ECANCELED))
+    }
+}
+
+impl AsRawFd for ClockSetWatch {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// The year 2200.
+const FAR_FUTURE_S: u64 = 7_258_118_400;
+
+fn create(clock: libc::clockid_t) -> io::Result<OwnedFd> {
+    // SAFETY: timerfd_create takes integers only.
+    sys::owned(unsafe { libc::timerfd_create(clock, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) })
+}
+
+fn set(fd: &OwnedFd, flags: libc::c_int, due: libc::timespec) -> io::Result<()> {
+    let spec = libc::itimerspec {
+        it_interval: timespec(Duration::ZERO),
+        it_value: due,
+    };
+    // SAFETY: `spec` outlives the call; the old setting is not asked for.
+    sys::check(unsafe {
+        libc::timerfd_settime(fd.as_raw_fd(), flags, &raw const spec, std::ptr::null_mut())
+    })
+}
+
+fn read(fd: &OwnedFd) -> io::Result<u64> {
+    let mut count = 0_u64;
+    // SAFETY: a timerfd writes eight bytes, the size of `count`.
+    let length = unsafe { libc::read(fd.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
+    if length < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(count)
+}
+
+fn timespec(time: Duration) -> libc::timespec {
+    // SAFETY: timespec holds integers (on some targets padding too): all zeroes is a valid value.
+    let mut spec: libc::timespec = unsafe { std::mem::zeroed() };
+    spec.tv_sec = time.as_secs().try_into().unwrap_or(libc::time_t::MAX);
+    #[allow(
+        clippy::cast_lossless,
+        clippy::cast_possible_wrap,
+        reason = "below 10^9, which every target's member holds"
+    )]
+    {
+        spec.tv_nsec = time.subsec_nanos() as _;
+    }
+    spec
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread::sleep;
+
+    #[test]
+    fn timer_is_due_once() {
+        let mut timer = Timer::new().unwrap();
+        assert!(!timer.consume());
+        timer.arm(0);
+        sleep(Duration::from_millis(1));
+        assert!(timer.consume() && !timer.consume());
+        timer.arm(3_600_000_000_000);
+        assert!(!timer.consume());
+        timer.arm(1_000_000);
+        sleep(Duration::from_millis(3));
+        timer.disarm();
+        assert!(!timer.consume());
+        timer.arm(u64::MAX);
+        assert!(!timer.consume());
+    }
+
+    #[test]
+    fn unset_clock_is_not_reported() {
+        assert!(!ClockSetWatch::new().unwrap().was_set());
+    }
+
+    #[test]
+    #[ignore = "sets the system's clock (by one nanosecond), as root only"]
+    fn set_clock_is_reported_once_each_time() {
+        let mut watch = ClockSetWatch::new().unwrap();
+        for _ in 0..2 {
+            // SAFETY: timex holds integers only: all zeroes is a valid value.
+            let mut change: libc::timex = unsafe { std::mem::zeroed() };
+            change.modes = ADJ_SETOFFSET | libc::ADJ_NANO;
+            change.time.tv_usec = 1;
+            // SAFETY: `change` outlives the call.
+            let state = unsafe { libc::adjtimex(&raw mut change) };
+            assert!(state >= 0, "{}", io::Error::last_os_error());
+            assert!(watch.was_set() && !watch.was_set());
+        }
+    }
+
+    const ADJ_SETOFFSET: u32 = 0x0100;
+}

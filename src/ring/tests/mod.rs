@@ -1,0 +1,9 @@
+//! Rings, interfaces and timestamps on a real kernel, in namespaces of their own.
+
+mod links;
+mod net;
+mod port;
+mod rings;
+mod rx;
+mod tx;
+mod tx_trouble;

@@ -1,0 +1,151 @@
+//! Reads transmit timestamps from a socket's error queue, many per system call.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::options::TxOptions;
+use crate::ring::os::bindings::ScmTimestamping;
+use crate::ring::os::clock::timespec_ns;
+use crate::ring::os::sys::size_of_len;
+use crate::ring::stamps::StampSource;
+use crate::time::Stamp;
+
+/// Timestamps per system call at most: one more than a batch has frames by default, so that one call empties the queue.
+const BATCH: usize = TxOptions::BATCH as usize + 1;
+
+/// Buffers for one batch of stamps.
+#[derive(Debug)]
+pub(super) struct ErrorQueue {
+    control: Box<[Control; BATCH]>,
+}
+
+/// Room for SCM_TIMESTAMPING (64 bytes) and sock_extended_err (32 bytes), aligned as a cmsghdr.
+type Control = [u64; 20];
+
+impl ErrorQueue {
+    pub(super) fn new() -> Self {
+        Self {
+            control: Box::new([[0; 20]; BATCH]),
+        }
+    }
+
+    /// Empties the queue: each stamp of `source`, with its id, goes to `sink`. Returns how many messages
+    /// there were. If they are no more than `expected`, that is one system call.
+    pub(super) fn drain(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        source: StampSource,
+        expected: usize,
+        sink: &mut dyn FnMut(u32, Stamp),
+    ) -> usize {
+        let mut total = 0;
+        let mut room = expected.saturating_add(1).min(BATCH);
+        loop {
+            let count = self.read(fd, source, room, sink).unwrap_or(0);
+            total += count;
+            if count < room {
+                return total;
+            }
+            room = BATCH;
+        }
+    }
+
+    fn read(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        source: StampSource,
+        room: usize,
+        sink: &mut dyn FnMut(u32, Stamp),
+    ) -> io::Result<usize> {
+        let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
+        let messages = &mut messages[..room];
+        for (message, control) in messages.iter_mut().zip(self.control.iter_mut()) {
+            // SAFETY: mmsghdr holds integers and pointers that may be null: all zeroes is a valid value.
+            let message = message.write(unsafe { MaybeUninit::zeroed().assume_init() });
+            message.msg_hdr.msg_control = control.as_mut_ptr().cast();
+            message.msg_hdr.msg_controllen = size_of::<Control>() as _;
+        }
+        // SAFETY: all of `messages` was just written; each points to a control buffer of the given length that
+        // is borrowed by nobody else, and to no data.
+        let count = unsafe {
+            libc::recvmmsg(
+                fd.as_raw_fd(),
+                messages.as_mut_ptr().cast(),
+                libc::c_uint::try_from(messages.len()).map_err(io::Error::other)?,
+                (libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) as _,
+                std::ptr::null_mut(),
+            )
+        };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        for message in messages.iter().take(count) {
+            // SAFETY: one of those written above; the kernel filled it, and its control buffer is still ours.
+            let parsed = unsafe { parse(&message.assume_init_ref().msg_hdr, source) };
+            if let Some((id, stamp)) = parsed {
+                sink(id, stamp);
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// The id and the stamp that one message carries.
+///
+/// # Safety
+/// `message` must be as recvmsg(2) left it, with its control buffer alive.
+unsafe fn parse(message: &libc::msghdr, source: StampSource) -> Option<(u32, Stamp)> {
+    let mut id = None;
+    let mut stamp = None;
+    // SAFETY: the caller vouches for the control buffer; the CMSG macros stay within it.
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
+    while !header.is_null() {
+        // SAFETY: not null, so a whole header within the buffer.
+        let (level, kind, len) = unsafe {
+            (
+                (*header).cmsg_level,
+                (*header).cmsg_type,
+                (*header).cmsg_len as usize,
+            )
+        };
+        // SAFETY: as above; a pointer within the buffer or one past it, not yet read.
+        let data = unsafe { libc::CMSG_DATA(header) };
+        if (level, kind) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING)
+            && len >= message_length::<ScmTimestamping>()
+        {
+            // SAFETY: the length covers the structure; it holds integers only.
+            let stamps = unsafe { data.cast::<ScmTimestamping>().read_unaligned() };
+            stamp = pick(&stamps, source);
+        } else if (level, kind) == (libc::SOL_PACKET, libc::PACKET_TX_TIMESTAMP)
+            && len >= message_length::<libc::sock_extended_err>()
+        {
+            // SAFETY: the length covers the structure; it holds integers only.
+            let error = unsafe { data.cast::<libc::sock_extended_err>().read_unaligned() };
+            if error.ee_origin == libc::SO_EE_ORIGIN_TIMESTAMPING && error.ee_info == SCM_TSTAMP_SND
+            {
+                id = Some(error.ee_data);
+            }
+        }
+        // SAFETY: `header` is a header of this buffer.
+        header = unsafe { libc::CMSG_NXTHDR(message, header) };
+    }
+    Some((id?, stamp?))
+}
+
+fn pick(stamps: &ScmTimestamping, source: StampSource) -> Option<Stamp> {
+    let [software, _, hardware] = stamps.ts;
+    let time = match source {
+        StampSource::Software => software,
+        StampSource::Hardware(_) => hardware,
+    };
+    let ns = timespec_ns(&time)?;
+    (ns != 0).then_some(Stamp::new(source.clock(), ns))
+}
+
+/// `cmsg_len` of a control message that carries a `T`.
+const fn message_length<T>() -> usize {
+    // SAFETY: CMSG_LEN only computes.
+    unsafe { libc::CMSG_LEN(size_of_len::<T>()) as usize }
+}
+
+/// `linux/errqueue.h`: the driver is about to send, or the hardware sent.
+const SCM_TSTAMP_SND: u32 = 0;

@@ -1,0 +1,37 @@
+//! What a transmit ring reports of the frames it was given.
+
+use crate::reason::Reason;
+use crate::time::Stamp;
+
+/// What became of a frame that had a token.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Done<T> {
+    /// It departed at this time.
+    Stamped(T, Stamp),
+    /// It did not depart and never will.
+    Unsent(T, Reason),
+}
+
+/// What a transmit ring counted since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TxStats {
+    /// Frames that the kernel took.
+    pub sent: u64,
+    /// Frames that it refused; they were taken back.
+    pub unsent: u64,
+    /// Frames that were never given to it: too short or too long.
+    pub refused: u64,
+    /// Kicks that failed or were cut short.
+    pub failed_kicks: u64,
+    /// The system's last error (errno), 0 if there was none.
+    pub last_error: i32,
+    /// Timestamps that reached their token.
+    pub stamped: u64,
+    /// Tokens whose timestamp was lost or could not be trusted.
+    pub stamps_lost: u64,
+    /// Times that the kernel's timestamp counter had to be set back.
+    pub resets: u64,
+    /// Times that the path was warmed before a timestamped batch.
+    pub warmed: u64,
+}

@@ -1,0 +1,216 @@
+//! The loop: turn by turn, what it does beside forwarding itself.
+//!
+//! Generic over ports, clock and the machine around it, so that tests run it with simulated ones.
+
+use std::io;
+use std::sync::Arc;
+
+use log::warn;
+
+use super::decide::{Decider, Known, earliest};
+use super::filters::Filters;
+use super::lap::Lap;
+use super::log_events::{log_event, log_link};
+use super::loop_engine::{LoopEngine, port};
+use super::notify::Notify;
+use super::outside::{Outside, at_start};
+use super::port::LinkPort;
+use super::publisher::Publisher;
+use super::reload;
+use super::totals::{self, PortTotals};
+use super::wake::{Wake, Wakes};
+use crate::engine::{Clock, Turn};
+use crate::ring::LinkChange;
+use crate::telemetry::Board;
+use crate::time::Instant;
+use crate::{PerSide, Side};
+
+/// A gateway's loop and what it keeps from turn to turn.
+pub(super) struct Forwarding<P, C, O> {
+    pub(super) engine: LoopEngine<P, C>,
+    pub(super) outside: O,
+    pub(super) parts: Parts,
+    wakes: Wakes,
+}
+
+/// What the loop serves between two turns of the engine.
+pub(super) struct Parts {
+    /// Interfaces, as they were called at the start.
+    pub(super) names: PerSide<String>,
+    pub(super) filters: Filters,
+    pub(super) lap: Lap,
+    pub(super) notify: Notify,
+    pub(super) publisher: Publisher,
+    pub(super) decider: Decider,
+}
+
+impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
+    /// A loop that deals with interfaces and orders after its first turn.
+    pub(super) fn new(engine: LoopEngine<P, C>, outside: O, parts: Parts) -> Self {
+        Self {
+            engine,
+            outside,
+            parts,
+            wakes: at_start(),
+        }
+    }
+
+    /// One turn: forwards, serves what is due, waits, and deals with what happened meanwhile. False when the
+    /// process is asked to stop.
+    ///
+    /// # Errors
+    /// The system's: it cannot wait.
+    pub(super) fn turn(&mut self) -> io::Result<bool> {
+        let started = self.engine.clock_mut().now();
+        let turn = self.engine.turn();
+        let now = self.engine.clock_mut().now();
+        self.serve(turn, now);
+        let known = self.known(turn, now);
+        let next = self.parts.decider.next(&known);
+        self.outside
+            .wait(next.wait, started, now, &mut self.wakes)?;
+        if next.look {
+            self.outside.look(&mut self.wakes)?;
+        }
+        self.deal_with_wakes();
+        Ok(!self.wakes.has(Wake::Stop))
+    }
+
+    /// Serves what follows a turn: the kernel's filter, the log, the service manager, the board.
+    fn serve(&mut self, turn: Turn, now: Instant) {
+        let Self { engine, parts, .. } = self;
+        let clock = engine.clock_mut().clock();
+        let (core, up) = engine.core_and_up();
+        parts.filters.follow(core, up, || clock.now());
+        while let Some(event) = core.next_event() {
+            log_event(event);
+        }
+        parts.lap.log_if_due(core, now);
+        let clients = core.clients();
+        parts
+            .notify
+            .alive_if_due(now, || status_line(&parts.names, clients));
+        parts.publisher.note(turn, parts.decider.pacer());
+        parts
+            .publisher
+            .publish_if_due(engine, parts.filters.in_force(), now);
+    }
+
+    /// What the next wait depends on.
+    fn known(&mut self, turn: Turn, now: Instant) -> Known {
+        let parts = &self.parts;
+        let next_wake = self.engine.next_wake();
+        let core = self.engine.core_mut();
+        let due = earliest([
+            next_wake,
+            core.next_sweep(),
+            parts.filters.due(core),
+            parts.lap.due(),
+            parts.notify.due(),
+            parts.publisher.due(),
+        ]);
+        Known {
+            turn,
+            now,
+            ready: core.next_egress().is_some(),
+            departure: core.next_departure(),
+            due,
+        }
+    }
+
+    /// Deals with what has happened beside frames, before the next turn.
+    fn deal_with_wakes(&mut self) {
+        if self.wakes.take(Wake::Links) {
+            self.follow_links();
+        }
+        if self.wakes.take(Wake::Orders) {
+            self.take_orders();
+        }
+        if self.wakes.take(Wake::ClockSet) && self.outside.clock_was_set() {
+            self.engine.clock_mut().note_set();
+        }
+    }
+
+    /// Logs what became of our interfaces, and binds the rings again to one that was made anew.
+    fn follow_links(&mut self) {
+        let Self {
+            engine,
+            outside,
+            parts,
+            ..
+        } = self;
+        let result = outside.link_changes(&mut |side, change| {
+            log_link(side, change);
+            parts.publisher.link(side, change);
+            let port = port(engine, side);
+            match change {
+                LinkChange::Changed(now) | LinkChange::Renamed(now) => port.follow(now),
+                LinkChange::Recreated(now) => {
+                    if let Err(error) = port.rebind(now) {
+                        warn!(
+                            "{} {}: cannot be bound again: {error}",
+                            side.label(),
+                            now.name
+                        );
+                    }
+                }
+                LinkChange::Gone => {}
+            }
+        });
+        if let Err(error) = result {
+            warn!("links cannot be watched: {error}");
+        }
+    }
+
+    /// Goes on with new settings.
+    fn take_orders(&mut self) {
+        while let Some(order) = self.outside.next_order() {
+            let Self { engine, parts, .. } = self;
+            let pacer = parts.decider.pacer_mut();
+            reload::take_over(order, engine, &mut parts.filters, &mut parts.lap, pacer);
+            parts.publisher.settings_changed();
+        }
+    }
+
+    /// Reports to the service manager that the start is done.
+    pub(super) fn ready(&self) {
+        let clients = self.engine.core().clients();
+        let status = status_line(&self.parts.names, clients);
+        self.parts.notify.ready(&status);
+    }
+
+    /// What the loop publishes, for those who read.
+    pub(super) fn board(&self) -> Arc<Board> {
+        Arc::clone(self.parts.publisher.board())
+    }
+
+    /// Prints the totals.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn print_totals(&mut self) -> anyhow::Result<()> {
+        let ports = PerSide::from_fn(|side| self.port_totals(side));
+        let core = self.engine.core();
+        totals::print(core.counters(), &core.measures().hold_error, ports)
+    }
+
+    fn port_totals(&mut self, side: Side) -> PortTotals {
+        let unsent = self.engine.unsent(side);
+        let port = port(&mut self.engine, side);
+        PortTotals {
+            ring_drops: port.frames_and_drops().1,
+            unsent,
+            stamps_lost: port.stamps_lost(),
+        }
+    }
+}
+
+/// What the gateway does, in the words that `systemctl status` shows.
+fn status_line(names: &PerSide<String>, clients: usize) -> String {
+    format!(
+        "forwarding: up {} <-> down {}, {clients} {}",
+        names.up,
+        names.down,
+        if clients == 1 { "client" } else { "clients" },
+    )
+}

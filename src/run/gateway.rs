@@ -1,0 +1,197 @@
+//! The gateway on real interfaces, from its start to its end.
+
+use anyhow::{Context as _, Result};
+use log::{info, warn};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::confine::{self, Capability};
+use super::decide::Decider;
+use super::filters::Filters;
+use super::forwarding::{Forwarding, Parts};
+use super::lap::Lap;
+use super::loop_engine::{LoopEngine, WatchedClock};
+use super::machine::{Machine, Watches};
+use super::notify::Notify;
+use super::pacer::Pacer;
+use super::publisher::Publisher;
+use super::signals::{Signals, on_hangup};
+use super::threads::Threads;
+use super::{aim, ports, reload};
+use crate::PerSide;
+use crate::cli::{self, RunOptions};
+use crate::control::Readers;
+use crate::engine::Engine;
+use crate::metrics::Listener;
+use crate::ring::{ClockSetWatch, PacketPort, Stamping, SystemClock, check_pair, process};
+
+/// Default slack of timers is 50 us, as long as a polling interval may be.
+const TIMER_SLACK_NS: u64 = 1;
+
+/// A gateway: [opened](Self::open), then [confined](Self::confine), then run [turn](Self::turn) by turn, then
+/// [finished](Self::finish); [`run`](super::run) does just that.
+pub struct Gateway {
+    /// Once they are started. Dropped first: they read what the loop publishes.
+    readers: Option<Readers>,
+    /// Until then.
+    threads: Option<Threads>,
+    forwarding: Forwarding<PacketPort, SystemClock, Machine>,
+}
+
+impl Gateway {
+    /// Opens everything that takes a right, in this order: each step relies on those before it. `None` when the
+    /// process is asked to stop while it waits for an interface.
+    ///
+    /// # Errors
+    /// One line on what could not be set up, with the remedy.
+    pub fn open(options: &RunOptions) -> Result<Option<Self>> {
+        // Signals: from here on a stop or a reload asked for is not lost, nor is a step of the clock.
+        let mut signals = Signals::new().context("signal handlers")?;
+        let hangups = on_hangup().context("signal handlers")?;
+        let clock_set = ClockSetWatch::new().context("watching the clock")?;
+        let (reload, orders) = reload::prepare(&options.source, hangups).context("reload")?;
+        // Interfaces: they exist, may be joined, and take timestamps.
+        let mut notify = Notify::from_environment();
+        if options.wait && !ports::wait_for(options, &mut signals, &mut notify)? {
+            return Ok(None);
+        }
+        let interfaces = check_pair(&options.up, &options.down)?;
+        let stamping = Stamping::set_up(options.rings.timestamping, interfaces.as_ref())?;
+        // Rings: each has its filter before its first frame.
+        let mut filters = filters(options);
+        let rings = ports::open(options, interfaces.as_ref(), stamping.source, &filters)?;
+        // The first line: whoever waits for it can send.
+        info!("{}", cli::banner(options));
+        info!("timestamps: {}", stamping.why);
+        // Groups: from here on switches send PTP our way. Links: what happens to them is seen.
+        let watches = Watches::new(signals, clock_set, orders);
+        let machine = Machine::new(watches, interfaces.as_ref(), &rings, stamping)?;
+        lower_timer_slack();
+        // The core, whose clients the filter upstream follows.
+        let mut engine = engine(options, rings);
+        let (core, up) = engine.core_and_up();
+        filters.start(core, up)?;
+        let decider = decider(options, SystemClock.now());
+        let publisher = Publisher::new(
+            &mut engine,
+            interfaces.as_ref(),
+            machine.stamping().why.clone(),
+            filters.in_force(),
+            decider.pacer(),
+        );
+        // Priority: all memory is there by now.
+        if options.rings.precise {
+            aim::take_priority();
+        }
+        // A port below 1024 takes a right.
+        let metrics = options.metrics.map(Listener::bind).transpose()?;
+        let lap = Lap::new(options.summary, SystemClock.now());
+        let parts = Parts {
+            names: names(options),
+            filters,
+            lap,
+            notify,
+            publisher,
+            decider,
+        };
+        let threads = Threads {
+            reload,
+            metrics,
+            control: options.control.clone(),
+        };
+        Ok(Some(Self {
+            forwarding: Forwarding::new(engine, machine, parts),
+            threads: Some(threads),
+            readers: None,
+        }))
+    }
+
+    /// Gives up what is not needed any more: capabilities, and most system calls. Between the two it starts the
+    /// threads beside the loop, and is ready.
+    ///
+    /// # Errors
+    /// When a thread cannot be started. A system that does not confine is a warning.
+    pub fn confine(&mut self) -> Result<()> {
+        let Some(threads) = self.threads.take() else {
+            return Ok(());
+        };
+        let removes_files = threads.removes_files();
+        // Capabilities belong to a thread: first, while there is one only; the others start with what it has.
+        let keep: &[_] = match self.forwarding.outside.restores_hardware() {
+            true => &[Capability::CAP_NET_ADMIN],
+            false => &[],
+        };
+        if let Err(error) = confine::drop_capabilities(keep) {
+            warn!("capabilities kept: {error:#}");
+        }
+        // Threads: they open sockets and files that the filter of system calls forbids.
+        self.readers = Some(threads.start(&self.forwarding.board())?);
+        self.forwarding.ready();
+        // System calls: last, for every thread.
+        match confine::allow_calls(removes_files) {
+            Ok(count) => info!("confined: capabilities dropped, {count} system calls allowed"),
+            Err(error) => warn!("system calls not confined: {error:#}"),
+        }
+        Ok(())
+    }
+
+    /// One turn of the loop: forwards what has arrived and what is due, then waits. False when the process is
+    /// asked to stop.
+    ///
+    /// # Errors
+    /// The system's: it cannot wait.
+    pub fn turn(&mut self) -> Result<bool> {
+        Ok(self.forwarding.turn()?)
+    }
+
+    /// Ends the gateway: prints the totals, and gives the interfaces their former settings back.
+    ///
+    /// # Errors
+    /// The system's, when the totals could not be printed.
+    pub fn finish(mut self) -> Result<()> {
+        self.forwarding.parts.notify.stopping();
+        drop(self.readers.take());
+        self.forwarding.print_totals()
+    }
+}
+
+fn names(options: &RunOptions) -> PerSide<String> {
+    PerSide {
+        up: options.up.clone(),
+        down: options.down.clone(),
+    }
+}
+
+fn filters(options: &RunOptions) -> Filters {
+    let settings = &options.settings;
+    let key = filter_key(settings.seed);
+    Filters::new(settings.domains.clone(), key, options.rings.filter)
+}
+
+/// The key of the kernel filter's fold.
+fn filter_key(seed: u64) -> [u32; 3] {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    [rng.random(), rng.random(), rng.random()]
+}
+
+fn engine(options: &RunOptions, ports: PerSide<PacketPort>) -> LoopEngine<PacketPort, SystemClock> {
+    let clock = WatchedClock::new(SystemClock);
+    let mut engine = Engine::new(ports.up, ports.down, clock, options.settings.clone());
+    engine.core_mut().gate_new_clients();
+    engine.core_mut().listen_first();
+    engine.send_due_first(options.rings.precise);
+    engine
+}
+
+fn decider(options: &RunOptions, now: crate::time::Instant) -> Decider {
+    let rings = &options.rings;
+    let mut pacer = Pacer::new(rings.sweep, rings.spin);
+    pacer.aim(rings.precise);
+    Decider::new(pacer, now)
+}
+
+fn lower_timer_slack() {
+    if let Err(error) = process::set_timer_slack(TIMER_SLACK_NS) {
+        warn!("timer slack not lowered: {error}; polling will be late by up to 50 us");
+    }
+}

@@ -1,0 +1,56 @@
+//! The engine as the loop drives it: two ports of one kind, and a clock that the loop watches.
+
+use crate::Side;
+use crate::engine::{Clock, Engine, Port};
+use crate::time::{ClockSample, Instant};
+
+/// The engine of this loop.
+pub(super) type LoopEngine<P, C> = Engine<P, P, WatchedClock<C>>;
+
+/// A clock, and whether the loop has noticed that it was set.
+#[derive(Debug)]
+pub(super) struct WatchedClock<C> {
+    clock: C,
+    was_set: bool,
+}
+
+impl<C: Clock + Clone> WatchedClock<C> {
+    pub(super) const fn new(clock: C) -> Self {
+        Self {
+            clock,
+            was_set: false,
+        }
+    }
+
+    /// The clock itself.
+    pub(super) fn clock(&self) -> C {
+        self.clock.clone()
+    }
+
+    /// It was set since the last turn.
+    pub(super) const fn note_set(&mut self) {
+        self.was_set = true;
+    }
+}
+
+impl<C: Clock> Clock for WatchedClock<C> {
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn sample(&self) -> ClockSample {
+        self.clock.sample()
+    }
+
+    fn was_set(&mut self) -> bool {
+        std::mem::take(&mut self.was_set)
+    }
+}
+
+/// The port of a side.
+pub(super) const fn port<P: Port, C: Clock>(engine: &mut LoopEngine<P, C>, side: Side) -> &mut P {
+    match side {
+        Side::Up => engine.up_mut(),
+        Side::Down => engine.down_mut(),
+    }
+}

@@ -1,0 +1,163 @@
+//! The machine around the loop, by system calls.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use anyhow::{Context as _, Result};
+use log::warn;
+use mio::Token;
+
+use super::outside::Outside;
+use super::pacer::Wait;
+use super::reload::{Order, Orders};
+use super::signals::Signals;
+use super::waiter::{self, Waiter};
+use super::wake::{Wake, Wakes};
+use crate::ring::{
+    ClockSetWatch, GroupMembership, Interface, LinkChange, Monitor, PacketPort, StampSource,
+    Stamping,
+};
+use crate::time::Instant;
+use crate::{PerSide, Side};
+
+/// Frames wait in a ring: the next turn finds them.
+const FRAMES: Token = Token(1);
+/// The token of a [`Wake`] is this plus its place in [`Wake::ALL`].
+const WAKES: usize = 2;
+
+/// What the machine keeps open for the loop. Dropped, it gives the interfaces their former settings back.
+pub(super) struct Machine {
+    waiter: Waiter,
+    watches: Watches,
+    monitor: Monitor,
+    groups: PerSide<GroupMembership>,
+    stamping: Stamping,
+}
+
+/// What is watched from before the first port is open.
+pub(super) struct Watches {
+    signals: Signals,
+    clock_set: ClockSetWatch,
+    orders: Orders,
+}
+
+impl Watches {
+    pub(super) const fn new(signals: Signals, clock_set: ClockSetWatch, orders: Orders) -> Self {
+        Self {
+            signals,
+            clock_set,
+            orders,
+        }
+    }
+}
+
+impl Machine {
+    /// Watches everything, and joins the PTP groups of both interfaces.
+    pub(super) fn new(
+        watches: Watches,
+        interfaces: PerSide<&Interface>,
+        ports: &PerSide<PacketPort>,
+        stamping: Stamping,
+    ) -> Result<Self> {
+        let groups = interfaces.map(join);
+        let monitor = Monitor::open(interfaces).context("watching the links")?;
+        let waiter = Waiter::new()?;
+        // The transmit sockets are in no set: waking a poller between a frame's transmit timestamp and its
+        // arrival would add to what every cable shows. Late timestamps are found by polling.
+        for (_, port) in ports.iter() {
+            waiter.watch_idle(port.rx.as_raw_fd(), FRAMES)?;
+        }
+        let machine = Self {
+            waiter,
+            watches,
+            monitor,
+            groups,
+            stamping,
+        };
+        for (place, wake) in Wake::ALL.into_iter().enumerate() {
+            let token = Token(WAKES + place);
+            machine
+                .waiter
+                .watch_always(machine.descriptor(wake), token)?;
+        }
+        Ok(machine)
+    }
+
+    /// Who takes timestamps, and why.
+    pub(super) const fn stamping(&self) -> &Stamping {
+        &self.stamping
+    }
+
+    /// Whether hardware timestamps are to be switched back at the end.
+    pub(super) const fn restores_hardware(&self) -> bool {
+        matches!(self.stamping.source, StampSource::Hardware(_))
+    }
+
+    fn descriptor(&self, wake: Wake) -> RawFd {
+        match wake {
+            Wake::Stop => self.watches.signals.as_raw_fd(),
+            Wake::ClockSet => self.watches.clock_set.as_raw_fd(),
+            Wake::Links => self.monitor.as_raw_fd(),
+            Wake::Orders => self.watches.orders.as_raw_fd(),
+        }
+    }
+}
+
+impl Outside for Machine {
+    fn wait(
+        &mut self,
+        wait: Wait,
+        started: Instant,
+        now: Instant,
+        wakes: &mut Wakes,
+    ) -> io::Result<()> {
+        let happened = |token| note(token, wakes);
+        match wait {
+            Wait::No => {}
+            Wait::Frame(due) => self.waiter.wait_for_frame(due, now, happened)?,
+            Wait::Sweep(interval) => waiter::sweep(interval, now.since(started)),
+            Wait::Exactly(due, frames) => {
+                self.waiter.wait_exactly(due, frames, now, happened)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, wakes: &mut Wakes) -> io::Result<()> {
+        self.waiter.look(|token| note(token, wakes))
+    }
+
+    fn clock_was_set(&mut self) -> bool {
+        self.watches.clock_set.was_set()
+    }
+
+    fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()> {
+        let groups = &mut self.groups;
+        self.monitor.changes(&mut |side, change| {
+            sink(side, &change);
+            // Memberships ended with the old one.
+            if let LinkChange::Recreated(interface) = &change {
+                groups[side] = join(interface);
+            }
+        })
+    }
+
+    fn next_order(&mut self) -> Option<Order> {
+        self.watches.orders.next()
+    }
+}
+
+fn note(token: Token, wakes: &mut Wakes) {
+    let place = token.0.checked_sub(WAKES);
+    if let Some(&wake) = place.and_then(|place| Wake::ALL.get(place)) {
+        wakes.note(wake);
+    }
+}
+
+fn join(interface: &Interface) -> GroupMembership {
+    let (membership, warnings) = GroupMembership::join(interface);
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    membership
+}

@@ -1,0 +1,52 @@
+//! What the loop asks of the machine beside its ports and its clock.
+
+use std::io;
+
+use super::pacer::Wait;
+use super::reload::Order;
+use super::wake::{Wake, Wakes};
+use crate::Side;
+use crate::ring::LinkChange;
+use crate::time::Instant;
+
+/// The machine around the loop: sleeping, and what can happen beside frames. Real in
+/// [`Machine`](super::machine::Machine), scripted in tests.
+pub(super) trait Outside {
+    /// Waits as decided, after a turn that began at `started` and ended at `now`; notes what happens meanwhile.
+    ///
+    /// # Errors
+    /// The system's: the loop cannot go on.
+    fn wait(
+        &mut self,
+        wait: Wait,
+        started: Instant,
+        now: Instant,
+        wakes: &mut Wakes,
+    ) -> io::Result<()>;
+
+    /// Notes what has happened, without waiting.
+    ///
+    /// # Errors
+    /// The system's: the loop cannot go on.
+    fn look(&mut self, wakes: &mut Wakes) -> io::Result<()>;
+
+    /// After [`Wake::ClockSet`]: whether the clock was set since the last call.
+    fn clock_was_set(&mut self) -> bool;
+
+    /// After [`Wake::Links`]: what became of the interfaces.
+    ///
+    /// # Errors
+    /// The system's: interfaces could not be read.
+    fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()>;
+
+    /// After [`Wake::Orders`]: the next new settings.
+    fn next_order(&mut self) -> Option<Order>;
+}
+
+/// What is dealt with before anything has happened: interfaces may have changed since they were opened.
+pub(super) fn at_start() -> Wakes {
+    let mut wakes = Wakes::default();
+    wakes.note(Wake::Links);
+    wakes.note(Wake::Orders);
+    wakes
+}

@@ -1,0 +1,49 @@
+//! New settings on their way to the loop.
+
+use std::io::Read as _;
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use crate::cli::SweepIntervals;
+use crate::core::Settings;
+
+/// What the loop is to go on with.
+pub(in crate::run) struct Order {
+    pub(in crate::run) settings: Settings,
+    pub(in crate::run) sweep: SweepIntervals,
+    pub(in crate::run) spin: bool,
+    pub(in crate::run) summary: Option<Duration>,
+    /// Takes what went wrong: everything or, of what could be done, a part.
+    pub(in crate::run) reply: Sender<Result<Vec<String>, String>>,
+}
+
+/// Where the loop finds its orders; readable when there is one.
+pub(in crate::run) struct Orders {
+    pub(super) orders: Receiver<Order>,
+    pub(super) wake: UnixStream,
+}
+
+impl Orders {
+    /// The next one.
+    pub(in crate::run) fn next(&mut self) -> Option<Order> {
+        // As many bytes as orders, or more: nothing is left behind.
+        while matches!(self.wake.read(&mut [0; 16]), Ok(bytes) if bytes > 0) {}
+        self.orders.try_recv().ok()
+    }
+}
+
+impl AsRawFd for Orders {
+    fn as_raw_fd(&self) -> RawFd {
+        self.wake.as_raw_fd()
+    }
+}
+
+impl Drop for Orders {
+    /// Who waits for the loop need not wait any more.
+    fn drop(&mut self) {
+        let _ = self.wake.shutdown(Shutdown::Both);
+    }
+}

@@ -1,0 +1,293 @@
+//! The thread that reads, with a core that takes over.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::core::{Forwarder, Settings};
+
+use super::*;
+
+/// What a key needs that is read at the start only. A new option must be here or in `LIVE`.
+const AT_START: [&str; 16] = [
+    "up",
+    "down",
+    "wait",
+    "no-promiscuous",
+    "hold-frames",
+    "seed",
+    "max-clients",
+    "timestamping",
+    "ring-frames",
+    "qdisc-bypass",
+    "no-warm-up",
+    "batch",
+    "filter",
+    "precise",
+    "control",
+    "metrics",
+];
+
+/// A file, the thread that reads it, and a core in place of the loop.
+struct Bench {
+    path: PathBuf,
+    reloader: Reloader,
+    looped: Option<thread::JoinHandle<Forwarder>>,
+}
+
+impl Bench {
+    fn new(text: &str, more: &[&str]) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ptpproxy-reload-{}-{number}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, text).expect("written");
+        let mut arguments = vec![
+            OsString::from("ptpproxy"),
+            "--config".into(),
+            path.clone().into(),
+        ];
+        arguments.extend(more.iter().map(OsString::from));
+        let Ok((Action::Run(options), _)) = cli::parse(arguments) else {
+            panic!("a good file: {text}");
+        };
+        let pair = UnixStream::pair().expect("a pair");
+        let (unstarted, mut orders) = prepare(&options.source, pair).expect("a pair");
+        let reloader = unstarted.start().expect("a thread");
+        let mut core = Forwarder::new(options.settings);
+        let looped = thread::spawn(move || {
+            orders.wake.set_nonblocking(false).expect("blocking");
+            while orders.wake.read(&mut [0]).expect("woken") > 0 {
+                let Ok(order) = orders.orders.recv() else {
+                    break;
+                };
+                let stop = order.settings.domains == [255];
+                let result = core
+                    .apply(order.settings)
+                    .map_err(|error| error.to_string());
+                order
+                    .reply
+                    .send(result.map(|()| Vec::new()))
+                    .expect("somebody waits");
+                if stop {
+                    break;
+                }
+            }
+            core
+        });
+        Self {
+            path,
+            reloader,
+            looped: Some(looped),
+        }
+    }
+
+    fn reload(&self, text: &str) -> ReloadReport {
+        fs::write(&self.path, text).expect("written");
+        self.reloader.reload()
+    }
+
+    /// Ends the loop; the settings that were in force.
+    fn end(self) -> Settings {
+        let _ = self.reload("up = \"a\"\ndown = \"b\"\ndomain = 255\n");
+        self.ended()
+    }
+
+    /// The same of a loop that ends by itself.
+    fn ended(mut self) -> Settings {
+        let looped = self.looped.take().expect("still there");
+        looped.join().expect("ends").settings().clone()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+const BASE: &str = "up = \"a\"\ndown = \"b\"\n";
+
+#[test]
+fn every_key_is_either_live_or_read_at_the_start() {
+    let bench = Bench::new(BASE, &[]);
+    let Ok((Action::Run(options), _)) =
+        cli::parse(["ptpproxy", "--up", "a", "--down", "b"].map(OsString::from))
+    else {
+        panic!("good");
+    };
+    let mut keys: Vec<&str> = options.source.values.keys().collect();
+    let mut classed = [&LIVE[..], &AT_START[..]].concat();
+    keys.sort_unstable();
+    classed.sort_unstable();
+    assert_eq!(keys, classed);
+    bench.end();
+}
+
+#[test]
+fn it_says_what_is_in_force_and_what_needs_a_restart() {
+    let bench = Bench::new(BASE, &["--management", "all"]);
+    assert_eq!(
+        bench.reload(BASE).to_string(),
+        "reloaded: nothing has changed"
+    );
+    let text = "up = \"c\"\ndown = \"b\"\njitter = \"5ms\"\nmax-rate = 2000\nring-frames = 8192\n\
+                domain = [1, 2]\nmanagement = \"off\"\nseed = 4\n";
+    let report = bench.reload(text);
+    let said = report.to_string();
+    assert_eq!(
+        said,
+        "reloaded: jitter 20ms -> 5ms; domain any -> 1,2; max-rate off -> 2000\n\
+         needs a restart: up a -> c; seed not set -> 4; ring-frames auto -> 8192"
+    );
+    assert!(report.errors.is_empty());
+    // What needs a restart is told until it was.
+    let said = bench.reload(text).to_string();
+    assert_eq!(
+        said,
+        "needs a restart: up a -> c; seed not set -> 4; ring-frames auto -> 8192"
+    );
+    let settings = bench.end();
+    assert_eq!(settings.jitter, Duration::from_millis(20), "the last file");
+    assert_ne!(settings.seed, 4);
+}
+
+#[test]
+fn long_lists_are_counted() {
+    let list = |last: u8| {
+        let clients = (10..last).map(|client| format!("\"192.0.2.{client}\""));
+        let clients = clients.collect::<Vec<_>>().join(", ");
+        format!("{BASE}client = [{clients}]\n")
+    };
+    let bench = Bench::new(BASE, &[]);
+    for (file, said) in [
+        (list(12), "client any -> 192.0.2.10,192.0.2.11"),
+        (
+            list(20),
+            "client 2 entries -> 10 entries (8 added, 0 removed)",
+        ),
+        (
+            list(19),
+            "client 10 entries -> 9 entries (0 added, 1 removed)",
+        ),
+        (
+            BASE.to_owned(),
+            "client 9 entries -> any (0 added, 9 removed)",
+        ),
+    ] {
+        assert_eq!(bench.reload(&file).to_string(), format!("reloaded: {said}"));
+    }
+    bench.end();
+}
+
+#[test]
+fn a_bad_file_changes_nothing() {
+    let bench = Bench::new(BASE, &[]);
+    let report = bench.reload("up = \"a\"\ndown = \"b\"\nmax-rate = 7\njitter = 5\nclient = 1\n");
+    assert!(report.applied.is_empty() && report.needs_restart.is_empty());
+    assert_eq!(report.errors.len(), 2, "{report}");
+    assert!(report.errors[0].contains(":4: jitter: "), "{report}");
+    fs::remove_file(&bench.path).expect("gone");
+    assert!(bench.reloader.reload().errors[0].contains("cannot be read"));
+    // What was never in force is not told as what was.
+    let report = bench.reload(&format!("{BASE}max-rate = 9\n"));
+    assert_eq!(report.to_string(), "reloaded: max-rate off -> 9");
+    bench.end();
+}
+
+#[test]
+fn every_live_key_reaches_the_core_or_the_loop() {
+    for key in LIVE {
+        let (value, expected) = match key {
+            "jitter" => ("\"7ms\"", "jitter: 7ms"),
+            "jitter-share" => ("\"off\"", "jitter_share: None"),
+            "max-hold" => ("\"50ms\"", "max_hold: 50ms"),
+            "domain" => ("[255]", "domains: [255]"),
+            "grandmaster" => (
+                "\"001122.fffe.334455\"",
+                "grandmasters: [001122.fffe.334455]",
+            ),
+            "client" => ("\"192.0.2.7\"", "clients: [Ip(192.0.2.7)]"),
+            "management" => ("\"all\"", "management: All"),
+            "authenticated" => ("\"drop\"", "authenticated: Drop"),
+            "max-rate" => ("20", "max_rate: Some(20)"),
+            "client-rate" => ("20", "client_rate: 20"),
+            "client-timeout" => ("\"2s\"", "client_timeout: 2s"),
+            "one-step" => ("\"rewrite\"", "one_step: Rewrite"),
+            "tx-timestamp-timeout" => ("\"3ms\"", "tx_timestamp_timeout: 3ms"),
+            "estimate" => ("false", "estimate: false"),
+            "syntonize" => ("false", "syntonize: false"),
+            "max-rate-ppm" => ("50", "max_rate_ppm: 50.0"),
+            "sweep" => ("\"50us\"", "grid: 50µs"),
+            // Of the loop; the next tests show them.
+            "spin" | "summary" | "log" => continue,
+            other => panic!("{other}: what does it do?"),
+        };
+        let bench = Bench::new(BASE, &[]);
+        let last = if key == "domain" {
+            ""
+        } else {
+            "domain = 255\n"
+        };
+        let report = bench.reload(&format!("{BASE}{key} = {value}\n{last}"));
+        assert!(
+            report.applied.iter().any(|change| change.key == key),
+            "{key}: {report}"
+        );
+        let settings = format!("{:?}", bench.ended());
+        assert!(
+            settings.contains(expected),
+            "{key}: no `{expected}` in {settings}"
+        );
+    }
+}
+
+#[test]
+fn the_sweep_follows_the_longest_hold() {
+    let bench = Bench::new(BASE, &[]);
+    let report = bench.reload(&format!(
+        "{BASE}max-hold = \"4ms\"\njitter = \"1ms\"\ndomain = 255\n"
+    ));
+    assert!(report.errors.is_empty(), "{report}");
+    assert_eq!(bench.ended().grid, Duration::from_micros(500));
+}
+
+#[test]
+fn without_a_file_there_is_nothing_to_read() {
+    let pair = UnixStream::pair().expect("a pair");
+    let (unstarted, orders) = prepare(&Source::default(), pair).expect("a pair");
+    let reloader = unstarted.start().expect("a thread");
+    let report = reloader.reload();
+    assert!(report.errors[0].contains("without --config"), "{report}");
+    drop(orders);
+}
+
+#[test]
+fn many_may_ask_at_once_and_nobody_waits_for_a_loop_that_ended() {
+    let bench = Bench::new(BASE, &[]);
+    fs::write(&bench.path, format!("{BASE}jitter = \"5ms\"\n")).expect("written");
+    let askers: Vec<_> = (0..8)
+        .map(|_| {
+            let reloader = bench.reloader.clone();
+            thread::spawn(move || reloader.reload())
+        })
+        .collect();
+    let reports: Vec<ReloadReport> = askers
+        .into_iter()
+        .map(|asker| asker.join().expect("ends"))
+        .collect();
+    assert!(
+        reports.iter().all(|report| report.errors.is_empty()),
+        "{reports:?}"
+    );
+    let changed = reports.iter().filter(|report| !report.applied.is_empty());
+    assert!(changed.count() >= 1);
+    let reloader = bench.reloader.clone();
+    let path = bench.path.clone();
+    bench.end();
+    fs::write(&path, format!("{BASE}jitter = \"6ms\"\n")).expect("written");
+    assert_eq!(reloader.reload().errors, ["the gateway is stopping"]);
+    let _ = fs::remove_file(path);
+}

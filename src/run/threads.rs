@@ -1,0 +1,46 @@
+//! The threads beside the loop: they answer questions and read files, and never hold the loop up.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use log::info;
+
+use super::reload::Unstarted;
+use crate::control::reply::Reloaded;
+use crate::control::{Place, Readers};
+use crate::metrics::Listener;
+use crate::telemetry::Board;
+
+/// What is to be started.
+pub(super) struct Threads {
+    /// Reads the configuration again.
+    pub(super) reload: Unstarted,
+    /// Serves metrics.
+    pub(super) metrics: Option<Listener>,
+    /// Where the control socket will be.
+    pub(super) control: Place,
+}
+
+impl Threads {
+    /// Whether a file is removed at the end: the control socket.
+    pub(super) fn removes_files(&self) -> bool {
+        self.control != Place::Off
+    }
+
+    /// Starts them. They take over the capabilities that this thread has by now.
+    ///
+    /// # Errors
+    /// The system's, when there can be no thread.
+    pub(super) fn start(self, board: &Arc<Board>) -> Result<Readers> {
+        let reloader = self.reload.start().context("starting the reload thread")?;
+        if let Some(listener) = self.metrics {
+            let address = listener
+                .serve(Arc::clone(board))
+                .context("starting the metrics thread")?;
+            info!("metrics: http://{address}/metrics");
+        }
+        let reload = Arc::new(move || Reloaded::from(reloader.reload()));
+        Readers::start(Arc::clone(board), &self.control, reload)
+            .context("starting the control thread")
+    }
+}
