@@ -1,12 +1,13 @@
 //! The configuration file: TOML whose keys are the names of the long options.
 //!
-//! There is one definition of what can be set, [`crate::cli::command`]. A file becomes arguments, put
-//! before those of the command line, so that the same parsers read both and the command line wins.
+//! There is one definition of what can be set, which the callers hand in as [`Flags`]. A file becomes
+//! arguments, put before those of the command line, so that the same parsers read both and the command
+//! line wins.
 
+pub(crate) mod clap_error;
 mod entry;
 mod problem;
 mod sample;
-mod values;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -18,10 +19,12 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use toml::de::DeTable;
 
-use entry::{Entry, Reader};
+use entry::{Entry, KeyReader};
 pub use problem::{Problem, Problems};
 pub use sample::sample;
-pub use values::{Change, Values};
+
+use crate::core::Conflict;
+use crate::options::Flags;
 
 /// Larger files are refused: an allow-list of 100 000 clients takes a fifth of it.
 const LARGEST: u64 = 16 << 20;
@@ -38,17 +41,16 @@ impl ConfigFile {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub fn read(path: &Path) -> Result<Self, Problems> {
-        let mut octets = Vec::new();
-        let read =
-            File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut octets));
+    pub fn read(path: &Path, flags: &Flags) -> Result<Self, Problems> {
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
         match read {
             Err(error) => Err(Problems::of(path, format!("cannot be read: {error}"))),
-            Ok(_) if octets.len() as u64 > LARGEST => Err(Problems::of(
+            Ok(_) if bytes.len() as u64 > LARGEST => Err(Problems::of(
                 path,
                 format!("is larger than {} MiB", LARGEST >> 20),
             )),
-            Ok(_) => Self::parse(path, &octets),
+            Ok(_) => Self::parse(path, &bytes, flags),
         }
     }
 
@@ -56,11 +58,11 @@ impl ConfigFile {
     ///
     /// # Errors
     /// All that is wrong with it, in the order of the lines.
-    pub fn parse(path: &Path, octets: &[u8]) -> Result<Self, Problems> {
-        let text = match std::str::from_utf8(octets) {
+    pub fn parse(path: &Path, bytes: &[u8], flags: &Flags) -> Result<Self, Problems> {
+        let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => {
-                let line = line_at(octets, error.valid_up_to());
+                let line = line_at(bytes, error.valid_up_to());
                 let mut problems = Problems::new(path);
                 problems.push(Some(line), None, "is not UTF-8 text".into());
                 return Err(problems);
@@ -69,21 +71,21 @@ impl ConfigFile {
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut problems = Problems::new(path);
         for error in &errors {
-            let line = error.span().map(|span| line_at(octets, span.start));
+            let line = error.span().map(|span| line_at(bytes, span.start));
             problems.syntax(line, error.message(), text);
         }
         // What stands beside a broken line is looked at too, but not what was guessed from it.
         let broken: HashSet<usize> = problems.lines().collect();
-        let mut reader = Reader::new();
+        let mut reader = KeyReader::new(flags);
         let mut entries = Vec::new();
         let mut items: Vec<_> = table.into_inner().into_iter().collect();
         items.sort_by_key(|(key, _)| key.span().start);
         for (key, value) in items {
-            let line = line_at(octets, key.span().start);
+            let line = line_at(bytes, key.span().start);
             if broken.contains(&line) {
                 continue;
             }
-            let at = |offset: usize| line_at(octets, offset);
+            let at = |offset: usize| line_at(bytes, offset);
             if let Some(entry) = reader.entry(key.get_ref(), line, &value, at, &mut problems) {
                 entries.push(entry);
             }
@@ -124,24 +126,18 @@ impl ConfigFile {
         all
     }
 
-    /// What does not fit together, as told of the command line: a problem of the file if the file has
-    /// set one of the options that it names, or else given back.
-    pub(crate) fn blame(&self, text: String) -> Result<Problems, String> {
-        let named = |entry: &&Entry| {
-            let option = format!("--{}", entry.key);
-            text.split([' ', ',', ':']).any(|word| word == option)
-        };
-        let Some(entry) = self.entries.iter().find(named) else {
-            return Err(text);
-        };
+    /// What does not fit together, as a problem of the file; `None` if the file has set nothing of it.
+    pub(crate) fn blame(&self, conflict: &Conflict) -> Option<Problems> {
+        let mut entries = self.entries.iter();
+        let entry = entries.find(|entry| conflict.names(&entry.key))?;
         let mut problems = Problems::new(&self.path);
-        problems.push(Some(entry.line), Some(&entry.key), text.replace("--", ""));
-        Ok(problems)
+        problems.push(Some(entry.line), Some(&entry.key), conflict.in_file());
+        Some(problems)
     }
 }
 
 /// The line of an offset, from one.
-fn line_at(octets: &[u8], offset: usize) -> usize {
-    let before = octets.get(..offset).unwrap_or(octets);
-    1 + before.iter().filter(|octet| **octet == b'\n').count()
+fn line_at(bytes: &[u8], offset: usize) -> usize {
+    let before = bytes.get(..offset).unwrap_or(bytes);
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
 }

@@ -18,8 +18,8 @@ use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use pcap_file::{Endianness, TsResolution};
 
 use crate::Side;
-use crate::cli::ReplayOptions;
 use crate::engine::Engine;
+use crate::options::ReplayOptions;
 use crate::reason::Reason;
 use crate::report;
 use crate::telemetry::{Counters, Kind};
@@ -83,7 +83,7 @@ impl<'a, W: Write> Replay<'a, W> {
                 ReplayPort::new(Rc::clone(&world)),
                 ReplayPort::new(Rc::clone(&world)),
                 VirtualClock(Rc::clone(&world)),
-                options.settings.clone(),
+                options.settings.clone().into(),
             ),
             world,
             timeline: Timeline::new(),

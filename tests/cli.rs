@@ -77,6 +77,7 @@ fn help_names_and_explains_each_option() {
             let mut words = line.split([' ', ',']);
             words.any(|word| word.trim_end_matches('.') == option)
                 && line.starts_with("  ")
+                && !line.starts_with("          ")
                 && !line.contains("ptpproxy")
         });
         let line = line.unwrap_or_else(|| panic!("{option} is not in the help"));
@@ -88,7 +89,7 @@ fn help_names_and_explains_each_option() {
         "Holding:",
         "Filtering:",
         "Limits:",
-        "Time stamping:",
+        "Timestamping:",
         "Rings:",
         "Output:",
         "Examples:",
@@ -115,6 +116,8 @@ fn help_names_and_explains_each_option() {
         assert!(text.contains(part), "{part} is not in the help of replay");
     }
     assert!(!text.contains("--up"), "{text}");
+    assert!(text.contains("(160us to 1s)"), "{text}");
+    assert!(help("top --help").contains("Interval between updates (100ms to 60s)"));
     assert!(help("-h").lines().count() < help("--help").lines().count());
     assert!(help("--version").starts_with("ptpproxy "));
 }
@@ -124,7 +127,10 @@ fn a_bad_command_line_takes_one_line_and_exit_code_2() {
     for (arguments, expected) in [
         ("", &["--up", "--down", "--help"][..]),
         ("--up eth0", &["--down"]),
-        ("--up eth0 --down eth0", &["--up and --down are both eth0"]),
+        (
+            "--up eth0 --down eth0",
+            &["--up eth0 and --down eth0: the same interface"],
+        ),
         ("--up eth0 --down a/b", &["a/b", "interface name"]),
         (
             "--up eth0 --down eth1 --jiter 20ms",
@@ -199,10 +205,10 @@ fn a_bad_value_is_named_with_the_remedy() {
             "--ring-frames 1000",
             &["1000", "auto", "power of two", "4096"],
         ),
-        ("--sweep 0us", &["20us to 10ms", "auto", "--spin"]),
+        ("--sweep 0us", &["20us to 10ms", "or auto"]),
         ("--sweep 11ms", &["20us to 10ms"]),
         ("--hold-frames 1", &["--hold-frames 1", "16"]),
-        ("--summary 0", &["--summary", "1 second"]),
+        ("--summary 0", &["--summary", "at least 1s"]),
         ("--seed x", &["--seed x:", "whole number"]),
         ("--log loud", &["loud", "error, warn, info, debug, trace"]),
         ("--spin=yes", &["--spin", "yes"]),

@@ -15,7 +15,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ptpproxy::cli::{self, Action, RunOptions, Stop};
+use ptpproxy::cli::{self, Action, Stop};
+use ptpproxy::options::{RunOptions, Source};
 
 /// A file that is gone when this is.
 struct Scratch(PathBuf);
@@ -59,6 +60,6 @@ fn with(file: &str, arguments: &[&str]) -> Result<(RunOptions, log::LevelFilter)
 /// Everything that options say but where they come from, and the seed that is drawn.
 fn effect(options: &RunOptions, level: log::LevelFilter) -> String {
     let mut options = options.clone();
-    options.source = cli::Source::default();
+    options.source = Source::default();
     format!("{options:?} log: {level:?}")
 }

@@ -144,7 +144,9 @@ fn an_error_about_a_value_of_two_lines_stays_on_one() {
         "up = \"a\"\ndown = \"b\"\n\"jit\\nter\" = 5\n",
     ] {
         let path = std::path::Path::new("x.toml");
-        let problems = ptpproxy::config::ConfigFile::parse(path, text.as_bytes()).unwrap_err();
+        let problems =
+            ptpproxy::config::ConfigFile::parse(path, text.as_bytes(), &ptpproxy::cli::flags())
+                .unwrap_err();
         for line in problems.to_lines() {
             assert!(!line.contains(['\n', '\r']), "{line:?}");
         }

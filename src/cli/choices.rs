@@ -1,12 +1,14 @@
-//! The words for what the core and the rings can be told to do.
+//! The words for values that are one of a few.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use crate::Side;
 use crate::core::{Authenticated, ManagementPolicy, OneStep};
+use crate::options::FilterChoice;
 use crate::ring::Timestamping;
 
-/// A `ValueEnum` for a type that knows nothing of command lines: its variants, each with its word and one line of help.
+/// A `ValueEnum` for a type of another room: its variants, each with its word and one line of help.
 macro_rules! words {
     ($type:ident: $($variant:ident = $word:literal, $help:literal;)+) => {
         impl ValueEnum for $type {
@@ -29,25 +31,35 @@ words! { ManagementPolicy:
     All = "all", "GET, SET and COMMAND";
 }
 
-words! { Timestamping:
-    Auto = "auto", "hardware where both interfaces share one PTP hardware clock and accept it, else software";
-    Hardware = "hardware", "fail where it cannot be had";
-    Software = "software", "the kernel's own stamps";
-}
-
 words! { OneStep:
-    Convert = "convert", "sent on as two-step, with a Follow_Up made here: exact";
-    Rewrite = "rewrite", "stays one-step, corrected by an estimate of its departure; with hardware stamps there is none: as convert";
+    Convert = "convert", "sent as two-step, with a Follow_Up made here: exact";
+    Rewrite = "rewrite", "stays one-step, with an estimated departure time; with hardware timestamps as convert";
 }
 
 words! { Authenticated:
-    Pass = "pass", "not held and not changed: its time keeps the error of the way through";
+    Pass = "pass", "not held and not changed; their residence time stays in them as an error";
     Drop = "drop", "dropped";
 }
 
-/// The word of a value.
-pub(super) fn word(value: &impl ValueEnum) -> String {
-    value
-        .to_possible_value()
-        .map_or_else(String::new, |value| value.get_name().to_owned())
+words! { Timestamping:
+    Auto = "auto", "hardware if both interfaces share one PTP hardware clock and accept it, else software";
+    Hardware = "hardware", "hardware, or an error at start";
+    Software = "software", "the kernel's software timestamps";
+}
+
+words! { FilterChoice:
+    Auto = "auto", "map if allowed (CAP_BPF), else tree";
+    Map = "map", "a map in the kernel, or an error at start";
+    Tree = "tree", "a search tree, for as many clients as net.core.optmem_max allows";
+    Plain = "plain", "no client filter: every Delay_Resp is received";
+}
+
+impl ValueEnum for Side {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Up, Self::Down]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.label()))
+    }
 }

@@ -1,168 +1,196 @@
-//! Options of the forwarding itself: the gateway and a replay have them in common.
+//! Flags of the forwarding itself, which become [`Settings`]: the gateway and a replay have them in common.
 
 use std::time::Duration;
 
-use clap::Args;
-
-use super::ranges;
-use super::values::{OrOff, Span, Switch, client};
+use super::flag::flags;
+use super::names::client;
+use super::ranges::Within;
+use super::values::{OrOff, Switch};
 use crate::core::{Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings};
+use crate::options::{Banner, Sample};
+use crate::range::Range;
+use crate::span::Span;
 use crate::wire::ClockIdentity;
 
-/// Options that become [`Settings`]; their defaults are those of [`Settings::default`].
-#[derive(Args, Clone, Debug)]
-pub struct PolicyArgs {
-    /// Hold each Delay_Req for a random time of up to DUR, so that clients do not hit the
-    /// grandmaster all at once.
-    ///
-    /// The hold is taken out of their time again. `off` sends on at once.
-    #[arg(long, help_heading = "Holding", value_name = "DUR|off",
-          default_value_t = OrOff(Some(Span(Settings::default().jitter)).filter(|span| !span.0.is_zero())), value_parser = ranges::jitter)]
-    jitter: OrOff<Span>,
+/// The shortest polling interval.
+pub(super) const LEAST_SWEEP: Duration = Duration::from_micros(20);
+/// The shortest `--max-hold` that leaves a choice of it.
+const LEAST_MAX_HOLD: Duration = LEAST_SWEEP.saturating_mul(Settings::GRIDS_IN_MAX_HOLD);
 
-    /// Hold no client's Delay_Req for more than this share of its own request interval.
-    ///
-    /// Clients that take only the answer to their latest request lose exchanges when held longer;
-    /// `off` only if none is like that.
-    #[arg(long, help_heading = "Holding", value_name = "SHARE|off",
-          default_value_t = OrOff(Settings::default().jitter_share), value_parser = ranges::jitter_share)]
-    jitter_share: OrOff<f64>,
+flags! {
+    /// Options that become [`Settings`]; their defaults are those of [`Settings::default`].
+    pub(super) struct PolicyArgs {
+        /// Longest random hold of a Delay_Req, so that clients do not reach the grandmaster all at once.
+        ///
+        /// The hold is subtracted again: it does not change the clients' time. `off` forwards at once.
+        jitter: OrOff<Span> = {
+            section: HOLDING, reload: Live, banner: Banner::Always,
+            takes: Within::<Span>::new("a duration", Settings::JITTER, "20ms").or_off(),
+            arg(value_name = "DUR|off",
+                default_value_t = OrOff(Some(Span(Settings::default().jitter)).filter(|span| !span.0.is_zero())))
+        }
 
-    /// Send on no Sync or Delay_Req later than this after it arrived, whatever kept it; it is
-    /// dropped as stale instead.
-    ///
-    /// At most 1s.
-    #[arg(long, help_heading = "Holding", value_name = "DUR",
-          default_value_t = Span(Settings::default().max_hold), value_parser = ranges::max_hold)]
-    max_hold: Span,
+        /// Longest random hold as a share of the client's own request interval.
+        ///
+        /// Some clients take only the answer to their latest request, and lose exchanges if they are held
+        /// longer. Use `off` only if there are none like that.
+        jitter_share: OrOff<f64> = {
+            section: HOLDING, reload: Live, banner: Banner::Always,
+            takes: Within::<f64>::new("a number", Settings::JITTER_SHARE, "0.125").or_off(),
+            arg(value_name = "SHARE|off", default_value_t = OrOff(Settings::default().jitter_share))
+        }
 
-    /// Memory for this many held frames, reserved at start (about 0.6 KB each).
-    ///
-    /// Raise it if frames are dropped as hold-full.
-    #[arg(long, help_heading = "Holding", value_name = "N",
-          default_value_t = Settings::default().hold_frames, value_parser = ranges::hold_frames)]
-    hold_frames: u32,
+        /// Drop a Sync or Delay_Req that is older than this when it could be sent.
+        ///
+        /// Age counts from its arrival, whatever delayed it; the drop reason is `stale`.
+        max_hold: Span = {
+            section: HOLDING, reload: Live, banner: Banner::Always,
+            takes: Within::<Span>::new("a duration", Range::new(LEAST_MAX_HOLD, Settings::MAX_HOLD_LIMIT), "100ms"),
+            arg(value_name = "DUR", default_value_t = Span(Settings::default().max_hold))
+        }
 
-    /// Seed of the random holds: the same seed and input give the same output.
-    ///
-    /// Without it a new one is drawn at each start (in a replay: 0). Any number is a seed, 0 as well: whoever
-    /// knows it can foresee the holds and crowd the tables, so give one only to repeat a run.
-    #[arg(long, help_heading = "Holding", value_name = "N", value_parser = ranges::seed)]
-    seed: Option<u64>,
+        /// Number of messages that can be held at the same time.
+        ///
+        /// Their memory is reserved at start, about 0.6 KB each. Raise it if messages are dropped as
+        /// `hold-full`.
+        hold_frames: u32 = {
+            section: HOLDING, reload: Restart, banner: Banner::Changed,
+            takes: Within::<u32>::new("a whole number", Settings::HOLD_FRAMES, "8192"),
+            arg(value_name = "N", default_value_t = Settings::default().hold_frames)
+        }
 
-    /// Pass only these domains (0 to 255), several separated by commas.
-    ///
-    /// All, if none is given.
-    #[arg(
-        long,
-        help_heading = "Filtering",
-        value_name = "N",
-        value_delimiter = ',',
-        value_parser = ranges::domain
-    )]
-    domain: Vec<u8>,
+        /// Seed of the random holds: the same seed and the same input give the same output.
+        ///
+        /// Without it the gateway draws a new seed at each start; a replay uses 0. Whoever knows the seed can
+        /// predict the holds and overload the tables, so set it only to repeat a run.
+        seed: Option<u64> = {
+            section: HOLDING, reload: Restart, banner: Banner::Never,
+            sample: Sample::Example("0"),
+            takes: Within::<u64>::new("a whole number", Range::at_least(0), "7").said("0 to 2^64 - 1"),
+            arg(value_name = "N")
+        }
 
-    /// Pass time only from these grandmasters (clock identities, as in 001122.fffe.334455), several
-    /// separated by commas.
-    ///
-    /// Any, if none is given.
-    #[arg(
-        long,
-        help_heading = "Filtering",
-        value_name = "CLOCKID",
-        value_delimiter = ','
-    )]
-    grandmaster: Vec<ClockIdentity>,
+        /// Domains that pass, separated by commas.
+        ///
+        /// All domains, if not set.
+        domain: Vec<u8> = {
+            section: FILTERING, reload: Live, banner: Banner::Changed,
+            takes: Within::<u8>::new("a domain number", Range::new(0, u8::MAX), "24"),
+            arg(value_name = "N", value_delimiter = ',')
+        }
 
-    /// Serve only these clients: clock or port identities, MAC or IP addresses, several separated
-    /// by commas.
-    ///
-    /// Anyone on the down side, if none is given.
-    #[arg(long, help_heading = "Filtering", value_name = "IDENTITY|MAC|IP",
-          value_delimiter = ',', value_parser = client)]
-    client: Vec<ClientMatch>,
+        /// Grandmasters whose time passes: clock identities such as 001122.fffe.334455, separated by commas.
+        ///
+        /// Any grandmaster, if not set.
+        grandmaster: Vec<ClockIdentity> = {
+            section: FILTERING, reload: Live, banner: Banner::Changed,
+            arg(value_name = "CLOCKID", value_delimiter = ',')
+        }
 
-    /// Management messages that pass from below.
-    ///
-    /// Reading (GET) is harmless; SET and COMMAND let clients reconfigure the grandmaster.
-    #[arg(long, help_heading = "Filtering", value_enum, value_name = "WHICH",
-          default_value_t = Settings::default().management)]
-    management: ManagementPolicy,
+        /// Clients that are served: clock identities, port identities, MAC or IP addresses, separated by
+        /// commas.
+        ///
+        /// Any client on the down side, if not set.
+        client: Vec<ClientMatch> = {
+            section: FILTERING, reload: Live, banner: Banner::Changed,
+            arg(value_name = "IDENTITY|MAC|IP", value_delimiter = ',', value_parser = client)
+        }
 
-    /// What becomes of messages with an AUTHENTICATION TLV, which no correction may touch.
-    #[arg(long, help_heading = "Filtering", value_enum, value_name = "WHAT",
-          default_value_t = Settings::default().authenticated)]
-    authenticated: Authenticated,
+        /// Management messages that pass from the clients to the grandmaster.
+        ///
+        /// Reading (GET) is harmless. SET and COMMAND let clients reconfigure the grandmaster.
+        management: ManagementPolicy = {
+            section: FILTERING, reload: Live, banner: Banner::Changed,
+            arg(value_enum, value_name = "WHICH", default_value_t = Settings::default().management)
+        }
 
-    /// Send at most N Delay_Req a second toward the grandmaster, all clients together.
-    ///
-    /// More wait for up to --max-hold, then are dropped. Set it to what the grandmaster can answer.
-    #[arg(long, help_heading = "Limits", value_name = "N|off",
-          default_value_t = OrOff(Settings::default().max_rate), value_parser = ranges::max_rate)]
-    max_rate: OrOff<u32>,
+        /// Treatment of messages with an AUTHENTICATION TLV, which cannot be corrected.
+        authenticated: Authenticated = {
+            section: FILTERING, reload: Live, banner: Banner::Changed,
+            arg(value_enum, value_name = "WHAT", default_value_t = Settings::default().authenticated)
+        }
 
-    /// Take at most N messages a second from one client, so that one gone wild does no harm.
-    #[arg(long, help_heading = "Limits", value_name = "N",
-          default_value_t = Settings::default().client_rate, value_parser = ranges::client_rate)]
-    client_rate: u32,
+        /// Delay_Req sent to the grandmaster, from all clients together.
+        ///
+        /// More than that are held, for at most --max-hold, then dropped. Set it to the rate that the
+        /// grandmaster can answer.
+        max_rate: OrOff<u32> = {
+            section: LIMITS, reload: Live, banner: Banner::Changed,
+            takes: Within::<u32>::new("a whole number", Settings::MAX_RATE, "2000").unit(" per second").or_off(),
+            arg(value_name = "N|off", default_value_t = OrOff(Settings::default().max_rate))
+        }
 
-    /// Serve at most N clients at once; memory for them is reserved at start (about 0.4 KB
-    /// each).
-    #[arg(long, help_heading = "Limits", value_name = "N",
-          default_value_t = Settings::default().max_clients, value_parser = ranges::max_clients)]
-    max_clients: u32,
+        /// Messages accepted from one client; more are dropped.
+        client_rate: u32 = {
+            section: LIMITS, reload: Live, banner: Banner::Changed,
+            takes: Within::<u32>::new("a whole number", Settings::CLIENT_RATE, "256").unit(" per second"),
+            arg(value_name = "N", default_value_t = Settings::default().client_rate)
+        }
 
-    /// Forget a client that was silent for this long, or for four of its request intervals or its
-    /// unicast grant if those are longer.
-    #[arg(long, help_heading = "Limits", value_name = "DUR",
-          default_value_t = Span(Settings::default().client_timeout), value_parser = ranges::client_timeout)]
-    client_timeout: Span,
+        /// Number of clients that can be served at the same time.
+        ///
+        /// Their memory is reserved at start, about 0.4 KB each.
+        max_clients: u32 = {
+            section: LIMITS, reload: Restart, banner: Banner::Always,
+            takes: Within::<u32>::new("a whole number", Settings::MAX_CLIENTS, "4096"),
+            arg(value_name = "N", default_value_t = Settings::default().max_clients)
+        }
 
-    /// What becomes of a one-step Sync.
-    #[arg(long, help_heading = "Time stamping", value_enum, value_name = "HOW",
-          default_value_t = Settings::default().one_step)]
-    one_step: OneStep,
+        /// Forget a client that sent nothing for this long.
+        ///
+        /// A client that asks rarely is kept for longer: for four of its request intervals, or for its unicast
+        /// grant.
+        client_timeout: Span = {
+            section: LIMITS, reload: Live, banner: Banner::Changed,
+            takes: Within::<Span>::new("a duration", Settings::CLIENT_TIMEOUT, "60s"),
+            arg(value_name = "DUR", default_value_t = Span(Settings::default().client_timeout))
+        }
 
-    /// Wait this long for the kernel's transmit stamp; then the departure is estimated.
-    ///
-    /// Raise it only if a slow driver makes many estimates.
-    #[arg(long, help_heading = "Time stamping", value_name = "DUR",
-          default_value_t = Span(Settings::default().tx_timestamp_timeout), value_parser = ranges::tx_timestamp_timeout)]
-    tx_timestamp_timeout: Span,
+        /// How a one-step Sync is corrected.
+        one_step: OneStep = {
+            section: TIMESTAMPING, reload: Live, banner: Banner::Changed,
+            arg(value_enum, value_name = "HOW", default_value_t = Settings::default().one_step)
+        }
 
-    /// Estimate a departure that got no stamp in time (good to some microseconds).
-    ///
-    /// `off` drops what depends on it instead.
-    #[arg(long, help_heading = "Time stamping", value_enum, value_name = "on|off",
-          hide_possible_values = true,
-          default_value_t = Switch::from(Settings::default().estimate))]
-    estimate: Switch,
+        /// Longest wait for the kernel's TX timestamp; after it the departure time is estimated.
+        ///
+        /// Raise it only if a slow driver causes many estimates.
+        tx_timestamp_timeout: Span = {
+            section: TIMESTAMPING, reload: Live, banner: Banner::Changed,
+            takes: Within::<Span>::new("a duration", Settings::TX_TIMESTAMP_TIMEOUT, "10ms"),
+            arg(value_name = "DUR", default_value_t = Span(Settings::default().tx_timestamp_timeout))
+        }
 
-    /// Scale the time that a message stayed here to the grandmaster's rate.
-    ///
-    /// `off` leaves an error of 0.1 us for each millisecond of hold and 100 ppm of rate.
-    #[arg(long, help_heading = "Time stamping", value_enum, value_name = "on|off",
-          hide_possible_values = true,
-          default_value_t = Switch::from(Settings::default().syntonize))]
-    syntonize: Switch,
+        /// Estimate a departure time without TX timestamp, accurate to some microseconds.
+        ///
+        /// `off` drops the messages that depend on it instead.
+        estimate: Switch = {
+            section: TIMESTAMPING, reload: Live, banner: Banner::Changed,
+            arg(value_enum, value_name = "on|off", hide_possible_values = true,
+                default_value_t = Switch::from(Settings::default().estimate))
+        }
 
-    /// Believe no grandmaster whose rate differs from the local clock's by more than N parts per
-    /// million (at most 1000).
-    #[arg(long, help_heading = "Time stamping", value_name = "N",
-          default_value_t = Settings::default().max_rate_ppm, value_parser = ranges::max_rate_ppm)]
-    max_rate_ppm: f64,
+        /// Scale residence times from the local clock's rate to the grandmaster's.
+        ///
+        /// `off` leaves an error: 0.1 us per 1 ms of hold, if the rates differ by 100 ppm.
+        syntonize: Switch = {
+            section: TIMESTAMPING, reload: Live, banner: Banner::Changed,
+            arg(value_enum, value_name = "on|off", hide_possible_values = true,
+                default_value_t = Switch::from(Settings::default().syntonize))
+        }
+
+        /// Largest rate difference between a grandmaster and the local clock; more is not used for scaling.
+        max_rate_ppm: f64 = {
+            section: TIMESTAMPING, reload: Live, banner: Banner::Changed,
+            takes: Within::<f64>::new("a number", Settings::MAX_RATE_PPM, "200").unit(" ppm"),
+            arg(value_name = "PPM", default_value_t = Settings::default().max_rate_ppm)
+        }
+    }
 }
 
 impl PolicyArgs {
-    /// The longest hold.
-    pub const fn max_hold(&self) -> Duration {
-        self.max_hold.0
-    }
-
-    /// The settings that the options ask for; whether they fit together is not looked at
-    /// ([`Settings::conflicts`]).
-    #[must_use]
-    pub fn settings(&self, seed: u64, sweep: Duration) -> Settings {
+    /// The settings that the flags ask for, not checked; `seed` is for want of `--seed`.
+    pub(super) fn settings(self, seed: u64, sweep: Duration) -> Settings {
         Settings {
             jitter: self.jitter.0.map_or(Duration::ZERO, |span| span.0),
             jitter_share: self.jitter_share.0,
@@ -174,9 +202,9 @@ impl PolicyArgs {
             max_rate_ppm: self.max_rate_ppm,
             authenticated: self.authenticated,
             management: self.management,
-            domains: self.domain.clone(),
-            grandmasters: self.grandmaster.clone().into(),
-            clients: self.client.clone().into(),
+            domains: self.domain,
+            grandmasters: self.grandmaster.into(),
+            clients: self.client.into(),
             max_clients: self.max_clients,
             client_timeout: self.client_timeout.0,
             client_rate: self.client_rate,

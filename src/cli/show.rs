@@ -1,4 +1,4 @@
-//! Commands that ask a running gateway, and the option that says where it listens for them.
+//! Commands that ask a running gateway, and how the place where it answers is written.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -6,24 +6,20 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::Span;
+use super::flag::parser;
+use super::ranges::Within;
 use crate::control::Place;
 use crate::control::reply::Sort;
+use crate::options::{Show, ShowOptions};
+use crate::range::Range;
+use crate::span::Span;
 
-/// Where the gateway answers.
-#[derive(Args, Debug)]
-pub(super) struct ControlArgs {
-    /// Answer `ptpproxy status` and its kin on this Unix socket; owner and group may connect.
-    ///
-    /// `auto` is UP-DOWN.sock in systemd's RuntimeDirectory, or in /run/ptpproxy.
-    #[arg(
-        long,
-        help_heading = "Output",
-        value_name = "PATH|auto|off",
-        default_value = "auto"
-    )]
-    pub(super) control: Place,
-}
+/// How often `top` may update.
+pub(super) const INTERVAL: Within<Span> = Within::new(
+    "a duration",
+    Range::new(Duration::from_millis(100), Duration::from_secs(60)),
+    "1s",
+);
 
 impl FromStr for Place {
     type Err = String;
@@ -38,18 +34,18 @@ impl FromStr for Place {
     }
 }
 
-/// Whom to ask, and in which form to show it.
+/// Which gateway to ask, and the form of its answer.
 #[derive(Args, Debug)]
 pub(super) struct AskArgs {
-    /// The gateway's control socket, if more than one runs here.
+    /// Control socket of the gateway, if more than one runs on this machine.
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 
-    /// Print one JSON object for programs, in place of the text for people.
+    /// Print one JSON object for programs.
     ///
-    /// Names end in their unit, as in uptime_s and interval_ms; what is not known is null. Versions to come may
-    /// add names, so skip those that you do not know; `protocol` changes if one goes. A gateway that does not
-    /// answer is told on standard error, with exit code 1. For example: ptpproxy status --json | jq .warnings
+    /// Names end in their unit, as in uptime_s and interval_ms; an unknown value is null. Later versions may add
+    /// names: skip those that you do not know. `protocol` changes if a name goes. If the gateway does not answer,
+    /// the exit code is 1. For example: ptpproxy status --json | jq .warnings
     #[arg(long)]
     json: bool,
 }
@@ -59,7 +55,7 @@ pub(super) struct ClientsArgs {
     #[command(flatten)]
     ask: AskArgs,
 
-    /// What comes first.
+    /// Order of the list.
     #[arg(long, value_name = "KEY", value_enum, default_value_t = Sort::Identity)]
     sort: Sort,
 
@@ -70,60 +66,13 @@ pub(super) struct ClientsArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct TopArgs {
-    /// The gateway's control socket, if more than one runs here.
+    /// Control socket of the gateway, if more than one runs on this machine.
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 
-    /// Look again this often: 100ms to 1min.
-    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = interval)]
+    /// Interval between updates.
+    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = parser(INTERVAL))]
     interval: Span,
-}
-
-fn interval(text: &str) -> Result<Span, String> {
-    let span: Span = text.parse()?;
-    if (Duration::from_millis(100)..=Duration::from_secs(60)).contains(&span.0) {
-        Ok(span)
-    } else {
-        Err("expected 100ms to 1min, as in 1s".into())
-    }
-}
-
-/// What to ask a running gateway.
-#[derive(Clone, Debug)]
-pub struct ShowOptions {
-    /// Its control socket; `None` is the only one here.
-    pub socket: Option<PathBuf>,
-    /// What to show.
-    pub what: Show,
-}
-
-/// What to show of a running gateway.
-#[derive(Clone, Copy, Debug)]
-pub enum Show {
-    /// Its state.
-    Status {
-        /// As JSON.
-        json: bool,
-    },
-    /// Its clients.
-    Clients {
-        /// As JSON.
-        json: bool,
-        /// Their order.
-        sort: Sort,
-        /// How many at most.
-        limit: Option<usize>,
-    },
-    /// Both, live.
-    Top {
-        /// Time between two looks.
-        interval: Duration,
-    },
-    /// What came of reading its configuration again.
-    Reload {
-        /// As JSON.
-        json: bool,
-    },
 }
 
 impl AskArgs {

@@ -1,7 +1,12 @@
 //! The command line: defaults, lists, and errors that name the remedy.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use super::*;
 use crate::core::Settings;
+use crate::options::{FilterChoice, Reload, RingOptions, SweepIntervals};
+use crate::ring::Timestamping;
 
 fn run(arguments: &str) -> Result<RunOptions, String> {
     let arguments = format!("ptpproxy {arguments}");
@@ -17,6 +22,99 @@ fn the_definition_is_sound() {
     command().debug_assert();
 }
 
+/// Options that a file cannot set, and so have no properties.
+const COMMAND_LINE_ONLY: [&str; 5] = ["config", "verbose", "quiet", "help", "version"];
+
+/// Options that are neither described as a [`crate::options::Flag`] nor for the command line only.
+fn bare<'a>(command: &'a clap::Command, flags: &Flags) -> Vec<&'a str> {
+    command
+        .get_arguments()
+        .filter(|argument| flags.of(argument).is_none())
+        .filter_map(Arg::get_long)
+        .filter(|long| !COMMAND_LINE_ONLY.contains(long))
+        .collect()
+}
+
+#[test]
+fn no_flag_lacks_its_properties() {
+    let flags = flags();
+    assert_eq!(bare(flags.command(), &flags), [""; 0]);
+    // One that is given to clap alone is found.
+    let more = command().arg(Arg::new("colour").long("colour"));
+    assert_eq!(bare(&more, &flags), ["colour"]);
+    // Each row belongs to a flag, once.
+    let ids: BTreeSet<&str> = flags.iter().map(|(.., flag)| flag.id).collect();
+    assert_eq!(
+        (ids.len(), flags.iter().count()),
+        (rows().count(), rows().count())
+    );
+    assert!(
+        flags
+            .iter()
+            .all(|(name, _, flag)| name == flag.id.replace('_', "-"))
+    );
+}
+
+#[test]
+fn the_help_says_the_range_that_is_checked() {
+    let flags = flags();
+    for (name, argument, flag) in flags.iter() {
+        let values = argument.get_value_names().unwrap_or_default();
+        let quantity = values.iter().any(|value| {
+            let value = value.split('|').next().unwrap_or_default();
+            ["DUR", "N", "SHARE", "SECONDS", "PPM"].contains(&value)
+        });
+        assert_eq!(flag.range.is_some(), quantity, "--{name} <{values:?}>");
+        let Some(range) = flag.range else { continue };
+        for help in [argument.get_help(), argument.get_long_help()] {
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.is_empty() || help.contains(&format!("({})", range())),
+                "--{name}: {help}"
+            );
+        }
+    }
+    let (argument, _) = flags.named("max-rate").expect("a flag");
+    let help = argument.get_long_help().expect("help").to_string();
+    let first = "Delay_Req sent to the grandmaster, from all clients together (1 to 10000000 per second, or off).";
+    assert!(help.starts_with(first), "{help}");
+}
+
+/// What a reload applies. A flag that is new, or changes sides, changes this list by intent.
+#[test]
+fn what_a_reload_applies() {
+    let flags = flags();
+    let live = flags
+        .iter()
+        .filter(|(.., flag)| flag.reload == Reload::Live);
+    let live: Vec<&str> = live.map(|(name, ..)| name).collect();
+    assert_eq!(
+        live,
+        [
+            "jitter",
+            "jitter-share",
+            "max-hold",
+            "domain",
+            "grandmaster",
+            "client",
+            "management",
+            "authenticated",
+            "max-rate",
+            "client-rate",
+            "client-timeout",
+            "one-step",
+            "tx-timestamp-timeout",
+            "estimate",
+            "syntonize",
+            "max-rate-ppm",
+            "sweep",
+            "spin",
+            "summary",
+            "log",
+        ]
+    );
+}
+
 #[test]
 fn defaults_are_those_of_the_core() {
     let options = run("--up eth0 --down eth1").expect("complete");
@@ -25,6 +123,7 @@ fn defaults_are_those_of_the_core() {
         grid: Duration::from_millis(1),
         ..Settings::default()
     };
+    let expected = expected.validated().expect("defaults");
     assert_eq!(format!("{:?}", options.settings), format!("{expected:?}"));
     assert_eq!(
         options.rings,
@@ -136,12 +235,12 @@ fn every_option_is_effective() {
     assert!(options.wait);
     assert_eq!(
         banner(&options),
-        "forwarding: up eth0 <-> down eth1, jitter up to 7ms (share off), max hold 50ms, up to 10 \
-         clients, software stamps, ring 1024 frames, spinning, domain 1,2,3, grandmaster \
-         001122.fffe.334455, 3 allowed clients, max rate 2000/s, client rate 20/s, client timeout 120s, \
-         management all, authenticated drop, one-step rewrite, syntonize off, estimate off, max rate ppm \
-         50.5, tx timestamp timeout 3ms, hold frames 99, precise, filter tree, not promiscuous, past the \
-         qdisc, batches of up to 7, no warm-up"
+        "forwarding: up eth0 <-> down eth1, no-promiscuous, jitter 7ms, jitter-share off, max-hold 50ms, \
+         hold-frames 99, domain 1,2,3, grandmaster 001122.fffe.334455, client \
+         001122.fffe.334455,192.0.2.7,00:11:22:33:44:55, management all, authenticated drop, max-rate 2000, \
+         client-rate 20, max-clients 10, client-timeout 2min, one-step rewrite, tx-timestamp-timeout 3ms, \
+         estimate off, syntonize off, max-rate-ppm 50.5, timestamping software, no-warm-up, ring-frames 1024, \
+         sweep 50us, spin, precise, filter tree, qdisc-bypass, batch 7"
     );
 }
 
@@ -150,11 +249,25 @@ fn the_banner_names_the_defaults_that_matter() {
     let options = run("--up eth0 --down eth1").expect("complete");
     assert_eq!(
         banner(&options),
-        "forwarding: up eth0 <-> down eth1, jitter up to 20ms (share 0.125), max hold 100ms, up to \
-         4096 clients, auto stamps, ring 4096 frames, sweep 1ms or 200us"
+        "forwarding: up eth0 <-> down eth1, jitter 20ms, jitter-share 0.125, max-hold 100ms, max-clients \
+         4096, timestamping auto, ring-frames 4096, sweep 1ms or 200us"
     );
-    let options = run("--up eth0 --down eth1 --jitter off").expect("complete");
-    assert!(banner(&options).contains("eth1, jitter off, max hold"));
+    // What equals the default is none, and a long list is counted.
+    let clients: Vec<String> = (1..9).map(|client| format!("192.0.2.{client}")).collect();
+    let options = run(&format!(
+        "--up eth0 --down eth1 --jitter off --client-rate 256 --client {}",
+        clients.join(",")
+    ));
+    let banner = banner(&options.expect("complete"));
+    assert!(
+        banner.contains("eth1, jitter off, jitter-share"),
+        "{banner}"
+    );
+    assert!(
+        banner.contains(", client 8 entries, max-clients 4096"),
+        "{banner}"
+    );
+    assert!(!banner.contains("client-rate"), "{banner}");
 }
 
 #[test]

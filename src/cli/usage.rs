@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Command;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::{ContextKind, ErrorKind};
 
 use crate::config::Problems;
+use crate::config::clap_error::{reason, without_usage, word};
 
 /// Why nothing was started.
 #[derive(Debug)]
@@ -35,6 +36,14 @@ impl Stop {
         ExitCode::from(2)
     }
 
+    /// What clap says of this command's arguments.
+    pub(super) fn of(error: clap::Error, command: &Command) -> Self {
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Text(Box::new(error)),
+            _ => Self::Usage(in_one_line(&error, command)),
+        }
+    }
+
     /// A line for each thing that is wrong.
     #[must_use]
     pub fn to_lines(&self) -> Vec<String> {
@@ -42,15 +51,6 @@ impl Stop {
             Self::Text(_) => Vec::new(),
             Self::Usage(line) => vec![line.clone()],
             Self::Config(problems) => problems.to_lines(),
-        }
-    }
-}
-
-impl From<clap::Error> for Stop {
-    fn from(error: clap::Error) -> Self {
-        match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Text(Box::new(error)),
-            _ => Self::Usage(in_one_line(&error)),
         }
     }
 }
@@ -86,29 +86,19 @@ fn is_bare_option(argument: &OsString) -> bool {
         .is_some_and(|text| text.starts_with("--") && text.len() > 2 && !text.contains('='))
 }
 
-/// What is wrong with a value, without the option and the value.
-pub(crate) fn value_error(error: &clap::Error) -> String {
-    let value = word(error, ContextKind::InvalidValue).unwrap_or_default();
-    match reason(error) {
-        Some(reason) if value.is_empty() => reason,
-        Some(reason) => format!("\"{value}\": {reason}"),
-        None => in_one_line(error),
-    }
-}
-
-fn in_one_line(error: &clap::Error) -> String {
+fn in_one_line(error: &clap::Error, command: &Command) -> String {
     let argument = word(error, ContextKind::InvalidArg);
     let value = word(error, ContextKind::InvalidValue).unwrap_or_default();
     if let Some(what) = word(error, ContextKind::InvalidSubcommand)
-        && super::command().find_subcommand(&what).is_none()
+        && command.find_subcommand(&what).is_none()
     {
-        return stray(&what);
+        return stray(&what, command);
     }
     if error.kind() == ErrorKind::UnknownArgument
         && let Some(what) = &argument
         && !what.starts_with('-')
     {
-        return stray(what);
+        return stray(what, command);
     }
     if let (Some(argument), Some(reason)) = (argument, reason(error)) {
         // `--jitter <DUR|off>`
@@ -119,11 +109,10 @@ fn in_one_line(error: &clap::Error) -> String {
             format!("{option} {value}: {reason}")
         };
     }
-    without_usage(&error.render().to_string())
+    without_usage(error)
 }
 
-fn stray(what: &str) -> String {
-    let command = super::command();
+fn stray(what: &str, command: &Command) -> String {
     let commands: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
     format!(
         "unexpected argument '{what}': an option starts with `--`, and the commands are {} (see --help)",
@@ -131,60 +120,9 @@ fn stray(what: &str) -> String {
     )
 }
 
-/// Why a value is none, if that is what is wrong.
-fn reason(error: &clap::Error) -> Option<String> {
-    match error.kind() {
-        ErrorKind::ValueValidation => Some(std::error::Error::source(error)?.to_string()),
-        ErrorKind::InvalidValue => {
-            let Some(ContextValue::Strings(choices)) = error.get(ContextKind::ValidValue) else {
-                return Some("its value is missing".into());
-            };
-            if choices.is_empty() {
-                return Some("its value is missing".into());
-            }
-            Some(format!("expected one of: {}", choices.join(", ")))
-        }
-        _ => None,
-    }
-}
-
-fn word(error: &clap::Error, kind: ContextKind) -> Option<String> {
-    match error.get(kind)? {
-        ContextValue::String(text) => Some(text.clone()),
-        _ => None,
-    }
-}
-
-/// clap's message without its usage and its pointer to --help, which a bad value does not call for.
-fn without_usage(rendered: &str) -> String {
-    let said: Vec<String> = rendered
-        .split("\n\n")
-        .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
-        .filter(|part| !part.is_empty())
-        .filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"))
-        .collect();
-    let line = said.join("; ");
-    let line = line.strip_prefix("error: ").unwrap_or(&line);
-    if line.contains("required") || line.contains("unexpected argument") {
-        format!("{line} (see --help)")
-    } else {
-        line.to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn errors_take_one_line() {
-        let rendered = "error: the following required arguments were not provided:\n  --up <IF>\n  \
-                        --down <IF>\n\nUsage: ptpproxy --up <IF>\n\nFor more information, try '--help'.\n";
-        assert_eq!(
-            without_usage(rendered),
-            "the following required arguments were not provided: --up <IF> --down <IF> (see --help)"
-        );
-    }
 
     #[test]
     fn a_negative_number_is_a_value() {

@@ -1,13 +1,14 @@
 //! One key with its value: a known option, and a value that its parser takes.
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::clap_error::value_error;
 use super::problem::Problems;
-use crate::cli;
+use crate::options::Flags;
 
-/// Wrong values of one list that are told.
+/// Wrong values of one list that are reported, at most.
 const TOLD: usize = 20;
 /// Names that are less alike are not suggested.
 const ALIKE: f64 = 0.75;
@@ -23,15 +24,15 @@ pub(super) struct Entry {
     pub(super) arguments: Vec<String>,
 }
 
-/// Reads entries against the definition of the command line.
-pub(super) struct Reader {
-    command: Command,
+/// Reads entries against the definition of the flags.
+pub(super) struct KeyReader {
+    flags: Flags,
 }
 
-impl Reader {
-    pub(super) fn new() -> Self {
+impl KeyReader {
+    pub(super) fn new(flags: &Flags) -> Self {
         Self {
-            command: cli::command(),
+            flags: flags.clone(),
         }
     }
 
@@ -103,36 +104,29 @@ impl Reader {
 
     /// The option of a key.
     fn option(&self, key: &str) -> Result<&Arg, String> {
-        match key {
-            "config" | "help" | "version" => {
-                return Err("is for the command line only".into());
-            }
-            "verbose" | "quiet" => {
-                return Err(
-                    "is for the command line; in a file write log = \"debug\", or warn, error, off"
-                        .into(),
-                );
-            }
-            _ => {}
+        if let Some((argument, _)) = self.flags.named(key) {
+            return Ok(argument);
         }
-        let long = |argument: &&Arg| argument.get_long() == Some(key);
-        self.command
-            .get_arguments()
-            .find(long)
-            .ok_or_else(|| match self.nearest(key) {
+        Err(match key {
+            "config" | "help" | "version" => "is for the command line only".into(),
+            "verbose" | "quiet" => {
+                "is for the command line; in a file write log = \"debug\", or warn, error, off"
+                    .into()
+            }
+            _ => match self.nearest(key) {
                 Some(near) => format!("no such key; did you mean {near}?"),
                 None => "no such key; the keys are the long options of ptpproxy --help".into(),
-            })
+            },
+        })
     }
 
     /// The key that was meant, perhaps.
     fn nearest(&self, key: &str) -> Option<&str> {
         let written = key.to_ascii_lowercase().replace('_', "-");
-        let longs = self.command.get_arguments().filter_map(Arg::get_long);
-        let alike = |long: &str| strsim::jaro(long, &written);
-        longs
-            .filter(|long| !matches!(*long, "config" | "verbose" | "quiet"))
-            .filter(|long| alike(long) > ALIKE)
+        let alike = |name: &str| strsim::jaro(name, &written);
+        let names = self.flags.iter().map(|(name, ..)| name);
+        names
+            .filter(|name| alike(name) > ALIKE)
             .max_by(|a, b| alike(a).total_cmp(&alike(b)))
     }
 
@@ -140,8 +134,12 @@ impl Reader {
     fn refused(&mut self, arguments: &[String]) -> Option<String> {
         let all = ["ptpproxy", "--config=-"].into_iter();
         let all = all.chain(arguments.iter().map(String::as_str));
-        let error = self.command.try_get_matches_from_mut(all).err()?;
-        Some(cli::value_error(&error).replace("--", ""))
+        let error = self
+            .flags
+            .command_mut()
+            .try_get_matches_from_mut(all)
+            .err()?;
+        Some(value_error(&error).replace("--", ""))
     }
 }
 

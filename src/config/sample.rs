@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use clap::{Arg, ArgAction};
 
-use crate::cli;
+use crate::options::{Flag, Flags, Reload, Sample};
 
 const HEAD: &str = "\
-# Configuration of ptpproxy: every key with its default, which is in force while its line is a comment.
+# Configuration of ptpproxy: every key with its default. A key whose line is a comment has its default.
 #
-# The keys are the long options of `ptpproxy --help`; a list is written
-# `domain = [24, 25]`. An option on the command line wins over the file.
-# `ptpproxy check-config FILE` finds mistakes. SIGHUP makes a running gateway read the file again.
+# The keys are the long options of `ptpproxy --help`. A list is written `domain = [24, 25]`.
+# An option on the command line overrides the file. `ptpproxy check-config FILE` finds mistakes.
+# SIGHUP or `ptpproxy reload` makes a running gateway read the file again. It applies all keys but those
+# marked \"Needs a restart.\"
 ";
 
 /// Columns of a comment.
@@ -19,28 +20,21 @@ const WIDTH: usize = 100;
 
 /// Every key with its explanation, commented out at its default; the two interfaces are set.
 #[must_use]
-pub fn sample() -> String {
-    let command = cli::command();
+pub fn sample(flags: &Flags) -> String {
     let mut text = HEAD.to_owned();
-    let settable: Vec<&Arg> = command
-        .get_arguments()
-        .filter(|argument| {
-            !matches!(
-                argument.get_long(),
-                None | Some("config" | "help" | "version" | "verbose" | "quiet")
-            )
-        })
-        .collect();
     let mut headings: Vec<&str> = Vec::new();
-    for heading in settable.iter().map(|argument| heading(argument)) {
+    for (_, argument, _) in flags.iter() {
+        let heading = heading(argument);
         if !headings.contains(&heading) {
             headings.push(heading);
         }
     }
     for wanted in headings {
         line(&mut text, format_args!("\n# ---- {wanted} ----"));
-        for argument in settable.iter().filter(|a| heading(a) == wanted) {
-            entry(&mut text, argument);
+        for (key, argument, flag) in flags.iter() {
+            if heading(argument) == wanted {
+                entry(&mut text, key, argument, flag);
+            }
         }
     }
     text
@@ -50,48 +44,36 @@ fn heading(argument: &Arg) -> &str {
     argument.get_help_heading().unwrap_or("More")
 }
 
-fn entry(text: &mut String, argument: &Arg) {
-    let key = argument.get_long().unwrap_or_default();
+fn entry(text: &mut String, key: &str, argument: &Arg, flag: &Flag) {
     text.push('\n');
     let help = argument.get_long_help().or_else(|| argument.get_help());
     for paragraph in help.map(ToString::to_string).unwrap_or_default().lines() {
         wrapped(text, paragraph);
     }
-    let choices = argument.get_possible_values();
-    for choice in &choices {
+    for choice in &argument.get_possible_values() {
         if let Some(help) = choice.get_help() {
             wrapped(text, &format!("{}: {help}", literal(choice.get_name())));
         }
     }
-    let mark = if key == "up" || key == "down" {
-        ""
-    } else {
-        "#"
+    if flag.reload == Reload::Restart {
+        wrapped(text, "Needs a restart.");
+    }
+    let (mark, value) = match flag.sample {
+        Sample::Set(value) => ("", literal(value)),
+        Sample::Example(value) => ("#", literal(value)),
+        Sample::Default => ("#", default(argument)),
     };
-    line(text, format_args!("{mark}{key} = {}", value(key, argument)));
+    line(text, format_args!("{mark}{key} = {value}"));
 }
 
-/// The default, or where there is none what the key means without one.
-fn value(key: &str, argument: &Arg) -> String {
+/// What the key is without a line.
+fn default(argument: &Arg) -> String {
     if matches!(argument.get_action(), ArgAction::SetTrue) {
         return "false".into();
     }
-    if matches!(argument.get_action(), ArgAction::Append) {
-        return "[]".into();
-    }
-    if let Some(default) = argument.get_default_values().first() {
-        return literal(&default.to_string_lossy());
-    }
-    match key {
-        "up" => "\"eth0\"".into(),
-        "down" => "\"eth1\"".into(),
-        "seed" => "0".into(),
-        _ => literal(
-            argument
-                .get_value_names()
-                .and_then(|names| names.first())
-                .map_or("", |name| name.as_str()),
-        ),
+    match argument.get_default_values().first() {
+        Some(default) => literal(&default.to_string_lossy()),
+        None => "[]".into(),
     }
 }
 

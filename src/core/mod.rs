@@ -86,6 +86,7 @@ pub use event::Event;
 pub use masters::Syntonizer;
 pub use policy::Forwarder;
 pub use settings::{
-    Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, SettingsError,
+    Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, Settings, SettingsError,
+    ValidSettings,
 };
 pub use verdict::{Arrival, Departure, Edit, Token, Verdict};

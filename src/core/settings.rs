@@ -1,10 +1,16 @@
-//! What the core is told: values that exist are valid.
+//! What the core is told, the range of each value, and how they fit together.
 
-use std::ops::RangeInclusive;
+mod conflict;
+
+use std::fmt;
+use std::ops::Deref;
 use std::time::Duration;
+
+pub use conflict::Conflict;
 
 pub use crate::core::clients::allow_list::ClientMatch;
 use crate::core::clients::allow_list::{AllowList, Sorted};
+use crate::range::{Quantity, Range};
 use crate::wire::ClockIdentity;
 
 /// What Management passes from below.
@@ -108,13 +114,49 @@ impl Default for Settings {
     }
 }
 
-/// A value out of its range: says which, and what would do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsError(pub String);
+/// Settings that were checked: each value is in its range, and they fit each other.
+///
+/// [`Settings::validated`] is the only way to make one.
+#[derive(Clone, Debug)]
+pub struct ValidSettings(Settings);
 
-impl std::fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+impl Deref for ValidSettings {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.0
+    }
+}
+
+impl From<ValidSettings> for Settings {
+    fn from(valid: ValidSettings) -> Self {
+        valid.0
+    }
+}
+
+impl Default for ValidSettings {
+    /// The defaults, which are valid.
+    fn default() -> Self {
+        Self(Settings::default())
+    }
+}
+
+impl TryFrom<Settings> for ValidSettings {
+    type Error = SettingsError;
+
+    fn try_from(settings: Settings) -> Result<Self, SettingsError> {
+        settings.validated()
+    }
+}
+
+/// All that is wrong with settings, one conflict or more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError(pub Vec<Conflict>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let conflicts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&conflicts.join("; "))
     }
 }
 
@@ -123,101 +165,107 @@ impl std::error::Error for SettingsError {}
 impl Settings {
     /// Longest hold that the design carries: an open request lives two seconds.
     pub const MAX_HOLD_LIMIT: Duration = Duration::from_secs(1);
-    /// What `max_clients` can be.
-    pub const MAX_CLIENTS: RangeInclusive<u32> = 1..=2_000_000;
-    /// What `client_rate` can be.
-    pub const CLIENT_RATE: RangeInclusive<u32> = 1..=100_000;
-    /// What `max_rate` can be.
-    pub const MAX_RATE: RangeInclusive<u32> = 1..=10_000_000;
-    /// What `hold_frames` can be.
-    pub const HOLD_FRAMES: RangeInclusive<u32> = 16..=4_194_304;
+    /// Range of `jitter`.
+    pub const JITTER: Range<Duration> = Range::new(Duration::ZERO, Self::MAX_HOLD_LIMIT);
+    /// Range of `jitter_share`.
+    pub const JITTER_SHARE: Range<f64> = Range::above(0.0, 1.0);
+    /// Range of `max_hold`.
+    pub const MAX_HOLD: Range<Duration> = Range::above(Duration::ZERO, Self::MAX_HOLD_LIMIT);
+    /// Range of `tx_timestamp_timeout`.
+    pub const TX_TIMESTAMP_TIMEOUT: Range<Duration> =
+        Range::above(Duration::ZERO, Duration::from_secs(1));
+    /// Range of `max_rate_ppm`.
+    pub const MAX_RATE_PPM: Range<f64> = Range::above(0.0, 1000.0);
+    /// Range of `max_clients`.
+    pub const MAX_CLIENTS: Range<u32> = Range::new(1, 2_000_000);
+    /// Range of `client_timeout`.
+    pub const CLIENT_TIMEOUT: Range<Duration> = Range::at_least(Duration::from_secs(1));
+    /// Range of `client_rate`, per second.
+    pub const CLIENT_RATE: Range<u32> = Range::new(1, 100_000);
+    /// Range of `max_rate`, per second.
+    pub const MAX_RATE: Range<u32> = Range::new(1, 10_000_000);
+    /// Range of `hold_frames`.
+    pub const HOLD_FRAMES: Range<u32> = Range::new(16, 4_194_304);
 
-    /// `max_hold` is so many times the `grid`, or longer: two of them are kept free for late departures.
+    /// `max_hold` is at least this many times the `grid`: two of them are kept free for late departures.
     pub const GRIDS_IN_MAX_HOLD: u32 = 8;
 
-    /// Values that do not fit together, each with its remedy.
-    #[must_use]
-    pub fn conflicts(&self) -> Vec<String> {
-        let mut conflicts = Vec::new();
-        if self.grid * Self::GRIDS_IN_MAX_HOLD > self.max_hold {
-            conflicts.push(format!(
-                "--sweep {:?} is too long for --max-hold {:?}: at most an eighth of it",
-                self.grid, self.max_hold
-            ));
-        }
-        if self.jitter > self.max_hold {
-            conflicts.push(format!(
-                "--jitter {:?} is longer than --max-hold {:?}: lower the one or raise the other",
-                self.jitter, self.max_hold
-            ));
-        }
-        conflicts
+    /// The same settings, known to be valid.
+    ///
+    /// # Errors
+    /// Every value that is out of its range or does not fit another.
+    pub fn validated(self) -> Result<ValidSettings, SettingsError> {
+        self.validate().map(|()| ValidSettings(self))
     }
 
     /// Checks each value against its range and against the others.
     ///
     /// # Errors
-    /// Names the option, its value and the range.
+    /// Every value that is out of its range or does not fit another.
     pub fn validate(&self) -> Result<(), SettingsError> {
-        let fail = |text: String| Err(SettingsError(text));
-        if let Some(text) = self.conflicts().into_iter().next() {
-            return fail(text);
+        let mut conflicts = self.misfits();
+        let mut check = |conflict: Option<Conflict>| conflicts.extend(conflict);
+        check(outside("jitter", self.jitter, Self::JITTER));
+        check(
+            self.jitter_share
+                .and_then(|share| outside("jitter-share", share, Self::JITTER_SHARE)),
+        );
+        check(outside("max-hold", self.max_hold, Self::MAX_HOLD));
+        check(outside(
+            "tx-timestamp-timeout",
+            self.tx_timestamp_timeout,
+            Self::TX_TIMESTAMP_TIMEOUT,
+        ));
+        check(outside(
+            "max-rate-ppm",
+            self.max_rate_ppm,
+            Self::MAX_RATE_PPM,
+        ));
+        check(outside("max-clients", self.max_clients, Self::MAX_CLIENTS));
+        check(outside(
+            "client-timeout",
+            self.client_timeout,
+            Self::CLIENT_TIMEOUT,
+        ));
+        check(outside("client-rate", self.client_rate, Self::CLIENT_RATE));
+        check(
+            self.max_rate
+                .and_then(|rate| outside("max-rate", rate, Self::MAX_RATE)),
+        );
+        check(outside("hold-frames", self.hold_frames, Self::HOLD_FRAMES));
+        if conflicts.is_empty() {
+            Ok(())
+        } else {
+            Err(SettingsError(conflicts))
         }
-        if self.max_hold.is_zero() || self.max_hold > Self::MAX_HOLD_LIMIT {
-            return fail(format!(
-                "--max-hold {:?} is out of range: more than 0 and at most {:?}",
-                self.max_hold,
-                Self::MAX_HOLD_LIMIT
-            ));
-        }
-        if self
-            .jitter_share
-            .is_some_and(|share| !(share > 0.0 && share <= 1.0))
-        {
-            return fail("--jitter-share must be more than 0 and at most 1, or `off`".into());
-        }
-        if self.tx_timestamp_timeout.is_zero() || self.tx_timestamp_timeout > Duration::from_secs(1)
-        {
-            return fail(format!(
-                "--tx-timestamp-timeout {:?} is out of range: more than 0 and at most 1s",
-                self.tx_timestamp_timeout
-            ));
-        }
-        if !(self.max_rate_ppm > 0.0 && self.max_rate_ppm <= 1000.0) {
-            return fail("--max-rate-ppm must be more than 0 and at most 1000".into());
-        }
-        if !Self::MAX_CLIENTS.contains(&self.max_clients) {
-            return fail(format!(
-                "--max-clients {} is out of range: 1 to 2000000",
-                self.max_clients
-            ));
-        }
-        if self.client_timeout < Duration::from_secs(1) {
-            return fail(format!(
-                "--client-timeout {:?} is too short: at least 1s",
-                self.client_timeout
-            ));
-        }
-        if !Self::CLIENT_RATE.contains(&self.client_rate) {
-            return fail(format!(
-                "--client-rate {} is out of range: 1 to 100000 a second",
-                self.client_rate
-            ));
-        }
-        if self
-            .max_rate
-            .is_some_and(|rate| !Self::MAX_RATE.contains(&rate))
-        {
-            return fail("--max-rate must be 1 to 10000000 a second, or `off`".into());
-        }
-        if !Self::HOLD_FRAMES.contains(&self.hold_frames) {
-            return fail(format!(
-                "--hold-frames {} is out of range: 16 to 4194304",
-                self.hold_frames
-            ));
-        }
-        Ok(())
     }
+
+    /// Values that do not fit each other.
+    fn misfits(&self) -> Vec<Conflict> {
+        let mut found = Vec::new();
+        let max_hold = ("max-hold", self.max_hold.text());
+        if self.grid.saturating_mul(Self::GRIDS_IN_MAX_HOLD) > self.max_hold {
+            found.push(Conflict::new(
+                [("sweep", self.grid.text()), max_hold.clone()],
+                format!(
+                    "sweep must not be longer than 1/{} of max-hold: shorten the one or lengthen the other",
+                    Self::GRIDS_IN_MAX_HOLD
+                ),
+            ));
+        }
+        if self.jitter > self.max_hold {
+            found.push(Conflict::new(
+                [("jitter", self.jitter.text()), max_hold],
+                "jitter must not be longer than max-hold: lower the one or raise the other".into(),
+            ));
+        }
+        found
+    }
+}
+
+fn outside<T: Quantity>(key: &'static str, value: T, range: Range<T>) -> Option<Conflict> {
+    let problem = || format!("out of range: {range}");
+    (!range.contains(value)).then(|| Conflict::new([(key, value.text())], problem()))
 }
 
 /// What the settings say of holds, worked out once: each request needs it.
@@ -262,20 +310,59 @@ mod tests {
         assert_eq!(Settings::default().validate(), Ok(()));
         let bad = Settings {
             jitter: Duration::from_millis(200),
+            max_clients: 0,
             ..Settings::default()
         };
-        let text = bad
-            .validate()
-            .expect_err("longer than max-hold")
-            .to_string();
-        assert!(
-            text.contains("--jitter 200ms") && text.contains("--max-hold 100ms"),
-            "{text}"
+        let SettingsError(conflicts) = bad.validated().expect_err("too long, and too few");
+        let [jitter, clients] = conflicts.as_slice() else {
+            panic!("{conflicts:?}");
+        };
+        assert!(jitter.names("jitter") && jitter.names("max-hold") && !jitter.names("sweep"));
+        assert_eq!(
+            jitter.to_string(),
+            "--jitter 200ms and --max-hold 100ms: jitter must not be longer than max-hold: lower the one or raise \
+             the other"
+        );
+        assert_eq!(
+            clients.in_file(),
+            "max-clients 0: out of range: 1 to 2000000"
         );
         let bad = Settings {
             jitter_share: Some(f64::NAN),
             ..Settings::default()
         };
         assert!(bad.validate().is_err());
+    }
+
+    /// One value beside each bound: the defaults are inside of all.
+    #[test]
+    fn every_range_is_checked() {
+        type Spoil = fn(&mut Settings);
+        let spoils: [(&str, Spoil); 11] = [
+            ("jitter", |s| s.jitter = Duration::from_secs(2)),
+            ("jitter-share", |s| s.jitter_share = Some(0.0)),
+            ("max-hold", |s| s.max_hold = Duration::from_secs(2)),
+            ("tx-timestamp-timeout", |s| {
+                s.tx_timestamp_timeout = Duration::ZERO
+            }),
+            ("max-rate-ppm", |s| s.max_rate_ppm = 1001.0),
+            ("max-clients", |s| s.max_clients = 2_000_001),
+            ("client-timeout", |s| {
+                s.client_timeout = Duration::from_millis(999)
+            }),
+            ("client-rate", |s| s.client_rate = 0),
+            ("max-rate", |s| s.max_rate = Some(0)),
+            ("hold-frames", |s| s.hold_frames = 15),
+            ("sweep", |s| s.grid = Duration::from_millis(13)),
+        ];
+        for (key, spoil) in spoils {
+            let mut settings = Settings::default();
+            spoil(&mut settings);
+            let SettingsError(conflicts) = settings.validated().expect_err(key);
+            assert!(
+                conflicts.iter().any(|conflict| conflict.names(key)),
+                "{key}: {conflicts:?}"
+            );
+        }
     }
 }

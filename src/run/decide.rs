@@ -82,7 +82,7 @@ pub(super) fn earliest(moments: impl IntoIterator<Item = Option<Instant>>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::SweepIntervals;
+    use crate::options::SweepIntervals;
 
     fn decider(spin: bool) -> Decider {
         let sweep = SweepIntervals {

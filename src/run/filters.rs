@@ -13,10 +13,10 @@ use std::time::Duration;
 use log::{debug, info, warn};
 
 use crate::Side;
-use crate::cli::FilterChoice;
 use crate::core::Forwarder;
 use crate::engine::Clock;
 use crate::filter::{self, Fit, MAX_INSTRUCTIONS, Spec};
+use crate::options::FilterChoice;
 use crate::telemetry::{FilterKind, FilterState};
 use crate::time::Instant;
 use crate::wire::PortIdentity;

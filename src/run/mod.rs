@@ -48,7 +48,7 @@ pub use reload::{ReloadReport, Reloader};
 ///
 /// # Errors
 /// One line on what could not be set up, with the remedy.
-pub fn run(options: &crate::cli::RunOptions) -> anyhow::Result<()> {
+pub fn run(options: &crate::options::RunOptions) -> anyhow::Result<()> {
     let Some(mut gateway) = Gateway::open(options)? else {
         return totals::print_none();
     };

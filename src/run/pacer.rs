@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use log::info;
 
-use crate::cli::SweepIntervals;
-use crate::cli::values::Span;
 use crate::engine::Turn;
+use crate::options::SweepIntervals;
+use crate::span::Span;
 use crate::telemetry::Mode;
 use crate::time::Instant;
 

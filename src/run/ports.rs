@@ -8,7 +8,7 @@ use log::info;
 use super::filters::Filters;
 use super::notify::Notify;
 use super::signals::Signals;
-use crate::cli::{RingOptions, RunOptions};
+use crate::options::{RingOptions, RunOptions};
 use crate::ring::{
     Interface, PacketPort, RxOptions, RxRing, StampSource, SystemClock, TxOptions, TxRing,
 };

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use crate::cli::{Show, ShowOptions};
 use crate::control::client::Gateway;
 use crate::control::reply::{ClientList, Reloaded, Sort, Status};
+use crate::options::{Show, ShowOptions};
 
 /// Asks a gateway and prints what it says.
 ///

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::figures::{ago, columns, dash, long, ms, ns, percent, rate, whole_ns};
-use crate::cli::values::Span;
 use crate::control::reply::{Drops, Frames, Grandmaster, Master, Port, Spread, Status};
+use crate::span::Span;
 
 /// Drops that are shown.
 const SHOWN_DROPS: usize = 12;

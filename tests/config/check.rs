@@ -26,8 +26,9 @@ fn a_good_file_gives_what_would_run() {
     assert_eq!(
         out,
         format!(
-            "{}: OK: up eth0 <-> down eth1.100, jitter up to 20ms (share 0.125), max hold 100ms, up to 4096 \
-             clients, auto stamps, ring 4096 frames, sweep 1ms or 200us, domain 24, max rate 2000/s\n",
+            "{}: OK: up eth0 <-> down eth1.100, jitter 20ms, jitter-share 0.125, max-hold 100ms, \
+             domain 24, max-rate 2000, max-clients 4096, timestamping auto, ring-frames 4096, sweep 1ms or \
+             200us\n",
             file.name()
         )
     );

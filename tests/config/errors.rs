@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use proptest::prelude::*;
+use ptpproxy::cli;
 use ptpproxy::config::ConfigFile;
 
 use super::{Scratch, parse, with};
@@ -38,7 +39,10 @@ fn each_error_names_line_key_and_remedy() {
         ("jitter = 12:00:00", &[":3: jitter:", "not a date or time"]),
         (
             "jitter = \"200ms\"",
-            &[":3: jitter:", "longer than max-hold 100ms"],
+            &[
+                ":3: jitter:",
+                "jitter 200ms and max-hold 100ms: jitter must not be longer",
+            ],
         ),
         ("jitter = {}", &[":3: jitter:", "no sections"]),
         ("[limits]\nmax-rate = 1", &[":3: limits:", "no sections"]),
@@ -79,7 +83,10 @@ fn each_error_names_line_key_and_remedy() {
         ("jitter", &[":3:", "not TOML"]),
         ("jitter = \"1ms", &[":3: jitter:", "not TOML"]),
         ("= 5", &[":3:", "not TOML"]),
-        ("down = \"eth0\"", &["up and down are both eth0"]),
+        (
+            "down = \"eth0\"",
+            &["up eth0 and down eth0: the same interface"],
+        ),
     ] {
         let text = format!("# a comment\nup = \"eth0\"\n{line}\n");
         let down = if line.starts_with("down") || line.starts_with('[') {
@@ -149,19 +156,20 @@ fn an_interface_may_be_left_to_the_command_line() {
     let stop = with("up = \"eth0\"\n", &[]).expect_err("no down");
     assert_eq!(
         stop.to_lines(),
-        ["no --down: set it in the file or on the command line"]
+        ["--down: missing: set it in the file or on the command line"]
     );
     assert!(with("up = \"eth0\"\n", &["--down", "eth1"]).is_ok());
     // What the command line gave is not blamed on the file.
     let stop = with("up = \"eth0\"\n", &["--down", "eth1", "--jitter", "300ms"]).expect_err("long");
     assert!(
-        stop.to_lines()[0].starts_with("--jitter 300ms is longer"),
+        stop.to_lines()[0]
+            .starts_with("--jitter 300ms and --max-hold 100ms: jitter must not be longer"),
         "{stop:?}"
     );
 }
 
 fn parses(octets: &[u8]) {
-    match ConfigFile::parse(Path::new("x.toml"), octets) {
+    match ConfigFile::parse(Path::new("x.toml"), octets, &cli::flags()) {
         Ok(_) => {}
         Err(problems) => {
             let lines = problems.to_lines();

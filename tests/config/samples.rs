@@ -22,7 +22,7 @@ fn samples() -> Vec<PathBuf> {
 #[test]
 fn the_full_sample_is_made_from_the_definition() {
     let path = deploy().join("ptpproxy.toml");
-    let made = config::sample();
+    let made = config::sample(&cli::flags());
     if std::env::var_os("PTPPROXY_BLESS").is_some() {
         fs::write(&path, &made).expect("written");
     }
@@ -32,7 +32,7 @@ fn the_full_sample_is_made_from_the_definition() {
 
 #[test]
 fn every_key_stands_in_the_full_sample_at_its_default() {
-    let text = config::sample();
+    let text = config::sample(&cli::flags());
     let bare: String = text
         .lines()
         .map(|line| match line.strip_prefix('#') {

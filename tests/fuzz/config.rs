@@ -9,7 +9,8 @@ use ptpproxy::config::ConfigFile;
 /// # Panics
 /// If a problem is told badly.
 pub(crate) fn run(octets: &[u8]) {
-    let Err(problems) = ConfigFile::parse(Path::new("x.toml"), octets) else {
+    let Err(problems) = ConfigFile::parse(Path::new("x.toml"), octets, &ptpproxy::cli::flags())
+    else {
         return;
     };
     assert!(!problems.is_empty());

@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use crate::cli::SweepIntervals;
 use crate::core::Settings;
+use crate::options::SweepIntervals;
 
 /// What the loop is to go on with.
 pub(in crate::run) struct Order {

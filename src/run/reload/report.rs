@@ -5,8 +5,8 @@ use std::path::Path;
 
 use log::{error, info, warn};
 
-use crate::config::Change;
 use crate::control::reply::{PROTOCOL, Reloaded};
+use crate::options::Change;
 
 /// What a reading of the configuration changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

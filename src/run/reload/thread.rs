@@ -10,32 +10,8 @@ use log::LevelFilter;
 
 use super::order::{Order, Orders};
 use super::report::ReloadReport;
-use crate::cli::{self, Action, RunOptions, Source};
-use crate::config::{Change, Values};
-
-/// Keys that change while it runs. All others are read at the start only.
-const LIVE: [&str; 20] = [
-    "jitter",
-    "jitter-share",
-    "max-hold",
-    "domain",
-    "grandmaster",
-    "client",
-    "management",
-    "authenticated",
-    "max-rate",
-    "client-rate",
-    "client-timeout",
-    "one-step",
-    "tx-timestamp-timeout",
-    "estimate",
-    "syntonize",
-    "max-rate-ppm",
-    "sweep",
-    "spin",
-    "summary",
-    "log",
-];
+use crate::cli::{self, Action};
+use crate::options::{Change, RunOptions, Source, Values};
 
 /// Has the configuration read again: a handle for any thread, to be cloned at will.
 #[derive(Clone, Debug)]
@@ -173,9 +149,8 @@ impl ReloadThread {
             }
         };
         let changes = self.running.changes(&options.source.values);
-        let live = |change: &Change| LIVE.contains(&change.key.as_str());
         let (applied, needs_restart): (Vec<Change>, Vec<Change>) =
-            changes.into_iter().partition(live);
+            changes.into_iter().partition(|change| change.live);
         let mut report = ReloadReport {
             applied,
             needs_restart,
@@ -188,8 +163,7 @@ impl ReloadThread {
             Ok(errors) => report.errors = errors,
             Err(error) => return (ReloadReport::failed(error), None),
         }
-        self.running
-            .take(&options.source.values, |key| LIVE.contains(&key));
+        self.running.take_live(&options.source.values);
         (report, Some(level))
     }
 
@@ -197,7 +171,7 @@ impl ReloadThread {
     fn hand_over(&mut self, options: &RunOptions) -> Result<Vec<String>, String> {
         let (reply, answer) = mpsc::channel();
         let order = Order {
-            settings: options.settings.clone(),
+            settings: options.settings.clone().into(),
             sweep: options.rings.sweep,
             spin: options.rings.spin,
             summary: options.summary,

@@ -6,8 +6,8 @@ use std::os::unix::net::UnixDatagram;
 use caps::{CapSet, CapsHashSet};
 
 use super::*;
-use crate::cli::FilterChoice;
 use crate::core::Settings;
+use crate::options::FilterChoice;
 use crate::run::filters::Filters;
 use crate::telemetry::FilterKind;
 

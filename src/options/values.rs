@@ -3,29 +3,37 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
-use log::LevelFilter;
-
 /// Longer values are counted, not shown.
 const SHOWN: usize = 60;
 
 /// The value of each option that a file can set, in the order of the definition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Values(Vec<Value>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Value {
-    key: String,
-    /// Nothing means all of them, where it is a list.
-    list: bool,
-    items: Vec<String>,
+/// The value of one option, as text.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// The option's name.
+    pub key: String,
+    /// Whether a reload applies it.
+    pub live: bool,
+    /// Whether it takes many values; none means all of them.
+    pub list: bool,
+    /// Whether it takes no value.
+    pub switch: bool,
+    /// Whether it is what it would be if nothing was said.
+    pub is_default: bool,
+    /// The value, or several of a list.
+    pub items: Vec<String>,
 }
 
 /// A value that is not what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The key.
+    /// The option's name.
     pub key: String,
+    /// Whether a reload applies it; otherwise it needs a restart.
+    pub live: bool,
     /// What it was, in words.
     pub before: String,
     /// What it is, in words.
@@ -33,21 +41,13 @@ pub struct Change {
 }
 
 impl Values {
-    pub(crate) fn of(command: &Command, matches: &ArgMatches, level: LevelFilter) -> Self {
-        let values = command.get_arguments().filter_map(|argument| {
-            let key = argument.get_long()?;
-            let items = match key {
-                "config" | "help" | "version" | "verbose" | "quiet" => return None,
-                "log" => vec![level.to_string().to_ascii_lowercase()],
-                _ => items(argument, matches),
-            };
-            Some(Value {
-                key: key.to_owned(),
-                list: matches!(argument.get_action(), ArgAction::Append),
-                items,
-            })
-        });
-        Self(values.collect())
+    pub(super) const fn new(values: Vec<Value>) -> Self {
+        Self(values)
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Value> {
+        self.0.iter()
     }
 
     /// What is different in `now`.
@@ -60,18 +60,13 @@ impl Values {
             .collect()
     }
 
-    /// Takes the values of the keys that `which` picks from another reading.
-    pub fn take(&mut self, from: &Self, which: impl Fn(&str) -> bool) {
+    /// Takes the values that a reload applies from another reading.
+    pub fn take_live(&mut self, from: &Self) {
         for (mine, other) in self.0.iter_mut().zip(&from.0) {
-            if mine.key == other.key && which(&mine.key) {
+            if mine.key == other.key && mine.live {
                 mine.clone_from(other);
             }
         }
-    }
-
-    /// The keys.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|value| value.key.as_str())
     }
 }
 
@@ -79,6 +74,7 @@ impl Change {
     fn between(before: &Value, now: &Value) -> Self {
         let mut words = Self {
             key: now.key.clone(),
+            live: now.live,
             before: before.words(),
             now: now.words(),
         };
@@ -93,6 +89,16 @@ impl Change {
 }
 
 impl Value {
+    /// In words; a long list is counted.
+    #[must_use]
+    pub fn in_short(&self) -> String {
+        let words = self.words();
+        if self.list && words.len() > SHOWN {
+            return self.count();
+        }
+        words
+    }
+
     fn words(&self) -> String {
         match self.items.as_slice() {
             [] if self.list => "any".into(),
@@ -114,14 +120,6 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} -> {}", self.key, self.before, self.now)
     }
-}
-
-fn items(argument: &Arg, matches: &ArgMatches) -> Vec<String> {
-    let raw = matches.get_raw(argument.get_id().as_str());
-    raw.into_iter()
-        .flatten()
-        .map(|item| item.to_string_lossy().into_owned())
-        .collect()
 }
 
 fn missing(items: &[String], from: &[String]) -> usize {

@@ -1,0 +1,279 @@
+//! Flags that only the gateway has, and the options that they become.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::flag::flags;
+use super::names::{interface, listen_address};
+use super::policy::{LEAST_SWEEP, PolicyArgs};
+use super::ranges::Within;
+use super::values::{OrAuto, OrOff, Seconds};
+use crate::control::Place;
+use crate::core::{Conflict, Settings, SettingsError};
+use crate::options::{
+    Banner, FilterChoice, RingOptions, RunOptions, Sample, Source, SweepIntervals,
+};
+use crate::range::Range;
+use crate::ring::{Timestamping, TxOptions};
+use crate::span::Span;
+
+/// Frames in a ring.
+const RING_FRAMES: Range<u32> = Range::new(64, MOST_RING_FRAMES);
+const MOST_RING_FRAMES: u32 = 65_536;
+/// Frames in a ring by `auto`, at least.
+const USUAL_RING_FRAMES: u32 = 4096;
+/// One frame for this many clients by `auto`: at one request per second each, 1/8 second of traffic.
+const CLIENTS_PER_RING_FRAME: u32 = 8;
+
+/// Polling intervals.
+const SWEEP: Range<Duration> = Range::new(LEAST_SWEEP, Duration::from_millis(10));
+/// By `auto`: a turn of the loop costs as much as forwarding ten frames, so it should find some.
+const USUAL_SWEEP: Duration = Duration::from_millis(1);
+/// By `auto` with `--precise`: a request that is read late may be past its departure time.
+const PRECISE_SWEEP: Duration = Duration::from_micros(200);
+/// While messages pass that cannot be corrected, at most.
+const UNTOUCHED_SWEEP: Duration = Duration::from_micros(200);
+
+flags! {
+    pub(super) struct InterfaceArgs {
+        /// Interface toward the grandmaster.
+        up: Option<String> = {
+            section: INTERFACES, reload: Restart, banner: Banner::Never,
+            sample: Sample::Set("eth0"),
+            arg(required_unless_present = "config", value_name = "IF", value_parser = interface)
+        }
+
+        /// Interface toward the clients.
+        down: Option<String> = {
+            section: INTERFACES, reload: Restart, banner: Banner::Never,
+            sample: Sample::Set("eth1"),
+            arg(required_unless_present = "config", value_name = "IF", value_parser = interface)
+        }
+
+        /// Wait for interfaces that do not exist yet, instead of failing.
+        wait: bool = {
+            section: INTERFACES, reload: Restart, banner: Banner::Never,
+            arg()
+        }
+
+        /// Receive only frames to the PTP multicast groups or to this machine.
+        ///
+        /// Unicast PTP no longer passes. Only for interfaces that must not be promiscuous.
+        no_promiscuous: bool = {
+            section: INTERFACES, reload: Restart, banner: Banner::Changed,
+            arg()
+        }
+    }
+}
+
+flags! {
+    pub(super) struct RingArgs {
+        /// Source of timestamps.
+        timestamping: Timestamping = {
+            section: TIMESTAMPING, reload: Restart, banner: Banner::Always,
+            arg(value_enum, value_name = "HOW", default_value_t = Timestamping::Auto)
+        }
+
+        /// Do not warm up the kernel's transmit path before a single event message.
+        ///
+        /// With cold caches the time between TX timestamp and cable varies by microseconds, which cannot be
+        /// corrected. After a pause the gateway therefore first sends one short frame over the loopback
+        /// interface.
+        no_warm_up: bool = {
+            section: TIMESTAMPING, reload: Restart, banner: Banner::Changed,
+            arg()
+        }
+
+        /// Frames in each packet ring, a power of two.
+        ///
+        /// `auto` is 4096, or 1/8 of --max-clients if that is more. Raise it if rings overflow. Each frame takes
+        /// 2 KB in both RX rings; both TX rings have at most 2048 frames.
+        ring_frames: OrAuto<u32> = {
+            section: RINGS, reload: Restart,
+            banner: Banner::Resolved(|options| options.rings.frames.to_string()),
+            takes: Within::<u32>::new("a power of two", RING_FRAMES, "4096").also(u32::is_power_of_two).or_auto(),
+            arg(value_name = "N|auto", default_value_t = OrAuto(None))
+        }
+
+        /// Polling interval under traffic: longer saves CPU, shorter lowers latency.
+        ///
+        /// Latency does not change the clients' time: it is corrected. Held requests leave at the next poll,
+        /// unless --precise. `auto` is 1ms (200us with --precise), or 1/8 of --max-hold if that is less. For two
+        /// minutes after a message that cannot be corrected it is at most 200us. To poll without pause use --spin.
+        sweep: OrAuto<Span> = {
+            section: RINGS, reload: Live, banner: Banner::Resolved(sweep_in_words),
+            takes: Within::<Span>::new("a duration", SWEEP, "500us").or_auto(),
+            arg(value_name = "DUR|auto", default_value_t = OrAuto(None))
+        }
+
+        /// Poll without pause: the lowest latency, but one CPU core is always busy.
+        spin: bool = {
+            section: RINGS, reload: Live, banner: Banner::Changed,
+            arg()
+        }
+
+        /// Send each held request at its own departure time, by real-time priority and a short spin.
+        ///
+        /// Requests then no longer leave in batches: each costs one wake-up. Needs CAP_SYS_NICE, or a limit on
+        /// real-time priority (LimitRTPRIO=) of 40.
+        precise: bool = {
+            section: RINGS, reload: Restart, banner: Banner::Changed,
+            arg()
+        }
+
+        /// How the kernel drops Delay_Resp for foreign clients on the up side.
+        filter: FilterChoice = {
+            section: RINGS, reload: Restart, banner: Banner::Changed,
+            arg(value_enum, value_name = "HOW", default_value_t = FilterChoice::Auto)
+        }
+
+        /// Bypass the kernel's queueing discipline: no traffic shaping, and tcpdump on this machine does not see
+        /// sent frames.
+        qdisc_bypass: bool = {
+            section: RINGS, reload: Restart, banner: Banner::Changed,
+            arg()
+        }
+
+        /// Most frames that are sent with one system call.
+        ///
+        /// 1 shows what batches save; otherwise leave it.
+        batch: u32 = {
+            section: RINGS, reload: Restart, banner: Banner::Changed,
+            takes: Within::<u32>::new("a whole number", Range::new(1, 65_536), "64"),
+            arg(value_name = "N", default_value_t = TxOptions::BATCH)
+        }
+    }
+}
+
+flags! {
+    pub(super) struct OutputArgs {
+        /// Interval of the summary line in the log.
+        summary: OrOff<Seconds> = {
+            section: OUTPUT, reload: Live, banner: Banner::Never,
+            takes: Within::<Seconds>::new("a number of seconds", Range::at_least(Duration::from_secs(1)), "60").or_off(),
+            arg(value_name = "SECONDS|off", default_value_t = OrOff(Some(Seconds(Duration::from_secs(60)))))
+        }
+
+        /// Serve Prometheus metrics (/metrics) and a health check (/healthz) at this address.
+        ///
+        /// For example 127.0.0.1:9820, or [::]:9820 for all addresses of this machine. Everyone who reaches the
+        /// port can read them.
+        metrics: OrOff<SocketAddr> = {
+            section: OUTPUT, reload: Restart, banner: Banner::Never,
+            arg(value_name = "ADDR:PORT|off", default_value = "off", value_parser = listen_address)
+        }
+
+        /// Unix socket for `ptpproxy status`, `clients`, `top` and `reload`; owner and group may connect.
+        ///
+        /// `auto` is UP-DOWN.sock in systemd's RuntimeDirectory, or in /run/ptpproxy.
+        control: Place = {
+            section: OUTPUT, reload: Restart, banner: Banner::Never,
+            arg(value_name = "PATH|auto|off", default_value = "auto")
+        }
+    }
+}
+
+/// The gateway's options.
+///
+/// # Errors
+/// Every pair of values that do not fit each other, and what is missing.
+pub(super) fn options(
+    interfaces: InterfaceArgs,
+    policy: PolicyArgs,
+    rings: RingArgs,
+    output: OutputArgs,
+    source: Source,
+) -> Result<RunOptions, Vec<Conflict>> {
+    let (up, down) = pair(interfaces.up, interfaces.down)?;
+    let sweep = sweep(rings.sweep, policy.max_hold.0, rings.precise);
+    let checked = policy.settings(any_seed(), sweep.usual).validated();
+    let mut conflicts = Vec::new();
+    if up == down {
+        conflicts.push(Conflict::new(
+            [("up", up.clone()), ("down", down.clone())],
+            "the same interface: name one toward the grandmaster and one toward the clients".into(),
+        ));
+    }
+    let settings = match checked {
+        Ok(settings) if conflicts.is_empty() => settings,
+        Ok(_) => return Err(conflicts),
+        Err(SettingsError(more)) => return Err([more, conflicts].concat()),
+    };
+    Ok(RunOptions {
+        up,
+        down,
+        rings: RingOptions {
+            frames: ring_frames(rings.ring_frames, settings.max_clients),
+            sweep,
+            spin: rings.spin,
+            qdisc_bypass: rings.qdisc_bypass,
+            warm_up: !rings.no_warm_up,
+            batch: rings.batch,
+            promiscuous: !interfaces.no_promiscuous,
+            timestamping: rings.timestamping,
+            filter: rings.filter,
+            precise: rings.precise,
+        },
+        settings,
+        summary: output.summary.0.map(|seconds| seconds.0),
+        metrics: output.metrics.0,
+        wait: interfaces.wait,
+        control: output.control,
+        source,
+    })
+}
+
+/// Both interfaces.
+fn pair(up: Option<String>, down: Option<String>) -> Result<(String, String), Vec<Conflict>> {
+    match (up, down) {
+        (Some(up), Some(down)) => Ok((up, down)),
+        (up, down) => {
+            let both = [("up", up), ("down", down)];
+            let missing = both.into_iter().filter(|(_, name)| name.is_none());
+            Err(vec![Conflict {
+                keys: missing.map(|(side, _)| (side, String::new())).collect(),
+                problem: "missing: set it in the file or on the command line".into(),
+            }])
+        }
+    }
+}
+
+/// The polling intervals beside this longest hold, and with `--precise` or without.
+fn sweep(given: OrAuto<Span>, max_hold: Duration, precise: bool) -> SweepIntervals {
+    let usual = given.0.map_or_else(
+        || {
+            let wanted = if precise { PRECISE_SWEEP } else { USUAL_SWEEP };
+            wanted.min(max_hold / Settings::GRIDS_IN_MAX_HOLD)
+        },
+        |span| span.0,
+    );
+    SweepIntervals {
+        usual,
+        untouched: UNTOUCHED_SWEEP.min(usual),
+    }
+}
+
+fn sweep_in_words(options: &RunOptions) -> String {
+    let SweepIntervals { usual, untouched } = options.rings.sweep;
+    if untouched == usual {
+        Span(usual).to_string()
+    } else {
+        format!("{} or {}", Span(usual), Span(untouched))
+    }
+}
+
+/// Frames of each ring beside a table for this many clients.
+fn ring_frames(given: OrAuto<u32>, max_clients: u32) -> u32 {
+    given.0.unwrap_or_else(|| {
+        (max_clients / CLIENTS_PER_RING_FRAME)
+            .next_power_of_two()
+            .clamp(USUAL_RING_FRAMES, MOST_RING_FRAMES)
+    })
+}
+
+/// A seed that nobody can foresee: tables are safe against chosen keys by it. The standard library's
+/// hash keys come from the system's random source.
+fn any_seed() -> u64 {
+    RandomState::new().hash_one(0_u64)
+}

@@ -1,0 +1,151 @@
+//! What the program is told to do: read by `cli` and `config`, used by everything that runs.
+
+mod flag;
+mod values;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Side;
+use crate::control::Place;
+use crate::control::reply::Sort;
+use crate::core::ValidSettings;
+use crate::ring::Timestamping;
+
+pub use flag::{Banner, Flag, Flags, Reload, Sample};
+pub use values::{Change, Value, Values};
+
+/// The gateway's options.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Interface toward the grandmaster.
+    pub up: String,
+    /// Interface toward the clients.
+    pub down: String,
+    /// Settings of the forwarder.
+    pub settings: ValidSettings,
+    /// The packet rings and the loop that reads them.
+    pub rings: RingOptions,
+    /// Time between two summary lines; `None` is off.
+    pub summary: Option<Duration>,
+    /// Address that metrics are served at; `None` is off.
+    pub metrics: Option<SocketAddr>,
+    /// Whether to wait for missing interfaces.
+    pub wait: bool,
+    /// Where the control socket is.
+    pub control: Place,
+    /// What all this was read from.
+    pub source: Source,
+}
+
+/// What the options were read from: enough to read them again.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The command line, with the program's name.
+    pub arguments: Vec<OsString>,
+    /// The configuration file.
+    pub file: Option<PathBuf>,
+    /// The value of each option, as text.
+    pub values: Values,
+}
+
+/// Options of the packet rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingOptions {
+    /// Frames in each ring, a power of two.
+    pub frames: u32,
+    /// Polling intervals under traffic.
+    pub sweep: SweepIntervals,
+    /// Poll without pause.
+    pub spin: bool,
+    /// Bypass the queueing discipline.
+    pub qdisc_bypass: bool,
+    /// Warm up the transmit path before a single event message.
+    pub warm_up: bool,
+    /// Frames sent with one system call, at most.
+    pub batch: u32,
+    /// Receive every frame, not only those to the PTP groups and our own addresses.
+    pub promiscuous: bool,
+    /// Which timestamps to take.
+    pub timestamping: Timestamping,
+    /// Which kernel filter may be used on the up side.
+    pub filter: FilterChoice,
+    /// Send each held request at its own departure time: real-time priority and a short spin.
+    pub precise: bool,
+}
+
+/// Polling intervals under traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepIntervals {
+    /// While corrections subtract the latency again.
+    pub usual: Duration,
+    /// While messages pass that cannot be corrected, and keep the latency as an error.
+    pub untouched: Duration,
+}
+
+/// Which kernel filter may be used on the up side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FilterChoice {
+    /// The map if allowed, else the tree.
+    #[default]
+    Auto,
+    /// A map in the kernel, or an error.
+    Map,
+    /// A search tree within the filter.
+    Tree,
+    /// No client filter: every Delay_Resp is received.
+    Plain,
+}
+
+/// Options of a replay.
+#[derive(Clone, Debug)]
+pub struct ReplayOptions {
+    /// The capture; `-` is standard input.
+    pub capture: PathBuf,
+    /// The side that the captured frames came from.
+    pub from: Side,
+    /// Where forwarded frames are written.
+    pub write: Option<PathBuf>,
+    /// Settings of the forwarder.
+    pub settings: ValidSettings,
+}
+
+/// What to ask a running gateway.
+#[derive(Clone, Debug)]
+pub struct ShowOptions {
+    /// Its control socket; `None` is the only one on this machine.
+    pub socket: Option<PathBuf>,
+    /// What to show.
+    pub what: Show,
+}
+
+/// What to show of a running gateway.
+#[derive(Clone, Copy, Debug)]
+pub enum Show {
+    /// Its state.
+    Status {
+        /// As JSON.
+        json: bool,
+    },
+    /// Its clients.
+    Clients {
+        /// As JSON.
+        json: bool,
+        /// Their order.
+        sort: Sort,
+        /// How many at most.
+        limit: Option<usize>,
+    },
+    /// Both, live.
+    Top {
+        /// Time between two updates.
+        interval: Duration,
+    },
+    /// What a reload of its configuration changed.
+    Reload {
+        /// As JSON.
+        json: bool,
+    },
+}
