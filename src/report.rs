@@ -7,9 +7,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::Side;
 use crate::reason::Reason;
-use crate::telemetry::{Counters, Kind};
+use crate::side::{PerSide, Side};
+use crate::telemetry::{Counters, Counts, Kind, PortCounts};
 use crate::wire::MessageType;
 
 /// Reasons that a summary names; the rest are a number.
@@ -102,7 +102,7 @@ fn ratio(count: u64, of: u64) -> f64 {
 /// frames  up    sync                  80         80          0
 /// drops   from  message      reason             count
 /// drops   up    delay_req    foreign              123  A Delay_Req heard on the up side: ...
-/// counts  held                    4000  Delay_Req held for a random time
+/// counts  held                    4000  Delay_Req held for a random time.
 /// ```
 ///
 /// # Errors
@@ -114,60 +114,40 @@ pub fn totals(
 ) -> io::Result<()> {
     frames(out, counters)?;
     reasons(out, counters)?;
-    let counts = [
-        ("held", counters.held, "Delay_Req held for a random time"),
-        (
-            "answered",
-            counters.answered,
-            "Delay_Req of our clients that got an answer",
-        ),
-        (
-            "unanswered",
-            counters.unanswered,
-            "Delay_Req of our clients that got none in time",
-        ),
-        (
-            "evicted",
-            counters.evicted,
-            "open requests put out by newer ones of the same client",
-        ),
-        (
-            "estimated",
-            counters.estimated,
-            "departures estimated for want of a stamp",
-        ),
-        (
-            "follow_ups_made",
-            counters.follow_ups_made,
-            "Follow_Up made for one-step Syncs",
-        ),
-        (
-            "authenticated",
-            counters.authenticated,
-            "messages with an AUTHENTICATION TLV left untouched",
-        ),
-        (
-            "roamed",
-            counters.roamed,
-            "clients that moved here from the up side",
-        ),
-        (
-            "heard_above",
-            counters.heard_above,
-            "messages of our clients heard on the up side too",
-        ),
-    ];
-    for (name, count, meaning) in counts.iter().chain(more) {
-        if *count > 0 {
-            writeln!(out, "counts  {name:<16} {count:>12}  {meaning}")?;
+    let counted = counters.counts();
+    let counts = Counts::ALL
+        .iter()
+        .map(|count| (count.name, count.of(&counted), count.help()));
+    for (name, count, meaning) in counts.chain(more.iter().copied()) {
+        row_of_count(out, name, count, meaning)?;
+    }
+    Ok(())
+}
+
+/// What was counted at the interfaces, each name with its side: `ring_drops_up`. Zeroes are left out.
+///
+/// # Errors
+/// Those of `out`.
+pub fn port_totals(out: &mut impl Write, ports: &PerSide<PortCounts>) -> io::Result<()> {
+    for (side, counts) in ports.iter() {
+        for count in PortCounts::ALL {
+            let name = format!("{}_{}", count.name, side.label());
+            row_of_count(out, &name, count.of(counts), count.help())?;
         }
     }
     Ok(())
 }
 
+fn row_of_count(out: &mut impl Write, name: &str, count: u64, meaning: &str) -> io::Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    writeln!(out, "counts  {name:<16} {count:>12}  {meaning}")
+}
+
 fn frames(out: &mut impl Write, counters: &Counters) -> io::Result<()> {
     let mut rows = Vec::new();
-    for side in [Side::Up, Side::Down] {
+    for side in Side::BOTH {
         for kind in Kind::all() {
             let received = counters.received(side, kind);
             let forwarded = counters.forwarded(side, kind);
@@ -204,7 +184,7 @@ fn frames(out: &mut impl Write, counters: &Counters) -> io::Result<()> {
 
 fn reasons(out: &mut impl Write, counters: &Counters) -> io::Result<()> {
     let mut first = true;
-    for side in [Side::Up, Side::Down] {
+    for side in Side::BOTH {
         for kind in Kind::all() {
             for &reason in Reason::ALL {
                 let count = counters.dropped(side, kind, reason);
@@ -304,9 +284,12 @@ mod tests {
         totals(
             &mut out,
             &counted(),
-            &[("unsent", 0, "-"), ("ring_drops", 7, "frames lost")],
+            &[("gone", 0, "-"), ("lost", 7, "frames lost")],
         )
         .expect("a Vec takes everything");
+        let mut ports = PerSide::<PortCounts>::default();
+        ports[Side::Down].unsent = 2;
+        port_totals(&mut out, &ports).expect("a Vec takes everything");
         let expected = "\
 frames  from  message                   received    forwarded      dropped
 frames  up    sync                            80           80            0
@@ -318,9 +301,10 @@ drops   up    delay_req             foreign                       1000  A Delay_
 drops   down  delay_req             stale                            1  Older than `--max-hold` since its receive stamp.
 drops   down  malformed             truncated                        1  Shorter than its headers say, or cut by the capture.
 drops   down  malformed             version                          1  PTP version other than 2 (version 1 among them).
-counts  held                       30  Delay_Req held for a random time
-counts  answered                   39  Delay_Req of our clients that got an answer
-counts  ring_drops                  7  frames lost
+counts  held                       30  Delay_Req held for a random time.
+counts  answered                   39  Delay_Req of our clients that were answered.
+counts  lost                        7  frames lost
+counts  unsent_down                 2  Frames that the kernel did not accept for sending on this side.
 ";
         assert_eq!(String::from_utf8(out).expect("text"), expected);
     }

@@ -1,4 +1,4 @@
-//! The other end of the control socket: finds the gateway, asks, and reads what it says.
+//! The other end of the control socket: finds the gateway, asks, and reads the answer.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -12,11 +12,22 @@ use serde::de::DeserializeOwned;
 
 use super::reply::{Failure, PROTOCOL};
 use super::socket::default_directory;
+use super::sort::Sort;
 
 /// A gateway that does not answer within this time is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// No reply is larger.
 const LARGEST: u64 = 64 << 20;
+
+/// The request for the first clients in an order: `limit` of them, or as many as a reply holds.
+#[must_use]
+pub fn clients_request(sort: Sort, limit: Option<usize>) -> String {
+    let sort = sort.label();
+    match limit {
+        Some(limit) => format!("clients sort={sort} limit={limit}"),
+        None => format!("clients sort={sort}"),
+    }
+}
 
 /// A gateway's control socket.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// Octets of a request.
+/// Longest request in bytes.
 const LONGEST: usize = 256;
 /// Time for a request to come, and for a reply to be taken.
 const ASK: Duration = Duration::from_secs(2);
@@ -55,18 +55,18 @@ impl Connection {
         if self.reply.is_some() {
             return Progress::Answered;
         }
-        let mut octets = [0; LONGEST];
+        let mut bytes = [0; LONGEST];
         loop {
-            match self.stream.read(&mut octets) {
+            match self.stream.read(&mut bytes) {
                 Ok(0) => return Progress::Over,
                 Ok(read) => self
                     .request
-                    .extend_from_slice(octets.get(..read).unwrap_or_default()),
+                    .extend_from_slice(bytes.get(..read).unwrap_or_default()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waits,
                 Err(_) => return Progress::Over,
             }
-            if let Some(end) = self.request.iter().position(|&octet| octet == b'\n') {
+            if let Some(end) = self.request.iter().position(|&byte| byte == b'\n') {
                 self.request.truncate(end);
                 return String::from_utf8(std::mem::take(&mut self.request))
                     .map_or(Progress::Over, |line| {
@@ -157,11 +157,11 @@ mod tests {
         assert!(!connection.write(), "the buffer is full");
         assert!(connection.deadline() <= Instant::now() + TAKE);
         let mut taken = 0;
-        let mut octets = vec![0; 1 << 16];
+        let mut bytes = vec![0; 1 << 16];
         loop {
             let over = connection.write();
             there.set_nonblocking(true).unwrap();
-            while let Ok(read) = there.read(&mut octets) {
+            while let Ok(read) = there.read(&mut bytes) {
                 taken += read;
             }
             if over {

@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 
-use crate::control::reply::{Client, ClientList, PROTOCOL, Sort};
+use super::figures::{ms, percent, whole_ms};
+use super::reply::{Client, ClientList, PROTOCOL};
+use super::sort::Sort;
 use crate::telemetry::{ClientSlots, ClientView};
 use crate::time::Instant;
 use crate::wire::Transport;
@@ -86,7 +88,7 @@ fn key(view: &ClientView, sort: Sort, now: Instant) -> Key {
 }
 
 fn client(view: &ClientView, now: Instant) -> Client {
-    let ms = |span: Option<std::time::Duration>| span.map(|span| span.as_secs_f64() * 1e3);
+    let known = u64::from(view.answered) + u64::from(view.unanswered);
     Client {
         identity: view.identity.to_string(),
         address: view.address.to_string(),
@@ -98,16 +100,16 @@ fn client(view: &ClientView, now: Instant) -> Client {
         }
         .to_owned(),
         vlans: view.lane.vlans().into_iter().flatten().collect(),
-        interval_ms: ms(view.interval),
+        interval_ms: view.interval.map(ms),
         requests: view.requests,
         answered: view.answered,
         unanswered: view.unanswered,
-        answered_percent: view.answered_share().map(|share| share * 100.0),
-        hold_ms: ms(view.mean_hold),
-        residence_ms: ms(view.mean_residence),
-        last_residence_ms: ms(view.last_residence),
-        response_ms: ms(view.response),
-        seen_ms: u64::try_from(view.silent(now).as_millis()).unwrap_or(u64::MAX),
+        answered_percent: percent(u64::from(view.answered), known),
+        hold_ms: view.mean_hold.map(ms),
+        residence_ms: view.mean_residence.map(ms),
+        last_residence_ms: view.last_residence.map(ms),
+        response_ms: view.response.map(ms),
+        seen_ms: whole_ms(view.silent(now)),
         joined_s: now.since(view.joined).as_secs(),
     }
 }

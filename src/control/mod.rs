@@ -1,7 +1,7 @@
 //! The control socket: what the running gateway answers to `ptpproxy status` and its kin.
 //!
 //! A Unix stream socket, for the owner and the group of the gateway (mode 0660), served by a thread of its
-//! own that reads the [board](crate::telemetry::Board); the loop does not know of it.
+//! own that reads the [board](crate::telemetry::Board); the forwarding loop does not take part.
 //!
 //! # Protocol, version 1
 //!
@@ -21,8 +21,8 @@
 //! $ echo status | socat - UNIX-CONNECT:/run/ptpproxy/eth0-eth1.sock
 //! ```
 //!
-//! A request takes at most 256 octets and 2 s, a reply 10 s; of more than 16 connections the oldest is
-//! closed. A list holds at most 10 000 clients, the first in the order asked for.
+//! A request may be 256 bytes long and take 2 s to arrive; a reply must be read within 10 s. At most 16 connections are
+//! open: a new one closes the oldest. A list holds at most 10 000 clients, the first in the order asked for.
 //!
 //! | file | one idea |
 //! |---|---|
@@ -30,18 +30,21 @@
 //! | `server`, `connection` | the thread: bounds, requests, replies |
 //! | `reply` | what replies are made of |
 //! | `status` | a reply out of snapshots |
-//! | `listing` | the first clients in an order |
-//! | `watch` | looks at the board once a second: rates, and the log of what changed |
+//! | `figures` | decimal numbers without binary noise |
+//! | `listing`, `sort` | the first clients in an order |
+//! | `watch` | reads the board once a second: rates, and the log of what changed |
 //! | `warnings` | what is wrong, out of two snapshots |
 //! | `client` | the other end: finds the socket and asks |
 #![forbid(unsafe_code)]
 
 pub mod client;
 mod connection;
+mod figures;
 mod listing;
 pub mod reply;
 mod server;
 mod socket;
+mod sort;
 mod status;
 mod warnings;
 mod watch;

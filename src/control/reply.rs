@@ -3,6 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry::{Counts, PortCounts, Spreads};
+
+pub use super::sort::Sort;
+
 /// The version of the protocol.
 pub const PROTOCOL: u32 = 1;
 
@@ -44,38 +48,38 @@ pub struct Status {
     pub age_ms: u64,
     /// What is wrong, the gravest first.
     pub warnings: Vec<Warning>,
-    /// Toward the grandmaster, toward the clients.
-    pub ports: [Port; 2],
-    /// Which stamps are taken, and why.
+    /// Upstream (toward the grandmaster), downstream (toward the clients).
+    pub ports: [PortStatus; 2],
+    /// Which timestamps are taken, and why.
     pub stamps: String,
     /// How the loop waits: idle, sweep or spin.
     pub mode: String,
-    /// Time between two looks at the rings while it sweeps, in microseconds; shorter than usual while messages pass
-    /// that nothing may correct.
+    /// Polling interval of the rings while it sweeps, in microseconds; shorter than `--sweep` while messages pass that
+    /// cannot be corrected.
     pub sweep_us: u64,
     /// The kernel's filter on the up side.
-    pub filter: Filter,
-    /// Masters heard above in the last minute; those whose Syncs come are first.
-    pub masters: Vec<Master>,
+    pub filter: FilterStatus,
+    /// Masters seen upstream in the last minute; those whose Syncs come are first.
+    pub masters: Vec<MasterStatus>,
     /// Masters in the table, silent ones among them.
     pub masters_known: u32,
     /// Clients and their requests.
-    pub clients: Clients,
+    pub clients: ClientsStatus,
     /// Frames by side and message type.
-    pub frames: Vec<Frames>,
-    /// Frames dropped, by side, message type and reason; the most at present first.
-    pub drops: Vec<Drops>,
-    /// Other counts since the start.
+    pub frames: Vec<FramesStatus>,
+    /// Frames dropped, by side, message type and reason; the highest rate first.
+    pub drops: Vec<DropsStatus>,
+    /// Counts since the start that are not of frames.
     pub counts: Counts,
     /// Seconds that the rates and the measures cover.
     pub window_s: f64,
     /// What was measured in that time.
-    pub measures: Measures,
+    pub measures: Spreads,
     /// Limits in force.
-    pub limits: Limits,
+    pub limits: LimitsStatus,
     /// Another gateway joins the same segments.
     pub second_path: bool,
-    /// Nothing was announced since the start: Sync and Delay_Req do not pass yet.
+    /// No Announce has passed since the start: Sync and Delay_Req do not pass yet.
     pub listening: bool,
 }
 
@@ -91,7 +95,7 @@ pub struct Warning {
 /// An interface.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Port {
+pub struct PortStatus {
     /// `up` or `down`.
     pub side: String,
     /// Its name.
@@ -100,33 +104,28 @@ pub struct Port {
     pub link: String,
     /// Its address.
     pub mac: String,
-    /// In octets.
+    /// In bytes.
     pub mtu: u32,
-    /// Frames that passed the kernel's filter, since the start.
-    pub ring_frames: u64,
-    /// Frames lost because the receive ring was full.
-    pub ring_drops: u64,
-    /// Frames that the kernel did not take.
-    pub unsent: u64,
-    /// Transmit stamps that never came or could not be trusted.
-    pub stamps_lost: u64,
+    /// What was counted here since the start, each count a key of the same object.
+    #[serde(flatten)]
+    pub counts: PortCounts,
 }
 
 /// The kernel's filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filter {
-    /// How well it knows our clients: plain, coarse or exact.
+pub struct FilterStatus {
+    /// How well it knows our clients: plain, coarse, exact or map.
     pub kind: String,
     /// Clients that it was made for.
     pub clients: u32,
-    /// Its length.
+    /// Its length: instructions of eBPF if the kind is map, of classic BPF otherwise.
     pub instructions: u32,
 }
 
 /// A master's port in one domain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Master {
+pub struct MasterStatus {
     /// portIdentity of the sender.
     pub sender: String,
     /// domainNumber.
@@ -139,17 +138,17 @@ pub struct Master {
     pub active: bool,
     /// `--grandmaster` lets it pass.
     pub allowed: bool,
-    /// What it announced; nothing, if it did not.
+    /// What it announced; null if it announced nothing.
     pub grandmaster: Option<Grandmaster>,
-    /// Milliseconds since it was heard.
+    /// Milliseconds since its last message.
     pub seen_ms: u64,
     /// Milliseconds since its last Sync.
     pub sync_ms: Option<u64>,
-    /// Mean time between its Syncs.
+    /// Mean time between its Syncs; null while unknown.
     pub sync_interval_ms: Option<f64>,
     /// How much faster than the local clock it runs, in parts per million.
     pub rate_ppm: Option<f64>,
-    /// Spread of the arrival of its Syncs about an even line.
+    /// Standard deviation of the arrival of its Syncs about an even line.
     pub variation_ns: Option<f64>,
 }
 
@@ -180,29 +179,29 @@ pub struct Grandmaster {
 /// Clients and their requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Clients {
+pub struct ClientsStatus {
     /// In the table.
     pub known: u32,
     /// Delay_Req that went up, since the start.
     pub requests: u64,
-    /// The same, a second.
+    /// The same per second.
     pub requests_per_s: f64,
-    /// Those answered since the start.
+    /// Those that were answered, since the start.
     pub answered: u64,
-    /// Those never answered.
+    /// Those that were not answered within two seconds.
     pub unanswered: u64,
-    /// Share of those whose fate became known lately that was answered, in percent.
+    /// Of the requests answered or given up in the window, the share answered, in percent.
     pub answered_percent: Option<f64>,
-    /// Those that still await their answer.
+    /// Those that still wait for their answer.
     pub open: u64,
-    /// Frames that wait for their moment or for a stamp.
+    /// Frames that wait for their departure time or for a timestamp.
     pub waiting: u32,
 }
 
 /// Frames from one side, of one type.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Frames {
+pub struct FramesStatus {
     /// The side they came from.
     pub side: String,
     /// Message type.
@@ -213,16 +212,16 @@ pub struct Frames {
     pub forwarded: u64,
     /// Those that did not.
     pub dropped: u64,
-    /// Received a second.
+    /// Received per second.
     pub received_per_s: f64,
-    /// Forwarded a second.
+    /// Forwarded per second.
     pub forwarded_per_s: f64,
 }
 
 /// Frames dropped for one reason.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Drops {
+pub struct DropsStatus {
     /// The side they came from.
     pub side: String,
     /// Message type.
@@ -231,7 +230,7 @@ pub struct Drops {
     pub reason: String,
     /// Since the start.
     pub count: u64,
-    /// A second.
+    /// Per second.
     pub per_s: f64,
     /// What happened.
     pub meaning: String,
@@ -239,58 +238,10 @@ pub struct Drops {
     pub remedy: String,
 }
 
-/// Other counts since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Counts {
-    /// Delay_Req held for a random time.
-    pub held: u64,
-    /// Departures estimated for want of a stamp.
-    pub estimated: u64,
-    /// Follow_Up made for one-step Syncs.
-    pub follow_ups_made: u64,
-    /// Messages with an AUTHENTICATION TLV left untouched.
-    pub authenticated: u64,
-    /// Open requests put out by newer ones of the same client.
-    pub evicted: u64,
-    /// Clients that moved here from the up side.
-    pub roamed: u64,
-    /// Messages of our clients heard on the up side too.
-    pub heard_above: u64,
-}
-
-/// What was measured.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Measures {
-    /// Residence of Delay_Req.
-    pub residence: Spread,
-    /// How much later than drawn held Delay_Req departed.
-    pub hold_error: Spread,
-    /// From the departure of a Delay_Req to the arrival of its answer.
-    pub response: Spread,
-    /// How far Syncs arrived off the even line.
-    pub sync_variation: Spread,
-}
-
-/// A distribution of times.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Spread {
-    /// How many.
-    pub count: u64,
-    /// Their mean.
-    pub mean_ns: Option<u64>,
-    /// Half of them are shorter; to a quarter.
-    pub p50_ns: Option<u64>,
-    /// 99 of 100 are shorter; to a quarter.
-    pub p99_ns: Option<u64>,
-}
-
 /// Limits in force.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Limits {
+pub struct LimitsStatus {
     /// `--jitter`.
     pub jitter_ms: f64,
     /// `--max-hold`.
@@ -337,13 +288,13 @@ pub struct Client {
     pub interval_ms: Option<f64>,
     /// Its requests.
     pub requests: u32,
-    /// Those answered.
+    /// Those that were answered.
     pub answered: u32,
-    /// Those never answered.
+    /// Those that were not answered within two seconds, or before eight newer ones.
     pub unanswered: u32,
-    /// Share of those whose fate is known that was answered.
+    /// Of those answered or given up, the share answered, in percent.
     pub answered_percent: Option<f64>,
-    /// Mean time that its requests were to be held.
+    /// Mean drawn delay of its requests.
     pub hold_ms: Option<f64>,
     /// Mean time that they stayed here.
     pub residence_ms: Option<f64>,
@@ -351,78 +302,8 @@ pub struct Client {
     pub last_residence_ms: Option<f64>,
     /// Mean time from departure to answer.
     pub response_ms: Option<f64>,
-    /// Milliseconds since it was heard.
+    /// Milliseconds since its last message.
     pub seen_ms: u64,
-    /// Seconds since it was first heard.
+    /// Seconds since its first message.
     pub joined_s: u64,
-}
-
-/// Orders of clients: what is worth looking at comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sort {
-    /// by portIdentity
-    #[default]
-    Identity,
-    /// by IP or MAC address
-    Address,
-    /// by VLAN
-    Vlan,
-    /// the shortest request interval first
-    Interval,
-    /// the most requests first
-    Requests,
-    /// the least answered first
-    Answered,
-    /// the longest hold first
-    Hold,
-    /// the longest residence first
-    Residence,
-    /// the slowest answers first
-    Response,
-    /// the longest silent first
-    Seen,
-    /// the newest first
-    Joined,
-}
-
-impl Sort {
-    /// Every order.
-    pub const ALL: [Self; 11] = [
-        Self::Identity,
-        Self::Address,
-        Self::Vlan,
-        Self::Interval,
-        Self::Requests,
-        Self::Answered,
-        Self::Hold,
-        Self::Residence,
-        Self::Response,
-        Self::Seen,
-        Self::Joined,
-    ];
-
-    /// Its word.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Address => "address",
-            Self::Vlan => "vlan",
-            Self::Interval => "interval",
-            Self::Requests => "requests",
-            Self::Answered => "answered",
-            Self::Hold => "hold",
-            Self::Residence => "residence",
-            Self::Response => "response",
-            Self::Seen => "seen",
-            Self::Joined => "joined",
-        }
-    }
-
-    /// The order of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|sort| sort.label() == name)
-    }
 }

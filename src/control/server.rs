@@ -14,8 +14,9 @@ use serde::Serialize;
 
 use super::connection::{Connection, Progress};
 use super::listing;
-use super::reply::{Failure, PROTOCOL, Reloaded, Sort};
+use super::reply::{Failure, PROTOCOL, Reloaded};
 use super::socket::{self, Listening, Place};
+use super::sort::Sort;
 use super::watch::{self, Watch};
 use crate::ring::{SystemClock, process};
 use crate::telemetry::Board;

@@ -61,7 +61,7 @@ pub(super) fn listen(path: &Path) -> Result<Listening> {
         && directory == Path::new(RUNTIME)
         && !directory.exists()
     {
-        // What cannot be made is told by what comes.
+        // If it cannot be made, the next step fails and says why.
         let _ = DirBuilder::new().mode(0o750).create(directory);
     }
     match fs::symlink_metadata(path) {

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::Side;
-use crate::control::reply::{
-    Clients, Counts, Drops, Filter, Frames, Grandmaster, Limits, Master, Measures, PROTOCOL, Port,
-    Spread, Status,
+use super::figures::{millionths, ms, per_second, percent, seconds, tenths, whole_ms};
+use super::reply::{
+    ClientsStatus, DropsStatus, FilterStatus, FramesStatus, Grandmaster, LimitsStatus,
+    MasterStatus, PROTOCOL, PortStatus, Status,
 };
 use crate::reason::Reason;
-use crate::telemetry::Kind;
-use crate::telemetry::{Histogram, Info, MasterState, PortState, Snapshot};
+use crate::side::Side;
+use crate::telemetry::{Info, Kind, LinkFault, MasterState, PortState, Snapshot};
 use crate::time::Instant;
 use crate::wire::MessageType;
 
@@ -32,16 +32,13 @@ pub(super) fn status(
         uptime_s: SystemTime::now()
             .duration_since(info.started)
             .map_or(0, |up| up.as_secs()),
-        age_ms: millis(now.since(state.at)),
+        age_ms: whole_ms(now.since(state.at)),
         warnings: Vec::new(),
-        ports: [
-            port(Side::Up, &state.ports[0]),
-            port(Side::Down, &state.ports[1]),
-        ],
+        ports: Side::BOTH.map(|side| port(side, &state.ports[side])),
         stamps: info.stamps.clone(),
         mode: state.mode.label().to_owned(),
         sweep_us: u64::try_from(state.sweep.as_micros()).unwrap_or(u64::MAX),
-        filter: Filter {
+        filter: FilterStatus {
             kind: state.filter.kind.label().to_owned(),
             clients: state.filter.clients,
             instructions: state.filter.instructions,
@@ -51,20 +48,12 @@ pub(super) fn status(
         clients: clients(before, snapshot, window),
         frames: frames(before, snapshot, rate),
         drops: drops(before, snapshot, rate),
-        counts: Counts {
-            held: snapshot.counters.held,
-            estimated: snapshot.counters.estimated,
-            follow_ups_made: snapshot.counters.follow_ups_made,
-            authenticated: snapshot.counters.authenticated,
-            evicted: snapshot.counters.evicted,
-            roamed: snapshot.counters.roamed,
-            heard_above: snapshot.counters.heard_above,
-        },
-        window_s: window.as_secs_f64(),
-        measures: measures(before, snapshot),
-        limits: Limits {
-            jitter_ms: state.limits.jitter.as_secs_f64() * 1e3,
-            max_hold_ms: state.limits.max_hold.as_secs_f64() * 1e3,
+        counts: snapshot.counters.counts(),
+        window_s: seconds(window),
+        measures: snapshot.measures.since(&before.measures),
+        limits: LimitsStatus {
+            jitter_ms: ms(state.limits.jitter),
+            max_hold_ms: ms(state.limits.max_hold),
             max_rate: state.limits.max_rate,
             client_rate: state.limits.client_rate,
             max_clients: state.limits.max_clients,
@@ -75,35 +64,32 @@ pub(super) fn status(
     }
 }
 
-fn port(side: Side, port: &PortState) -> Port {
-    Port {
+fn port(side: Side, port: &PortState) -> PortStatus {
+    PortStatus {
         side: side.label().to_owned(),
         name: port.name.clone(),
-        link: match (port.present, port.up, port.running) {
-            (false, _, _) => "gone",
-            (_, false, _) => "down",
-            (_, _, false) => "no link",
-            _ => "up",
+        link: match port.fault() {
+            Some(LinkFault::Gone) => "gone",
+            Some(LinkFault::Down) => "down",
+            Some(LinkFault::NoLink) => "no link",
+            None => "up",
         }
         .to_owned(),
         mac: port.mac.to_string(),
         mtu: port.mtu,
-        ring_frames: port.ring_frames,
-        ring_drops: port.ring_drops,
-        unsent: port.unsent,
-        stamps_lost: port.stamps_lost,
+        counts: port.counts,
     }
 }
 
-fn masters(states: &[MasterState], now: Instant) -> Vec<Master> {
-    let mut masters: Vec<Master> = states.iter().map(|state| master(state, now)).collect();
+fn masters(states: &[MasterState], now: Instant) -> Vec<MasterStatus> {
+    let mut masters: Vec<MasterStatus> = states.iter().map(|state| master(state, now)).collect();
     masters.sort_by_key(|master| !master.active);
     masters
 }
 
-fn master(state: &MasterState, now: Instant) -> Master {
-    let ms = |at: Instant| millis(now.since(at));
-    Master {
+fn master(state: &MasterState, now: Instant) -> MasterStatus {
+    let ago = |at: Instant| whole_ms(now.since(at));
+    MasterStatus {
         sender: state.sender.to_string(),
         domain: state.domain,
         major_sdo_id: state.sdo,
@@ -121,44 +107,46 @@ fn master(state: &MasterState, now: Instant) -> Master {
             time_source: announce.time_source,
             utc_offset_s: announce.utc_offset,
         }),
-        seen_ms: ms(state.last_seen),
-        sync_ms: state.last_sync.map(ms),
-        sync_interval_ms: Some(state.sync_interval.as_secs_f64() * 1e3).filter(|&ms| ms > 0.0),
-        rate_ppm: state.rate_ppm,
-        variation_ns: state.variation_ns,
+        seen_ms: ago(state.last_seen),
+        sync_ms: state.last_sync.map(ago),
+        sync_interval_ms: Some(ms(state.sync_interval)).filter(|&ms| ms > 0.0),
+        rate_ppm: state.rate_ppm.map(millionths),
+        variation_ns: state.variation_ns.map(tenths),
     }
 }
 
-fn clients(before: &Snapshot, snapshot: &Snapshot, window: Duration) -> Clients {
+fn clients(before: &Snapshot, snapshot: &Snapshot, window: Duration) -> ClientsStatus {
     let (then, now) = (&before.counters, &snapshot.counters);
     let requests = now.forwarded(Side::Down, DELAY_REQ);
     let lately = requests.saturating_sub(then.forwarded(Side::Down, DELAY_REQ));
     let answered = now.answered.saturating_sub(then.answered);
     let known = answered + now.unanswered.saturating_sub(then.unanswered);
-    #[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
-    let answered_percent = (known > 0).then(|| answered as f64 * 100.0 / known as f64);
-    Clients {
+    ClientsStatus {
         known: snapshot.state.clients,
         requests,
         requests_per_s: per_second(lately, window),
         answered: now.answered,
         unanswered: now.unanswered,
-        answered_percent,
+        answered_percent: percent(answered, known),
         open: requests.saturating_sub(now.answered + now.unanswered),
         waiting: snapshot.state.waiting,
     }
 }
 
-fn frames(before: &Snapshot, snapshot: &Snapshot, rate: impl Fn(u64, u64) -> f64) -> Vec<Frames> {
+fn frames(
+    before: &Snapshot,
+    snapshot: &Snapshot,
+    rate: impl Fn(u64, u64) -> f64,
+) -> Vec<FramesStatus> {
     let (then, now) = (&before.counters, &snapshot.counters);
     let mut frames = Vec::new();
-    for side in [Side::Up, Side::Down] {
+    for side in Side::BOTH {
         for kind in Kind::all() {
             let (received, forwarded) = (now.received(side, kind), now.forwarded(side, kind));
             if received + forwarded == 0 {
                 continue;
             }
-            frames.push(Frames {
+            frames.push(FramesStatus {
                 side: side.label().to_owned(),
                 message: kind.label().to_owned(),
                 received,
@@ -175,15 +163,19 @@ fn frames(before: &Snapshot, snapshot: &Snapshot, rate: impl Fn(u64, u64) -> f64
     frames
 }
 
-fn drops(before: &Snapshot, snapshot: &Snapshot, rate: impl Fn(u64, u64) -> f64) -> Vec<Drops> {
+fn drops(
+    before: &Snapshot,
+    snapshot: &Snapshot,
+    rate: impl Fn(u64, u64) -> f64,
+) -> Vec<DropsStatus> {
     let (then, now) = (&before.counters, &snapshot.counters);
     let mut drops = Vec::new();
-    for side in [Side::Up, Side::Down] {
+    for side in Side::BOTH {
         for kind in Kind::all() {
             for &reason in Reason::ALL {
                 let count = now.dropped(side, kind, reason);
                 if count > 0 {
-                    drops.push(Drops {
+                    drops.push(DropsStatus {
                         side: side.label().to_owned(),
                         message: kind.label().to_owned(),
                         reason: reason.label().to_owned(),
@@ -200,35 +192,98 @@ fn drops(before: &Snapshot, snapshot: &Snapshot, rate: impl Fn(u64, u64) -> f64)
     drops
 }
 
-fn measures(before: &Snapshot, snapshot: &Snapshot) -> Measures {
-    let (then, now) = (&before.measures, &snapshot.measures);
-    let lately = |now: &Histogram, then: &Histogram| {
-        let lately = now.since(then);
-        Spread {
-            count: lately.count(),
-            mean_ns: lately.mean_ns(),
-            p50_ns: lately.quantile_ns(0.5),
-            p99_ns: lately.quantile_ns(0.99),
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::telemetry::{Counts, PortCounts};
+    use crate::wire::{Lane, PortIdentity, Transport};
+
+    /// Every number in a reply that is no whole number.
+    fn fractions(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Number(number) if number.is_f64() => found.push(number.to_string()),
+            Value::Array(members) => members.iter().for_each(|value| fractions(value, found)),
+            Value::Object(members) => members.values().for_each(|value| fractions(value, found)),
+            _ => {}
         }
-    };
-    Measures {
-        residence: lately(&now.residence, &then.residence),
-        hold_error: lately(&now.hold_error, &then.hold_error),
-        response: lately(&now.response, &then.response),
-        sync_variation: lately(&now.sync_variation, &then.sync_variation),
     }
-}
 
-#[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
-fn per_second(count: u64, window: Duration) -> f64 {
-    let seconds = window.as_secs_f64();
-    if seconds > 0.0 {
-        count as f64 / seconds
-    } else {
-        0.0
+    /// A gateway with figures that binary numbers do not hold.
+    fn reply() -> Value {
+        let mut now = Snapshot::default();
+        (now.counters.answered, now.counters.unanswered) = (1, 2);
+        for _ in 0..7 {
+            now.counters.receive(Side::Down, DELAY_REQ);
+            now.counters.drop(Side::Down, DELAY_REQ, Reason::Stale);
+        }
+        now.state.limits.jitter = Duration::from_micros(700);
+        // Its seconds, times a thousand, are 218.44691699999998.
+        now.state.limits.max_hold = Duration::from_nanos(218_446_917);
+        now.state.ports.down.counts.unsent = 3;
+        now.state.masters.push(MasterState {
+            sender: PortIdentity::default(),
+            domain: 0,
+            sdo: 0,
+            lane: Lane::new(Transport::Ethernet, &[]),
+            announced: None,
+            allowed: true,
+            last_seen: Instant::default(),
+            last_sync: None,
+            sync_interval: Duration::from_nanos(124_998_713),
+            rate_ppm: Some(0.1 + 0.2),
+            variation_ns: Some(100.0 / 3.0),
+        });
+        let info = Info {
+            up: "eth0".into(),
+            down: "eth1".into(),
+            stamps: "software".into(),
+            started: UNIX_EPOCH,
+        };
+        let window = Duration::from_nanos(9_000_123_456);
+        let status = status(
+            &info,
+            &Snapshot::default(),
+            &now,
+            window,
+            Instant::default(),
+        );
+        serde_json::to_value(status).unwrap()
     }
-}
 
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+    #[test]
+    fn no_number_has_noise() {
+        let mut found = Vec::new();
+        fractions(&reply(), &mut found);
+        assert!(found.len() > 8, "{found:?}");
+        for number in &found {
+            let (_, digits) = number.split_once('.').unwrap();
+            assert!(digits.len() <= 6, "{number} in {found:?}");
+        }
+        for expected in ["0.7", "218.446917", "0.3", "33.3", "33.33", "9.0", "0.778"] {
+            assert!(
+                found.iter().any(|number| number == expected),
+                "{expected} in {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_count_is_a_key() {
+        let reply = reply();
+        for count in Counts::ALL {
+            assert!(reply["counts"][count.name].is_u64(), "{}", count.name);
+        }
+        for count in PortCounts::ALL {
+            assert!(reply["ports"][1][count.name].is_u64(), "{}", count.name);
+        }
+        assert_eq!(reply["counts"]["unanswered"], 2);
+        assert_eq!(reply["ports"][1]["unsent"], 3);
+        // And what was written is read.
+        let read: Status = serde_json::from_value(reply.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), reply);
+    }
 }

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use crate::Side;
-use crate::control::reply::Warning;
+use super::reply::Warning;
 use crate::reason::Reason;
-use crate::telemetry::Kind;
+use crate::side::Side;
 use crate::telemetry::{
-    ClientView, Limits, LinkFault, MasterState, Outage, Silence, Snapshot, outages,
+    ClientView, Kind, Limits, LinkFault, MasterState, Outage, Silence, Snapshot, outages,
 };
 use crate::time::Instant;
 use crate::wire::MessageType;
 
-/// Below this share of answers the grandmaster is overloaded or out of reach.
+/// Below this share of answered requests the grandmaster is overloaded or out of reach.
 const GOOD_SHARE: f64 = 0.9;
-/// Fewer requests than this say nothing of the share.
+/// A share of fewer requests than this is not judged.
 const ENOUGH: u64 = 20;
 /// Half of the answers take longer than this: the grandmaster is slow.
 const SLOW_NS: u64 = 50_000_000;
@@ -38,14 +37,14 @@ pub(super) fn warnings(
         });
     };
     for outage in outages(&now.state, at) {
-        let (code, text) = told(&outage);
+        let (code, text) = in_words(&outage);
         add(code, text);
     }
     masters(now, at, &mut add);
     answers(before, now, &mut add);
-    clients.tell(&mut add);
-    for (port, before) in now.state.ports.iter().zip(&before.state.ports) {
-        let name = &port.name;
+    clients.report(&mut add);
+    for (side, port) in now.state.ports.iter() {
+        let (name, port, before) = (&port.name, port.counts, before.state.ports[side].counts);
         for (code, count, since, what) in [
             (
                 "ring-drops",
@@ -57,13 +56,13 @@ pub(super) fn warnings(
                 "unsent",
                 port.unsent,
                 before.unsent,
-                "frames that the kernel did not take: look at the link and its queue",
+                "frames that the kernel did not accept for sending: check the link and its queue",
             ),
             (
                 "stamps-lost",
                 port.stamps_lost,
                 before.stamps_lost,
-                "transmit stamps that did not come: look at the driver",
+                "transmit timestamps missing: check the driver",
             ),
         ] {
             let lately = count.saturating_sub(since);
@@ -88,27 +87,29 @@ pub(super) fn warnings(
 }
 
 /// The code of an outage, and what to do about it.
-fn told(outage: &Outage<'_>) -> (&'static str, String) {
+fn in_words(outage: &Outage<'_>) -> (&'static str, String) {
     match *outage {
         Outage::Link { side, name, fault } => {
             let side = side.label();
             let text = match fault {
                 LinkFault::Gone => format!("{side} {name}: the interface is gone"),
                 LinkFault::Down => format!("{side} {name} is down: ip link set {name} up"),
-                LinkFault::NoLink => format!("{side} {name} has no link: look at the cable"),
+                LinkFault::NoLink => format!("{side} {name} has no link: check the cable"),
             };
             ("link", text)
         }
         Outage::NoSync(silence) => {
             let text = match silence {
                 Silence::For(ago) => format!(
-                    "no Sync for {} s: look at the grandmaster and the way to it",
+                    "no Sync for {} s: check the grandmaster and the path to it",
                     ago.as_secs()
                 ),
                 Silence::NoMaster => {
-                    "no grandmaster heard yet: look at the link above, VLANs and --domain".into()
+                    "no grandmaster seen yet: check the link upstream, VLANs and --domain".into()
                 }
-                Silence::NoneListed => "no grandmaster that --grandmaster lists is heard".into(),
+                Silence::NoneListed => {
+                    "no Announce from a grandmaster that --grandmaster lists".into()
+                }
                 Silence::NeverSent => "a grandmaster is announced but sends no Sync".into(),
             };
             ("no-sync", text)
@@ -123,7 +124,7 @@ fn masters(now: &Snapshot, at: Instant, add: &mut impl FnMut(&str, String)) {
         .iter()
         .filter(|master| master.gives_time(at))
         .collect();
-    // The first two of one domain and lane that tell different times.
+    // The first two of one domain and lane that are different clocks.
     let rivals = active.iter().enumerate().find_map(|(n, one)| {
         active
             .iter()
@@ -176,10 +177,10 @@ fn answers(before: &Snapshot, now: &Snapshot, add: &mut impl FnMut(&str, String)
             ),
         );
     } else if answered == 0 && asked >= ENOUGH {
-        // The fate of most of them is not known yet.
+        // Most of them may still be answered.
         add(
             "answers-missing",
-            "no request is answered: the grandmaster does not hear or know them".into(),
+            "no request is answered: they do not reach the grandmaster, or it ignores them".into(),
         );
     }
     let response = now.measures.response.since(&before.measures.response);
@@ -190,8 +191,8 @@ fn answers(before: &Snapshot, now: &Snapshot, add: &mut impl FnMut(&str, String)
         add(
             "answers-slow",
             format!(
-                "half of the answers take more than {} ms: the grandmaster is overloaded",
-                median * 4 / 5 / 1_000_000
+                "half of the answers take {} ms or more: the grandmaster is overloaded",
+                median / 1_000_000
             ),
         );
     }
@@ -213,7 +214,7 @@ pub(super) fn too_short(client: &ClientView, limits: &Limits) -> Option<String> 
     let ms = |span: Duration| span.as_secs_f64() * 1e3;
     if interval * rate <= Duration::from_millis(1_050) {
         return Some(format!(
-            "every {:.1} ms, as often as --client-rate {rate} lets it",
+            "every {:.1} ms, as often as --client-rate {rate} allows",
             ms(interval)
         ));
     }
@@ -236,7 +237,7 @@ pub(super) fn too_short(client: &ClientView, limits: &Limits) -> Option<String> 
     None
 }
 
-/// Clients that fare badly.
+/// Clients that are served badly.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Troubles {
     short: Named,
@@ -252,11 +253,11 @@ impl Troubles {
         self.unanswered.add(client.identity.to_string());
     }
 
-    fn tell(&self, add: &mut impl FnMut(&str, String)) {
+    fn report(&self, add: &mut impl FnMut(&str, String)) {
         if let Some(who) = self.unanswered.text("; ") {
             add(
                 "clients-unanswered",
-                format!("less than half of the requests are answered of {who}"),
+                format!("fewer than half of the requests are answered: {who}"),
             );
         }
         if let Some(who) = self.short.text("; ") {

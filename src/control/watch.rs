@@ -1,4 +1,4 @@
-//! Looks at the board once a second: keeps what rates need, and logs what changed.
+//! Reads the board once a second: keeps what rates need, and logs what changed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use log::{info, warn};
 
-use crate::control::reply::{Status, Warning};
-use crate::control::status;
-use crate::control::warnings::{self, Troubles};
+use super::reply::{Status, Warning};
+use super::status;
+use super::warnings::{self, Troubles};
 use crate::reason::Reason;
 use crate::telemetry::{Board, Snapshot};
 use crate::time::Instant;
@@ -17,9 +17,9 @@ use crate::time::Instant;
 pub(super) const EVERY: Duration = Duration::from_secs(1);
 /// Rates cover this many looks.
 const WINDOW: usize = 10;
-/// Clients are looked at one by one each time so many looks have passed.
+/// Each client is judged once in this many looks.
 const CLIENTS_EVERY: u64 = 5;
-/// What is wrong in so many looks in a row is logged, and what is right again in so many.
+/// A warning is logged when it was found in this many looks in a row, and its end after it was not in this many.
 const APPEARS: u32 = 2;
 const DISAPPEARS: u32 = 10;
 /// The same is logged again after this many looks at the earliest.
@@ -34,11 +34,11 @@ pub(super) struct Watch {
     history: VecDeque<(Instant, Arc<Snapshot>)>,
     troubles: Troubles,
     clients: Vec<Judged>,
-    told: Vec<Told>,
+    reported: Vec<Reported>,
     looks: u64,
 }
 
-/// What a client's counts were when it was judged last, and how it fared until then.
+/// What a client's counts were when it was judged last, and whether it was served badly then.
 #[derive(Clone, Copy, Default)]
 struct Judged {
     tenancy: u32,
@@ -48,7 +48,7 @@ struct Judged {
 }
 
 /// A warning that was seen, logged or not.
-struct Told {
+struct Reported {
     code: String,
     text: String,
     seen: u32,
@@ -64,7 +64,7 @@ impl Watch {
             history: VecDeque::with_capacity(WINDOW + 1),
             troubles: Troubles::default(),
             clients: Vec::new(),
-            told: Vec::new(),
+            reported: Vec::new(),
             looks: 0,
         }
     }
@@ -162,10 +162,14 @@ impl Watch {
             if logged_by_the_loop(&warning.code) || warnings.iter().take(n).any(same) {
                 continue;
             }
-            let told = match self.told.iter_mut().find(|told| told.code == warning.code) {
-                Some(told) => told,
+            let reported = match self
+                .reported
+                .iter_mut()
+                .find(|reported| reported.code == warning.code)
+            {
+                Some(reported) => reported,
                 None => {
-                    self.told.push(Told {
+                    self.reported.push(Reported {
                         code: warning.code.clone(),
                         text: String::new(),
                         seen: 0,
@@ -173,31 +177,31 @@ impl Watch {
                         logged: None,
                         open: false,
                     });
-                    let Some(last) = self.told.last_mut() else {
+                    let Some(last) = self.reported.last_mut() else {
                         continue;
                     };
                     last
                 }
             };
-            told.seen = told.seen.saturating_add(1);
-            told.missed = 0;
-            told.text.clone_from(&warning.text);
-            let quiet = told.logged.is_some_and(|at| self.looks < at + AGAIN);
-            if !told.open && told.seen >= APPEARS && !quiet {
-                told.open = true;
-                told.logged = Some(self.looks);
+            reported.seen = reported.seen.saturating_add(1);
+            reported.missed = 0;
+            reported.text.clone_from(&warning.text);
+            let quiet = reported.logged.is_some_and(|at| self.looks < at + AGAIN);
+            if !reported.open && reported.seen >= APPEARS && !quiet {
+                reported.open = true;
+                reported.logged = Some(self.looks);
                 lines.push(Change::Wrong(warning.text.clone()));
             }
         }
-        for told in &mut self.told {
-            if warnings.iter().any(|warning| warning.code == told.code) {
+        for reported in &mut self.reported {
+            if warnings.iter().any(|warning| warning.code == reported.code) {
                 continue;
             }
-            told.seen = 0;
-            told.missed = told.missed.saturating_add(1);
-            if told.open && told.missed >= DISAPPEARS {
-                told.open = false;
-                lines.push(Change::Right(format!("over: {}", told.text)));
+            reported.seen = 0;
+            reported.missed = reported.missed.saturating_add(1);
+            if reported.open && reported.missed >= DISAPPEARS {
+                reported.open = false;
+                lines.push(Change::Right(format!("over: {}", reported.text)));
             }
         }
         lines
@@ -214,7 +218,7 @@ enum Change {
     Right(String),
 }
 
-/// What the loop tells itself, at once.
+/// What the loop logs itself, at once.
 fn logged_by_the_loop(code: &str) -> bool {
     matches!(code, "link" | "second-path")
         || Reason::ALL
@@ -259,7 +263,7 @@ mod tests {
             lines.extend(watch.changes(warnings));
             lines.len()
         };
-        assert_eq!(look(&mut watch, &wrong), 0, "a moment is none");
+        assert_eq!(look(&mut watch, &wrong), 0, "once is not enough");
         assert_eq!(look(&mut watch, &[]), 0);
         for _ in 0..50 {
             look(&mut watch, &wrong);
@@ -278,7 +282,7 @@ mod tests {
                 Change::Right("over: no Sync".into()),
                 Change::Wrong("no Sync".into()),
             ],
-            "the link is told by the loop"
+            "the loop logs the link itself"
         );
     }
 

@@ -1,138 +1,293 @@
-//! Metrics of the text format, one call each; the library writes them.
+//! Families of metrics: what each is called and means, and its samples; the library writes them as text.
 
-use prometheus::TextEncoder;
-use prometheus::proto::{
-    Bucket, Counter, Gauge, Histogram as Proto, LabelPair, Metric, MetricFamily, MetricType,
+use std::fmt::{self, Write as _};
+
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeGaugeValue, EncodeLabel as _, EncodeLabelSet, GaugeValueEncoder,
+    LabelSetEncoder, MetricEncoder, NoLabelSet,
 };
+use prometheus_client::metrics::MetricType;
 
 use crate::telemetry::Histogram;
 
-/// Labels of a sample: name and value.
-pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
+/// What a family is called, and what it means.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Family<'a> {
+    pub(super) name: &'a str,
+    pub(super) help: &'a str,
+    /// Names of the labels that each sample has.
+    pub(super) labels: &'a [&'a str],
+}
 
-/// Metric families in the order in which they were added.
-#[derive(Default)]
-pub(super) struct Families(Vec<MetricFamily>);
+/// Takes the families, one after the other.
+pub(super) trait Families {
+    /// Counts since the start: `samples` adds each with the values of its labels. The name ends in `_total`.
+    fn counters(
+        &mut self,
+        family: Family<'_>,
+        samples: impl FnOnce(&mut Samples<'_, u64>) -> fmt::Result,
+    ) -> fmt::Result;
 
-impl Families {
-    /// A count since the start; `name` ends in `_total`.
-    pub(super) fn counter(&mut self, name: &str, help: &str, labels: Labels<'_>, value: u64) {
-        let mut counter = Counter::default();
-        counter.set_value(float(value));
-        let mut metric = metric(labels);
-        metric.set_counter(counter);
-        self.add(name, help, MetricType::COUNTER, metric);
-    }
-
-    /// A value that goes up and down.
-    pub(super) fn gauge(&mut self, name: &str, help: &str, labels: Labels<'_>, value: f64) {
-        let mut gauge = Gauge::default();
-        gauge.set_value(value);
-        let mut metric = metric(labels);
-        metric.set_gauge(gauge);
-        self.add(name, help, MetricType::GAUGE, metric);
-    }
+    /// Values that go up and down, added likewise.
+    fn gauges(
+        &mut self,
+        family: Family<'_>,
+        samples: impl FnOnce(&mut Samples<'_, Number>) -> fmt::Result,
+    ) -> fmt::Result;
 
     /// Spans of time in seconds, in buckets each twice as wide as the one before.
-    pub(super) fn histogram(&mut self, name: &str, help: &str, spans: &Histogram) {
-        let mut buckets = Vec::new();
-        let mut count = 0;
+    fn histogram(&mut self, family: Family<'_>, spans: &Histogram) -> fmt::Result;
+}
+
+/// Takes a sample: the values of its labels, and its own.
+pub(super) type Samples<'a, T> = dyn FnMut(&[&str], T) -> fmt::Result + 'a;
+
+/// A gauge's value, written with as few digits as it has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Number {
+    Whole(u64),
+    Real(f64),
+}
+
+impl From<bool> for Number {
+    fn from(value: bool) -> Self {
+        Self::Whole(u64::from(value))
+    }
+}
+
+impl From<u32> for Number {
+    fn from(value: u32) -> Self {
+        Self::Whole(u64::from(value))
+    }
+}
+
+impl From<f64> for Number {
+    fn from(value: f64) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl EncodeGaugeValue for Number {
+    fn encode(&self, encoder: &mut GaugeValueEncoder<'_>) -> fmt::Result {
+        match *self {
+            Self::Whole(value) => value.encode(encoder),
+            Self::Real(value) => value.encode(encoder),
+        }
+    }
+}
+
+/// The families as text. One without samples is left out.
+impl Families for DescriptorEncoder<'_> {
+    fn counters(
+        &mut self,
+        family: Family<'_>,
+        samples: impl FnOnce(&mut Samples<'_, u64>) -> fmt::Result,
+    ) -> fmt::Result {
+        // The library adds it again.
+        let name = family.name.strip_suffix("_total").unwrap_or(family.name);
+        let mut metric = Metric::new(self, Family { name, ..family }, MetricType::Counter);
+        samples(&mut |values, count| {
+            metric.sample(values, |mut encoder| {
+                encoder.encode_counter::<NoLabelSet, _, u64>(&count, None)
+            })
+        })
+    }
+
+    fn gauges(
+        &mut self,
+        family: Family<'_>,
+        samples: impl FnOnce(&mut Samples<'_, Number>) -> fmt::Result,
+    ) -> fmt::Result {
+        let mut metric = Metric::new(self, family, MetricType::Gauge);
+        samples(&mut |values, number| {
+            metric.sample(values, |mut encoder| encoder.encode_gauge(&number))
+        })
+    }
+
+    fn histogram(&mut self, family: Family<'_>, spans: &Histogram) -> fmt::Result {
+        let (mut buckets, mut count, mut before) = (Vec::new(), 0, 0);
         for (bound, spans) in spans.buckets() {
             count += spans;
             // The bounds between are for quantiles at a terminal; the last bucket has none.
             if let Some(ns) = bound.filter(|ns| ns.is_power_of_two()) {
-                let mut bucket = Bucket::default();
-                bucket.set_upper_bound(seconds(ns));
-                bucket.set_cumulative_count(count);
-                buckets.push(bucket);
+                buckets.push((seconds(ns), count - before));
+                before = count;
             }
         }
-        let mut histogram = Proto::default();
-        histogram.set_bucket(buckets);
-        histogram.set_sample_count(count);
-        histogram.set_sample_sum(seconds(spans.sum_ns()));
-        let mut metric = metric(&[]);
-        metric.set_histogram(histogram);
-        self.add(name, help, MetricType::HISTOGRAM, metric);
+        Metric::new(self, family, MetricType::Histogram).sample(&[], |mut encoder| {
+            encoder.encode_histogram::<NoLabelSet>(seconds(spans.sum_ns()), count, &buckets, None)
+        })
+    }
+}
+
+/// A family that is being written: what it is called comes before its first sample.
+struct Metric<'a, 'b> {
+    family: Family<'a>,
+    kind: MetricType,
+    new: Option<&'a mut DescriptorEncoder<'b>>,
+    encoder: Option<MetricEncoder<'a>>,
+}
+
+impl<'a, 'b> Metric<'a, 'b> {
+    fn new(encoder: &'a mut DescriptorEncoder<'b>, family: Family<'a>, kind: MetricType) -> Self {
+        Self {
+            family,
+            kind,
+            new: Some(encoder),
+            encoder: None,
+        }
     }
 
-    /// The text to be scraped.
-    ///
-    /// # Errors
-    /// The library's, on a name that the format forbids.
-    pub(super) fn text(&self) -> prometheus::Result<String> {
-        TextEncoder::new().encode_to_string(&self.0)
+    fn sample(
+        &mut self,
+        values: &[&str],
+        write: impl FnOnce(MetricEncoder<'_>) -> fmt::Result,
+    ) -> fmt::Result {
+        let Family { name, help, labels } = self.family;
+        if let Some(encoder) = self.new.take() {
+            self.encoder = Some(encoder.encode_descriptor(name, help, None, self.kind)?);
+        }
+        let encoder = self.encoder.as_mut().ok_or(fmt::Error)?;
+        write(encoder.encode_family(&Labels {
+            names: labels,
+            values,
+        })?)
     }
+}
 
-    /// Adds a sample to the family of this name, which is the last one or new.
-    fn add(&mut self, name: &str, help: &str, kind: MetricType, metric: Metric) {
-        if self.0.last().is_none_or(|last| last.name() != name) {
-            let mut family = MetricFamily::default();
-            family.set_name(name.to_owned());
-            family.set_help(help.to_owned());
-            family.set_field_type(kind);
-            self.0.push(family);
+/// Labels of one sample, each name with its value.
+struct Labels<'a> {
+    names: &'a [&'a str],
+    values: &'a [&'a str],
+}
+
+impl EncodeLabelSet for Labels<'_> {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        for (name, value) in self.names.iter().zip(self.values) {
+            (*name, *value).encode(encoder.encode_label())?;
         }
-        if let Some(family) = self.0.last_mut() {
-            family.mut_metric().push(metric);
-        }
+        Ok(())
     }
 }
 
 /// Nanoseconds as seconds.
-fn seconds(ns: u64) -> f64 {
-    float(ns) / 1e9
-}
-
 #[expect(
     clippy::cast_precision_loss,
     reason = "the format's numbers are floats; counts stay below 2^53"
 )]
-fn float(count: u64) -> f64 {
-    count as f64
+pub(super) fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
 }
 
-fn metric(labels: Labels<'_>) -> Metric {
-    let pairs = labels.iter().map(|&(name, value)| {
-        let mut pair = LabelPair::default();
-        pair.set_name(name.to_owned());
-        pair.set_value(value.to_owned());
-        pair
-    });
-    Metric::from_label(pairs.collect())
+/// The families as a table for documents: a row each.
+#[derive(Default)]
+pub(super) struct Table(String);
+
+impl Table {
+    /// Markdown, with its heading.
+    pub(super) fn text(self) -> String {
+        format!(
+            "| metric | type, labels | meaning |\n|---|---|---|\n{}",
+            self.0
+        )
+    }
+
+    fn row(&mut self, family: Family<'_>, kind: &str) -> fmt::Result {
+        let Family { name, help, labels } = family;
+        let of = if labels.is_empty() {
+            String::new()
+        } else {
+            format!(" by {}", labels.join(", "))
+        };
+        writeln!(self.0, "| `{name}` | {kind}{of} | {help} |")
+    }
+}
+
+impl Families for Table {
+    fn counters(
+        &mut self,
+        family: Family<'_>,
+        _: impl FnOnce(&mut Samples<'_, u64>) -> fmt::Result,
+    ) -> fmt::Result {
+        self.row(family, "counter")
+    }
+
+    fn gauges(
+        &mut self,
+        family: Family<'_>,
+        _: impl FnOnce(&mut Samples<'_, Number>) -> fmt::Result,
+    ) -> fmt::Result {
+        self.row(family, "gauge")
+    }
+
+    fn histogram(&mut self, family: Family<'_>, _: &Histogram) -> fmt::Result {
+        self.row(family, "histogram")
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::collector::Collector;
+    use prometheus_client::encoding::prometheus_text;
+    use prometheus_client::registry::Registry;
+
     use super::*;
 
+    #[derive(Debug)]
+    struct Writes(fn(&mut DescriptorEncoder<'_>) -> fmt::Result);
+
+    impl Collector for Writes {
+        fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+            (self.0)(&mut encoder)
+        }
+    }
+
+    fn text(write: fn(&mut DescriptorEncoder<'_>) -> fmt::Result) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Writes(write)));
+        let mut text = String::new();
+        prometheus_text::encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    fn family<'a>(name: &'a str, labels: &'a [&'a str]) -> Family<'a> {
+        let help = "What it is.";
+        Family { name, help, labels }
+    }
+
     #[test]
-    fn samples_of_one_name_are_one_family() {
-        let mut families = Families::default();
-        families.counter("a_total", "All a.", &[("side", "up")], 3);
-        families.counter("a_total", "All a.", &[("side", "d\"n")], 4);
-        families.gauge("b", "One b.", &[], 0.5);
+    fn samples_of_one_name_are_one_family_and_none_is_without_samples() {
+        let text = text(|out| {
+            out.counters(family("a_total", &["side", "n"]), |add| {
+                add(&["up", "1"], 3)?;
+                add(&["d\"n", "2"], 4)
+            })?;
+            out.gauges(family("none", &["side"]), |_| Ok(()))?;
+            out.gauges(family("b", &[]), |add| add(&[], 0.5.into()))?;
+            out.gauges(family("c", &[]), |add| add(&[], 1_000_u32.into()))
+        });
         assert_eq!(
-            families.text().unwrap(),
-            "# HELP a_total All a.\n# TYPE a_total counter\n\
-             a_total{side=\"up\"} 3\na_total{side=\"d\\\"n\"} 4\n\
-             # HELP b One b.\n# TYPE b gauge\nb 0.5\n"
+            text,
+            "# HELP a_total What it is.\n# TYPE a_total counter\n\
+             a_total{side=\"up\",n=\"1\"} 3\na_total{side=\"d\\\"n\",n=\"2\"} 4\n\
+             # HELP b What it is.\n# TYPE b gauge\nb 0.5\n\
+             # HELP c What it is.\n# TYPE c gauge\nc 1000\n"
         );
     }
 
     #[test]
     fn buckets_are_cumulative_and_in_seconds() {
-        let mut spans = Histogram::default();
-        spans.add(1_500);
-        spans.add(1_500);
-        spans.add(3_000_000_000);
-        spans.add(60_000_000_000);
-        let mut families = Families::default();
-        families.histogram("h_seconds", "Spans.", &spans);
-        let text = families.text().unwrap();
+        let text = text(|out| {
+            let mut spans = Histogram::default();
+            for ns in [1_500, 1_500, 3_000_000_000, 60_000_000_000] {
+                spans.add(ns);
+            }
+            out.histogram(family("h_seconds", &[]), &spans)
+        });
         for line in [
-            "h_seconds_bucket{le=\"0.000001024\"} 0",
-            "h_seconds_bucket{le=\"0.000002048\"} 2",
+            "# TYPE h_seconds histogram",
+            "h_seconds_bucket{le=\"1.024e-06\"} 0",
+            "h_seconds_bucket{le=\"2.048e-06\"} 2",
             "h_seconds_bucket{le=\"2.147483648\"} 2",
             "h_seconds_bucket{le=\"4.294967296\"} 3",
             "h_seconds_bucket{le=\"+Inf\"} 4",

@@ -1,396 +1,387 @@
 //! The gateway's metrics: each with its name, its unit and its help.
 //!
 //! Names follow Prometheus' conventions: base units, `_total` for counts since the start, `_info` for
-//! what is told by labels. There is none for each client: `ptpproxy clients` lists those.
+//! facts in labels. There is none for each client: `ptpproxy clients` lists those.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::Side;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, prometheus_text};
+use prometheus_client::registry::Registry;
+
+use super::families::{Families, Family, Number, Table};
 use crate::reason::Reason;
-use crate::telemetry::{Counters, Kind};
-use crate::telemetry::{Info, MasterState, Measures, Snapshot, State};
+use crate::side::Side;
+use crate::telemetry::{
+    Board, Counters, Counts, Info, Kind, MasterState, Measures, PortCounts, Snapshot, State,
+};
 use crate::time::Instant;
 
-use super::families::Families;
+/// The media type of [`text`].
+pub(super) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
-const SIDES: [Side; 2] = [Side::Up, Side::Down];
+/// What one scrape shows.
+#[derive(Debug)]
+pub(super) struct Scrape {
+    pub(super) board: Arc<Board>,
+    pub(super) snapshot: Snapshot,
+    pub(super) healthy: bool,
+    pub(super) now: Instant,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Self {
+            board,
+            snapshot,
+            healthy,
+            now,
+        } = self;
+        all(&mut encoder, board.info(), snapshot, *healthy, *now)
+    }
+}
 
 /// The text to be scraped.
-pub(super) fn text(
+///
+/// # Errors
+/// The library's.
+pub(super) fn text(scrape: Scrape) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(scrape));
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// All metrics as a Markdown table: name, type with labels, meaning.
+///
+/// # Errors
+/// None that a `String` can have.
+pub(super) fn table() -> Result<String, fmt::Error> {
+    let info = Info {
+        up: String::new(),
+        down: String::new(),
+        stamps: String::new(),
+        started: UNIX_EPOCH,
+    };
+    let mut table = Table::default();
+    all(
+        &mut table,
+        &info,
+        &Snapshot::default(),
+        false,
+        Instant::default(),
+    )?;
+    Ok(table.text())
+}
+
+fn all(
+    out: &mut impl Families,
     info: &Info,
     snapshot: &Snapshot,
     healthy: bool,
     now: Instant,
-) -> prometheus::Result<String> {
-    let mut families = Families::default();
-    program(&mut families, info, healthy);
-    links(&mut families, &snapshot.state);
-    frames(&mut families, &snapshot.counters);
-    counts(&mut families, &snapshot.counters);
-    measures(&mut families, &snapshot.measures);
-    state(&mut families, &snapshot.state);
-    masters(&mut families, &snapshot.state, now);
-    families.text()
+) -> fmt::Result {
+    program(out, info, healthy)?;
+    ports(out, &snapshot.state)?;
+    frames(out, &snapshot.counters)?;
+    let counts = snapshot.counters.counts();
+    for count in Counts::ALL {
+        let family = family(count.metric, count.help(), &[]);
+        out.counters(family, |add| add(&[], count.of(&counts)))?;
+    }
+    for measure in Measures::ALL {
+        let family = family(measure.metric, measure.help(), &[]);
+        out.histogram(family, measure.of(&snapshot.measures))?;
+    }
+    state(out, &snapshot.state)?;
+    masters(out, &snapshot.state, now)
 }
 
-fn program(families: &mut Families, info: &Info, healthy: bool) {
-    families.gauge(
-        "ptpproxy_build_info",
-        "1, with the program's version.",
-        &[("version", env!("CARGO_PKG_VERSION"))],
-        1.0,
-    );
-    families.gauge(
-        "ptpproxy_time_stamping_info",
-        "1, with which clock stamps frames, and why.",
-        &[("stamps", &info.stamps)],
-        1.0,
-    );
+const fn family<'a>(name: &'a str, help: &'a str, labels: &'a [&'a str]) -> Family<'a> {
+    Family { name, help, labels }
+}
+
+fn program(out: &mut impl Families, info: &Info, healthy: bool) -> fmt::Result {
+    out.gauges(
+        family(
+            "ptpproxy_build_info",
+            "1, with the program's version.",
+            &["version"],
+        ),
+        |add| add(&[env!("CARGO_PKG_VERSION")], true.into()),
+    )?;
+    out.gauges(
+        family(
+            "ptpproxy_time_stamping_info",
+            "1, with the clock that timestamps frames, and why.",
+            &["stamps"],
+        ),
+        |add| add(&[&info.stamps], true.into()),
+    )?;
     let started = info.started.duration_since(UNIX_EPOCH).unwrap_or_default();
-    families.gauge(
-        "ptpproxy_start_time_seconds",
-        "When the gateway started, in seconds since 1970.",
-        &[],
-        started.as_secs_f64(),
-    );
-    families.gauge(
-        "ptpproxy_healthy",
-        "1 while /healthz answers 200: both links work and Syncs come.",
-        &[],
-        flag(healthy),
-    );
+    out.gauges(
+        family(
+            "ptpproxy_start_time_seconds",
+            "When the gateway started, in seconds since 1970.",
+            &[],
+        ),
+        |add| add(&[], started.as_secs_f64().into()),
+    )?;
+    out.gauges(
+        family(
+            "ptpproxy_healthy",
+            "1 while /healthz answers 200: both links work and Syncs come.",
+            &[],
+        ),
+        |add| add(&[], healthy.into()),
+    )
 }
 
-fn links(families: &mut Families, state: &State) {
-    let ports = || SIDES.into_iter().zip(&state.ports);
-    for (side, port) in ports() {
-        families.gauge(
+fn ports(out: &mut impl Families, state: &State) -> fmt::Result {
+    out.gauges(
+        family(
             "ptpproxy_link_up",
             "1 while frames can pass this interface.",
-            &[("side", side.label()), ("interface", &port.name)],
-            flag(port.works()),
-        );
+            &["side", "interface"],
+        ),
+        |add| {
+            for (side, port) in state.ports.iter() {
+                add(&[side.label(), &port.name], port.works().into())?;
+            }
+            Ok(())
+        },
+    )?;
+    for count in PortCounts::ALL {
+        out.counters(family(count.metric, count.help(), &["side"]), |add| {
+            for (side, port) in state.ports.iter() {
+                add(&[side.label()], count.of(&port.counts))?;
+            }
+            Ok(())
+        })?;
     }
-    for (side, port) in ports() {
-        families.counter(
-            "ptpproxy_ring_frames_total",
-            "Frames that passed the kernel's filter of this side.",
-            &[("side", side.label())],
-            port.ring_frames,
-        );
-    }
-    for (side, port) in ports() {
-        families.counter(
-            "ptpproxy_ring_drops_total",
-            "Frames lost because the receive ring of this side was full (see --ring-frames).",
-            &[("side", side.label())],
-            port.ring_drops,
-        );
-    }
-    for (side, port) in ports() {
-        families.counter(
-            "ptpproxy_unsent_frames_total",
-            "Frames that the kernel did not take for sending on this side.",
-            &[("side", side.label())],
-            port.unsent,
-        );
-    }
-    for (side, port) in ports() {
-        families.counter(
-            "ptpproxy_stamps_lost_total",
-            "Transmit stamps of this side that never came or could not be trusted.",
-            &[("side", side.label())],
-            port.stamps_lost,
-        );
-    }
+    Ok(())
 }
 
-fn frames(families: &mut Families, counters: &Counters) {
+fn frames(out: &mut impl Families, counters: &Counters) -> fmt::Result {
     let all = || {
-        SIDES
+        Side::BOTH
             .into_iter()
             .flat_map(|side| Kind::all().map(move |kind| (side, kind)))
     };
-    for (side, kind) in all() {
-        families.counter(
+    out.counters(
+        family(
             "ptpproxy_frames_received_total",
-            "Frames received from this side, by message type. Those from above that are for nobody here \
-             are dropped by the kernel and counted from a sample of one in 1024.",
-            &[("side", side.label()), ("message", kind.label())],
-            counters.received(side, kind),
-        );
-    }
-    for (side, kind) in all() {
-        families.counter(
+            "Frames received from this side, by message type. Frames from upstream that are for nobody here are \
+             dropped by the kernel and counted from a sample of one in 1024.",
+            &["side", "message"],
+        ),
+        |add| {
+            all().try_for_each(|(side, kind)| {
+                add(&[side.label(), kind.label()], counters.received(side, kind))
+            })
+        },
+    )?;
+    out.counters(
+        family(
             "ptpproxy_frames_forwarded_total",
             "Frames from this side that left by the other, by message type.",
-            &[("side", side.label()), ("message", kind.label())],
-            counters.forwarded(side, kind),
-        );
-    }
+            &["side", "message"],
+        ),
+        |add| {
+            all().try_for_each(|(side, kind)| {
+                add(
+                    &[side.label(), kind.label()],
+                    counters.forwarded(side, kind),
+                )
+            })
+        },
+    )?;
     // Every reason from the first frame of its kind on: a rate needs the zero before the first drop.
-    for (side, kind) in all().filter(|&(side, kind)| counters.received(side, kind) > 0) {
-        for &reason in Reason::ALL {
-            families.counter(
-                "ptpproxy_frames_dropped_total",
-                "Frames from this side that were dropped, by message type and reason. What the reasons \
-                 mean is in the README.",
-                &[
-                    ("side", side.label()),
-                    ("message", kind.label()),
-                    ("reason", reason.label()),
-                ],
-                counters.dropped(side, kind, reason),
-            );
-        }
-    }
+    let mut received = all().filter(|&(side, kind)| counters.received(side, kind) > 0);
+    out.counters(
+        family(
+            "ptpproxy_frames_dropped_total",
+            "Frames from this side that were dropped, by message type and reason. The README explains the reasons.",
+            &["side", "message", "reason"],
+        ),
+        |add| {
+            received.try_for_each(|(side, kind)| {
+                Reason::ALL.iter().try_for_each(|&reason| {
+                    let labels = [side.label(), kind.label(), reason.label()];
+                    add(&labels, counters.dropped(side, kind, reason))
+                })
+            })
+        },
+    )
 }
 
-fn counts(families: &mut Families, counters: &Counters) {
-    let counts = [
-        (
-            "ptpproxy_requests_held_total",
-            "Delay_Req held for a random time.",
-            counters.held,
-        ),
-        (
-            "ptpproxy_requests_answered_total",
-            "Delay_Req of our clients that got an answer.",
-            counters.answered,
-        ),
-        (
-            "ptpproxy_requests_unanswered_total",
-            "Delay_Req of our clients that got none within two seconds.",
-            counters.unanswered,
-        ),
-        (
-            "ptpproxy_requests_evicted_total",
-            "Open Delay_Req put out by newer ones of the same client.",
-            counters.evicted,
-        ),
-        (
-            "ptpproxy_stamps_estimated_total",
-            "Departures estimated from the clock for want of a stamp.",
-            counters.estimated,
-        ),
-        (
-            "ptpproxy_follow_ups_made_total",
-            "Follow_Up made here for one-step Syncs.",
-            counters.follow_ups_made,
-        ),
-        (
-            "ptpproxy_authenticated_total",
-            "Exchanges with an AUTHENTICATION TLV that passed untouched.",
-            counters.authenticated,
-        ),
-        (
-            "ptpproxy_clients_roamed_total",
-            "Clients that moved here from the up side.",
-            counters.roamed,
-        ),
-        (
-            "ptpproxy_heard_above_total",
-            "Messages of our clients heard on the up side too.",
-            counters.heard_above,
-        ),
-    ];
-    for (name, help, count) in counts {
-        families.counter(name, help, &[], count);
-    }
-}
-
-fn measures(families: &mut Families, measures: &Measures) {
-    let histograms = [
-        (
-            "ptpproxy_residence_seconds",
-            "How long Delay_Req stayed here, from receive stamp to transmit stamp.",
-            &measures.residence,
-        ),
-        (
-            "ptpproxy_hold_error_seconds",
-            "How much later than its random moment a held Delay_Req departed.",
-            &measures.hold_error,
-        ),
-        (
-            "ptpproxy_response_seconds",
-            "How long the grandmaster took to answer a Delay_Req, from its departure to its Delay_Resp.",
-            &measures.response,
-        ),
-        (
-            "ptpproxy_sync_variation_seconds",
-            "How far Syncs arrived off an even line: the delay variation of the path above.",
-            &measures.sync_variation,
-        ),
-    ];
-    for (name, help, spans) in histograms {
-        families.histogram(name, help, spans);
-    }
-}
-
-fn state(families: &mut Families, state: &State) {
-    let gauges = [
+fn state(out: &mut impl Families, state: &State) -> fmt::Result {
+    let gauges: [(&str, &str, Number); 10] = [
         (
             "ptpproxy_clients",
             "Clients in the table.",
-            f64::from(state.clients),
+            state.clients.into(),
         ),
         (
             "ptpproxy_clients_limit",
             "Clients that the table holds (--max-clients).",
-            f64::from(state.limits.max_clients),
+            state.limits.max_clients.into(),
         ),
         (
             "ptpproxy_frames_waiting",
-            "Frames that wait for their moment or for a stamp.",
-            f64::from(state.waiting),
+            "Frames that wait for their departure time or for a timestamp.",
+            state.waiting.into(),
         ),
         (
             "ptpproxy_frames_waiting_limit",
             "Frames that can wait at once (--hold-frames).",
-            f64::from(state.limits.hold_frames),
+            state.limits.hold_frames.into(),
         ),
         (
             "ptpproxy_jitter_limit_seconds",
             "The longest random hold of a Delay_Req (--jitter).",
-            state.limits.jitter.as_secs_f64(),
+            state.limits.jitter.as_secs_f64().into(),
         ),
         (
             "ptpproxy_sweep_interval_seconds",
-            "Time between two looks at the rings while traffic flows (--sweep); 200 us at most while messages pass \
-             that nothing may correct.",
-            state.sweep.as_secs_f64(),
+            "Polling interval of the rings while traffic flows (--sweep); at most 200 us while messages pass that \
+             cannot be corrected.",
+            state.sweep.as_secs_f64().into(),
         ),
         (
             "ptpproxy_second_path",
             "1 while another gateway joins the same two segments.",
-            flag(state.second_path),
+            state.second_path.into(),
         ),
         (
             "ptpproxy_listening",
-            "1 until the first Announce went through: until then no Sync and no Delay_Req passes.",
-            flag(state.listening),
+            "1 until the first Announce has passed: until then no Sync and no Delay_Req passes.",
+            state.listening.into(),
         ),
         (
             "ptpproxy_masters",
-            "Ports above that play master, silent ones among them.",
-            f64::from(state.masters_known),
+            "Master ports seen upstream, silent ones included.",
+            state.masters_known.into(),
         ),
         (
             "ptpproxy_kernel_filter_instructions",
             "Length of the kernel's filter of the up side.",
-            f64::from(state.filter.instructions),
+            state.filter.instructions.into(),
         ),
     ];
     for (name, help, value) in gauges {
-        families.gauge(name, help, &[], value);
+        out.gauges(family(name, help, &[]), |add| add(&[], value))?;
     }
+    Ok(())
 }
 
 /// A metric of each master: name, help, and its value where it is known.
-type Value = (&'static str, &'static str, fn(&MasterState) -> Option<f64>);
+type OfMaster = (
+    &'static str,
+    &'static str,
+    fn(&MasterState, Instant) -> Option<Number>,
+);
 
-/// The labels that tell one master from another.
-struct Master<'a> {
-    state: &'a MasterState,
-    sender: String,
-    domain: String,
-    lane: String,
-}
+const OF_MASTER: [OfMaster; 5] = [
+    (
+        "ptpproxy_master_sync_age_seconds",
+        "Time since a master's last Sync.",
+        |master, now| Some(now.since(master.last_sync?).as_secs_f64().into()),
+    ),
+    (
+        "ptpproxy_grandmaster_clock_class",
+        "clockClass of the grandmaster that a port upstream announces: 6 is locked to a primary reference, 7 in \
+         holdover, larger is worse.",
+        |master, _| Some(u32::from(master.announced?.quality.class).into()),
+    ),
+    (
+        "ptpproxy_master_rate_ratio",
+        "Rate of a master's clock as a multiple of the local clock's.",
+        |master, _| Some((1.0 + master.rate_ppm? * 1e-6).into()),
+    ),
+    (
+        "ptpproxy_master_sync_interval_seconds",
+        "Mean time between a master's Syncs.",
+        |master, _| {
+            let interval = master.sync_interval;
+            (interval > Duration::ZERO).then(|| interval.as_secs_f64().into())
+        },
+    ),
+    (
+        "ptpproxy_master_sync_variation_seconds",
+        "Standard deviation of the arrival of a master's Syncs about an even line.",
+        |master, _| Some((master.variation_ns? / 1e9).into()),
+    ),
+];
 
-impl Master<'_> {
-    fn labels(&self) -> [(&str, &str); 3] {
-        [
-            ("master", &self.sender),
-            ("domain", &self.domain),
-            ("lane", &self.lane),
-        ]
-    }
-}
-
-fn masters(families: &mut Families, state: &State, now: Instant) {
-    let masters: Vec<Master<'_>> = state
+fn masters(out: &mut impl Families, state: &State, now: Instant) -> fmt::Result {
+    let masters: Vec<(&MasterState, [String; 3])> = state
         .masters
         .iter()
         .filter(|master| master.allowed)
-        .map(|master| Master {
-            state: master,
-            sender: master.sender.to_string(),
-            domain: master.domain.to_string(),
-            lane: master.lane.to_string(),
+        .map(|master| {
+            let labels = [
+                master.sender.to_string(),
+                master.domain.to_string(),
+                master.lane.to_string(),
+            ];
+            (master, labels)
         })
         .collect();
-    for master in &masters {
-        let Some(announce) = &master.state.announced else {
-            continue;
-        };
-        let labels = [
-            ("grandmaster", announce.grandmaster.to_string()),
-            ("clock_class", announce.quality.class.to_string()),
-            (
-                "clock_accuracy",
-                format!("{:#04x}", announce.quality.accuracy),
-            ),
-            ("priority1", announce.priority1.to_string()),
-            ("priority2", announce.priority2.to_string()),
-            ("steps_removed", announce.steps_removed.to_string()),
-        ];
-        let labels: Vec<(&str, &str)> = master
-            .labels()
-            .into_iter()
-            .chain(labels.iter().map(|(name, value)| (*name, value.as_str())))
-            .collect();
-        families.gauge(
-            "ptpproxy_grandmaster_info",
-            "1, with what a port above announces: its grandmaster and that clock's quality.",
-            &labels,
-            1.0,
-        );
-    }
-    let values: [Value; 4] = [
-        (
-            "ptpproxy_grandmaster_clock_class",
-            "clockClass of the grandmaster that a port above announces: 6 is locked to a primary \
-             reference, 7 in holdover, larger is worse.",
-            |master| Some(f64::from(master.announced?.quality.class)),
-        ),
-        (
-            "ptpproxy_master_rate_ratio",
-            "How fast a master's time runs, as a multiple of the local clock's.",
-            |master| Some(1.0 + master.rate_ppm? * 1e-6),
-        ),
-        (
-            "ptpproxy_master_sync_interval_seconds",
-            "Mean time between a master's Syncs.",
-            |master| {
-                let interval = master.sync_interval;
-                (interval > Duration::ZERO).then_some(interval.as_secs_f64())
-            },
-        ),
-        (
-            "ptpproxy_master_sync_variation_seconds",
-            "Standard deviation of the arrival of a master's Syncs about an even line.",
-            |master| Some(master.variation_ns? / 1e9),
-        ),
+    let names = [
+        "master",
+        "domain",
+        "lane",
+        "grandmaster",
+        "clock_class",
+        "clock_accuracy",
+        "priority1",
+        "priority2",
+        "steps_removed",
     ];
-    for master in &masters {
-        if let Some(last) = master.state.last_sync {
-            families.gauge(
-                "ptpproxy_master_sync_age_seconds",
-                "How long ago a master's last Sync came.",
-                &master.labels(),
-                now.since(last).as_secs_f64(),
-            );
-        }
-    }
-    for (name, help, value) in values {
-        for master in &masters {
-            if let Some(value) = value(master.state) {
-                families.gauge(name, help, &master.labels(), value);
+    out.gauges(
+        family(
+            "ptpproxy_grandmaster_info",
+            "1, with what a port upstream announces: its grandmaster and that clock's quality.",
+            &names,
+        ),
+        |add| {
+            for (master, [sender, domain, lane]) in &masters {
+                let Some(announce) = &master.announced else {
+                    continue;
+                };
+                let quality = announce.quality;
+                add(
+                    &[
+                        sender,
+                        domain,
+                        lane,
+                        &announce.grandmaster.to_string(),
+                        &quality.class.to_string(),
+                        &format!("{:#04x}", quality.accuracy),
+                        &announce.priority1.to_string(),
+                        &announce.priority2.to_string(),
+                        &announce.steps_removed.to_string(),
+                    ],
+                    true.into(),
+                )?;
             }
-        }
+            Ok(())
+        },
+    )?;
+    let [label1, label2, label3, ..] = names;
+    for (name, help, value) in OF_MASTER {
+        out.gauges(family(name, help, &[label1, label2, label3]), |add| {
+            for (master, [sender, domain, lane]) in &masters {
+                if let Some(value) = value(master, now) {
+                    add(&[sender, domain, lane], value)?;
+                }
+            }
+            Ok(())
+        })?;
     }
-}
-
-const fn flag(is: bool) -> f64 {
-    if is { 1.0 } else { 0.0 }
+    Ok(())
 }

@@ -17,7 +17,7 @@ pub enum Trouble<'a> {
 impl fmt::Display for Trouble<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotPublished => write!(f, "the loop has told nothing yet"),
+            Self::NotPublished => write!(f, "nothing was published yet"),
             Self::Outage(Outage::Link { side, name, .. }) => {
                 write!(f, "{} {name}: no link", side.label())
             }
@@ -43,8 +43,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::telemetry::Counters;
-    use crate::telemetry::{MasterState, Measures, PortState, State};
+    use crate::side::PerSide;
+    use crate::telemetry::{Counters, MasterState, Measures, PortState, State};
     use crate::wire::{ClockIdentity, Lane, PortIdentity, Transport};
 
     fn at(ms: u64) -> Instant {
@@ -82,7 +82,10 @@ mod tests {
             measures: Measures::default(),
             state: State {
                 at: at(100_000),
-                ports: [port.clone(), port],
+                ports: PerSide {
+                    up: port.clone(),
+                    down: port,
+                },
                 masters: vec![master],
                 ..State::default()
             },
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn each_trouble_is_told() {
+    fn each_trouble_has_its_words() {
         assert_eq!(troubles(None, at(0)), [Trouble::NotPublished]);
         let mut snapshot = healthy();
         snapshot.number = 0;
@@ -110,7 +113,7 @@ mod tests {
         );
 
         let mut snapshot = healthy();
-        snapshot.state.ports[1].running = false;
+        snapshot.state.ports.down.running = false;
         assert_eq!(words(&snapshot, at(100_000)), ["down eth0: no link"]);
     }
 

@@ -1,7 +1,7 @@
 //! The least of an HTTP server: GET and HEAD of a path, one answer a connection.
 //!
-//! Everything is bounded: connections at once, octets of a request, and the time that a connection may
-//! take from its first octet to its last. It answers from threads of its own; the loop that forwards
+//! Everything is bounded: connections at once, bytes of a request, and the time that a connection may
+//! take from its first byte to its last. It answers from threads of its own; the loop that forwards
 //! knows nothing of it.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -17,18 +17,18 @@ use crate::ring::process;
 
 /// Connections at once; a scraper needs one.
 const MAX_CONNECTIONS: usize = 8;
-/// Octets of a request line and its headers together.
+/// Bytes of a request line and its headers together.
 const MAX_REQUEST: usize = 8 * 1024;
-/// From the acceptance of a connection to its last octet.
+/// From the acceptance of a connection to its last byte.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Where accepting fails for want of something (descriptors, say), it is tried again so often.
+/// Pause before accepting is tried again after it failed, for want of descriptors for example.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a path answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     /// The HTTP status.
-    pub(super) status: Status,
+    pub(super) status: HttpStatus,
     /// The media type of the body.
     pub(super) content_type: &'static str,
     /// The body.
@@ -38,7 +38,7 @@ pub(super) struct Answer {
 /// The HTTP statuses in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
-pub(super) enum Status {
+pub(super) enum HttpStatus {
     /// 200.
     Ok = 200,
     /// 400: no HTTP/1 request.
@@ -56,7 +56,7 @@ pub(super) enum Status {
 impl Answer {
     /// A line of text.
     #[must_use]
-    pub(super) fn text(status: Status, body: impl Into<String>) -> Self {
+    pub(super) fn text(status: HttpStatus, body: impl Into<String>) -> Self {
         Self {
             status,
             content_type: "text/plain; charset=utf-8",
@@ -65,7 +65,7 @@ impl Answer {
     }
 }
 
-impl Status {
+impl HttpStatus {
     const fn phrase(self) -> &'static str {
         match self {
             Self::Ok => "OK",
@@ -179,7 +179,7 @@ impl Connection {
     }
 
     /// Everything up to the empty line.
-    fn request(&mut self) -> io::Result<Result<Vec<u8>, Status>> {
+    fn request(&mut self) -> io::Result<Result<Vec<u8>, HttpStatus>> {
         let mut request = Vec::new();
         let mut chunk = [0; 1024];
         loop {
@@ -191,11 +191,11 @@ impl Connection {
                 Err(error) => return Err(error),
             };
             request.extend_from_slice(chunk.get(..count).unwrap_or_default());
-            if request.windows(4).any(|octets| octets == b"\r\n\r\n") {
+            if request.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
                 return Ok(Ok(request));
             }
             if request.len() > MAX_REQUEST {
-                return Ok(Err(Status::TooLarge));
+                return Ok(Err(HttpStatus::TooLarge));
             }
         }
     }
@@ -213,7 +213,7 @@ impl Connection {
             status.phrase(),
             text.len()
         );
-        if *status == Status::MethodNotAllowed {
+        if *status == HttpStatus::MethodNotAllowed {
             reply += "Allow: GET, HEAD\r\n";
         }
         reply += "\r\n";
@@ -223,13 +223,13 @@ impl Connection {
         self.write(reply.as_bytes())
     }
 
-    /// Like `write_all`, within the time: a reader that takes an octet now and then is not waited for.
-    fn write(&mut self, mut octets: &[u8]) -> io::Result<()> {
-        while !octets.is_empty() {
+    /// Like `write_all`, within the time: a reader that takes a byte now and then is not waited for.
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
             self.stream.set_write_timeout(Some(self.left()?))?;
-            match self.stream.write(octets) {
+            match self.stream.write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => octets = octets.get(count..).unwrap_or_default(),
+                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -239,7 +239,7 @@ impl Connection {
 
     /// An answer without a question; it fits the socket's buffer, so nobody is waited for.
     fn refuse(&mut self, why: &str) {
-        let _ = self.reply(&Answer::text(Status::Unavailable, why), true);
+        let _ = self.reply(&Answer::text(HttpStatus::Unavailable, why), true);
     }
 
     fn left(&self) -> io::Result<Duration> {
@@ -252,26 +252,26 @@ impl Connection {
 }
 
 /// The path of a request without its query, and whether the body is wanted.
-fn parse(request: &[u8]) -> Result<(&str, bool), Status> {
+fn parse(request: &[u8]) -> Result<(&str, bool), HttpStatus> {
     let line = request
-        .split(|&octet| octet == b'\r')
+        .split(|&byte| byte == b'\r')
         .next()
         .unwrap_or_default();
-    let line = str::from_utf8(line).map_err(|_| Status::BadRequest)?;
+    let line = str::from_utf8(line).map_err(|_| HttpStatus::BadRequest)?;
     let mut words = line.split(' ');
     let (Some(method), Some(target), Some(version), None) =
         (words.next(), words.next(), words.next(), words.next())
     else {
-        return Err(Status::BadRequest);
+        return Err(HttpStatus::BadRequest);
     };
     if !version.starts_with("HTTP/1.") || !target.starts_with('/') {
-        return Err(Status::BadRequest);
+        return Err(HttpStatus::BadRequest);
     }
     let path = target.split('?').next().unwrap_or_default();
     match method {
         "GET" => Ok((path, true)),
         "HEAD" => Ok((path, false)),
-        _ => Err(Status::MethodNotAllowed),
+        _ => Err(HttpStatus::MethodNotAllowed),
     }
 }
 
@@ -283,8 +283,8 @@ mod tests {
         serve(
             TcpListener::bind("127.0.0.1:0").unwrap(),
             |path| match path {
-                "/large" => Answer::text(Status::Ok, "x".repeat(64 * 1024 * 1024)),
-                path => Answer::text(Status::Ok, format!("path {path}\n")),
+                "/large" => Answer::text(HttpStatus::Ok, "x".repeat(64 * 1024 * 1024)),
+                path => Answer::text(HttpStatus::Ok, format!("path {path}\n")),
             },
         )
         .unwrap()

@@ -15,15 +15,15 @@ use super::loop_engine::{LoopEngine, port};
 use super::notify::Notify;
 use super::outside::{Outside, at_start};
 use super::port::LinkPort;
-use super::publisher::Publisher;
+use super::publisher::{self, Publisher};
 use super::reload;
-use super::totals::{self, PortTotals};
+use super::totals;
 use super::wake::{Wake, Wakes};
+use crate::PerSide;
 use crate::engine::{Clock, Turn};
 use crate::ring::LinkChange;
 use crate::telemetry::Board;
 use crate::time::Instant;
-use crate::{PerSide, Side};
 
 /// A gateway's loop and what it keeps from turn to turn.
 pub(super) struct Forwarding<P, C, O> {
@@ -189,19 +189,9 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
     /// # Errors
     /// The system's.
     pub(super) fn print_totals(&mut self) -> anyhow::Result<()> {
-        let ports = PerSide::from_fn(|side| self.port_totals(side));
+        let ports = PerSide::from_fn(|side| publisher::port_counts(&mut self.engine, side, None));
         let core = self.engine.core();
-        totals::print(core.counters(), &core.measures().hold_error, ports)
-    }
-
-    fn port_totals(&mut self, side: Side) -> PortTotals {
-        let unsent = self.engine.unsent(side);
-        let port = port(&mut self.engine, side);
-        PortTotals {
-            ring_drops: port.frames_and_drops().1,
-            unsent,
-            stamps_lost: port.stamps_lost(),
-        }
+        totals::print(core.counters(), &core.measures().hold_error, &ports)
     }
 }
 

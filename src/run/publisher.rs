@@ -9,7 +9,9 @@ use super::port::LinkPort;
 use crate::core::Forwarder;
 use crate::engine::{Clock, Turn};
 use crate::ring::{Interface, LinkChange};
-use crate::telemetry::{Board, FilterState, Info, Limits, PortState, SHOWN_MASTERS, State};
+use crate::telemetry::{
+    Board, FilterState, Info, Limits, PortCounts, PortState, SHOWN_MASTERS, State,
+};
 use crate::time::Instant;
 use crate::wire::Mac;
 use crate::{PerSide, Side};
@@ -52,7 +54,7 @@ impl Publisher {
             state: State {
                 mode: pacer.mode(),
                 sweep: pacer.sweep(),
-                ports: [up, down].map(port_state),
+                ports: interfaces.map(port_state),
                 masters: Vec::with_capacity(SHOWN_MASTERS),
                 ..State::default()
             },
@@ -80,17 +82,14 @@ impl Publisher {
 
     /// Notes what became of an interface.
     pub(super) fn link(&mut self, side: Side, change: &LinkChange) {
-        let state = of(&mut self.state, side);
+        let state = &mut self.state.ports[side];
         match change {
             LinkChange::Gone => {
                 (state.present, state.up, state.running) = (false, false, false);
             }
             LinkChange::Changed(now) | LinkChange::Renamed(now) | LinkChange::Recreated(now) => {
                 *state = PortState {
-                    ring_frames: state.ring_frames,
-                    ring_drops: state.ring_drops,
-                    unsent: state.unsent,
-                    stamps_lost: state.stamps_lost,
+                    counts: state.counts,
                     ..port_state(now)
                 };
             }
@@ -145,14 +144,10 @@ impl Publisher {
         if ask {
             self.counted = Some(now);
         }
-        for side in Side::BOTH {
-            let state = of(&mut self.state, side);
-            state.unsent = engine.unsent(side);
-            let port = port(engine, side);
-            state.stamps_lost = port.stamps_lost();
-            if ask {
-                (state.ring_frames, state.ring_drops) = port.frames_and_drops();
-            }
+        for (side, port) in self.state.ports.iter_mut() {
+            let counts = &mut port.counts;
+            let known = (!ask).then_some((counts.ring_frames, counts.ring_drops));
+            *counts = port_counts(engine, side, known);
         }
     }
 
@@ -184,12 +179,20 @@ impl Publisher {
     }
 }
 
-/// The published state of a side's port.
-const fn of(state: &mut State, side: Side) -> &mut PortState {
-    let [up, down] = &mut state.ports;
-    match side {
-        Side::Up => up,
-        Side::Down => down,
+/// What was counted at a port; asks the kernel for frames and drops of its receive ring unless they are `known`.
+pub(super) fn port_counts<P: LinkPort, C: Clock>(
+    engine: &mut LoopEngine<P, C>,
+    side: Side,
+    known: Option<(u64, u64)>,
+) -> PortCounts {
+    let unsent = engine.unsent(side);
+    let port = port(engine, side);
+    let (ring_frames, ring_drops) = known.unwrap_or_else(|| port.frames_and_drops());
+    PortCounts {
+        ring_frames,
+        ring_drops,
+        unsent,
+        stamps_lost: port.stamps_lost(),
     }
 }
 

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::figures::{ago, columns, dash, long, ms, ns, percent, rate, whole_ns};
-use crate::control::reply::{Drops, Frames, Grandmaster, Master, Port, Spread, Status};
+use crate::control::reply::{
+    DropsStatus, FramesStatus, Grandmaster, MasterStatus, PortStatus, Status,
+};
 use crate::span::Span;
+use crate::telemetry::{Counts, PortCounts};
 
 /// Drops that are shown.
 const SHOWN_DROPS: usize = 12;
@@ -21,7 +24,7 @@ pub(super) fn text(status: &Status) -> String {
     page.add(
         "filter",
         &format!(
-            "{}: made for {} {}, {} instructions",
+            "{}: knows {} {}, {} instructions",
             status.filter.kind,
             status.filter.clients,
             if status.filter.clients == 1 {
@@ -33,7 +36,7 @@ pub(super) fn text(status: &Status) -> String {
         ),
     );
     if status.masters.is_empty() {
-        page.add("master", "none heard");
+        page.add("master", "none seen upstream");
     }
     for master in &status.masters {
         for line in master_lines(master) {
@@ -44,7 +47,7 @@ pub(super) fn text(status: &Status) -> String {
     if more > status.masters.len() {
         page.add(
             "master",
-            &format!("{more} in the table, silent ones among them"),
+            &format!("{more} in the table, silent ones included"),
         );
     }
     page.add("clients", &clients(status));
@@ -73,7 +76,7 @@ impl Page {
 
 pub(super) fn gateway(status: &Status) -> String {
     format!(
-        "ptpproxy {}, process {}, up {}, loop in {} mode, sweep {}",
+        "ptpproxy {}, process {}, up {}, loop in {} mode, polling interval {}",
         status.version,
         status.pid,
         long(status.uptime_s),
@@ -86,34 +89,31 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
-fn links(ports: &[Port]) -> Vec<Vec<String>> {
-    let mut rows = vec![row([
-        "side",
-        "name",
-        "state",
-        "MTU",
-        "ring frames",
-        "ring drops",
-        "unsent",
-        "stamps lost",
-    ])];
+/// The name of a count, in words.
+fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+fn links(ports: &[PortStatus]) -> Vec<Vec<String>> {
+    let mut heading = row(["side", "name", "state", "MTU"]);
+    heading.extend(PortCounts::ALL.iter().map(|count| words(count.name)));
+    let mut rows = vec![heading];
     for port in ports {
-        rows.push(vec![
+        let mut row = vec![
             port.side.clone(),
             port.name.clone(),
             port.link.clone(),
             port.mtu.to_string(),
-            port.ring_frames.to_string(),
-            port.ring_drops.to_string(),
-            port.unsent.to_string(),
-            port.stamps_lost.to_string(),
-        ]);
+        ];
+        let counts = PortCounts::ALL.iter();
+        row.extend(counts.map(|count| count.of(&port.counts).to_string()));
+        rows.push(row);
     }
     rows
 }
 
 /// What is known of a master, in three lines.
-pub(super) fn master_lines(master: &Master) -> Vec<String> {
+pub(super) fn master_lines(master: &MasterStatus) -> Vec<String> {
     let state = match (master.active, master.allowed) {
         (_, false) => "not listed by --grandmaster",
         (true, true) => "active",
@@ -124,7 +124,7 @@ pub(super) fn master_lines(master: &Master) -> Vec<String> {
         master.sender, master.domain, master.lane
     )];
     lines.push(match &master.grandmaster {
-        None => "  has announced no grandmaster".into(),
+        None => "  has not announced a grandmaster".into(),
         Some(grandmaster) => format!("  {}", quality(grandmaster)),
     });
     lines.push(format!(
@@ -139,7 +139,7 @@ pub(super) fn master_lines(master: &Master) -> Vec<String> {
     lines
 }
 
-/// What a grandmaster says of itself.
+/// What a grandmaster announces of itself.
 fn quality(grandmaster: &Grandmaster) -> String {
     format!(
         "grandmaster {}, clockClass {}, accuracy {}, variance 0x{:04x}, priority {}/{}, steps {}, {}, \
@@ -224,33 +224,21 @@ pub(super) fn clients(status: &Status) -> String {
 }
 
 pub(super) fn times(status: &Status) -> Vec<Vec<String>> {
-    let measures = &status.measures;
     let last = format!("of the last {:.0} s", status.window_s);
     let mut rows = vec![row([&last, "count", "mean", "p50", "p99"])];
-    for (name, spread) in [
-        ("residence of Delay_Req", &measures.residence),
-        ("departure after its drawn moment", &measures.hold_error),
-        ("answer of the grandmaster", &measures.response),
-        ("Sync off the even line", &measures.sync_variation),
-    ] {
-        let Spread {
-            count,
-            mean_ns,
-            p50_ns,
-            p99_ns,
-        } = spread;
+    for (name, spread) in status.measures.rows() {
         rows.push(vec![
             name.to_owned(),
-            count.to_string(),
-            whole_ns(*mean_ns),
-            whole_ns(*p50_ns),
-            whole_ns(*p99_ns),
+            spread.count.to_string(),
+            whole_ns(spread.mean_ns),
+            whole_ns(spread.p50_ns),
+            whole_ns(spread.p99_ns),
         ]);
     }
     rows
 }
 
-pub(super) fn frames(frames: &[Frames]) -> Vec<Vec<String>> {
+pub(super) fn frames(frames: &[FramesStatus]) -> Vec<Vec<String>> {
     let mut rows = vec![row([
         "from",
         "message",
@@ -274,7 +262,7 @@ pub(super) fn frames(frames: &[Frames]) -> Vec<Vec<String>> {
     rows
 }
 
-pub(super) fn drop_rows(drops: &[Drops]) -> Vec<Vec<String>> {
+pub(super) fn drop_rows(drops: &[DropsStatus]) -> Vec<Vec<String>> {
     drops
         .iter()
         .map(|drop| {
@@ -291,7 +279,7 @@ pub(super) fn drop_rows(drops: &[Drops]) -> Vec<Vec<String>> {
 }
 
 /// The remedy stands last, to the left.
-fn drops(drops: &[Drops]) -> Vec<Vec<String>> {
+fn drops(drops: &[DropsStatus]) -> Vec<Vec<String>> {
     let mut rows = vec![row(["from", "message", "reason", "count", "now", "remedy"])];
     rows.extend(drop_rows(drops).into_iter().take(SHOWN_DROPS));
     let width = |row: &Vec<String>| row.last().map_or(0, |cell| cell.chars().count());
@@ -305,17 +293,9 @@ fn drops(drops: &[Drops]) -> Vec<Vec<String>> {
 }
 
 fn counts(status: &Status) -> String {
-    let counts = &status.counts;
-    [
-        (counts.held, "held"),
-        (counts.estimated, "estimated"),
-        (counts.follow_ups_made, "Follow_Up made"),
-        (counts.authenticated, "authenticated"),
-        (status.clients.unanswered, "unanswered"),
-        (counts.evicted, "evicted"),
-        (counts.roamed, "roamed"),
-        (counts.heard_above, "heard above"),
-    ]
-    .map(|(count, name)| format!("{name} {count}"))
-    .join(", ")
+    let counts: Vec<String> = Counts::ALL
+        .iter()
+        .map(|count| format!("{} {}", words(count.name), count.of(&status.counts)))
+        .collect();
+    counts.join(", ")
 }

@@ -10,13 +10,12 @@ use std::time::{Duration, Instant};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::clients_request;
-use crate::control::client::Gateway;
+use crate::control::client::{Gateway, clients_request};
 use crate::control::reply::{ClientList, Sort, Status};
 use screen::{Screen, View};
 use terminal::Terminal;
 
-/// Keys and signals are looked for this often.
+/// Polling interval of keys and signals.
 const LOOK: Duration = Duration::from_millis(100);
 /// Clients that are fetched beyond those on the screen, for scrolling.
 const AHEAD: usize = 500;
@@ -31,7 +30,7 @@ pub(super) fn run(gateway: &Gateway, interval: Duration) -> anyhow::Result<()> {
         screen: Screen::default(),
         rows: 0,
     };
-    // Before the screen is taken, so that a wrong path is told as of any command.
+    // Before the screen is taken, so that a wrong path is an error as of any command.
     top.fetch(gateway)?;
     let mut terminal = Terminal::take()?;
     let mut next = Instant::now() + interval;
@@ -60,9 +59,9 @@ pub(super) fn run(gateway: &Gateway, interval: Duration) -> anyhow::Result<()> {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
                     match top.key(key) {
-                        Key::Quit => return Ok(()),
-                        Key::Again => top.refresh(gateway),
-                        Key::Drawn => {}
+                        Wish::Quit => return Ok(()),
+                        Wish::Again => top.refresh(gateway),
+                        Wish::Drawn => {}
                     }
                     break;
                 }
@@ -80,7 +79,7 @@ struct Top {
 }
 
 /// What a key asks for.
-enum Key {
+enum Wish {
     Quit,
     /// To ask the gateway again.
     Again,
@@ -105,14 +104,14 @@ impl Top {
         }
     }
 
-    fn key(&mut self, key: KeyEvent) -> Key {
+    fn key(&mut self, key: KeyEvent) -> Wish {
         let screen = &mut self.screen;
         let page = self.rows.saturating_sub(screen::FIXED).max(1);
         match key.code {
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
-                return Key::Quit;
+                return Wish::Quit;
             }
-            KeyCode::Char('q') | KeyCode::Esc => return Key::Quit,
+            KeyCode::Char('q') | KeyCode::Esc => return Wish::Quit,
             KeyCode::Char('p' | ' ') => screen.paused = !screen.paused,
             KeyCode::Char('c') => screen.view(View::Clients),
             KeyCode::Char('d') => screen.view(View::Drops),
@@ -121,7 +120,7 @@ impl Top {
             KeyCode::Char('s') => {
                 screen.sort = after(screen.sort);
                 screen.view(View::Clients);
-                return Key::Again;
+                return Wish::Again;
             }
             KeyCode::Down | KeyCode::Char('j') => screen.scroll_by(1),
             KeyCode::Up | KeyCode::Char('k') => screen.scroll_back(1),
@@ -130,7 +129,7 @@ impl Top {
             KeyCode::Home | KeyCode::Char('g') => screen.scroll = 0,
             _ => {}
         }
-        Key::Drawn
+        Wish::Drawn
     }
 }
 

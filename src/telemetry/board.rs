@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::telemetry::Counters;
-use crate::telemetry::record::Record;
-use crate::telemetry::{ClientSlots, Measures, State, Take};
+use super::counters::Counters;
+use super::measures::Measures;
+use super::record::Record;
+use super::slots::ClientSlots;
+use super::state::State;
+use super::words::{Take, Words};
 
 /// What never changes while the gateway runs.
 #[derive(Clone, Debug)]
@@ -14,7 +17,7 @@ pub struct Info {
     pub up: String,
     /// Interface toward the clients.
     pub down: String,
-    /// Which stamps are taken, and why.
+    /// Which timestamps are taken, and why.
     pub stamps: String,
     /// When the gateway started.
     pub started: SystemTime,
@@ -77,7 +80,7 @@ impl Board {
 }
 
 /// A copy of the board at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// How often was published before; zero means that nothing was yet.
     pub number: u64,
@@ -92,8 +95,8 @@ pub struct Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Side;
     use crate::reason::Reason;
+    use crate::side::Side;
     use crate::telemetry::Kind;
     use crate::time::Instant;
 

@@ -20,7 +20,7 @@ pub struct ClientView {
     pub address: Address,
     /// Its transport and VLANs.
     pub lane: Lane,
-    /// When it was first heard, to the second.
+    /// Time of its first message, to the second.
     pub joined: Instant,
     pub(super) seen_ms: u32,
     /// Mean time between its requests.
@@ -31,11 +31,11 @@ pub struct ClientView {
     pub answered: u32,
     /// Those that found no answer within two seconds, or before eight newer ones.
     pub unanswered: u32,
-    /// Mean time that its requests stayed here, by stamps.
+    /// Mean time that its requests stayed here, by their timestamps.
     pub mean_residence: Option<Duration>,
     /// The same of the last one.
     pub last_residence: Option<Duration>,
-    /// Mean time that they were to be held at random.
+    /// Mean drawn delay of its requests.
     pub mean_hold: Option<Duration>,
     /// Mean time from a request's departure to its answer.
     pub response: Option<Duration>,

@@ -1,6 +1,8 @@
 //! Fixed buckets for spans of time: four to each doubling, from a microsecond to four seconds.
 
-use crate::telemetry::{Put, Take};
+use serde::{Deserialize, Serialize};
+
+use super::words::record;
 
 /// Spans below 2^10 ns share the first bucket.
 const FIRST_OCTAVE: u32 = 10;
@@ -9,11 +11,27 @@ const LAST_OCTAVE: u32 = 32;
 const PER_OCTAVE: u32 = 4;
 const BUCKETS: usize = ((LAST_OCTAVE - FIRST_OCTAVE) * PER_OCTAVE) as usize + 2;
 
-/// How often spans of time occurred, by length. Adding one takes a few instructions and no memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Histogram {
-    buckets: [u64; BUCKETS],
-    sum_ns: u64,
+record! {
+    /// How often spans of time occurred, by length. Adding one takes a few instructions and no memory.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Histogram {
+        buckets: [u64; BUCKETS],
+        sum_ns: u64,
+    }
+}
+
+/// A distribution of times in a few figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spread {
+    /// How many.
+    pub count: u64,
+    /// Mean in nanoseconds.
+    pub mean_ns: Option<u64>,
+    /// Median in nanoseconds, interpolated in a bucket 25 % wide (see [`Histogram::quantile_ns`]).
+    pub p50_ns: Option<u64>,
+    /// 99 % are at most this long, in nanoseconds, interpolated as well.
+    pub p99_ns: Option<u64>,
 }
 
 impl Default for Histogram {
@@ -26,9 +44,6 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Words that it takes on the board.
-    pub(super) const WORDS: usize = BUCKETS + 1;
-
     /// Adds one span of `ns` nanoseconds.
     pub fn add(&mut self, ns: u64) {
         self.buckets[index(ns)] += 1;
@@ -62,8 +77,12 @@ impl Histogram {
             .map(|(at, &count)| (upper_bound(at), count))
     }
 
-    /// The span that `share` (0 to 1) of them do not exceed, in nanoseconds, at most a quarter too long;
-    /// `None` of none.
+    /// The span that `share` (0 to 1) of them do not exceed, in nanoseconds, interpolated in its bucket; `None` of
+    /// none.
+    ///
+    /// It is never longer than the sum of all permits: spans are not negative, so the longest k of them are together
+    /// at most the sum, and the shortest of these k at most a k-th of it. So a median is at most twice the mean, also
+    /// in the first bucket, which reaches from zero to a microsecond.
     #[must_use]
     pub fn quantile_ns(&self, share: f64) -> Option<u64> {
         let count = self.count();
@@ -77,11 +96,31 @@ impl Histogram {
             reason = "a share of a count, clamped"
         )]
         let rank = ((share.clamp(0.0, 1.0) * count as f64).ceil() as u64).clamp(1, count);
-        let mut seen = 0;
-        self.buckets().find_map(|(bound, count)| {
-            seen += count;
-            (seen >= rank).then_some(bound.unwrap_or(1 << LAST_OCTAVE))
-        })
+        let (mut below, mut lower) = (0, 0);
+        for (bound, inside) in self.buckets() {
+            let upper = bound.unwrap_or(lower);
+            if below + inside >= rank {
+                let width = u128::from(upper - lower);
+                let part = width * u128::from(rank - below) / u128::from(inside);
+                let within = lower + u64::try_from(part).unwrap_or(0);
+                let permitted = self.sum_ns / (count - rank + 1);
+                return Some(within.min(permitted.max(lower)));
+            }
+            below += inside;
+            lower = upper;
+        }
+        None
+    }
+
+    /// Count, mean and quantiles.
+    #[must_use]
+    pub fn spread(&self) -> Spread {
+        Spread {
+            count: self.count(),
+            mean_ns: self.mean_ns(),
+            p50_ns: self.quantile_ns(0.5),
+            p99_ns: self.quantile_ns(0.99),
+        }
     }
 
     /// What was added since `before`.
@@ -93,51 +132,6 @@ impl Histogram {
         }
         since.sum_ns = since.sum_ns.saturating_sub(before.sum_ns);
         since
-    }
-
-    pub(super) fn write(&self, out: &mut impl Put) {
-        self.buckets.iter().for_each(|&count| out.put(count));
-        out.put(self.sum_ns);
-    }
-
-    pub(super) fn read(words: &mut Take<'_>) -> Self {
-        Self {
-            buckets: std::array::from_fn(|_| words.word()),
-            sum_ns: words.word(),
-        }
-    }
-}
-
-/// What the gateway measures of its exchanges.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Measures {
-    /// Residence of Delay_Req: from receive stamp to transmit stamp.
-    pub residence: Histogram,
-    /// How much later than its random moment a held Delay_Req departed.
-    pub hold_error: Histogram,
-    /// From the departure of a Delay_Req to the arrival of its first Delay_Resp.
-    pub response: Histogram,
-    /// How far Syncs arrived off the even line, earlier or later: the delay variation of the path above.
-    pub sync_variation: Histogram,
-}
-
-impl Measures {
-    pub(super) const WORDS: usize = 4 * Histogram::WORDS;
-
-    pub(super) fn write(&self, out: &mut impl Put) {
-        self.residence.write(out);
-        self.hold_error.write(out);
-        self.response.write(out);
-        self.sync_variation.write(out);
-    }
-
-    pub(super) fn read(words: &mut Take<'_>) -> Self {
-        Self {
-            residence: Histogram::read(words),
-            hold_error: Histogram::read(words),
-            response: Histogram::read(words),
-            sync_variation: Histogram::read(words),
-        }
     }
 }
 
@@ -178,13 +172,27 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn a_median_is_at_most_twice_the_mean(spans in proptest::collection::vec(prop_oneof![0..3_u64, 0..3_000_u64, 0..10_000_000_000_u64], 1..40)) {
+            let mut histogram = Histogram::default();
+            spans.iter().for_each(|&ns| histogram.add(ns));
+            let spread = histogram.spread();
+            let (median, mean) = (spread.p50_ns.unwrap(), spread.mean_ns.unwrap());
+            prop_assert!(median <= 2 * mean + 1, "{median} of {spans:?}");
+            // And it is in the bucket of the true one.
+            let mut sorted = spans;
+            sorted.sort_unstable();
+            let bucket = index(sorted[(sorted.len() - 1) / 2]);
+            prop_assert!(bucket == 0 || median >= upper_bound(bucket - 1).unwrap());
+            prop_assert!(upper_bound(bucket).is_none_or(|bound| median <= bound));
+        }
+    }
+
     #[test]
     fn quantiles_and_mean() {
         let mut histogram = Histogram::default();
-        assert_eq!(
-            (histogram.mean_ns(), histogram.quantile_ns(0.5)),
-            (None, None)
-        );
+        assert_eq!(histogram.spread(), Spread::default());
         for ms in 1..=100 {
             histogram.add(ms * 1_000_000);
         }
@@ -193,7 +201,7 @@ mod tests {
         for (share, ms) in [(0.5, 50.0), (0.99, 99.0), (1.0, 100.0), (0.0, 1.0)] {
             #[expect(clippy::cast_precision_loss, reason = "test")]
             let found = histogram.quantile_ns(share).unwrap() as f64 / 1e6;
-            assert!(found >= ms && found <= ms * 1.25, "{share}: {found} ms");
+            assert!((found - ms).abs() <= ms * 0.05, "{share}: {found} ms");
         }
         let before = histogram.clone();
         histogram.add(u64::MAX);
@@ -205,19 +213,13 @@ mod tests {
     }
 
     #[test]
-    fn comes_back_from_words() {
-        let mut measures = Measures::default();
-        for (n, histogram) in (1..).zip([
-            &mut measures.residence,
-            &mut measures.hold_error,
-            &mut measures.response,
-            &mut measures.sync_variation,
-        ]) {
-            (0..20).for_each(|bit| histogram.add(n << bit));
-        }
-        let mut words = Vec::new();
-        measures.write(&mut words);
-        assert_eq!(words.len(), Measures::WORDS);
-        assert_eq!(Measures::read(&mut Take(words.iter())), measures);
+    fn spans_below_a_microsecond_have_a_median_of_their_own() {
+        let mut histogram = Histogram::default();
+        (0..10).for_each(|_| histogram.add(100));
+        let spread = histogram.spread();
+        assert_eq!((spread.mean_ns, spread.p50_ns), (Some(100), Some(166)));
+        let mut zeroes = Histogram::default();
+        (0..10).for_each(|_| zeroes.add(0));
+        assert_eq!(zeroes.quantile_ns(0.99), Some(0));
     }
 }

@@ -8,10 +8,10 @@
 //! |---|---|
 //! | `board` | what is shared: one published record, and a slot for each client |
 //! | `record` | words under a sequence number |
-//! | `words` | values to words and back |
-//! | `state` | what a snapshot says: the loop's way, filter, limits, ports and masters |
+//! | `words` | values as words and back: one description of a record yields its fields, writer and reader |
+//! | `state` | what a snapshot says: how the loop waits, filter, limits, ports and masters |
 //! | `port_state` | of an interface and its rings |
-//! | `master_state` | of a master above |
+//! | `master_state` | of a master upstream |
 //! | `outage` | why the gateway serves nobody, out of a snapshot |
 //! | `slots` | one client's row, written as its exchanges happen |
 //! | `client_view` | what a reader sees of one client |
@@ -22,8 +22,10 @@
 mod board;
 mod client_view;
 mod counters;
+mod counts;
 mod histogram;
 mod master_state;
+mod measures;
 mod outage;
 mod port_state;
 mod record;
@@ -34,11 +36,12 @@ mod words;
 pub use board::{Board, Info, Snapshot};
 pub use client_view::ClientView;
 pub use counters::{Counters, Kind};
-pub use histogram::{Histogram, Measures};
+pub use counts::{Count, Counts, PortCounts};
+pub use histogram::{Histogram, Spread};
 pub use master_state::MasterState;
+pub use measures::{Measure, Measures, Spreads};
 pub use outage::{LinkFault, Outage, Silence, outages};
 pub use port_state::PortState;
 pub use slots::ClientSlots;
 pub(crate) use slots::{Slot, Tenant, mean};
 pub use state::{FilterKind, FilterState, Limits, Mode, SHOWN_MASTERS, State};
-pub(crate) use words::{Put, Take};

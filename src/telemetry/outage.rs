@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::{MasterState, PortState, State};
-use crate::Side;
+use super::master_state::MasterState;
+use super::port_state::PortState;
+use super::state::State;
+use crate::side::Side;
 use crate::time::Instant;
 
 /// A reason for which no client can get time.
@@ -33,10 +35,10 @@ pub enum LinkFault {
     NoLink,
 }
 
-/// What is heard in place of Syncs.
+/// What is seen in place of Syncs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    /// Nothing: the last Sync came so long ago, within the last minute.
+    /// Nothing: the last Sync came this long ago, within the last minute.
     For(Duration),
     /// No master.
     NoMaster,
@@ -50,8 +52,7 @@ pub enum Silence {
 /// nothing.
 #[must_use]
 pub fn outages(state: &State, now: Instant) -> Vec<Outage<'_>> {
-    let sides = [Side::Up, Side::Down];
-    let links = sides.iter().zip(&state.ports).filter_map(|(&side, port)| {
+    let links = state.ports.iter().filter_map(|(side, port)| {
         Some(Outage::Link {
             side,
             name: &port.name,

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
-use crate::telemetry::Put;
+use super::words::Put;
 
 /// A copy that is torn is taken again after this pause.
 const PAUSE: Duration = Duration::from_micros(50);
-/// A reader gives up after so many: the writer was stopped in the middle.
+/// A reader gives up after this many copies, about a second: the writer was stopped in the middle.
 const TRIES: u32 = 20_000;
 
 /// A fixed number of words that one thread publishes and others copy.

@@ -1,6 +1,7 @@
 //! A real Prometheus scrapes a gateway that serves a real client, and works with our dashboard;
 //! /healthz says when the gateway does not serve.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -251,7 +252,15 @@ fn scrape_is_clean(gateway: &Namespace) {
             );
         }
     }
-    println!("{} metrics, {} octets a scrape", known.len(), body.len());
+    // Whatever is scraped is in the manual, and the other way round.
+    let families: BTreeSet<String> = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .map(str::to_owned)
+        .collect();
+    let listed = rules::names(&ptpproxy::metrics::table());
+    assert_eq!(families, listed);
+    println!("{} metrics, {} bytes a scrape", known.len(), body.len());
 }
 
 /// Prometheus takes each of the dashboard's queries, and most of them show something.

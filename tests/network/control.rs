@@ -329,7 +329,7 @@ fn what_is_wrong_is_shown_and_logged_once() {
         let proxy = Proxy::start(&line.gateway, &["--control", socket]);
         let warned = |status: &Status, code: &str| status.warnings.iter().any(|w| w.code == code);
         until(socket, "no-sync", |status| warned(status, "no-sync"));
-        proxy.wait_for("no grandmaster heard yet");
+        proxy.wait_for("no grandmaster seen yet");
         let (mut above, mut below) = line.hosts(ETHERNET);
         above.announce(0);
         // Nobody answers.
@@ -351,7 +351,7 @@ fn what_is_wrong_is_shown_and_logged_once() {
         }
         proxy.wait_for("answered: ");
         assert_eq!(
-            proxy.logged("no grandmaster heard yet"),
+            proxy.logged("no grandmaster seen yet"),
             1,
             "{:#?}",
             proxy.log()

@@ -1,6 +1,7 @@
 //! What is found wrong between two snapshots.
 
 use super::*;
+use crate::side::PerSide;
 use crate::telemetry::{ClientSlots, Measures, PortState, State, Tenant};
 use crate::wire::{Address, Announce, ClockIdentity, Lane, Mac, PortIdentity, Transport};
 
@@ -44,7 +45,10 @@ fn good() -> Snapshot {
         measures: Measures::default(),
         state: State {
             at: NOW,
-            ports: [port("eth0"), port("eth1")],
+            ports: PerSide {
+                up: port("eth0"),
+                down: port("eth1"),
+            },
             masters: vec![master(1, 100)],
             ..State::default()
         },
@@ -58,12 +62,12 @@ fn codes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
 }
 
 #[test]
-fn each_trouble_has_its_word() {
+fn each_trouble_has_its_code() {
     type Change = fn(&mut Snapshot);
     let table: [(&str, Change); 19] = [
         ("", |_| {}),
-        ("link", |now| now.state.ports[0].running = false),
-        ("link", |now| now.state.ports[1].present = false),
+        ("link", |now| now.state.ports.up.running = false),
+        ("link", |now| now.state.ports.down.present = false),
         ("no-sync", |now| now.state.masters.clear()),
         ("no-sync", |now| now.state.masters[0] = master(1, 2_100)),
         ("", |now| {
@@ -112,7 +116,7 @@ fn each_trouble_has_its_word() {
                 now.measures.response.add(80_000_000);
             }
         }),
-        ("ring-drops", |now| now.state.ports[0].ring_drops = 1),
+        ("ring-drops", |now| now.state.ports.up.counts.ring_drops = 1),
         ("table-full", |now| {
             now.counters.drop(Side::Down, DELAY_REQ, Reason::TableFull);
         }),
@@ -171,7 +175,7 @@ fn client(interval: u32, residence: u32, response: u32) -> ClientView {
 }
 
 #[test]
-fn a_short_interval_is_told_with_its_rule() {
+fn a_short_interval_is_reported_with_its_rule() {
     let limits = Limits {
         client_rate: 100,
         ..Limits::default()

@@ -1,8 +1,9 @@
 //! What is on the screen: lines of text for any size.
 
-use crate::control::reply::{ClientList, Sort, Status};
+use crate::control::reply::{ClientList, PortStatus, Sort, Status};
 use crate::show::figures::{columns, long, ns, percent, rate, whole_ns};
 use crate::show::{clients, status};
+use crate::telemetry::Spread;
 
 /// Rows beside the list: those above it, its heading, and the keys.
 pub(super) const FIXED: usize = 8;
@@ -208,10 +209,10 @@ impl Screen {
 
 fn links(status: &Status) -> String {
     let [up, down] = &status.ports;
-    let port = |port: &crate::control::reply::Port| {
+    let port = |port: &PortStatus| {
         let mut text = format!("{} {}: {}", port.side, port.name, port.link);
-        if port.ring_drops > 0 {
-            text += &format!(", {} ring drops", port.ring_drops);
+        if port.counts.ring_drops > 0 {
+            text += &format!(", {} ring drops", port.counts.ring_drops);
         }
         text
     };
@@ -226,19 +227,21 @@ fn links(status: &Status) -> String {
 
 fn grandmaster(status: &Status) -> String {
     let Some(master) = status.masters.first() else {
-        return "grandmaster  none heard".to_owned();
+        return "grandmaster  none seen upstream".to_owned();
     };
     let name = match &master.grandmaster {
         Some(grandmaster) => format!("{} class {}", grandmaster.identity, grandmaster.clock_class),
         None => master.sender.clone(),
     };
-    let rate = master.rate_ppm.map_or_else(
-        || "rate not known".to_owned(),
-        |ppm| format!("{ppm:+.3} ppm"),
+    let rate = master
+        .rate_ppm
+        .map_or_else(|| "rate unknown".to_owned(), |ppm| format!("{ppm:+.3} ppm"));
+    let variation = master.variation_ns.map_or_else(
+        || "variation unknown".to_owned(),
+        |variation| format!("variation {}", ns(variation)),
     );
-    let variation = master.variation_ns.map(ns).unwrap_or_default();
     format!(
-        "grandmaster  {name}, domain {}, {}, {rate}, varies {variation}",
+        "grandmaster  {name}, domain {}, {}, {rate}, {variation}",
         master.domain,
         if master.active { "active" } else { "no Sync" }
     )
@@ -246,9 +249,8 @@ fn grandmaster(status: &Status) -> String {
 
 fn times(status: &Status) -> String {
     let measures = &status.measures;
-    let spread = |spread: &crate::control::reply::Spread| {
-        format!("{} / {}", whole_ns(spread.p50_ns), whole_ns(spread.p99_ns))
-    };
+    let spread =
+        |spread: &Spread| format!("{} / {}", whole_ns(spread.p50_ns), whole_ns(spread.p99_ns));
     let dropped: f64 = status.drops.iter().fold(0.0, |sum, drop| sum + drop.per_s);
     format!(
         "p50 / p99    residence {}, answer {}; dropped {}, answered {}",
@@ -326,93 +328,4 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::control::reply::{Client, Warning};
-
-    fn screen(clients: usize) -> Screen {
-        let client = |n: usize| Client {
-            identity: format!("020000.fffe.{n:06x}-1"),
-            address: format!("fd00:1111:2222:3333:4444:5555:6666:{n:x}"),
-            interval_ms: Some(125.0),
-            answered_percent: Some(99.5),
-            residence_ms: Some(9.81),
-            response_ms: Some(0.4),
-            ..Client::default()
-        };
-        let mut screen = Screen {
-            clients: ClientList {
-                clients: (0..clients).map(client).collect(),
-                ..ClientList::default()
-            },
-            ..Screen::default()
-        };
-        screen.status.warnings = vec![Warning {
-            code: "no-sync".into(),
-            text: "no Sync for 5 s: look at the grandmaster and the way to it".into(),
-        }];
-        screen
-    }
-
-    #[test]
-    fn every_size_is_filled_and_nothing_is_wider() {
-        let mut screen = screen(100);
-        for view in [View::Clients, View::Drops, View::Frames, View::Warnings] {
-            screen.view(view);
-            for (width, height) in [
-                (80, 24),
-                (200, 60),
-                (40, 10),
-                (10, 3),
-                (1, 1),
-                (0, 0),
-                (500, 2),
-            ] {
-                let lines = screen.lines(width, height);
-                assert_eq!(lines.len(), height, "{view:?} {width}x{height}");
-                assert!(lines.iter().all(|line| line.text.len() <= width));
-            }
-        }
-    }
-
-    #[test]
-    fn eighty_columns_show_how_each_client_is_served_and_the_keys() {
-        let mut screen = screen(100);
-        let lines = screen.lines(80, 24);
-        let text: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
-        for heading in ["identity", "interval", "answered", "response"] {
-            assert!(text[6].contains(heading), "{heading}: {}", text[6]);
-        }
-        assert!(text[7].contains("020000.fffe.000000-1") && text[7].contains("99.5 %"));
-        assert!(text[22].contains("020000.fffe.00000f-1"), "the last row");
-        assert!(text[5].starts_with("! no Sync for 5 s"), "{}", text[5]);
-        for key in [
-            "q quit",
-            "p pause",
-            "[c clients]",
-            "d drops",
-            "s sort: identity",
-        ] {
-            assert!(text[23].contains(key), "{key}: {}", text[23]);
-        }
-        screen.scroll_by(1_000);
-        assert!(
-            screen.lines(80, 24)[7].text.contains("000063-1"),
-            "stops at the last"
-        );
-        screen.scroll_back(1_000);
-        assert_eq!(screen.lines(80, 24), lines);
-        assert!(
-            screen.lines(140, 24)[7].text.contains("fd00:1111"),
-            "wider shows more"
-        );
-    }
-
-    #[test]
-    fn nothing_moves_the_cursor() {
-        assert_eq!(fit("a\x1b[2Jb\n", 80, false), "a?[2Jb?");
-        assert_eq!(fit("abc", 2, true), "ab");
-        assert_eq!(fit("a", 3, true), "a  ");
-        assert_eq!(wrap("one two three", 8), ["one two", "  three"]);
-    }
-}
+mod tests;

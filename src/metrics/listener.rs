@@ -1,0 +1,80 @@
+//! What each path answers.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::gateway::{self, Scrape};
+use super::health;
+use super::server::{self, Answer, HttpStatus};
+use crate::ring::SystemClock;
+use crate::telemetry::Board;
+
+/// Where `/metrics` and `/healthz` will be. Ports below 1024 need a right, so that it is opened before rights
+/// are given up.
+#[derive(Debug)]
+pub struct Listener(TcpListener);
+
+impl Listener {
+    /// Listens at `address` (port 0: any that is free); who connects waits for [`Listener::serve`].
+    ///
+    /// # Errors
+    /// One line on why it cannot listen there, with the remedy.
+    pub fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        TcpListener::bind(address).map(Self).with_context(|| {
+            format!(
+                "--metrics {address}: cannot listen there; name an address of this machine and a port that \
+                 is free (below 1024 needs CAP_NET_BIND_SERVICE)"
+            )
+        })
+    }
+
+    /// Answers from now on, on threads of its own; returns where.
+    ///
+    /// # Errors
+    /// The system's, when there can be no thread.
+    pub fn serve(self, board: Arc<Board>) -> io::Result<SocketAddr> {
+        server::serve(self.0, move |path| answer(&board, path))
+    }
+}
+
+fn answer(board: &Arc<Board>, path: &str) -> Answer {
+    if !matches!(path, "/metrics" | "/healthz" | "/") {
+        return Answer::text(HttpStatus::NotFound, "see /metrics and /healthz\n");
+    }
+    if path == "/" {
+        return Answer::text(HttpStatus::Ok, "ptpproxy: see /metrics and /healthz\n");
+    }
+    let snapshot = board.snapshot();
+    let now = SystemClock.now();
+    let troubles = health::troubles(snapshot.as_ref(), now);
+    if path == "/healthz" {
+        return match troubles.as_slice() {
+            [] => Answer::text(HttpStatus::Ok, "ok\n"),
+            troubles => {
+                let lines: String = troubles.iter().map(|why| format!("{why}\n")).collect();
+                Answer::text(HttpStatus::Unavailable, lines)
+            }
+        };
+    }
+    let healthy = troubles.is_empty();
+    let Some(snapshot) = snapshot else {
+        return Answer::text(HttpStatus::Unavailable, "nothing was published yet\n");
+    };
+    let scrape = Scrape {
+        board: Arc::clone(board),
+        snapshot,
+        healthy,
+        now,
+    };
+    match gateway::text(scrape) {
+        Ok(body) => Answer {
+            status: HttpStatus::Ok,
+            content_type: gateway::CONTENT_TYPE,
+            body,
+        },
+        Err(error) => Answer::text(HttpStatus::Unavailable, format!("{error}\n")),
+    }
+}
