@@ -11,7 +11,8 @@
 //! * [`engine`] is the one loop that joins them, over real ports or simulated ones;
 //! * [`telemetry`] is what the loop publishes and others read;
 //! * [`control`] answers `ptpproxy status` and its kin out of that, [`metrics`] Prometheus;
-//! * [`show`] is the other end: what it says, for people.
+//! * [`show`] is the other end: what it says, for people;
+//! * [`program`] is what `main` calls.
 
 pub mod cli;
 pub mod config;
@@ -22,6 +23,7 @@ pub mod filter;
 pub mod metrics;
 pub mod options;
 mod prefetch;
+pub mod program;
 pub mod range;
 pub mod reason;
 pub mod replay;

@@ -1,22 +1,13 @@
 //! Cases that once went wrong, each by name: what was found by fuzzing, by simulation or by reading.
 
-#![allow(dead_code, reason = "the tests of the policy use more of it")]
-
-#[path = "policy/frames.rs"]
-mod frames;
-#[path = "policy/gateway.rs"]
-mod gateway;
-#[path = "policy/script.rs"]
-mod script;
-
 use ptpproxy::Side::{Down, Up};
 use ptpproxy::core::Settings;
 use ptpproxy::reason::Reason;
 use ptpproxy::wire::PortIdentity;
 
-use frames::*;
-use gateway::Outcome::{self, Dropped};
-use gateway::{Gateway, MS, SECOND, unheld};
+use testkit::frames::*;
+use testkit::gateway::Outcome::{self, Dropped};
+use testkit::gateway::{Gateway, MS, SECOND, unheld};
 
 /// The ninth request of a batch took the residence of the first, whose place it had taken.
 #[test]

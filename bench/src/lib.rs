@@ -6,6 +6,7 @@ pub mod forwarders;
 pub mod lab;
 pub mod million;
 pub mod net;
+pub mod network;
 pub mod peers;
 pub mod ptp4l;
 pub mod scale;

@@ -1,7 +1,4 @@
-//! See `tests/fuzz/config.rs`.
+//! See `tests/testkit/src/targets/config.rs`.
 #![no_main]
 
-#[path = "../../tests/fuzz/config.rs"]
-mod config;
-
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| config::run(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| testkit::targets::config::run(octets));

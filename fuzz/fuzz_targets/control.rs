@@ -1,7 +1,4 @@
-//! See `tests/fuzz/control.rs`.
+//! See `tests/testkit/src/targets/control.rs`.
 #![no_main]
 
-#[path = "../../tests/fuzz/control.rs"]
-mod control;
-
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| control::run(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| testkit::targets::control::run(octets));

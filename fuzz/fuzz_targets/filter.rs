@@ -1,12 +1,4 @@
-//! See `tests/fuzz/filter.rs`.
+//! See `tests/testkit/src/targets/filter.rs`.
 #![no_main]
-#![allow(dead_code, reason = "the tests use more of it")]
 
-#[path = "../../tests/fuzz/filter.rs"]
-mod filter;
-#[path = "../../tests/policy/frames.rs"]
-mod frames;
-#[path = "../../tests/policy/gateway.rs"]
-mod gateway;
-
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| filter::run(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| testkit::targets::filter::run(octets));

@@ -1,7 +1,4 @@
-//! See `tests/fuzz/frame.rs`.
+//! See `tests/testkit/src/targets/frame.rs`.
 #![no_main]
 
-#[path = "../../tests/fuzz/frame.rs"]
-mod frame;
-
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| frame::run(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| testkit::targets::frame::run(octets));

@@ -34,12 +34,12 @@ fn image() -> TempDir {
     for (from, to) in copied() {
         let source = top().join(&from);
         assert!(source.exists(), "the Containerfile copies {from}");
-        output(
-            Command::new("cp")
-                .arg("-a")
-                .arg(source)
-                .arg(folder.path().join(to)),
-        );
+        let target = folder.path().join(to);
+        // As COPY does.
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent).unwrap();
+        }
+        output(Command::new("cp").arg("-a").arg(source).arg(target));
     }
     folder
 }

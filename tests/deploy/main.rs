@@ -1,7 +1,7 @@
 //! What is under deploy/: units, manual, package, static build, metrics, rules and dashboard, each
 //! tried by the program that it is made for (systemd, man, dpkg, Prometheus).
 //!
-//! Without that program a test is ignored, unless `PTPPROXY_REQUIRE_PEERS=1`.
+//! Without that program a test is skipped, unless `PTPPROXY_REQUIRE_PEERS=1`.
 
 mod container;
 mod manual;

@@ -11,32 +11,12 @@
 mod killed;
 mod links;
 mod memory;
-#[path = "../network/proxy.rs"]
-#[allow(dead_code, reason = "the tests of the network use more of it")]
-mod proxy;
 mod ptp4l;
 mod queues;
-#[path = "../network/segments.rs"]
-#[allow(dead_code, reason = "the tests of the network use more of it")]
-mod segments;
 mod simulated;
 mod stations;
 mod stopped;
 mod table;
 mod traffic;
 
-/// The tests of the network have more of it.
-mod host {
-    /// Opened by `Line::hosts`, which is not used here.
-    pub(crate) struct Host;
-
-    impl Host {
-        pub(crate) fn open(
-            _: &ptpproxy_lab::net::Namespace,
-            _: &str,
-            _: ptpproxy_lab::lab::shape::Shape,
-        ) -> Self {
-            Self
-        }
-    }
-}
+use testkit::{proxy, segments};

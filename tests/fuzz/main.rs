@@ -1,22 +1,10 @@
 //! A short run of each fuzz target on a stable compiler: its seeds, and some thousand random changes of
 //! them. Long runs, guided by coverage: `tests/deep`.
 
-#![allow(dead_code, reason = "the tests of the policy use more of it")]
-
-mod config;
-mod control;
-mod filter;
-mod frame;
-#[path = "../policy/frames.rs"]
-mod frames;
-#[path = "../policy/gateway.rs"]
-mod gateway;
-#[path = "../policy/script.rs"]
-mod script;
-mod seeds;
-
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
+use testkit::script;
+use testkit::targets::{config, control, filter, frame, seeds};
 
 /// Runs a target on its seeds, and on `changes` inputs made from them.
 fn smoke(target: &str, changes: u32, run: fn(&[u8])) {

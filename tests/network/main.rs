@@ -1,25 +1,22 @@
 //! The real program on real interfaces, in namespaces of its own.
 //!
 //! Each test runs in a sandbox, without root. What needs a peer that is not installed (tshark, strace,
-//! tmux, ptp4l) is ignored, unless `PTPPROXY_REQUIRE_PEERS=1`.
+//! tmux, ptp4l) is skipped, unless `PTPPROXY_REQUIRE_PEERS=1`.
 
 mod confined;
 mod control;
 mod ending;
-mod host;
-mod installed;
 mod links;
 mod orders;
 mod parallel;
-mod proxy;
 mod refusals;
 mod reload;
 mod rights;
-mod segments;
 mod signed;
 mod strict_client;
 mod syscalls;
-mod tap;
 mod to_host;
 mod top;
 mod tshark;
+
+use testkit::{host, installed, proxy, segments, tap};

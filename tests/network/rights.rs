@@ -4,6 +4,7 @@
 use std::fs;
 use std::process::Command;
 
+use ptpproxy_lab::net::skip_without_rights;
 use ptpproxy_lab::ptp4l::TempDir;
 
 /// Two cables in a network namespace of its own; the program's log, and what became of its rights. Once they
@@ -44,7 +45,7 @@ fn is_the_machines_root() -> bool {
 #[test]
 fn what_needs_rights_is_had_before_they_are_given_up() {
     if !is_the_machines_root() {
-        println!("ignored: only the machine's root may make a map of the kernel's");
+        skip_without_rights("only the machine's root may make a map of the kernel's");
         return;
     }
     let folder = TempDir::new().unwrap();

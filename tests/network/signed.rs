@@ -53,7 +53,7 @@ impl Bytes {
     fn next(&mut self, kind: Kind) -> Option<Vec<u8>> {
         let end = Instant::now() + Duration::from_millis(200);
         while Instant::now() < end {
-            while let Some(frame) = self.rx.next() {
+            while let Some(frame) = self.rx.receive() {
                 if frame[12..14] == [0x88, 0xF7] && frame[14] & 0x0F == kind as u8 {
                     return Some(frame);
                 }

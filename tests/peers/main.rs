@@ -1,7 +1,7 @@
 //! Real ptp4l at both ends of the real program: clients lock, stay locked, and believe what the
 //! grandmaster says.
 //!
-//! Each test runs in a sandbox of its own, without root. Without ptp4l they are ignored, unless
+//! Each test runs in a sandbox of its own, without root. Without ptp4l they are skipped, unless
 //! `PTPPROXY_REQUIRE_PEERS=1`.
 
 use std::ffi::OsString;

@@ -2,7 +2,7 @@
 //! each host on the side where it lives. The counts were written down by reading the captures.
 //!
 //! They are no part of this project: the variable `PTPPROXY_CAPTURES` names their folder. Without it
-//! the test is ignored, with a message; with `PTPPROXY_REQUIRE_PEERS=1` that is a failure.
+//! the test is skipped, with a message; with `PTPPROXY_REQUIRE_PEERS=1` that is a failure.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use ptpproxy::Side::{self, Down, Up};
 use ptpproxy::time::{ClockId, Stamp};
 use ptpproxy::wire::Frame;
 
-use crate::files::{self, Result};
+use testkit::capture_files::{self as files, Result};
+
 use crate::gateway::{Gateway, Outcome, unheld};
 
 /// How many frames of a type have this verdict.

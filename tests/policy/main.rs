@@ -6,15 +6,12 @@ mod apply;
 mod captures;
 mod clients;
 mod exchanges;
-#[path = "../captures/files.rs"]
-mod files;
-mod frames;
-mod gateway;
 mod holds;
 mod limits;
 mod masters;
 mod memory;
 mod paths;
-mod script;
 mod stations;
 mod table;
+
+use testkit::{frames, gateway, script};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::case::{Case, Condition};
-use super::report::Measurement;
+use super::measure::Measurement;
 use super::stats::{Spread, Stats};
 
 /// How two gateways compare: ratios and differences of the same round and transport, pooled.
@@ -21,7 +21,7 @@ pub struct Pooled {
 
 /// A bar, and whether it was met.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Verdict {
+pub struct Bar {
     /// What else the machine did.
     pub condition: Condition,
     /// What is compared, in words.
@@ -68,34 +68,34 @@ impl Pooled {
 
 /// What ptpproxy with 50 ms jitter has to meet, medians of pairs.
 #[must_use]
-pub fn verdicts(measurements: &[Measurement], condition: Condition) -> Vec<Verdict> {
+pub fn bars(measurements: &[Measurement], condition: Condition) -> Vec<Bar> {
     let case = Case::OursHolding;
     let against = |base| Pooled::of(measurements, condition, case, base);
-    let verdict = |what: &str, found: f64, bar: f64| Verdict {
+    let bar = |what: &str, found: f64, most: f64| Bar {
         condition,
         what: what.to_owned(),
         found,
-        bar,
-        good: found <= bar,
+        bar: most,
+        good: found <= most,
     };
-    let mut verdicts = Vec::new();
+    let mut bars = Vec::new();
     if let Some(direct) = against(Case::Direct) {
         let (mean, delay) = (
             direct.offset_mean_difference_ns,
             direct.path_delay_difference_ns,
         );
-        verdicts.extend([
-            verdict(
+        bars.extend([
+            bar(
                 "offset p99, times the direct cable's",
                 direct.offset_p99_ratio.median,
                 1.5,
             ),
-            verdict(
+            bar(
                 "offset mean, us from the direct cable's",
                 mean.median.abs() / 1e3,
                 0.5,
             ),
-            verdict(
+            bar(
                 "path delay p50, us from the direct cable's",
                 delay.median.abs() / 1e3,
                 1.5,
@@ -104,9 +104,9 @@ pub fn verdicts(measurements: &[Measurement], condition: Condition) -> Vec<Verdi
     }
     if let Some(tc) = against(Case::Ptp4lTc) {
         let ratio = tc.offset_p99_ratio.median;
-        verdicts.push(verdict("offset p99, times ptp4l E2E_TC's", ratio, 1.25));
+        bars.push(bar("offset p99, times ptp4l E2E_TC's", ratio, 1.25));
     }
-    verdicts
+    bars
 }
 
 #[cfg(test)]
@@ -158,20 +158,12 @@ mod tests {
             measurement(1, Case::Direct, Some(1000.0)),
             measurement(1, Case::OursHolding, Some(1400.0)),
         ];
-        assert!(
-            verdicts(&good, Condition::Rest)
-                .iter()
-                .all(|verdict| verdict.good)
-        );
+        assert!(bars(&good, Condition::Rest).iter().all(|bar| bar.good));
         let bad = [
             measurement(1, Case::Direct, Some(1000.0)),
             measurement(1, Case::OursHolding, Some(9000.0)),
         ];
-        assert!(
-            verdicts(&bad, Condition::Rest)
-                .iter()
-                .all(|verdict| !verdict.good)
-        );
-        assert_eq!(verdicts(&bad, Condition::Rest).len(), 3);
+        assert!(bars(&bad, Condition::Rest).iter().all(|bar| !bar.good));
+        assert_eq!(bars(&bad, Condition::Rest).len(), 3);
     }
 }

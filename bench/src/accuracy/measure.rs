@@ -6,7 +6,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use serde::Serialize;
 
+use super::case::{Case, Condition};
+use super::stats::Stats;
 use crate::ptp4l::{Gateway, Rig, Role, Sample, Servo, Transport};
 
 /// What a measurement takes besides: to start everything and to hear the first sample.
@@ -33,6 +36,23 @@ impl Settings {
     fn sampling(&self) -> Duration {
         Duration::from_secs_f64(self.samples as f64 * f64::from(self.log_sync_interval).exp2())
     }
+}
+
+/// What came of one measurement.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measurement {
+    /// Counted from 1.
+    pub round: u32,
+    /// What else the machine did.
+    pub condition: Condition,
+    /// What PTP was carried by.
+    pub transport: Transport,
+    /// The gateway.
+    pub case: Case,
+    /// Its figures; `None` when it failed.
+    pub stats: Option<Stats>,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
 /// Measures once.

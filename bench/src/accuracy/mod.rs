@@ -11,9 +11,9 @@ mod report;
 mod stats;
 
 pub use case::{Case, Condition};
-pub use compare::{Pooled, Verdict, verdicts};
-pub use measure::{Busy, Settings, measure};
+pub use compare::{Bar, Pooled, bars};
+pub use measure::{Busy, Measurement, Settings, measure};
 pub use options::{Load, Options};
 pub use plot::draw;
-pub use report::{Measurement, Report};
+pub use report::Report;
 pub use stats::{Spread, Stats};

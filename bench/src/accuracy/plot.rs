@@ -8,7 +8,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::case::{Case, Condition};
-use super::report::{Measurement, Report};
+use super::measure::Measurement;
+use super::report::Report;
 use super::stats::{Spread, Stats};
 use crate::ptp4l::Transport;
 
@@ -197,7 +198,7 @@ fn colour(condition: Condition) -> RGBColor {
 mod tests {
     use clap::Parser;
 
-    use super::super::Options;
+    use super::super::options::Options;
     use super::*;
 
     fn report(p99_us: f64) -> Report {

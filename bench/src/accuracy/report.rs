@@ -5,28 +5,12 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::case::{Case, Condition};
-use super::compare::{Pooled, Verdict, verdicts};
+use super::compare::{Bar, Pooled, bars};
 use super::machine::Machine;
+use super::measure::Measurement;
 use super::options::Options;
 use super::stats::{Spread, Stats};
 use crate::ptp4l::Transport;
-
-/// One measurement.
-#[derive(Clone, Debug, Serialize)]
-pub struct Measurement {
-    /// Counted from 1.
-    pub round: u32,
-    /// What else the machine did.
-    pub condition: Condition,
-    /// What PTP was carried by.
-    pub transport: Transport,
-    /// The gateway.
-    pub case: Case,
-    /// Its figures; `None` when it failed.
-    pub stats: Option<Stats>,
-    /// Why it failed.
-    pub error: Option<String>,
-}
 
 /// Everything that was measured, and what follows.
 #[derive(Clone, Debug, Serialize)]
@@ -39,7 +23,7 @@ pub struct Report {
     /// In the order of measuring.
     pub measurements: Vec<Measurement>,
     /// The bars that ptpproxy with jitter has to meet.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<Bar>,
     comparisons: Vec<Comparison>,
 }
 
@@ -83,7 +67,7 @@ impl Report {
             verdicts: options
                 .conditions()
                 .iter()
-                .flat_map(|&condition| verdicts(&measurements, condition))
+                .flat_map(|&condition| bars(&measurements, condition))
                 .collect(),
             comparisons,
             measurements,

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ptpproxy_lab::lab::main()
+    ptpproxy_lab::lab::program::main()
 }

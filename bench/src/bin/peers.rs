@@ -7,22 +7,20 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use ptpproxy_lab::lab::forwarder;
 use ptpproxy_lab::peers::{Case, Options, Peer, Report, draw};
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let binary = match &options.binary {
-        Some(path) => path
-            .canonicalize()
-            .with_context(|| format!("no {}", path.display()))?,
-        None => forwarder::build()?,
+    let canonical = |path: &PathBuf| {
+        path.canonicalize()
+            .with_context(|| format!("no {}", path.display()))
     };
+    let binary = options.binary.as_ref().map(canonical).transpose()?;
     let lab = lab()?;
     fs::create_dir_all(&options.out)
         .with_context(|| format!("cannot make {}", options.out.display()))?;
 
-    let report = compare(&options, &lab, &binary);
+    let report = compare(&options, &lab, binary.as_deref());
     let text = report.markdown();
     // Whoever reads the table may have gone away: the files matter still.
     let _ = io::stdout().write_all(text.as_bytes());
@@ -34,7 +32,7 @@ fn main() -> Result<()> {
 }
 
 /// Every case once a round, so that what changes on the machine meets all alike.
-fn compare(options: &Options, lab: &Path, binary: &Path) -> Report {
+fn compare(options: &Options, lab: &Path, binary: Option<&Path>) -> Report {
     let mut report = Report::new(options);
     let cases = report
         .rows
@@ -82,14 +80,7 @@ fn lab() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let status = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--bin",
-            "lab",
-            "--manifest-path",
-        ])
+        .args(["build", "--release", "--bin", "lab", "--manifest-path"])
         .arg(manifest)
         .status()
         .context("cannot run cargo to build the lab")?;

@@ -5,6 +5,7 @@
 //! $ cargo run --release -p ptpproxy-lab --bin reading -- --rounds 8
 //! ```
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use ptpproxy::control::client::Gateway;
-use ptpproxy_lab::lab::forwarder;
+use ptpproxy_lab::lab::program::made_a_run;
 use ptpproxy_lab::ptp4l::TempDir;
 use serde_json::Value;
 
@@ -34,17 +35,13 @@ struct Options {
     /// Readings a second
     #[arg(long, value_name = "HZ", default_value_t = 100.0)]
     rate: f64,
-    /// The ptpproxy to test; absent: it is built first, in release mode
+    /// The ptpproxy to test; absent: the one that the lab was built with
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let binary = match &options.binary {
-        Some(binary) => binary.clone(),
-        None => forwarder::build()?,
-    };
     let lab = std::env::current_exe()?.with_file_name("lab");
     ensure!(
         lab.is_file(),
@@ -56,7 +53,7 @@ fn main() -> Result<()> {
         // Each comes first in turn.
         let mut runs = [None, None];
         for turn in [round % 2, (round + 1) % 2] {
-            runs[turn] = Some(run(&options, &lab, &binary, turn == 1)?);
+            runs[turn] = Some(run(&options, &lab, turn == 1)?);
         }
         let [Some(alone), Some(read)] = runs else {
             continue;
@@ -85,7 +82,7 @@ struct Run {
     readings: u64,
 }
 
-fn run(options: &Options, lab: &Path, binary: &Path, read: bool) -> Result<Run> {
+fn run(options: &Options, lab: &Path, read: bool) -> Result<Run> {
     let folder = TempDir::new()?;
     let (socket, json) = (
         folder.path().join("gateway.sock"),
@@ -97,8 +94,12 @@ fn run(options: &Options, lab: &Path, binary: &Path, read: bool) -> Result<Run> 
         .arg(options.clients.to_string())
         .arg("--seconds")
         .arg(options.seconds.to_string())
-        .arg("--binary")
-        .arg(binary)
+        .args(
+            options
+                .binary
+                .iter()
+                .flat_map(|path| [OsStr::new("--binary"), path.as_os_str()]),
+        )
         .arg("--proxy-args")
         .arg(format!("--control {}", socket.display()))
         .arg("--json")
@@ -107,7 +108,7 @@ fn run(options: &Options, lab: &Path, binary: &Path, read: bool) -> Result<Run> 
         .context("running the lab")?;
     let readings = reader.map_or(0, Reader::stop);
     ensure!(
-        output.status.success(),
+        made_a_run(output.status),
         "the lab: {}",
         String::from_utf8_lossy(&output.stderr)
     );

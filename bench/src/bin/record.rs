@@ -1,6 +1,6 @@
 //! Records what a real ptp4l grandmaster and its client say to each other, by each transport: prints
 //! each frame once per kind as hexadecimal digits, for the seeds of the fuzz targets
-//! (`cargo run -p ptpproxy-lab --bin record > tests/fuzz/peers.txt`).
+//! (`cargo run -p ptpproxy-lab --bin record > tests/testkit/src/targets/peers.txt`).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -5,46 +5,34 @@
 //! They see untagged frames only as the kernel hands them over: a stripped VLAN tag is lost.
 
 mod deaf;
+mod device;
 mod pcap;
 mod raw;
 mod stamped;
 mod sys;
 mod v3;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::fd::BorrowedFd;
 
 use anyhow::{Context, Result, bail};
 
+use device::Device;
 pub use pcap::installed as pcap_installed;
 
 /// First argument of a program that plays a forwarder: `KIND UP DOWN` follow.
 pub const PART: &str = "play-forwarder";
 
-/// One side of a forwarder.
-trait Device {
-    /// Readable while frames wait.
-    fn descriptor(&self) -> BorrowedFd<'_>;
-
-    /// Hands over each frame that waits.
-    fn receive(&mut self, frame: &mut dyn FnMut(&[u8])) -> io::Result<()>;
-
-    /// Sends a frame, or adds it to a batch. What the kernel refuses is lost.
-    fn send(&mut self, frame: &[u8]);
-
-    /// Sends the batch, where there are batches.
-    fn flush(&mut self) {}
-}
-
 /// Forwards until it is ended.
 ///
 /// # Errors
 /// When an interface cannot be opened or fails.
-pub fn run(arguments: &[String]) -> Result<()> {
+pub fn run(arguments: &[OsString]) -> Result<()> {
     let [kind, up, down] = arguments else {
         bail!("expected: KIND UP DOWN");
     };
-    match kind.as_str() {
+    let [kind, up, down] = [kind, up, down].map(|argument| argument.to_str().unwrap_or_default());
+    match kind {
         "raw" => forward(raw::Raw::open(up)?, raw::Raw::open(down)?),
         "deaf" => deaf::run(up, down),
         "v3" => forward(v3::V3::open(up)?, v3::V3::open(down)?),

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use anyhow::{Result, anyhow};
 
-use super::Device;
+use super::device::Device;
 use super::sys::{self, PcapHandle};
 
 /// Whether libpcap can be loaded.

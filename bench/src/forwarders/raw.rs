@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
 
-use super::{Device, sys};
+use super::device::Device;
+use super::sys;
 
 /// A raw packet socket.
 pub(super) struct Raw {

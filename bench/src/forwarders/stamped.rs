@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 use anyhow::Result;
 use ptpproxy::ring::{Interface, TxOptions, TxRing};
 
-use super::Device;
+use super::device::Device;
 use super::v3::BlockPort;
 
 /// A block ring to receive, a transmit ring to send.

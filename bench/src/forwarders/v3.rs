@@ -5,8 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
 
+use super::device::Device;
+use super::raw;
 use super::sys::{self, Blocks};
-use super::{Device, raw};
 
 /// A block ring to receive.
 pub(super) struct BlockPort {

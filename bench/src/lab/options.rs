@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{ArgGroup, Parser, ValueEnum};
 
-use super::flood::Flood;
-use super::shape::{Network, Shape};
+use super::frames::shape::{Network, Shape};
+use super::stations::assignment::Flood;
 
 /// Load test of ptpproxy on a network of its own: a simulated grandmaster, a gateway that runs the
 /// real forwarder, and simulated clients, in network namespaces of this machine joined by virtual cables.
@@ -22,7 +22,9 @@ Examples:
   cargo lab --gateway direct                         the same over a bare cable: what the lab itself shows
   cargo lab --jitter 50ms --plot lab.svg             hold up to 50 ms and look at it
   cargo lab --gateways 4 --foreign 20000 --rogue     a hostile neighbourhood
-  cargo lab --rate 128 --transport udp4 --jitter off as fast as telecom profiles ask for")]
+  cargo lab --rate 128 --transport udp4 --jitter off as fast as telecom profiles ask for
+
+Exit code: 0 if the verdict at the end of the report is OK, 1 if not, 2 if the lab could not run.")]
 pub struct Options {
     /// Simulated clients
     #[arg(long, value_name = "N", default_value_t = 1000,
@@ -93,12 +95,12 @@ pub struct Options {
     pub ppm: f64,
 
     /// Instead of exchanges: frames one way, as fast as they come (with ptpproxy raise its limits by --proxy-args)
-    #[arg(long, value_enum, value_name = "KIND", conflicts_with_all = ["plot", "assert_clean"])]
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with = "plot")]
     pub flood: Option<Flood>,
 
     /// What stands between grandmaster and clients
-    #[arg(long, value_enum, default_value_t = Gateway::Ours)]
-    pub gateway: Gateway,
+    #[arg(long, value_enum, default_value_t = GatewayKind::Ours)]
+    pub gateway: GatewayKind,
 
     /// Further options for ptpproxy, in one string
     #[arg(
@@ -109,7 +111,7 @@ pub struct Options {
     )]
     pub proxy_args: String,
 
-    /// The ptpproxy to test; absent: it is built first, in release mode
+    /// Another ptpproxy to test; absent: the one that the lab was built with
     #[arg(long, value_name = "PATH")]
     pub binary: Option<PathBuf>,
 
@@ -120,10 +122,6 @@ pub struct Options {
     /// Draw the report (SVG): arrivals, holds, errors
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
-
-    /// Exit with status 1 unless every request was answered and nothing foreign, rogue or damaged was delivered
-    #[arg(long)]
-    pub assert_clean: bool,
 
     /// Measure the whole machine with an idle forwarder first, to tell what the traffic adds
     #[arg(long)]
@@ -142,7 +140,7 @@ pub struct Options {
 /// What stands between grandmaster and clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "kebab-case")]
-pub enum Gateway {
+pub enum GatewayKind {
     /// ptpproxy
     Ours,
     /// The kernel's bridge: forwards everything and corrects nothing
@@ -164,7 +162,7 @@ pub enum Gateway {
     Pcap,
 }
 
-impl Gateway {
+impl GatewayKind {
     /// The word used in options and reports.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -231,11 +229,12 @@ impl Options {
             "--flood goes through one gateway: --gateways 1"
         );
         ensure!(
-            self.gateway != Gateway::Direct || self.gateways == 1,
+            self.gateway != GatewayKind::Direct || self.gateways == 1,
             "--gateway direct is one cable: it goes with --gateways 1 only"
         );
         ensure!(
-            self.gateway == Gateway::Ours || (self.jitter.is_none() && self.proxy_args.is_empty()),
+            self.gateway == GatewayKind::Ours
+                || (self.jitter.is_none() && self.proxy_args.is_empty()),
             "--jitter and --proxy-args are for ptpproxy: they go with --gateway ours only"
         );
         Ok(())

@@ -12,6 +12,7 @@
 )]
 
 mod port;
+mod schedule;
 mod stations;
 
 use std::time::Duration;
@@ -23,14 +24,8 @@ use ptpproxy::reason::Reason;
 use crate::counting;
 use crate::sim::Now;
 use port::LeanPort;
+use schedule::{REST, SECOND, START, TURN};
 use stations::{Clients, Master};
-
-const SECOND: u64 = 1_000_000_000;
-/// A turn of the loop, as a sweep makes it.
-const TURN: u64 = 1_000_000;
-const START: u64 = 1_000 * SECOND;
-/// After the last request: the longest hold, and the way back.
-const REST: u64 = SECOND / 4;
 
 /// What a run showed.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use ptpproxy::wire::{Frame, MessageType};
 
 use super::port::LeanPort;
-use super::{SECOND, TURN};
+use super::schedule::{SECOND, TURN};
 use crate::sim::{Station, Template, Way};
 
 /// From a departure to the master, and back.

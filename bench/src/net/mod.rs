@@ -59,8 +59,10 @@
 mod link;
 mod namespace;
 mod process;
+mod quiet;
 mod rtnl;
 mod sandbox;
+mod skip;
 mod stolen;
 mod sys;
 #[cfg(test)]
@@ -70,15 +72,17 @@ mod veth;
 pub use link::{Link, Mac};
 pub use namespace::Namespace;
 pub use process::Process;
-pub use sandbox::{SKIP_IS_FAILURE, Sandbox, run_test, skip};
+pub use sandbox::{Sandbox, retry, run_test};
+pub use skip::{SKIP_IS_FAILURE, skip, skip_without_rights};
 pub use stolen::least_stolen;
 pub use veth::{Veth, veth};
 
 /// Runs the body of a `#[test]` in a sandbox: the test binary runs itself again as a child that
 /// enters a [`Sandbox`](crate::net::Sandbox) before it starts, for this one test.
 ///
-/// Where the system refuses a sandbox, the test prints why it was ignored and passes, unless
-/// `PTPPROXY_REQUIRE_PEERS=1` makes a skip a failure.
+/// Where the system refuses a sandbox, the test prints why it was skipped and passes, unless
+/// `PTPPROXY_REQUIRE_PEERS=1` makes a skip a failure. One that fails while others had the processors is run
+/// again ([`retry`](crate::net::retry)).
 ///
 /// ```no_run
 /// # use ptpproxy_lab::{in_sandbox, net::{Namespace, veth}};

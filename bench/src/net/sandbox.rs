@@ -1,19 +1,17 @@
 //! A process whose networks cannot reach the machine's own.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::stolen::{self, Ticks};
+use super::quiet::{self, Moment};
+use super::skip::{skip, tell};
 use super::sys::{self, IdMaps};
 
-/// Set to 1, it makes every skipped test a failure. CI sets it.
-pub const SKIP_IS_FAILURE: &str = "PTPPROXY_REQUIRE_PEERS";
-
-/// A test that fails while the hypervisor gives the processors to others is run again, so often in all.
-const ATTEMPTS: u32 = 8;
+/// A test that fails while others had the processors is run again, so often in all.
+const ATTEMPTS: u32 = 6;
 
 /// Tells the child that [`run_test`] started that it is in the sandbox already.
 const INSIDE: &str = "PTPPROXY_INSIDE_SANDBOX";
@@ -69,8 +67,7 @@ impl Sandbox {
 /// Runs `body`, the body of the test whose libtest name follows from `marker`, in a sandbox.
 /// Use it by [`in_sandbox!`](crate::in_sandbox).
 ///
-/// A failure counts only if the machine was there: with more than one of a hundred of its ticks stolen by the
-/// hypervisor, time stood still in the middle of what was judged, and the test is run again.
+/// A failure counts only if the machine was there: see [`retry`].
 ///
 /// # Panics
 /// When the test fails in the child, or when there is no sandbox and a skip is a failure.
@@ -79,24 +76,33 @@ pub fn run_test(marker: &str, body: impl FnOnce()) {
         return body();
     }
     let name = test_name(marker);
-    for attempt in 1..=ATTEMPTS {
-        let before = Ticks::now();
-        match run_inside(name) {
-            Ok(true) => return,
-            Ok(false) => {
-                let stolen = Ticks::now().stolen_since(before);
-                assert!(
-                    attempt < ATTEMPTS && stolen > stolen::TOO_MUCH,
-                    "{name} failed in its sandbox"
-                );
-                tell(&format!(
-                    "{name}: the hypervisor took {:.1} % of the time; once more",
-                    stolen * 100.0
-                ));
-            }
-            Err(error) => return skip(&refusal(&error)),
-        }
+    match retry(name, || run_inside(name)) {
+        Ok(passed) => assert!(passed, "{name} failed in its sandbox"),
+        Err(error) => skip(&refusal(&error)),
     }
+}
+
+/// Runs a test that needs a quiet machine; whether it passed. If it fails while others had the processors (more
+/// than 1 % of their time stolen by the hypervisor, or programs that had to wait for one), it says so, waits for
+/// a quiet moment, and tries again.
+///
+/// # Errors
+/// The first that `run` returns.
+pub fn retry(name: &str, mut run: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
+    for _ in 1..ATTEMPTS {
+        let before = Moment::now();
+        if run()? {
+            return Ok(true);
+        }
+        let Some(disturbance) = before.disturbed() else {
+            return Ok(false);
+        };
+        tell(&format!(
+            "{name} needs a quiet machine, and failed while {disturbance}; trying again"
+        ));
+        quiet::wait_for_quiet();
+    }
+    run()
 }
 
 /// Runs the test of this name in a process in a sandbox; whether it passed.
@@ -114,27 +120,13 @@ fn run_inside(name: &str) -> io::Result<bool> {
     sys::sandbox_on_exec(&mut command, IdMaps::of_this_process(), sys::is_root());
     let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    print!("{text}");
+    // Set apart, so that its summary is not taken for one of this process.
+    text.lines().for_each(|line| println!("| {line}"));
     eprint!("{}", String::from_utf8_lossy(&output.stderr));
     let passed = output.status.success();
     // A wrong name would select nothing, and pass.
     assert!(!passed || text.contains("1 passed"), "{name} names no test");
     Ok(passed)
-}
-
-/// Reports the running test as ignored because of `reason`. The caller returns.
-///
-/// # Panics
-/// When `PTPPROXY_REQUIRE_PEERS=1` forbids to skip.
-pub fn skip(reason: &str) {
-    let required = std::env::var(SKIP_IS_FAILURE).is_ok_and(|value| value == "1");
-    assert!(!required, "{SKIP_IS_FAILURE}=1 and {reason}");
-    tell(&format!("ignored: {reason}"));
-}
-
-/// Not by eprintln!, which libtest swallows when a test passes.
-fn tell(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// `crate::module::test::here` names the test `module::test`.

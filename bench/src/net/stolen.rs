@@ -15,6 +15,7 @@ const FEW: u64 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticks {
     all: u64,
+    idle: u64,
     stolen: u64,
 }
 
@@ -35,6 +36,14 @@ impl Ticks {
         stolen as f64 / all.max(1) as f64
     }
 
+    /// Of the time since `earlier`, the share in which processors had something to do.
+    #[expect(clippy::cast_precision_loss, reason = "ticks of one test")]
+    pub(super) fn busy_since(self, earlier: Self) -> f64 {
+        let all = self.all.saturating_sub(earlier.all);
+        let idle = self.idle.saturating_sub(earlier.idle);
+        1.0 - (idle as f64 / all.max(1) as f64).min(1.0)
+    }
+
     /// The first line: user, nice, system, idle, iowait, irq, softirq, steal (and guests', counted above).
     fn parse(stat: &str) -> Self {
         let line = stat.lines().next().unwrap_or_default();
@@ -44,6 +53,7 @@ impl Ticks {
         };
         Self {
             all: ticks().sum(),
+            idle: ticks().skip(3).take(2).sum(),
             stolen: ticks().nth(7).unwrap_or(0),
         }
     }
@@ -95,18 +105,14 @@ mod tests {
     /// Runs that show their own number, with this much stolen from each in percent: the number that counts, and how
     /// many there were.
     fn measured(stolen: &[u64]) -> (usize, usize) {
-        let (runs, ticks) = (Cell::new(0), Cell::new(Ticks { all: 0, stolen: 0 }));
+        let (runs, ticks) = (Cell::new(0), Cell::new(Ticks::parse("")));
         let best = least_stolen_by(
             || ticks.get(),
             || {
-                let Ticks {
-                    all,
-                    stolen: so_far,
-                } = ticks.get();
-                ticks.set(Ticks {
-                    all: all + 1000,
-                    stolen: so_far + stolen[runs.get()] * 10,
-                });
+                let mut now = ticks.get();
+                now.all += 1000;
+                now.stolen += stolen[runs.get()] * 10;
+                ticks.set(now);
                 runs.set(runs.get() + 1);
                 Ok(runs.get())
             },
@@ -131,11 +137,13 @@ mod tests {
             before,
             Ticks {
                 all: 1000,
+                idle: 810,
                 stolen: 20
             }
         );
         assert!((after.stolen_since(before) - 0.1).abs() < 1e-9);
         assert!(after.stolen_since(after) < TOO_MUCH);
+        assert!((after.busy_since(before) - 0.5).abs() < 1e-9);
         assert_eq!(at("").stolen_since(at("cpu 1 2 3")), 0.0);
     }
 }

@@ -1,5 +1,6 @@
 //! What is compared, and one measurement of it.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -7,8 +8,9 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Options;
+use super::options::Options;
 use crate::forwarders;
+use crate::lab::program::made_a_run;
 use crate::net::least_stolen;
 use crate::ptp4l::{self, TempDir};
 
@@ -138,12 +140,12 @@ pub struct Figures {
 }
 
 impl Case {
-    /// Runs the lab (`lab`) with this case and `binary` as ptpproxy; again where the hypervisor took its time.
-    pub fn measure(self, options: &Options, lab: &Path, binary: &Path) -> Result<Figures> {
+    /// Runs the lab (`lab`) with this case, and with `binary` as ptpproxy if it is given; again where the hypervisor took its time.
+    pub fn measure(self, options: &Options, lab: &Path, binary: Option<&Path>) -> Result<Figures> {
         least_stolen(|| self.measure_once(options, lab, binary))
     }
 
-    fn measure_once(self, options: &Options, lab: &Path, binary: &Path) -> Result<Figures> {
+    fn measure_once(self, options: &Options, lab: &Path, binary: Option<&Path>) -> Result<Figures> {
         let folder = TempDir::new()?;
         let json = folder.path().join("report.json");
         let mut command = Command::new(lab);
@@ -157,15 +159,18 @@ impl Case {
             } else {
                 "--burst"
             })
-            .arg("--binary")
-            .arg(binary)
+            .args(
+                binary
+                    .iter()
+                    .flat_map(|path| [OsStr::new("--binary"), path.as_os_str()]),
+            )
             .arg("--json")
             .arg(&json)
             .args(self.peer.arguments(options))
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let output = command.stderr(Stdio::piped()).output()?;
-        if !output.status.success() {
+        if !made_a_run(output.status) {
             bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
         }
         let text = std::fs::read_to_string(&json).context("the lab wrote no report")?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::lab::shape::Network;
+use crate::network::Network;
 
 /// Compares ptpproxy with what a user would run instead: the same clients behind each in turn,
 /// several rounds, every figure beside the kernel bridge's of the same round.
@@ -47,7 +47,7 @@ pub struct Options {
     )]
     pub proxy_args: String,
 
-    /// The ptpproxy to test; absent: it is built first, in release mode
+    /// The ptpproxy to test; absent: the one that the lab was built with
     #[arg(long, value_name = "PATH")]
     pub binary: Option<PathBuf>,
 

@@ -8,7 +8,8 @@ use plotters::coord::ranged1d::{Ranged, SegmentedCoord, ValueFormatter};
 use plotters::coord::types::RangedCoordi32;
 use plotters::prelude::*;
 
-use super::{Figures, Peer, Report};
+use super::case::{Figures, Peer};
+use super::report::Report;
 use crate::accuracy::Spread;
 
 const SIZE: (u32, u32) = (1000, 900);

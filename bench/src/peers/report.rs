@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{Figures, Options, Peer};
+use super::case::{Figures, Peer};
+use super::options::Options;
 use crate::accuracy::Spread;
 
 /// A comparison as far as it got.

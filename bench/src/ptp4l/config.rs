@@ -9,9 +9,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::Transport;
 use super::program::{Program, TempDir};
 use crate::net::Namespace;
+use crate::network::Network as Transport;
 
 /// What a ptp4l is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ mod output;
 mod program;
 mod rig;
 
-pub use crate::lab::shape::Network as Transport;
+pub use crate::network::Network as Transport;
 pub use config::{Ptp4l, Role, Servo, find};
 pub use output::{Sample, StateChange, selected_master};
 pub use program::{Program, TempDir};

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::StateChange;
+use super::output::StateChange;
 use crate::net::{Namespace, Process};
 
 /// How long a ptp4l may take to find its state.

@@ -10,8 +10,8 @@ use anyhow::Result;
 
 use super::config::{Ptp4l, Role};
 use super::program::{PATIENCE, Program, TempDir};
-use crate::lab::shape::Network as Transport;
 use crate::net::{Namespace, veth};
+use crate::network::Network as Transport;
 
 /// The interface of the grandmaster, and that of the client.
 pub const INTERFACE: &str = "eth0";

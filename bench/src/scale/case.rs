@@ -1,11 +1,13 @@
 //! One run of the lab as a process of its own, and its report.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::lab::program::made_a_run;
 use crate::net::least_stolen;
 use crate::ptp4l::TempDir;
 
@@ -13,7 +15,7 @@ use crate::ptp4l::TempDir;
 #[derive(Debug)]
 pub(super) struct Lab {
     program: PathBuf,
-    binary: PathBuf,
+    binary: Option<PathBuf>,
     seconds: f64,
     proxy_args: String,
 }
@@ -28,7 +30,7 @@ pub(super) struct Seen {
 
 impl Lab {
     /// The lab beside this program.
-    pub(super) fn new(binary: PathBuf, seconds: f64, proxy_args: &str) -> Result<Self> {
+    pub(super) fn new(binary: Option<PathBuf>, seconds: f64, proxy_args: &str) -> Result<Self> {
         let program = std::env::current_exe()?.with_file_name("lab");
         ensure!(
             program.exists(),
@@ -55,15 +57,18 @@ impl Lab {
         let output = Command::new(&self.program)
             .args(arguments.split_whitespace())
             .args(["--seconds", &self.seconds.to_string(), "--verbose"])
-            .arg("--binary")
-            .arg(&self.binary)
+            .args(
+                self.binary
+                    .iter()
+                    .flat_map(|path| [OsStr::new("--binary"), path.as_os_str()]),
+            )
             .arg("--json")
             .arg(&json)
             .args(ours.then(|| format!("--proxy-args={} {proxy_args}", self.proxy_args)))
             .stdin(Stdio::null())
             .output()?;
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.success(), "lab {arguments}: {log}");
+        ensure!(made_a_run(output.status), "lab {arguments}: {log}");
         let text = std::fs::read_to_string(&json).context("the lab's report")?;
         Ok(Seen {
             report: serde_json::from_str(&text)?,

@@ -9,10 +9,9 @@ mod flood;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
-use crate::lab::forwarder;
 use case::Lab;
 
 /// Measures ptpproxy at scale, against a yardstick in the same run.
@@ -38,7 +37,7 @@ struct Options {
     #[arg(long, value_name = "PPS", default_value_t = 500_000.0)]
     foreign: f64,
 
-    /// The ptpproxy to test; absent: it is built first, in release mode
+    /// The ptpproxy to test; absent: the one that the lab was built with
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
 
@@ -74,13 +73,7 @@ enum Bar {
 /// When a run fails.
 pub fn main() -> Result<bool> {
     let options = Options::parse();
-    let binary = match &options.binary {
-        Some(path) => path
-            .canonicalize()
-            .with_context(|| format!("--binary {}", path.display()))?,
-        None => forwarder::build()?,
-    };
-    let lab = Lab::new(binary, options.seconds, &options.proxy_args)?;
+    let lab = Lab::new(options.binary, options.seconds, &options.proxy_args)?;
     let bars = if options.bars.is_empty() {
         Bar::value_variants()
     } else {

@@ -3,8 +3,8 @@
 use ptpproxy::wire::{Frame, MessageType};
 
 use super::frame::{Station, Template, Way};
+use super::mode::Mode;
 use super::oscillator::Oscillator;
-use super::scenario::Mode;
 
 /// When a client sends its Delay_Req.
 #[derive(Clone, Copy, Debug)]

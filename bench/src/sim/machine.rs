@@ -9,7 +9,7 @@ use ptpproxy::time::Instant;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::Oscillator;
+use super::oscillator::Oscillator;
 
 /// CLOCK_MONOTONIC_RAW when the simulation starts.
 pub(super) const UPTIME_NS: u64 = 1_000_000_000_000;

@@ -3,8 +3,8 @@
 use ptpproxy::wire::MessageType;
 
 use super::frame::{Station, Template, Way};
+use super::mode::Mode;
 use super::oscillator::Oscillator;
-use super::scenario::Mode;
 
 /// How a grandmaster behaves.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@
 //! | `master`, `client` | who gives time, and who asks for it |
 //! | `audit`, `violation` | what may never happen, checked on each frame that leaves |
 //! | `soak` | a long run that keeps nothing |
-//! | `scenario`, `world` | what is simulated, and the loop |
+//! | `mode`, `scenario`, `world` | what is simulated, and the loop |
 //! | `statistics` | what the tests ask of the results |
 #![forbid(unsafe_code)]
 #![allow(
@@ -31,6 +31,7 @@ mod frame;
 mod link;
 mod machine;
 mod master;
+mod mode;
 mod now;
 mod oscillator;
 mod port;
@@ -47,10 +48,11 @@ pub use frame::{Station, Template, Way};
 pub use link::Link;
 pub use machine::{Machine, MachineModel, SimClock};
 pub use master::{Master, MasterModel};
+pub use mode::Mode;
 pub use now::{Now, stamp};
 pub use oscillator::Oscillator;
 pub use port::{Buffers, PortModel, Sent, SimPort, StampFate};
-pub use scenario::{Action, Mode, Scenario};
+pub use scenario::{Action, Scenario};
 pub use soak::{Soak, Soaked};
 pub use violation::Violation;
 pub use world::{Gateway, SimEngine, World};

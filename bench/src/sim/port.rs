@@ -10,7 +10,7 @@ use ptpproxy::time::{ClockId, Stamp};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::Machine;
+use super::machine::Machine;
 
 /// How a port stamps and sends.
 #[derive(Clone, Copy, Debug)]

@@ -2,18 +2,13 @@
 
 use ptpproxy::core::Settings;
 
-use super::{ClientModel, Link, MachineModel, MasterModel, PortModel, Way};
-
-/// Who sends to whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Everything to the groups.
-    Multicast,
-    /// Sync to the group; Delay_Req and Delay_Resp to one station.
-    Hybrid,
-    /// Everything to one station.
-    Unicast,
-}
+use super::client::ClientModel;
+use super::frame::Way;
+use super::link::Link;
+use super::machine::MachineModel;
+use super::master::MasterModel;
+use super::mode::Mode;
+use super::port::PortModel;
 
 /// Something that happens at a given time.
 #[derive(Clone, Copy, Debug)]

@@ -18,8 +18,9 @@ use super::frame::{Station, Template};
 use super::link::below;
 use super::machine::{Machine, SimClock, UPTIME_NS};
 use super::master::Master;
+use super::mode::Mode;
 use super::port::{Buffers, Sent, SimPort};
-use super::scenario::{Action, Mode, Scenario};
+use super::scenario::{Action, Scenario};
 
 /// The engine in a simulated gateway.
 pub type SimEngine = Engine<SimPort, SimPort, SimClock>;

@@ -11,12 +11,14 @@ use crate::filter::{
 };
 use crate::wire::{ClockIdentity, PortIdentity};
 
-/// A map; `None`, and the test is reported as ignored, where this process may have none.
+/// A map; `None`, and the test is reported as skipped, where this process may have none.
 fn map() -> Option<ClientMap> {
     match ClientMap::new(1000) {
         Ok(map) => Some(map),
         Err(error) => {
-            eprintln!("ignored: no map: {error}; run as the machine's root");
+            ptpproxy_lab::net::skip_without_rights(&format!(
+                "no map: {error}; run as the machine's root"
+            ));
             None
         }
     }

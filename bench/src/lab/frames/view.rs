@@ -1,0 +1,158 @@
+//! What a simulated station reads in a received frame.
+
+use super::checksum;
+use super::shape::{Network, Shape};
+use super::station::Station;
+use super::template::{Kind, TWO_STEP};
+
+/// What a received frame is.
+#[derive(Debug)]
+pub enum Sight<'a> {
+    /// No PTP message: the stations do not look at it.
+    Other,
+    /// A PTP message that differs from what was sent in more than a gateway may change: another
+    /// transport, a lost or added tag, a wrong length or checksum.
+    Damaged,
+    /// A PTP message.
+    Message(View<'a>),
+}
+
+/// A PTP message of the run's shape, long enough for its kind.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    message: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    /// Reads a frame that should have this shape.
+    #[must_use]
+    pub fn of(frame: &'a [u8], shape: Shape) -> Sight<'a> {
+        let Some(found) = outer(frame) else {
+            return Sight::Other;
+        };
+        if found != shape {
+            return Sight::Damaged;
+        }
+        let Some(message) = frame.get(shape.ptp()..) else {
+            return Sight::Damaged;
+        };
+        let Some(&[kind, version, high, low]) = message.first_chunk::<4>() else {
+            return Sight::Damaged;
+        };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let least = Kind::from_type(kind & 0x0F).map_or(34, Kind::length);
+        if version != 0x12 || length < least || length > message.len() {
+            return Sight::Damaged;
+        }
+        if !checksum::valid(frame, shape) {
+            return Sight::Damaged;
+        }
+        Sight::Message(Self { message })
+    }
+
+    fn field<const N: usize>(self, at: usize) -> [u8; N] {
+        self.message
+            .get(at..)
+            .and_then(|rest| rest.first_chunk::<N>())
+            .copied()
+            .unwrap_or([0; N])
+    }
+
+    /// The kind; `None` for a type that the lab never sends.
+    #[must_use]
+    pub fn kind(self) -> Option<Kind> {
+        Kind::from_type(self.message.first()? & 0x0F)
+    }
+
+    /// The sender; `None` if it is none of the lab's stations.
+    #[must_use]
+    pub fn source(self) -> Option<Station> {
+        Station::from_identity(&self.field(20))
+    }
+
+    /// requestingPortIdentity's station (Delay_Resp).
+    #[must_use]
+    pub fn requesting(self) -> Option<Station> {
+        Station::from_identity(&self.field(44))
+    }
+
+    /// sequenceId.
+    #[must_use]
+    pub fn sequence(self) -> u16 {
+        u16::from_be_bytes(self.field(30))
+    }
+
+    /// correctionField in 2^-16 ns.
+    #[must_use]
+    pub fn correction(self) -> i64 {
+        i64::from_be_bytes(self.field(8))
+    }
+
+    /// twoStepFlag.
+    #[must_use]
+    pub fn two_step(self) -> bool {
+        self.field::<1>(6)[0] & TWO_STEP != 0
+    }
+
+    /// The body's timestamp in nanoseconds since the PTP epoch.
+    #[must_use]
+    pub fn timestamp(self) -> i64 {
+        let [a, b, c, d, e, f] = self.field(34);
+        let seconds = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::from(u32::from_be_bytes(self.field(40))))
+    }
+}
+
+/// The shape of a PTP frame; `None` if it is none.
+fn outer(frame: &[u8]) -> Option<Shape> {
+    let word = |at: usize| -> Option<u16> {
+        let bytes = frame.get(at..at + 2)?.first_chunk()?;
+        Some(u16::from_be_bytes(*bytes))
+    };
+    let (vlan, at) = if word(12)? == 0x8100 {
+        (Some(word(14)? & 0x0FFF), 16)
+    } else {
+        (None, 12)
+    };
+    let network = match word(at)? {
+        0x88F7 => Network::Ethernet,
+        0x0800 if frame.get(at + 11) == Some(&17) => Network::Udp4,
+        0x86DD if frame.get(at + 8) == Some(&17) => Network::Udp6,
+        _ => return None,
+    };
+    let shape = Shape { network, vlan };
+    let ptp = network == Network::Ethernet || matches!(word(shape.udp() + 2)?, 319 | 320);
+    ptp.then_some(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shape::tests::every_shape;
+    use super::super::template::{CAPACITY, Template};
+    use super::*;
+
+    #[test]
+    fn a_lost_tag_and_a_cut_frame_are_damage() {
+        for shape in every_shape() {
+            let mut slot = [0; CAPACITY];
+            let len = Template::new(shape, Kind::DelayResp, Station::MASTER)
+                .draft(&mut slot)
+                .unwrap()
+                .timestamp(1_234_567_890_123_456_789)
+                .finish();
+            let Sight::Message(view) = View::of(&slot[..len], shape) else {
+                panic!("{shape:?}")
+            };
+            assert_eq!(view.timestamp(), 1_234_567_890_123_456_789);
+            let other = Shape {
+                vlan: Some(8),
+                ..shape
+            };
+            assert!(matches!(View::of(&slot[..len], other), Sight::Damaged));
+            assert!(matches!(View::of(&slot[..len - 4], shape), Sight::Damaged));
+            assert!(matches!(View::of(&slot[..10], shape), Sight::Other));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Rings, time and schedule of a station.
+
+pub mod clock;
+pub mod pacing;
+pub mod port;

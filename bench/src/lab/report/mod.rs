@@ -1,0 +1,9 @@
+//! What a run showed: figures and JSON ([`summary`]), the table ([`text`]), where each request that was lost
+//! was lost ([`losses`]), the [`verdict`], a [`plot`].
+
+pub mod losses;
+mod number;
+pub mod plot;
+pub mod summary;
+pub mod text;
+pub mod verdict;

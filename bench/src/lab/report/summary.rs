@@ -1,0 +1,241 @@
+//! What a run showed, in numbers.
+
+use serde::Serialize;
+
+use super::losses::{Loss, losses};
+use crate::lab::figures::arrivals::{Arrivals, Crowd};
+use crate::lab::figures::recorder::{Counts, float};
+use crate::lab::options::Options;
+use crate::lab::run::exchanges::Observed;
+use crate::lab::run::totals::Totals;
+
+/// The numbers of one run. The fields are the keys of `--json`; what was not measured is null.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Delay_Req sent by the clients.
+    pub requests_sent: u64,
+    /// Of these, answered.
+    pub requests_answered: u64,
+    /// Of these, not answered.
+    pub requests_lost: u64,
+    /// Where they were lost.
+    pub losses: Vec<Loss>,
+    /// Frames of others that came out of a gateway, on either side.
+    pub foreign_delivered: u64,
+    /// Frames of the rogue that came out of a gateway.
+    pub rogue_delivered: u64,
+    /// Second answers to a request, and answers to none.
+    pub surplus_delivered: u64,
+    /// Frames that came out of a gateway changed in what it must not change, or with a bad checksum.
+    pub damaged: u64,
+    /// Delay_Req that arrived at the grandmaster in each occupied millisecond.
+    pub arrivals_per_ms: Option<Crowd>,
+    /// The same for their departure at the clients.
+    pub departures_per_ms: Option<Crowd>,
+    /// What the correction left of t4 - t3: the cables, and its error.
+    pub residual_ns: Option<Residual>,
+    /// What the correction left of t2 - t1.
+    pub sync_residual_ns: Option<Residual>,
+    /// A Sync's way from grandmaster to clients: what the gateway adds to an event it does not hold.
+    pub latency_us: Option<Latency>,
+    /// A Delay_Req's way from client to grandmaster: the hold.
+    pub hold_us: Option<Hold>,
+    /// Processor time of the forwarders, as % of one core.
+    pub cpu_percent: Option<f64>,
+    /// The same for each request with its response.
+    pub cpu_us_per_exchange: Option<f64>,
+    /// Busy time of the whole machine with generators and network, as % of one core.
+    pub machine_busy_percent: Option<f64>,
+    /// The same while the forwarder idled.
+    pub machine_idle_percent: Option<f64>,
+    /// Processor time of the two generators, as % of one core.
+    pub generator_cpu_percent: Option<f64>,
+    /// Peak memory of a forwarder.
+    pub rss_kib: Option<u64>,
+    /// Frames that the forwarders' receive rings had no room for.
+    pub ring_drops: Option<u64>,
+    /// The generator itself was too slow: what it sent is not what was asked for.
+    pub generator_limited: bool,
+    /// Requests and Sync that went out late.
+    pub generator_late: u64,
+    /// Frames lost by the generator's own rings.
+    pub generator_ring_drops: u64,
+    /// Foreign frames sent on the upstream segment.
+    pub foreign_sent: u64,
+    /// Frames sent by the rogue.
+    pub rogue_sent: u64,
+    /// Exchanges measured.
+    pub exchanges_measured: u64,
+    /// Sync measured.
+    pub syncs_measured: u64,
+    /// What stood between.
+    pub gateway: &'static str,
+    /// The transport.
+    pub transport: &'static str,
+    /// Clients.
+    pub clients: u32,
+    /// Requests a second of each.
+    pub rate: f64,
+    /// Clients answered each Sync at once.
+    pub burst: bool,
+    /// Seconds measured.
+    pub seconds: f64,
+}
+
+/// Sizes of an error, in nanoseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Residual {
+    /// Median.
+    pub p50: i64,
+    /// 99th percentile.
+    pub p99: i64,
+    /// Maximum.
+    pub max: i64,
+}
+
+/// A delay, in microseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Latency {
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+}
+
+/// A hold, in microseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Hold {
+    /// Mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Maximum.
+    pub max: f64,
+}
+
+/// Distributions of one run, for the plot.
+#[derive(Clone, Debug)]
+pub struct Details {
+    /// Arrivals at the grandmaster.
+    pub arrivals: Arrivals,
+    /// Departures at the clients.
+    pub departures: Arrivals,
+    /// Delay_Req from departure to arrival.
+    pub transit: Counts,
+    /// The same less the correction.
+    pub residual: Counts,
+    /// Sync from departure to arrival less the correction.
+    pub sync_residual: Counts,
+}
+
+impl Report {
+    /// From what each process saw.
+    #[must_use]
+    pub fn of(options: &Options, observed: Observed) -> (Self, Details) {
+        let losses = losses(&observed);
+        let Observed {
+            master,
+            clients,
+            gateways,
+            usage,
+            measured_from,
+            ..
+        } = observed;
+        // Joined with the grandmaster's own stamps, so that a one-step Sync is judged as well.
+        let syncs: Vec<_> = clients
+            .syncs
+            .iter()
+            .filter(|seen| seen.received >= measured_from)
+            .filter_map(|seen| {
+                let departed = (*master.syncs.get(usize::try_from(seen.index).ok()?)?)?;
+                let transit = seen.received - departed;
+                Some((transit, transit - seen.correction))
+            })
+            .collect();
+        let sync_transit = Counts::of(syncs.iter().map(|&(transit, _)| transit));
+        let sync_residual = Counts::of(syncs.iter().map(|&(_, residual)| residual));
+        let late = master.late + clients.late;
+        let own_drops = master.ring_drops + master.refused + clients.ring_drops + clients.refused;
+        let per_exchange = |percent: f64| {
+            percent / 100.0 * options.seconds * 1e6 / clients.answered_measured as f64
+        };
+        let report = Self {
+            requests_sent: clients.sent,
+            requests_answered: clients.answered,
+            requests_lost: clients.sent.saturating_sub(clients.answered),
+            foreign_delivered: clients.foreign + master.foreign,
+            rogue_delivered: clients.rogue + master.rogue,
+            surplus_delivered: clients.repeated + clients.unknown,
+            damaged: clients.damaged + master.damaged,
+            arrivals_per_ms: master.arrivals.per_occupied(),
+            departures_per_ms: clients.departures.per_occupied(),
+            residual_ns: residual(&clients.residual),
+            sync_residual_ns: residual(&sync_residual),
+            latency_us: latency(&sync_transit),
+            hold_us: hold(&clients.transit),
+            cpu_percent: usage.forwarder_percent,
+            cpu_us_per_exchange: usage
+                .forwarder_percent
+                .map(per_exchange)
+                .filter(|us| us.is_finite()),
+            machine_busy_percent: usage.machine_percent,
+            machine_idle_percent: usage.idle_percent,
+            generator_cpu_percent: usage.generator_percent,
+            rss_kib: usage.rss_kib,
+            ring_drops: gateways.as_ref().map(Totals::ring_drops),
+            losses,
+            generator_limited: own_drops > 0 || late * 1000 > clients.sent,
+            generator_late: late,
+            generator_ring_drops: own_drops,
+            foreign_sent: master.foreign_sent,
+            rogue_sent: clients.rogue_sent,
+            exchanges_measured: clients.residual.total(),
+            syncs_measured: sync_residual.total(),
+            gateway: options.gateway.label(),
+            transport: options.transport.label(),
+            clients: options.clients,
+            rate: options.rate,
+            burst: options.bursts(),
+            seconds: options.seconds,
+        };
+        let details = Details {
+            arrivals: master.arrivals,
+            departures: clients.departures,
+            transit: clients.transit,
+            residual: clients.residual,
+            sync_residual,
+        };
+        (report, details)
+    }
+}
+
+fn residual(counts: &Counts) -> Option<Residual> {
+    let sizes = counts.sizes();
+    Some(Residual {
+        p50: sizes.quantile(0.5)?,
+        p99: sizes.quantile(0.99)?,
+        max: sizes.quantile(1.0)?,
+    })
+}
+
+fn microseconds(counts: &Counts, q: f64) -> Option<f64> {
+    counts.quantile(q).map(|ns| float(ns) / 1e3)
+}
+
+fn latency(counts: &Counts) -> Option<Latency> {
+    Some(Latency {
+        p50: microseconds(counts, 0.5)?,
+        p99: microseconds(counts, 0.99)?,
+    })
+}
+
+fn hold(counts: &Counts) -> Option<Hold> {
+    Some(Hold {
+        mean: counts.mean()? / 1e3,
+        p50: microseconds(counts, 0.5)?,
+        p99: microseconds(counts, 0.99)?,
+        max: microseconds(counts, 1.0)?,
+    })
+}

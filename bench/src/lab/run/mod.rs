@@ -1,0 +1,11 @@
+//! One run, from network to numbers: the [`scene`], the [`forwarder`] in each gateway, the [`generator`]
+//! processes; then [`exchanges`], or a [`flood`]. [`machine`] reads what it took, [`totals`] what
+//! ptpproxy counted.
+
+pub mod exchanges;
+pub mod flood;
+pub mod forwarder;
+pub mod generator;
+pub mod machine;
+pub mod scene;
+pub mod totals;

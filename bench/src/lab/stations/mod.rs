@@ -1,0 +1,11 @@
+//! Who takes part, each in a process and a namespace of its own: what they are told and what they saw
+//! ([`assignment`]), the [`grandmaster`], the [`clients`] (with [`exchange`], [`syncs`], [`rogue`]), and the two
+//! ends of a [`flood`].
+
+pub mod assignment;
+pub mod clients;
+pub mod exchange;
+pub mod flood;
+pub mod grandmaster;
+pub mod rogue;
+pub mod syncs;

@@ -1,0 +1,56 @@
+//! The program: parse, validate, run; nothing else. A function, so that the lab runs the very gateway that it was
+//! built with.
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use log::LevelFilter;
+
+use crate::cli::{self, Action};
+use crate::{replay, run, show};
+
+/// The whole program, given its arguments: the first is the name that it was called by.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let (action, level) = match cli::parse(arguments) {
+        Ok(parsed) => parsed,
+        Err(stop) => return stop.print(),
+    };
+    // The level may be raised while it runs: the logger takes everything, and what is asked for is the bound.
+    env_logger::Builder::new()
+        .filter_level(LevelFilter::Trace)
+        .init();
+    log::set_max_level(level);
+    let result = match action {
+        Action::Run(options) => run::run(&options),
+        Action::CheckConfig(file) => return check_config(&file),
+        Action::Show(options) => match show::run(&options) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Action::Replay(options) => replay::run(&options, &mut BufWriter::new(io::stdout().lock())),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody may be reading: that is no reason to panic.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says that a file is good, or all that is wrong with it.
+fn check_config(file: &Path) -> ExitCode {
+    match cli::check(file) {
+        Ok(line) => {
+            let _ = writeln!(io::stdout(), "{line}");
+            ExitCode::SUCCESS
+        }
+        Err(stop) => {
+            let _ = stop.print();
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The core alone, driven frame by frame: what it says, and what leaves when.
+
+use std::time::Duration;
+
+use ptpproxy::Side;
+use ptpproxy::core::{Arrival, Forwarder, Settings, Verdict};
+use ptpproxy::engine::Token;
+use ptpproxy::reason::Reason;
+use ptpproxy::telemetry::Kind;
+use ptpproxy::time::{ClockId, Instant, Stamp};
+use ptpproxy::wire::{Frame, MessageType};
+
+use crate::frames::Message;
+
+/// Each event message departs so long after the present.
+pub const TX_DELAY_NS: u64 = 10_000;
+
+/// A millisecond.
+pub const MS: Duration = Duration::from_millis(1);
+/// A second.
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// What became of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It left at once, with these octets.
+    Sent(Vec<u8>),
+    /// The core keeps it.
+    Waits,
+    /// It goes no further, for this reason.
+    Dropped(Reason),
+}
+
+use Outcome::Dropped;
+
+/// A frame that left after it had waited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The side it left by.
+    pub by: Side,
+    /// When, in nanoseconds of the steady clock.
+    pub at: u64,
+    /// The whole frame.
+    pub bytes: Vec<u8>,
+}
+
+impl Left {
+    /// What left, parsed.
+    pub fn frame(&self) -> Frame<'_> {
+        Frame::parse(&self.bytes).expect("a frame")
+    }
+}
+
+/// A gateway whose time is told.
+pub struct Gateway {
+    /// The core under test.
+    pub core: Forwarder,
+    /// The present, in nanoseconds of the steady clock.
+    pub now: u64,
+    /// Departures are stamped as they happen; else their tokens stay in `in_flight`.
+    pub stamps: bool,
+    /// What is sent on at once leaves at once; if not, it stays in the batch.
+    pub kicks: bool,
+    /// Departures without a timestamp yet: their tokens, and when they were.
+    pub in_flight: Vec<(Token, u64)>,
+    /// Frames that left after they had waited, in their order.
+    pub left: Vec<Left>,
+    to_host: bool,
+}
+
+/// The defaults, without holds, in little memory.
+pub fn unheld() -> Settings {
+    Settings {
+        jitter: Duration::ZERO,
+        max_clients: 64,
+        hold_frames: 64,
+        ..Settings::default()
+    }
+}
+
+impl Gateway {
+    /// A gateway that has just started.
+    pub fn new(settings: Settings) -> Self {
+        settings.validate().expect("settings");
+        Self {
+            core: Forwarder::new(settings),
+            now: 1_000_000_000_000,
+            stamps: true,
+            kicks: true,
+            in_flight: Vec::new(),
+            left: Vec::new(),
+            to_host: false,
+        }
+    }
+
+    /// Takes a message from a side at the present.
+    pub fn hears(&mut self, side: Side, message: &Message) -> Outcome {
+        self.hears_late(side, message, Duration::ZERO)
+    }
+
+    /// Takes a message that arrived so long ago.
+    pub fn hears_late(&mut self, side: Side, message: &Message, age: Duration) -> Outcome {
+        let at = self.now - nanos(age);
+        let stamp = Stamp::new(ClockId::Steady, i64::try_from(at).expect("years"));
+        self.hears_bytes(side, &message.bytes(), at, Ok(stamp))
+    }
+
+    /// Takes a message that is addressed to the gateway itself.
+    pub fn hears_for_host(&mut self, side: Side, message: &Message) -> Outcome {
+        self.to_host = true;
+        let outcome = self.hears(side, message);
+        self.to_host = false;
+        outcome
+    }
+
+    /// Takes any bytes that arrived at `at`, with their receive timestamp or why there is none.
+    pub fn hears_bytes(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        at: u64,
+        stamp: Result<Stamp, Reason>,
+    ) -> Outcome {
+        let frame = match Frame::parse(bytes) {
+            Ok(frame) => frame,
+            Err(reason) => {
+                self.core.malformed(side, reason);
+                return Dropped(reason);
+            }
+        };
+        let arrival = Arrival {
+            side,
+            stamp,
+            at: Instant::from_nanos(at),
+            now: self.instant(),
+            to_host: self.to_host,
+            checksum_unfinished: false,
+        };
+        match self.core.frame(&frame, &arrival) {
+            Verdict::Forward(change, token) => {
+                let mut sent = bytes.to_vec();
+                change.apply(&mut sent, frame.layout());
+                if self.kicks {
+                    self.core.kicked(side.other(), self.instant());
+                    self.take_off(token);
+                    self.flush();
+                } else {
+                    self.in_flight
+                        .extend(token.map(|token| (token, self.now + TX_DELAY_NS)));
+                }
+                Outcome::Sent(sent)
+            }
+            Verdict::Wait => Outcome::Waits,
+            Verdict::Drop(reason) => Dropped(reason),
+        }
+    }
+
+    /// Lets time pass in steps of a tenth of a millisecond; what is due leaves.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + nanos(time);
+        while self.now < end {
+            self.now = end.min(self.now + 100_000);
+            self.core.advance(self.instant());
+            self.core.all_read(self.instant());
+            self.core.all_read(self.instant());
+            self.flush();
+        }
+    }
+
+    /// Lets time pass in one step.
+    pub fn skip(&mut self, time: Duration) {
+        self.now += nanos(time);
+        self.core.advance(self.instant());
+        self.core.all_read(self.instant());
+        self.flush();
+    }
+
+    /// What is ready leaves.
+    pub fn flush(&mut self) {
+        while let Some(by) = self.core.next_egress() {
+            let mut slot = [0; 2048];
+            let Some(departure) = self.core.depart(&mut slot, self.instant()) else {
+                continue;
+            };
+            self.left.push(Left {
+                by,
+                at: self.now,
+                bytes: slot[..departure.len].to_vec(),
+            });
+            self.core.kicked(by, self.instant());
+            self.take_off(departure.token);
+        }
+    }
+
+    /// The stamps of all departures come in, in the order of the departures.
+    pub fn stamp_all(&mut self) {
+        for (token, at) in std::mem::take(&mut self.in_flight) {
+            let at = i64::try_from(at).expect("years");
+            self.core
+                .stamped(token, Ok(Stamp::new(ClockId::Steady, at)));
+        }
+        self.flush();
+    }
+
+    /// The interface did not take what was to depart.
+    pub fn refuse_all(&mut self) {
+        for (token, _) in std::mem::take(&mut self.in_flight) {
+            self.core.unsent(token, Reason::TxFailed);
+        }
+    }
+
+    fn take_off(&mut self, token: Option<Token>) {
+        let Some(token) = token else { return };
+        self.in_flight.push((token, self.now + TX_DELAY_NS));
+        if self.stamps {
+            for (token, at) in std::mem::take(&mut self.in_flight) {
+                let at = i64::try_from(at).expect("years");
+                self.core
+                    .stamped(token, Ok(Stamp::new(ClockId::Steady, at)));
+            }
+        }
+    }
+
+    /// Frames of a type that came from a side and were dropped for a reason.
+    pub fn dropped(&self, side: Side, kind: MessageType, reason: Reason) -> u64 {
+        self.core
+            .counters()
+            .dropped(side, Kind::Message(kind), reason)
+    }
+
+    /// The present.
+    pub const fn instant(&self) -> Instant {
+        Instant::from_nanos(self.now)
+    }
+
+    /// Each frame that came in has left, was dropped or waits: none is lost, none is counted twice.
+    pub fn assert_conserved(&self) {
+        let counters = self.core.counters();
+        let (mut received, mut gone) = (0, 0);
+        for side in [Side::Up, Side::Down] {
+            for kind in Kind::all() {
+                received += counters.received(side, kind);
+                gone += counters.forwarded(side, kind);
+                gone += Reason::ALL
+                    .iter()
+                    .map(|&reason| counters.dropped(side, kind, reason))
+                    .sum::<u64>();
+            }
+        }
+        let waiting = self.core.waiting() as u64;
+        assert_eq!(
+            received + counters.follow_ups_made,
+            gone + waiting,
+            "{waiting} wait"
+        );
+    }
+}
+
+impl Outcome {
+    /// Whether it left at once.
+    pub const fn is_sent(&self) -> bool {
+        matches!(self, Self::Sent(_))
+    }
+
+    /// correctionField of what was sent at once.
+    pub fn correction(&self) -> i64 {
+        match self {
+            Self::Sent(bytes) => Frame::parse(bytes).expect("a frame").correction(),
+            other => panic!("not sent: {other:?}"),
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).expect("years")
+}
