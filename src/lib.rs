@@ -4,6 +4,7 @@
 //! A pure core decides and a thin shell moves bytes:
 //!
 //! * [`wire`] reads and edits frames in place (Ethernet, tags, IP, UDP, PTP);
+//! * [`auth`] verifies signed messages and signs them again (AUTHENTICATION TLV);
 //! * [`core`] decides what happens to a frame, when it departs and what residence time to take out;
 //! * [`filter`] writes the program by which the kernel drops what is not for us;
 //! * [`ring`] is the only room with `unsafe`: AF_PACKET rings, stamps, interfaces;
@@ -14,6 +15,7 @@
 //! * [`show`] is the other end: what it says, for people;
 //! * [`program`] is what `main` calls.
 
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod control;

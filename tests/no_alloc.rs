@@ -438,3 +438,41 @@ fn clients_that_come_and_go_allocate_nothing() {
     assert!(most <= 256, "{most} in one turn");
     assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0, "allocations");
 }
+
+/// A Sync that linuxptp signed, verified and signed again, with each kind of key.
+#[test]
+fn verifying_and_signing_allocate_nothing() {
+    use ptpproxy::auth::{SecurityAssociations, Verifier};
+    const FILE: &[u8] = include_bytes!("../src/auth/tests/captured/sa.cfg");
+    const CAPTURES: [&[u8]; 4] = [
+        include_bytes!("../src/auth/tests/captured/sha256-128.pcap"),
+        include_bytes!("../src/auth/tests/captured/sha256.pcap"),
+        include_bytes!("../src/auth/tests/captured/aes128.pcap"),
+        include_bytes!("../src/auth/tests/captured/aes256-mutable.pcap"),
+    ];
+    let set = SecurityAssociations::parse("sa.cfg".as_ref(), FILE).unwrap();
+    let mut verifier = Verifier::new(set, 64, (1, 2));
+    for capture in CAPTURES {
+        // The first frame: its length stands before it.
+        let len =
+            usize::try_from(u32::from_le_bytes(*capture[32..].first_chunk().unwrap())).unwrap();
+        let mut bytes = capture[40..40 + len].to_vec();
+        let original = bytes.clone();
+        let frame = Frame::parse(&original).unwrap();
+        let before = ALLOCATIONS.get();
+        let verified = verifier
+            .verify(&frame, Side::Up, Instant::default())
+            .unwrap();
+        assert!(
+            verifier
+                .verify(&frame, Side::Up, Instant::default())
+                .is_err()
+                || !frame.message_type().is_event()
+        );
+        let layout = frame.layout();
+        ptpproxy::wire::edit::add_correction(&mut bytes, layout, 1 << 16);
+        verifier.sign(&mut bytes, layout, verified).unwrap();
+        assert_eq!(ALLOCATIONS.get(), before);
+        assert_ne!(bytes, original);
+    }
+}

@@ -81,7 +81,7 @@ fn full_checksum(bytes: &[u8], layout: Layout, udp: usize) -> Option<u16> {
 /// Replaces N octets at an even offset of the message, and updates the UDP checksum. Octets that stay
 /// the same leave the checksum as it is, valid or not.
 #[inline]
-fn replace<const N: usize>(
+pub(super) fn replace<const N: usize>(
     bytes: &mut [u8],
     layout: Layout,
     at: usize,

@@ -70,7 +70,7 @@ pub fn follow_up(sync: &Frame<'_>, out: &mut [u8]) -> Option<usize> {
 }
 
 /// Makes the lengths, ports and checksums of IP and UDP fit the message.
-fn address(out: &mut [u8], layout: Layout, udp: usize) -> Option<()> {
+pub(super) fn address(out: &mut [u8], layout: Layout, udp: usize) -> Option<()> {
     let udp_len = layout.carried + 8;
     let network = layout.network_offset();
     let skipped = u16::try_from(udp - network).ok()?;

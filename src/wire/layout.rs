@@ -63,6 +63,12 @@ impl Layout {
         self.carried as usize
     }
 
+    /// Does an IP authentication header cover the message, so that no edit is possible (RFC 4302)?
+    #[must_use]
+    pub const fn is_sealed(self) -> bool {
+        self.sealed
+    }
+
     /// Offset of the UDP header; `None` over Ethernet.
     #[must_use]
     pub(super) const fn udp_offset(self) -> Option<usize> {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod authentication;
 mod checksum;
 pub mod edit;
 mod follow_up;
@@ -21,6 +22,7 @@ mod tests;
 pub mod tlv;
 
 pub use address::{Address, BadAddress, Mac};
+pub use authentication::{Authentication, NoAuthentication};
 pub use frame::Frame;
 pub use identity::{BadIdentity, ClockIdentity, PortIdentity};
 pub use lane::{Lane, Transport};

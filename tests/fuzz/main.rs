@@ -4,7 +4,7 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use testkit::script;
-use testkit::targets::{config, control, filter, frame, seeds};
+use testkit::targets::{auth, config, control, filter, frame, seeds};
 
 /// Runs a target on its seeds, and on `changes` inputs made from them.
 fn smoke(target: &str, changes: u32, run: fn(&[u8])) {
@@ -76,4 +76,9 @@ fn config_target() {
 #[test]
 fn control_target() {
     smoke("control", 1_000, control::run);
+}
+
+#[test]
+fn auth_target() {
+    smoke("auth", 3_000, auth::run);
 }

@@ -22,6 +22,16 @@ const FILES: [&str; 10] = [
     "spin = 0x1F\nspin = nan",
 ];
 
+/// A file of security associations, and what linuxptp 4.4 signed with each kind of key in it.
+const ASSOCIATIONS: &[u8] = include_bytes!("../../../../src/auth/tests/captured/sa.cfg");
+const SIGNED: [&[u8]; 5] = [
+    include_bytes!("../../../../src/auth/tests/captured/sha256-128.pcap"),
+    include_bytes!("../../../../src/auth/tests/captured/sha256.pcap"),
+    include_bytes!("../../../../src/auth/tests/captured/aes128.pcap"),
+    include_bytes!("../../../../src/auth/tests/captured/aes256-mutable.pcap"),
+    include_bytes!("../../../../src/auth/tests/captured/tc-below.pcap"),
+];
+
 /// What is asked on the control socket.
 const QUESTIONS: [&str; 7] = [
     "status\n",
@@ -43,6 +53,10 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     }
     for (number, question) in QUESTIONS.iter().enumerate() {
         seeds.push(("control", format!("{number}"), question.as_bytes().to_vec()));
+    }
+    seeds.push(("auth", "file".to_owned(), [&[0], ASSOCIATIONS].concat()));
+    for (number, frame) in SIGNED.into_iter().flat_map(captured).enumerate() {
+        seeds.push(("auth", format!("frame-{number}"), [&[1], frame].concat()));
     }
     for (number, frame) in peers().enumerate() {
         seeds.push((
@@ -113,5 +127,17 @@ fn peers() -> impl Iterator<Item = Vec<u8>> {
         let pairs = line.as_bytes().chunks_exact(2);
         let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         pairs.filter_map(octet).collect()
+    })
+}
+
+/// The frames of a capture: a header of 24 bytes, and before each frame 16 more with its length.
+fn captured(pcap: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = pcap.get(24..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (head, frames) = rest.split_first_chunk::<16>()?;
+        let len = u32::from_le_bytes(*head.get(8..)?.first_chunk()?);
+        let (frame, after) = frames.split_at_checked(usize::try_from(len).ok()?)?;
+        rest = after;
+        Some(frame)
     })
 }
