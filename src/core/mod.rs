@@ -35,6 +35,7 @@
 //! | *settle* | an event message's residence is known, or will never be |
 //! | *drop* | the core lets a frame go no further, and counts the reason |
 //! | *unsent* | a frame that the core had forwarded, but the port did not send: counted as dropped instead |
+//! | *take back* | what a port does with a batch that it does not send: its frames are unsent |
 //! | *lost* | an exchange without a residence: its general messages are dropped |
 //! | *forget* | remove a row of a table |
 //! | upstream, *above*, *up* | toward the grandmaster; downstream, *below*, *down*: toward the clients |

@@ -26,7 +26,7 @@ use crate::wire::{Frame, MessageType};
 pub(crate) use store::{FrameRef, Purpose, WaitingRequest};
 
 /// Due requests that are taken together, so that the memory of all is on its way before the first needs it.
-const DUE: usize = 32;
+pub(crate) type Due = [Option<FrameRef>; 32];
 
 /// The frames that wait, and those that leave next.
 pub(crate) struct Hold {
@@ -85,31 +85,61 @@ impl Hold {
 
     // Keep and release.
 
-    /// Keeps a copy of a frame; `None` when memory is full.
-    pub(crate) fn keep(
+    /// Keeps a copy of a Delay_Req until its departure time; `None` when memory is full.
+    #[inline]
+    pub(crate) fn keep_request(
         &mut self,
         frame: &Frame<'_>,
         arrival: &Arrival,
-        purpose: Purpose,
+        request: impl FnOnce() -> WaitingRequest,
     ) -> Option<FrameRef> {
-        self.keep_edited(frame, arrival.side.other(), arrival.plain_edit(), purpose)
+        let egress = arrival.side.other();
+        self.keep(frame, egress, arrival.plain_edit(), || {
+            Purpose::Request(request())
+        })
     }
 
-    /// Keeps a copy of a frame that leaves by `egress` with this edit; `None` when memory is full.
-    pub(crate) fn keep_edited(
+    /// Keeps a copy of a general message of this master until a residence is known; `None` when memory is full.
+    pub(crate) fn keep_general(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+        master: u32,
+    ) -> Option<FrameRef> {
+        let egress = arrival.side.other();
+        self.keep(frame, egress, arrival.plain_edit(), || Purpose::General {
+            master,
+        })
+    }
+
+    /// As [`Hold::keep_general`], of a Follow_Up that we made for a Sync of this master.
+    pub(crate) fn keep_made(
+        &mut self,
+        frame: &Frame<'_>,
+        egress: Side,
+        master: u32,
+    ) -> Option<FrameRef> {
+        self.keep(frame, egress, Edit::default(), || Purpose::General {
+            master,
+        })
+    }
+
+    #[inline]
+    fn keep(
         &mut self,
         frame: &Frame<'_>,
         egress: Side,
         edit: Edit,
-        purpose: Purpose,
+        purpose: impl FnOnce() -> Purpose,
     ) -> Option<FrameRef> {
         let bytes = frame.bytes();
-        let kept = Kept {
-            len: u16::try_from(bytes.len()).ok()?,
+        let len = u16::try_from(bytes.len()).ok()?;
+        let kept = || Kept {
+            len,
             egress,
             layout: frame.layout(),
             edit,
-            purpose,
+            purpose: purpose(),
             behind: None,
         };
         self.store
@@ -188,18 +218,19 @@ impl Hold {
         self.departures.next_due()
     }
 
-    /// Takes some requests whose departure time has come, and asks for their memory. A batch with an empty place is
-    /// the last one.
-    pub(crate) fn take_due(&mut self, now: Instant) -> [Option<FrameRef>; DUE] {
-        let mut batch = [None; DUE];
-        for place in &mut batch {
+    /// Takes some requests whose departure time has come, and asks for their memory. If a place stays empty these were
+    /// the last.
+    #[inline]
+    pub(crate) fn take_due(&mut self, now: Instant) -> Due {
+        let mut due: Due = [None; 32];
+        for place in &mut due {
             *place = self.departures.pop_due(now);
             let Some(frame) = *place else {
                 break;
             };
             self.store.prefetch(frame);
         }
-        batch
+        due
     }
 
     /// Whose request waits here.

@@ -167,11 +167,13 @@ impl FrameStore {
         })
     }
 
-    /// Keeps a frame of `len` bytes, written by `fill`; `None` when memory is full.
+    /// Keeps a frame of `len` bytes, written by `fill`; `None` when memory is full. `kept` is made in its place: a move
+    /// there would stall on store-to-load forwarding.
+    #[inline]
     pub(crate) fn keep_with(
         &mut self,
         len: usize,
-        kept: Kept,
+        kept: impl FnOnce() -> Kept,
         fill: impl FnOnce(&mut [u8]),
     ) -> Option<FrameRef> {
         let cell = if len <= SMALL {
@@ -187,7 +189,7 @@ impl FrameStore {
             self.prefetch_cell(following);
         }
         let place = &mut self.cells[cell as usize];
-        place.kept = Some(kept);
+        place.kept = Some(kept());
         Some(FrameRef {
             cell,
             generation: place.generation,

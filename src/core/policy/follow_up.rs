@@ -1,6 +1,5 @@
 //! Follow_Up from upstream, after its Sync or before it.
 
-use crate::core::hold::Purpose;
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::syncs::{SyncKey, SyncProgress};
@@ -41,7 +40,7 @@ impl Forwarder {
             SyncProgress::InFlight(slot) => {
                 let kept = self
                     .hold
-                    .keep(frame, arrival, Purpose::General { master })
+                    .keep_general(frame, arrival, master)
                     .ok_or(Reason::HoldFull)?;
                 if let Err(reason) = self.flights.wait_alone(slot, kept) {
                     self.hold.release(kept);
@@ -88,7 +87,7 @@ impl Forwarder {
         }
         let kept = self
             .hold
-            .keep(frame, arrival, Purpose::General { master })
+            .keep_general(frame, arrival, master)
             .ok_or(Reason::HoldFull)?;
         let until = (arrival.now, arrival.now + self.settings.max_hold);
         let (waits, orphan) = self.syncs.follow_up_first(key, kept, origin(frame), until);

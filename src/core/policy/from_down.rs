@@ -11,13 +11,9 @@ use crate::wire::{Frame, MessageType};
 
 impl Forwarder {
     /// One row of the policy's table for each message type.
-    pub(super) fn decide_down(
-        &mut self,
-        frame: &Frame<'_>,
-        arrival: &Arrival,
-    ) -> Result<Verdict, Reason> {
-        match frame.message_type() {
-            MessageType::DelayReq => self.request(frame, arrival),
+    pub(super) fn decide_down(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+        let verdict = match frame.message_type() {
+            MessageType::DelayReq => return self.request(frame, arrival),
             MessageType::Signaling => self.signaling_from_client(frame, arrival),
             MessageType::Management => self.management_from_below(frame, arrival),
             MessageType::Sync => Err(self.sync_from_below(frame, arrival.now)),
@@ -27,7 +23,8 @@ impl Forwarder {
             MessageType::DelayResp => Err(Reason::MasterBelow),
             MessageType::PdelayReq => Err(self.peer_delay_request(frame, arrival.now)),
             MessageType::PdelayResp | MessageType::PdelayRespFollowUp => Err(Reason::PeerDelay),
-        }
+        };
+        verdict.unwrap_or_else(Verdict::Drop)
     }
 
     /// A Sync from downstream is never forwarded; one of our own master is a sign of a second path.

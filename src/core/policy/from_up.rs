@@ -12,12 +12,8 @@ use crate::wire::{Frame, MessageType};
 
 impl Forwarder {
     /// One row of the policy's table for each message type.
-    pub(super) fn decide_up(
-        &mut self,
-        frame: &Frame<'_>,
-        arrival: &Arrival,
-    ) -> Result<Verdict, Reason> {
-        match frame.message_type() {
+    pub(super) fn decide_up(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+        let verdict = match frame.message_type() {
             MessageType::Sync => self.sync(frame, arrival),
             MessageType::FollowUp => self.follow_up(frame, arrival),
             MessageType::Announce => self.announce(frame, arrival),
@@ -28,7 +24,8 @@ impl Forwarder {
             MessageType::PdelayReq | MessageType::PdelayResp | MessageType::PdelayRespFollowUp => {
                 Err(Reason::PeerDelay)
             }
-        }
+        };
+        verdict.unwrap_or_else(Verdict::Drop)
     }
 
     fn announce(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<Verdict, Reason> {

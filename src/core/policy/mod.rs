@@ -181,13 +181,12 @@ impl Forwarder {
         let kind = Kind::Message(frame.message_type());
         self.account.received(arrival.side, kind);
         let verdict = match self.common(frame, arrival) {
-            Some(reason) => Err(reason),
+            Some(reason) => Verdict::Drop(reason),
             None => match arrival.side {
                 Side::Up => self.decide_up(frame, arrival),
                 Side::Down => self.decide_down(frame, arrival),
             },
         };
-        let verdict = verdict.unwrap_or_else(Verdict::Drop);
         match &verdict {
             Verdict::Forward(..) => self.account.forwarded(arrival.side, kind),
             Verdict::Drop(reason) => {

@@ -8,14 +8,14 @@ use crate::core::account::Account;
 use crate::core::clients::{ClientMut, Lapse, OpenKey};
 use crate::core::event::Event;
 use crate::core::flight::Flights;
-use crate::core::hold::{Hold, Purpose, WaitingRequest};
+use crate::core::hold::{Hold, WaitingRequest};
 use crate::core::masters::Masters;
 use crate::core::policy::Forwarder;
 use crate::core::policy::depart::unadmitted;
 use crate::core::refs::Owner;
 use crate::core::second_path::SecondPath;
 use crate::core::settings::{Holds, Settings};
-use crate::core::verdict::{Arrival, Verdict};
+use crate::core::verdict::{Arrival, Token, Verdict};
 use crate::reason::Reason;
 use crate::telemetry::Kind;
 use crate::time::{Instant, Stamp};
@@ -26,11 +26,21 @@ const EARLY_HOLD_NS: u64 = 5_000_000;
 
 impl Forwarder {
     /// A client's Delay_Req: it goes upstream, now or after a drawn delay.
-    pub(super) fn request(
+    pub(super) fn request(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+        // The verdict is made where it stays: a move would stall on store-to-load forwarding.
+        match self.take_request(frame, arrival) {
+            Ok(Some(token)) => Verdict::Forward(arrival.plain_edit(), Some(token)),
+            Ok(None) => Verdict::Wait,
+            Err(reason) => Verdict::Drop(reason),
+        }
+    }
+
+    /// The token of a request that leaves now; `None` if it waits.
+    fn take_request(
         &mut self,
         frame: &Frame<'_>,
         arrival: &Arrival,
-    ) -> Result<Verdict, Reason> {
+    ) -> Result<Option<Token>, Reason> {
         let rx = arrival.fresh_stamp(self.holds.stale_after_ns)?;
         let row = self.sender(frame, arrival)?;
         let key = OpenKey {
@@ -59,12 +69,13 @@ impl Forwarder {
         request.arrived()?;
         let plan = request.plan()?;
         let place = request.open();
-        let verdict = if plan.due > arrival.now || plan.behind {
-            request.wait(place, &plan)
+        let sent = if plan.due > arrival.now || plan.behind {
+            request.wait(place, &plan).map(|()| None)
         } else {
-            request.send_now(place)
+            request.send_now(place).map(Some)
         };
-        request.close(place, verdict)
+        request.note(place, sent.is_ok());
+        sent
     }
 }
 
@@ -243,30 +254,31 @@ impl Request<'_> {
     }
 
     /// It waits for its departure time, or leaves behind an earlier one.
-    fn wait(&mut self, place: u8, plan: &Plan) -> Result<Verdict, Reason> {
+    fn wait(&mut self, place: u8, plan: &Plan) -> Result<(), Reason> {
         let Arrival { at, now, .. } = *self.arrival;
         if plan.held {
             self.account.held();
         }
-        let request = WaitingRequest {
-            rx: self.rx,
+        let (rx, sequence_id, client) = (self.rx, self.key.sequence_id, self.client.of());
+        let (holds, reading) = (self.holds, self.flights.readings());
+        let request = || WaitingRequest {
+            rx,
             at,
-            client: self.client.of(),
+            client,
             place,
-            sequence_id: self.key.sequence_id,
-            reading: self.flights.readings(),
+            sequence_id,
+            reading,
             ambiguous: false,
             due: plan.due,
             latest: plan.latest,
-            stale_at: at.plus_nanos(self.holds.stale_after_ns),
-            end: at.plus_nanos(self.holds.max_hold_ns),
+            stale_at: at.plus_nanos(holds.stale_after_ns),
+            end: at.plus_nanos(holds.max_hold_ns),
             paced: plan.paced,
             leaving: false,
         };
-        let purpose = Purpose::Request(request);
         let kept = self
             .hold
-            .keep(self.frame, self.arrival, purpose)
+            .keep_request(self.frame, self.arrival, request)
             .ok_or(Reason::HoldFull)?;
         if plan.due <= now {
             self.hold.leave(kept);
@@ -279,11 +291,11 @@ impl Request<'_> {
             self.hold.release(kept);
             return Err(Reason::HoldFull);
         }
-        Ok(Verdict::Wait)
+        Ok(())
     }
 
     /// It leaves now, as an event message in flight.
-    fn send_now(&mut self, place: u8) -> Result<Verdict, Reason> {
+    fn send_now(&mut self, place: u8) -> Result<Token, Reason> {
         let Arrival { at, now, .. } = *self.arrival;
         let owner = Owner::Request {
             client: self.client.of(),
@@ -295,18 +307,16 @@ impl Request<'_> {
             .launch((self.rx, owner), Side::Up, None, deadline, None)
             .ok_or(Reason::InFlightFull)?;
         self.client.request_mut(place).departs(slot, now, at);
-        Ok(Verdict::Forward(self.arrival.plain_edit(), Some(token)))
+        Ok(token)
     }
 
     /// What became of it, for its answers.
-    fn close(&mut self, place: u8, verdict: Result<Verdict, Reason>) -> Result<Verdict, Reason> {
-        let request = self.client.request_mut(place);
-        if verdict.is_err() {
-            request.lost();
+    fn note(&mut self, place: u8, passes: bool) {
+        if !passes {
+            self.client.request_mut(place).lost();
         } else if self.authenticated {
-            request.untouched();
+            self.client.request_mut(place).untouched();
             self.account.passes_untouched();
         }
-        verdict
     }
 }

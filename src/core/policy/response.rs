@@ -1,7 +1,6 @@
 //! A Delay_Resp: it goes to the client that asked, with the residence of its request taken out.
 
 use crate::core::clients::{ClientKey, ClientMut, OpenKey, Progress};
-use crate::core::hold::Purpose;
 use crate::core::policy::Forwarder;
 use crate::core::policy::masters::allowed_master;
 use crate::core::policy::unicast::fold;
@@ -86,7 +85,7 @@ impl Forwarder {
     ) -> Result<Verdict, Reason> {
         let kept = self
             .hold
-            .keep(frame, arrival, Purpose::General { master })
+            .keep_general(frame, arrival, master)
             .ok_or(Reason::HoldFull)?;
         match self.flights.wait_first(flight, kept) {
             Ok(behind) => {

@@ -2,7 +2,7 @@
 
 use crate::core::clients::Progress;
 use crate::core::flight::{Flight, believed};
-use crate::core::hold::{FrameRef, Purpose};
+use crate::core::hold::FrameRef;
 use crate::core::policy::Forwarder;
 use crate::core::refs::{ClientRef, Owner};
 use crate::core::residence;
@@ -129,7 +129,7 @@ impl Forwarder {
         }
         let kept = self
             .hold
-            .keep(frame, arrival, Purpose::General { master })
+            .keep_general(frame, arrival, master)
             .ok_or(Reason::HoldFull)?;
         self.hold.correct(kept, correction);
         self.guard(kept, owner, Some(sequence_id), arrival.now);

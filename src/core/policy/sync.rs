@@ -1,7 +1,7 @@
 //! Sync from upstream; a one-step Sync becomes two-step.
 
 use crate::Side;
-use crate::core::hold::{FrameRef, Purpose};
+use crate::core::hold::FrameRef;
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::settings::OneStep;
@@ -162,10 +162,9 @@ impl Forwarder {
             .and_then(|len| made.get(..len))
             .and_then(|bytes| Frame::parse(bytes).ok())
             .ok_or(Reason::HoldFull)?;
-        let purpose = Purpose::General { master };
         let kept = self
             .hold
-            .keep_edited(&frame, arrival.side.other(), Edit::default(), purpose)
+            .keep_made(&frame, arrival.side.other(), master)
             .ok_or(Reason::HoldFull)?;
         self.account.follow_up_made();
         Ok(kept)
