@@ -12,8 +12,9 @@ use super::instruction::{
     AD_RANDOM, Instruction, JA, LD_B_ABS, LD_B_IND, LD_H_ABS, LD_H_IND, LD_IMM, LD_MEM, LD_W_ABS,
     LD_W_IND, LDX_IMM, LDX_MEM, LOOKUP, LOOKUP_DOMAIN, RET_A, RET_K, ST, STX, TAX, TXA, WITH_X,
 };
+use super::program::assemble;
 use super::rules::Known;
-use super::{Spec, assemble};
+use super::spec::Spec;
 use crate::wire::PortIdentity;
 
 /// One instruction, laid out as the kernel's `struct bpf_insn`.

@@ -1,6 +1,5 @@
 //! What happens to a PTP message in the kernel: the table of the module's documentation.
 
-use super::Spec;
 use super::assembler::{Assembler, Label};
 use super::fold::fold_at;
 use super::headers::MAC;
@@ -9,6 +8,7 @@ use super::instruction::{
     TAX, TXA,
 };
 use super::search;
+use super::spec::Spec;
 use crate::Side;
 
 /// How the filter knows our clients.

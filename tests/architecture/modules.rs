@@ -127,7 +127,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// A path as it stands here, from the root; `None` for those that lead out of the crate.
-    fn from_root(&self, path: &[String]) -> Option<Name> {
+    fn absolute(&self, path: &[String]) -> Option<Name> {
         let first = path.first()?;
         let ups = path.iter().take_while(|part| *part == "super").count();
         let (base, rest) = match first.as_str() {
@@ -144,7 +144,7 @@ impl Reader<'_> {
     }
 
     fn use_path(&mut self, path: &[String]) {
-        if let Some(path) = self.from_root(path) {
+        if let Some(path) = self.absolute(path) {
             self.module.used.insert(path);
         }
     }
@@ -163,7 +163,7 @@ impl Reader<'_> {
                 return;
             }
             UseTree::Glob(_) => {
-                if let Some(from) = self.from_root(before) {
+                if let Some(from) = self.absolute(before) {
                     self.module.globs.push(from);
                     if !hands_on {
                         self.use_path(before);
@@ -177,7 +177,7 @@ impl Reader<'_> {
             UseTree::Name(name) => (with(&name.ident), Some(name.ident.to_string())),
             UseTree::Rename(rename) => (with(&rename.ident), Some(rename.rename.to_string())),
         };
-        if let (Some(from), Some(known_as)) = (self.from_root(&path), known_as) {
+        if let (Some(from), Some(known_as)) = (self.absolute(&path), known_as) {
             self.module.imported.insert(known_as, from);
             if !hands_on {
                 self.use_path(&path);
@@ -233,6 +233,10 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         let hands_on = !matches!(item.vis, Visibility::Inherited);
         self.bring_in(&item.tree, &[], hands_on);
+    }
+
+    fn visit_visibility(&mut self, _: &'ast Visibility) {
+        // Who may see something is no import.
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {

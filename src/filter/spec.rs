@@ -1,0 +1,22 @@
+//! What a filter is made from.
+
+use crate::Side;
+use crate::wire::PortIdentity;
+
+/// What a filter is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec<'a> {
+    /// Where the filter will listen.
+    pub side: Side,
+    /// Allowed domains; `None` allows all.
+    pub domains: Option<&'a [u8]>,
+    /// Up side: our clients, whose Delay_Resp pass; `None` lets all Delay_Resp pass.
+    pub clients: Option<&'a [PortIdentity]>,
+    /// Up side: the Delay_Req of our clients pass too, since they show a second path. Of Delay_Req
+    /// only a sample passes where the filter does not know our clients.
+    pub watch_second_path: bool,
+    /// One of so many denied PTP messages passes: a power of two (others are rounded up); 0 for none.
+    pub sample_one_in: u32,
+    /// Key of the [`fold()`]: random words, best drawn once per process.
+    pub key: [u32; 3],
+}
