@@ -3,6 +3,7 @@
 //! configuration file and the start banner are made from these definitions ([`flags`]).
 
 mod choices;
+mod doctor;
 mod flag;
 mod gateway;
 mod log_level;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use log::LevelFilter;
 
+use doctor::DoctorArgs;
 use gateway::{InterfaceArgs, OutputArgs, RingArgs};
 use log_level::{LevelArgs, VerbosityArgs};
 use policy::PolicyArgs;
@@ -30,7 +32,9 @@ pub use usage::Stop;
 
 use crate::config::{ConfigFile, Problems};
 use crate::core::Conflict;
-use crate::options::{Flag, Flags, ReplayOptions, RunOptions, ShowOptions, Source, Values};
+use crate::options::{
+    DoctorOptions, Flag, Flags, ReplayOptions, RunOptions, ShowOptions, Source, Values,
+};
 
 const USAGE: &str = "\
 ptpproxy [OPTIONS] --up <IF> --down <IF>
@@ -43,6 +47,8 @@ Examples:
       Forward PTP between the grandmaster on eth0 and the clients on eth1.
   ptpproxy --up eth0 --down eth1.100 --domain 24 --max-rate 2000 --jitter 50ms
       One domain, clients in VLAN 100, at most 2000 requests per second to the grandmaster.
+  ptpproxy doctor --up eth0 --down eth1
+      Look for what would be in the way: on this machine and in both networks.
   ptpproxy --config /etc/ptpproxy/ptpproxy.toml
       Read the options from a file, one `option = value` per line; SIGHUP reloads it.
   ptpproxy replay clients.pcap --from down --write out.pcap
@@ -65,6 +71,8 @@ pub enum Action {
     CheckConfig(PathBuf),
     /// Ask a running gateway.
     Show(ShowOptions),
+    /// Look for what is in a gateway's way.
+    Doctor(DoctorOptions),
 }
 
 /// Reads a command line: what to do, and how much to log.
@@ -90,6 +98,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
             Action::Replay(options.map_err(|error| Stop::Usage(error.to_string()))?)
         }
         Some(Task::CheckConfig { file }) => Action::CheckConfig(file),
+        Some(Task::Doctor(doctor)) => {
+            let gateway = doctor.gateway().map(parse).transpose()?;
+            let gateway = gateway.and_then(|(action, _)| match action {
+                Action::Run(options) => Some(options),
+                _ => None,
+            });
+            Action::Doctor(doctor.options(gateway))
+        }
         Some(Task::Status(ask)) => Action::Show(ask.status()),
         Some(Task::Clients(ask)) => Action::Show(ask.options()),
         Some(Task::Top(ask)) => Action::Show(ask.options()),
@@ -193,10 +209,12 @@ pub fn command() -> clap::Command {
             None => argument,
         }
     };
+    let listen = |argument| flag::with_range(argument, &doctor::LISTEN.range());
     let interval = |argument| flag::with_range(argument, &show::INTERVAL.range());
     Cli::command()
         .mut_args(with_range)
         .mut_subcommand("replay", |replay| replay.mut_args(with_range))
+        .mut_subcommand("doctor", |doctor| doctor.mut_arg("listen", listen))
         .mut_subcommand("top", |top| top.mut_arg("interval", interval))
 }
 
@@ -257,6 +275,8 @@ enum Task {
         /// Configuration file (TOML).
         file: PathBuf,
     },
+    /// Look for what is in a gateway's way: on this machine, its interfaces and both networks
+    Doctor(DoctorArgs),
     /// Show a running gateway: warnings, links, grandmaster, rates, drops
     #[command(after_help = SHOW_EXIT)]
     Status(AskArgs),

@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod core;
+pub mod doctor;
 pub mod engine;
 pub mod filter;
 pub mod metrics;

@@ -8,11 +8,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Side;
 use crate::control::Place;
 use crate::control::reply::Sort;
 use crate::core::ValidSettings;
 use crate::ring::Timestamping;
+use crate::{PerSide, Side};
 
 pub use flag::{Banner, Flag, Flags, Reload, Sample};
 pub use values::{Change, Value, Values};
@@ -110,6 +110,19 @@ pub struct ReplayOptions {
     pub write: Option<PathBuf>,
     /// Settings of the forwarder.
     pub settings: ValidSettings,
+}
+
+/// What `doctor` looks at.
+#[derive(Clone, Debug)]
+pub struct DoctorOptions {
+    /// The two interfaces.
+    pub interfaces: PerSide<String>,
+    /// Domains that the gateway passes; empty is all.
+    pub domains: Vec<u8>,
+    /// How long to listen.
+    pub listen: Duration,
+    /// One JSON object in place of text.
+    pub json: bool,
 }
 
 /// What to ask a running gateway.

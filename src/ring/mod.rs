@@ -22,7 +22,9 @@ mod tx;
 mod tests;
 
 pub use client_map::{ClientMap, MapFilter};
-pub use link::{GroupMembership, Interface, LinkChange, LinkKind, Monitor, check_pair};
+pub use link::{
+    Claim, GroupMembership, Interface, LinkChange, LinkKind, Monitor, check_pair, gateways,
+};
 pub use os::setup::require_kernel;
 #[cfg(test)]
 pub(crate) use os::sys::{attach_filter, detach_filter};

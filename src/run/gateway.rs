@@ -25,7 +25,7 @@ use crate::core::Settings;
 use crate::engine::Engine;
 use crate::metrics::Listener;
 use crate::options::RunOptions;
-use crate::ring::{ClockSetWatch, PacketPort, Stamping, SystemClock, check_pair, process};
+use crate::ring::{Claim, ClockSetWatch, PacketPort, Stamping, SystemClock, check_pair, process};
 
 /// Default slack of timers is 50 us, as long as a polling interval may be.
 const TIMER_SLACK_NS: u64 = 1;
@@ -38,6 +38,8 @@ pub struct Gateway {
     /// Until then.
     threads: Option<Threads>,
     forwarding: Forwarding<PacketPort, SystemClock, Machine>,
+    /// Keeps other gateways off these interfaces.
+    _claim: Claim,
 }
 
 impl Gateway {
@@ -58,6 +60,8 @@ impl Gateway {
             return Ok(None);
         }
         let interfaces = check_pair(&options.up, &options.down)?;
+        // Claim: no other gateway of this machine joins the same two networks.
+        let claim = Claim::take(interfaces.as_ref(), &options.settings.domains)?;
         let stamping = Stamping::set_up(options.rings.timestamping, interfaces.as_ref())?;
         // Rings: each has its filter before its first frame.
         let mut filters = filters(options);
@@ -105,6 +109,7 @@ impl Gateway {
             forwarding: Forwarding::new(engine, machine, parts),
             threads: Some(threads),
             readers: None,
+            _claim: claim,
         }))
     }
 

@@ -89,6 +89,24 @@ impl Interface {
 }
 
 impl LinkKind {
+    /// In a word, for people.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Physical => "network card",
+            Self::Bond => "bond",
+            Self::Team => "team",
+            Self::Bridge => "bridge",
+            Self::Vlan { .. } => "VLAN",
+            Self::Dsa => "switch port",
+            Self::Veth => "veth",
+            Self::Tun => "tap",
+            Self::Vrf => "vrf",
+            Self::Macvlan => "macvlan",
+            Self::Other(word) => word,
+        }
+    }
+
     pub(super) fn from_word(word: &str) -> Self {
         match word {
             "bond" => Self::Bond,

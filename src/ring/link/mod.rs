@@ -6,15 +6,18 @@
 //! | `interface` | one interface, and whether PTP can be forwarded on it |
 //! | `netlink` | the kernel's list of them |
 //! | `pair` | which two never see the same frame |
+//! | `claim` | who joins which two, so that no second gateway does |
 //! | `monitor` | what happened to ours |
 //! | `groups` | multicast groups and link-layer memberships |
 
+mod claim;
 pub(super) mod groups;
 mod interface;
 mod monitor;
 mod netlink;
 mod pair;
 
+pub use claim::{Claim, gateways};
 pub use groups::GroupMembership;
 pub use interface::{Interface, LinkKind};
 pub use monitor::{LinkChange, Monitor};

@@ -48,7 +48,8 @@ struct Step<'a> {
     port: bool,
 }
 
-fn relation(links: &[Interface], one: &Interface, other: &Interface) -> Option<String> {
+/// How two interfaces come to carry the same frames, if they do.
+pub(super) fn relation(links: &[Interface], one: &Interface, other: &Interface) -> Option<String> {
     let (ones, others) = (steps(links, one), steps(links, other));
     for (steps, from, to) in [(&ones, one, other), (&others, other, one)] {
         if let Some(step) = steps.iter().find(|step| step.to.index == to.index) {

@@ -92,6 +92,7 @@ mod tests {
             phc: Some(phc),
             transmit: true,
             receive_filter: Some(libc::HWTSTAMP_FILTER_ALL),
+            software_transmit: true,
         }
     }
 

@@ -18,6 +18,8 @@ pub struct HardwareInfo {
     pub transmit: bool,
     /// The HWTSTAMP_FILTER_* to set so that it stamps every PTP event message it receives.
     pub receive_filter: Option<u32>,
+    /// The driver passes what it sends by the kernel's software timestamp (skb_tx_timestamp).
+    pub software_transmit: bool,
 }
 
 impl HardwareInfo {
@@ -60,6 +62,7 @@ impl HardwareInfo {
                 && answer.tx_types & (1 << libc::HWTSTAMP_TX_ON) != 0,
             receive_filter: receive_filter
                 .filter(|_| raw && has(libc::SOF_TIMESTAMPING_RX_HARDWARE)),
+            software_transmit: has(libc::SOF_TIMESTAMPING_TX_SOFTWARE),
         }
     }
 }
@@ -200,13 +203,22 @@ mod tests {
 
     #[test]
     fn answers_are_read() {
-        assert_eq!(veth(), HardwareInfo::default());
+        assert_eq!(
+            veth(),
+            HardwareInfo {
+                software_transmit: true,
+                ..HardwareInfo::default()
+            }
+        );
+        // vmxnet3: receive only.
+        assert!(!answer(0x18, -1, 0, 0).software_transmit);
         assert_eq!(
             igb(0),
             HardwareInfo {
                 phc: Some(0),
                 transmit: true,
-                receive_filter: Some(1)
+                receive_filter: Some(1),
+                software_transmit: true,
             }
         );
         assert_eq!(narrow(2).receive_filter, Some(12));

@@ -1,7 +1,7 @@
 //! Rings, interfaces and timestamps on a real kernel, in namespaces of their own.
 
 mod links;
-mod net;
+pub(super) mod net;
 mod port;
 mod rings;
 mod rx;

@@ -20,11 +20,11 @@ macro_rules! on_veth {
         }
     };
 }
-pub(super) use on_veth;
+pub(in crate::ring) use on_veth;
 
 /// Runs `body` in new namespaces, without privilege, by running the test `name` again. Where the system
 /// refuses, the test says so and passes, unless PTPPROXY_REQUIRE_PEERS is 1.
-pub(super) fn in_namespace(name: &str, body: fn()) {
+pub(in crate::ring) fn in_namespace(name: &str, body: fn()) {
     if std::env::var_os(INSIDE).is_some() {
         body();
         return;
@@ -52,7 +52,7 @@ pub(super) fn in_namespace(name: &str, body: fn()) {
 }
 
 /// Runs a command line of ip, tc or the like; it must succeed.
-pub(super) fn run(line: &str) {
+pub(in crate::ring) fn run(line: &str) {
     let mut words = line.split_whitespace();
     let output = Command::new(words.next().unwrap()).args(words).output();
     let output = output.unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -64,7 +64,7 @@ pub(super) fn run(line: &str) {
 }
 
 /// A veth pair, both ends up, quiet (no IPv6 of its own).
-pub(super) fn veth(one: &str, other: &str) -> (Interface, Interface) {
+pub(in crate::ring) fn veth(one: &str, other: &str) -> (Interface, Interface) {
     run(&format!("ip link add {one} type veth peer name {other}"));
     for name in [one, other] {
         // Best effort: without it some neighbour discovery is about, which the filters drop.
@@ -80,7 +80,7 @@ pub(super) fn veth(one: &str, other: &str) -> (Interface, Interface) {
 }
 
 /// Sets an interface up and waits for its link: until then the kernel takes frames and drops them.
-pub(super) fn raise(name: &str) {
+pub(in crate::ring) fn raise(name: &str) {
     run(&format!("ip link set dev {name} up"));
     for _ in 0..300 {
         if Interface::lookup(name).unwrap().running {
