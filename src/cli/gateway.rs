@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use super::flag::flags;
@@ -40,14 +41,14 @@ flags! {
         /// Interface toward the grandmaster.
         up: Option<String> = {
             section: INTERFACES, reload: Restart, banner: Banner::Never,
-            sample: Sample::Set("eth0"),
+            sample: Sample::Example("eth0"),
             arg(required_unless_present = "config", value_name = "IF", value_parser = interface)
         }
 
         /// Interface toward the clients.
         down: Option<String> = {
             section: INTERFACES, reload: Restart, banner: Banner::Never,
-            sample: Sample::Set("eth1"),
+            sample: Sample::Example("eth1"),
             arg(required_unless_present = "config", value_name = "IF", value_parser = interface)
         }
 
@@ -185,7 +186,7 @@ pub(super) fn options(
     output: OutputArgs,
     source: Source,
 ) -> Result<RunOptions, Vec<Conflict>> {
-    let (up, down) = pair(interfaces.up, interfaces.down)?;
+    let (up, down) = pair(interfaces.up, interfaces.down, source.file.as_deref())?;
     let sweep = sweep(rings.sweep, policy.max_hold.0, rings.precise);
     let checked = policy.settings(any_seed(), sweep.usual).validated();
     let mut conflicts = Vec::new();
@@ -225,15 +226,30 @@ pub(super) fn options(
 }
 
 /// Both interfaces.
-fn pair(up: Option<String>, down: Option<String>) -> Result<(String, String), Vec<Conflict>> {
+fn pair(
+    up: Option<String>,
+    down: Option<String>,
+    file: Option<&Path>,
+) -> Result<(String, String), Vec<Conflict>> {
     match (up, down) {
         (Some(up), Some(down)) => Ok((up, down)),
         (up, down) => {
-            let both = [("up", up), ("down", down)];
-            let missing = both.into_iter().filter(|(_, name)| name.is_none());
+            let both = [("up", "grandmaster", up), ("down", "clients", down)];
+            let missing = both.iter().filter(|(_, _, name)| name.is_none());
+            let (keys, wanted): (Vec<_>, Vec<_>) = missing
+                .map(|(side, whom, _)| {
+                    let wanted = format!("{side} = \"IF\" (the interface toward the {whom})");
+                    ((*side, String::new()), wanted)
+                })
+                .unzip();
+            let file = file.unwrap_or(Path::new("the configuration file"));
             Err(vec![Conflict {
-                keys: missing.map(|(side, _)| (side, String::new())).collect(),
-                problem: "missing: set it in the file or on the command line".into(),
+                keys,
+                problem: format!(
+                    "missing: in {} set {}",
+                    file.display(),
+                    wanted.join(" and ")
+                ),
             }])
         }
     }

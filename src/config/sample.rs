@@ -8,6 +8,7 @@ use crate::options::{Flag, Flags, Reload, Sample};
 
 const HEAD: &str = "\
 # Configuration of ptpproxy: every key with its default. A key whose line is a comment has its default.
+# `up` and `down` have none: set them first.
 #
 # The keys are the long options of `ptpproxy --help`. A list is written `domain = [24, 25]`.
 # An option on the command line overrides the file. `ptpproxy check-config FILE` finds mistakes.
@@ -18,7 +19,8 @@ const HEAD: &str = "\
 /// Columns of a comment.
 const WIDTH: usize = 100;
 
-/// Every key with its explanation, commented out at its default; the two interfaces are set.
+/// Every key with its explanation, commented out at its default. No interface is set, so that nothing starts by it before
+/// somebody has named two.
 #[must_use]
 pub fn sample(flags: &Flags) -> String {
     let mut text = HEAD.to_owned();
@@ -58,12 +60,11 @@ fn entry(text: &mut String, key: &str, argument: &Arg, flag: &Flag) {
     if flag.reload == Reload::Restart {
         wrapped(text, "Needs a restart.");
     }
-    let (mark, value) = match flag.sample {
-        Sample::Set(value) => ("", literal(value)),
-        Sample::Example(value) => ("#", literal(value)),
-        Sample::Default => ("#", default(argument)),
+    let value = match flag.sample {
+        Sample::Example(value) => literal(value),
+        Sample::Default => default(argument),
     };
-    line(text, format_args!("{mark}{key} = {value}"));
+    line(text, format_args!("#{key} = {value}"));
 }
 
 /// What the key is without a line.

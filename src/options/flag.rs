@@ -52,8 +52,6 @@ pub enum Sample {
     Default,
     /// A comment with this value: there is no default.
     Example(&'static str),
-    /// Set to this value: the file is no good without.
-    Set(&'static str),
 }
 
 /// All flags of the gateway. A configuration file can set exactly these.

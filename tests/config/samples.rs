@@ -12,10 +12,10 @@ fn deploy() -> PathBuf {
 }
 
 fn samples() -> Vec<PathBuf> {
-    let mut files = vec![deploy().join("ptpproxy.toml")];
     let entries = fs::read_dir(deploy().join("samples")).expect("the folder is there");
-    files.extend(entries.map(|entry| entry.expect("an entry").path()));
-    files
+    entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect()
 }
 
 /// `PTPPROXY_BLESS=1 cargo test --test config` writes it anew.
@@ -64,11 +64,74 @@ fn every_key_stands_in_the_full_sample_at_its_default() {
 #[test]
 fn every_sample_is_good() {
     let files = samples();
-    assert!(files.len() >= 4);
+    assert!(files.len() >= 3);
     for file in files {
         let line = cli::check(&file).unwrap_or_else(|stop| panic!("{:#?}", stop.to_lines()));
         let start = format!("{}: OK: up eth", file.display());
         assert!(line.starts_with(&start), "{line}");
         assert!(!line.contains("left to the command line"), "{line}");
+    }
+}
+
+/// Whoever starts the service before naming interfaces is told where to name them.
+#[test]
+fn the_full_sample_starts_nothing() {
+    let path = deploy().join("ptpproxy.toml");
+    let line = cli::check(&path).expect("each key is good");
+    assert!(
+        line.ends_with("left to the command line: --up and --down"),
+        "{line}"
+    );
+    let name = path.display().to_string();
+    let lines = parse(&["--config", &name])
+        .expect_err("no interface")
+        .to_lines();
+    assert_eq!(
+        lines,
+        [format!(
+            "--up and --down: missing: in {name} set up = \"IF\" (the interface toward the grandmaster) and \
+             down = \"IF\" (the interface toward the clients)"
+        )]
+    );
+}
+
+/// A sample's first lines say for whom it is: `# For 1000 devices at 8 Delay_Req a second each.`
+fn load(text: &str) -> (f64, f64) {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("# For "))
+        .expect("for how many devices");
+    let (devices, rest) = line.split_once(" devices at ").expect(line);
+    let (rate, _) = rest.split_once(" Delay_Req a second each").expect(line);
+    (devices.parse().expect(line), rate.parse().expect(line))
+}
+
+/// Clients draw their intervals at random from zero to twice the mean (clause 9.5.11.2), and more than one may start at
+/// once: each limit has a quarter to spare over what the sample's devices need, one client's rate twice that.
+#[test]
+fn each_sample_has_room_for_its_devices() {
+    for file in samples() {
+        let text = fs::read_to_string(&file).expect("a sample");
+        let (devices, rate) = load(&text);
+        let (options, _) = parse(&["--config", &file.display().to_string()]).expect("good");
+        let settings = &options.settings;
+        let name = file.display();
+        let requests = devices * rate;
+        if let Some(most) = settings.max_rate {
+            assert!(f64::from(most) >= 1.25 * requests, "{name}: max-rate");
+        }
+        assert!(
+            f64::from(settings.client_rate) >= 2.0 * rate,
+            "{name}: client-rate"
+        );
+        assert!(
+            f64::from(settings.max_clients) >= 1.25 * devices,
+            "{name}: max-clients"
+        );
+        let waiting = requests * settings.jitter.as_secs_f64();
+        assert!(
+            f64::from(settings.hold_frames) >= 1.25 * waiting,
+            "{name}: hold-frames"
+        );
     }
 }

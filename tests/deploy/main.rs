@@ -3,10 +3,13 @@
 //!
 //! Without that program a test is skipped, unless `PTPPROXY_REQUIRE_PEERS=1`.
 
+mod built;
 mod container;
+mod foreign;
 mod manual;
 mod metrics;
 mod notify;
+mod openwrt;
 mod package;
 mod rules;
 mod sandbox;

@@ -13,9 +13,10 @@ use ptpproxy_lab::ptp4l::{
     Gateway, Program, Rig, Role, Sample, Servo, StateChange, TempDir, Transport,
 };
 
+use crate::built;
 use crate::sandbox;
 use crate::service;
-use crate::tools::{find, output, run, text, top, without_cargo};
+use crate::tools::{find, output, run, text};
 use crate::units::values;
 
 const CONFIG: &str = "/etc/ptpproxy/ptpproxy.toml";
@@ -93,18 +94,20 @@ fn it_installs_serves_and_leaves_nothing() {
     if is_known() || user_exists() {
         return skip("ptpproxy is installed on this machine: it is left alone");
     }
-    let mut build = Command::new("deploy/build-deb");
-    let objects = Path::new(env!("CARGO_BIN_EXE_ptpproxy"))
-        .ancestors()
-        .nth(2)
-        .unwrap();
-    without_cargo(&mut build)
-        .current_dir(top())
-        .env("CARGO_TARGET_DIR", objects)
-        .env("CARGO_NET_OFFLINE", "true");
-    let package = PathBuf::from(output(&mut build).trim());
+    let package = built::run("deploy/build-deb");
+    assert!(
+        package.ends_with(format!("deb/ptpproxy_{}.deb", built::debian())),
+        "{}",
+        package.display()
+    );
 
     let installed = Installed::new(&package);
+    assert_eq!(
+        fs::read("/usr/bin/ptpproxy").unwrap(),
+        fs::read(built::file()).unwrap(),
+        "the static file"
+    );
+    tells_the_next_step(&package);
     is_complete();
     serves();
     service::lives(
@@ -128,6 +131,23 @@ fn it_installs_serves_and_leaves_nothing() {
     drop(installed);
 }
 
+/// Who installs it reads what to do next; who starts it before that reads it again.
+fn tells_the_next_step(package: &Path) {
+    output(dpkg().args(["--purge", "ptpproxy"]));
+    let said = output(dpkg().arg("--install").arg(package));
+    for words in [CONFIG, "set up and down", "systemctl enable --now ptpproxy"] {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    let started = run(Command::new("/usr/bin/ptpproxy").args(["--config", CONFIG]));
+    let said = text(&started);
+    assert_eq!(started.status.code(), Some(2), "{said}");
+    for words in [CONFIG, "--up and --down: missing", "set up = "] {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    let again = output(dpkg().arg("--install").arg(package));
+    assert!(!again.contains("enable --now"), "an upgrade: {again}");
+}
+
 /// Everything is where it belongs, root's, and fit for use.
 fn is_complete() {
     assert!(user_exists());
@@ -149,7 +169,7 @@ fn is_complete() {
         "/usr/share/doc/ptpproxy/deploy/README.md",
         "/usr/share/doc/ptpproxy/deploy/ptpproxy.toml",
         "/usr/share/doc/ptpproxy/deploy/samples/broadcast-udp.toml",
-        "/usr/share/doc/ptpproxy/deploy/samples/substation.toml",
+        "/usr/share/doc/ptpproxy/deploy/samples/plant.toml",
         "/usr/share/doc/ptpproxy/deploy/samples/telecom-small-cell.toml",
         "/usr/share/doc/ptpproxy/deploy/prometheus/ptpproxy.rules.yml",
         "/usr/share/doc/ptpproxy/deploy/grafana/ptpproxy.json",
@@ -190,8 +210,8 @@ fn serves() {
     let rig = Rig::new(&Gateway::Nothing, Transport::Ethernet).unwrap();
     let config = fs::read_to_string(CONFIG).unwrap();
     let config = config
-        .replace("up = \"eth0\"", "up = \"gm0\"")
-        .replace("down = \"eth1\"", "down = \"cl0\"");
+        .replace("#up = \"eth0\"", "up = \"gm0\"")
+        .replace("#down = \"eth1\"", "down = \"cl0\"");
     assert!(
         config.contains("\"gm0\"") && config.contains("\"cl0\""),
         "{config}"

@@ -1,7 +1,6 @@
 //! The system's clocks, and the two of them read as one.
 
-use std::mem::MaybeUninit;
-
+use super::bindings::{self, Timespec};
 use crate::engine::Clock;
 use crate::time::{ClockSample, Instant};
 
@@ -76,25 +75,17 @@ fn sample_with(
 }
 
 fn read_ns(clock: libc::clockid_t) -> i64 {
-    let mut time = MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: clock_gettime writes one timespec; it cannot fail for the two clocks used here, and zero
-    // would stay if it did.
-    let time = unsafe {
-        libc::clock_gettime(clock, time.as_mut_ptr());
-        time.assume_init()
-    };
-    timespec_ns(&time).unwrap_or(0)
+    let mut time = Timespec::default();
+    // SAFETY: it writes one timespec. It cannot fail for the two clocks used here, and zero would stay if it did.
+    unsafe { bindings::clock_gettime(clock, &raw mut time) };
+    timespec_ns(time).unwrap_or(0)
 }
 
 /// A point in time in nanoseconds, if an i64 holds it.
-#[allow(
-    clippy::useless_conversion,
-    reason = "both members are 32 bits wide on some targets"
-)]
-pub(in crate::ring) fn timespec_ns(time: &libc::timespec) -> Option<i64> {
-    i64::from(time.tv_sec)
+pub(in crate::ring) fn timespec_ns(time: Timespec) -> Option<i64> {
+    time.seconds
         .checked_mul(1_000_000_000)?
-        .checked_add(i64::from(time.tv_nsec))
+        .checked_add(time.nanoseconds)
 }
 
 #[cfg(test)]
@@ -110,6 +101,21 @@ mod tests {
         assert!(first.realtime_ns > 1_500_000_000_000_000_000);
         assert!(first.uncertainty_ns < 1_000_000, "{first:?}");
     }
+
+    #[test]
+    fn a_time_after_2038_is_a_time() {
+        let time = |seconds| {
+            timespec_ns(Timespec {
+                seconds,
+                nanoseconds: 7,
+            })
+        };
+        assert_eq!(time(YEAR_2040_S), Some(2_208_988_800_000_000_007));
+        assert_eq!(time(i64::MAX), None);
+    }
+
+    /// 2040-01-01, more than 31 bits hold.
+    const YEAR_2040_S: i64 = 2_208_988_800;
 
     /// A steady clock that advances by these steps per reading, the realtime clock 1000 ahead.
     fn with_steps(steps: &[u64]) -> (ClockSample, usize) {

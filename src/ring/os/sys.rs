@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use libc::{c_int, socklen_t};
 
+use super::bindings::SO_TIMESTAMPING_OLD;
+
 /// Plain data that the kernel may read and write byte by byte.
 ///
 /// # Safety
@@ -248,7 +250,7 @@ pub(in crate::ring) fn send(
         unsafe {
             let header = libc::CMSG_FIRSTHDR(&raw const message);
             (*header).cmsg_level = libc::SOL_SOCKET;
-            (*header).cmsg_type = libc::SO_TIMESTAMPING;
+            (*header).cmsg_type = SO_TIMESTAMPING_OLD;
             (*header).cmsg_len = libc::CMSG_LEN(size_of_len::<u32>()) as _;
             libc::CMSG_DATA(header).cast::<u32>().write_unaligned(flags);
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use super::bindings::{self, TimerSpec, Timespec};
 use super::sys;
 
 /// A one-shot timer on CLOCK_MONOTONIC. The descriptor is readable once it is due.
@@ -87,14 +88,14 @@ fn create(clock: libc::clockid_t) -> io::Result<OwnedFd> {
     sys::owned(unsafe { libc::timerfd_create(clock, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) })
 }
 
-fn set(fd: &OwnedFd, flags: libc::c_int, due: libc::timespec) -> io::Result<()> {
-    let spec = libc::itimerspec {
-        it_interval: timespec(Duration::ZERO),
-        it_value: due,
+fn set(fd: &OwnedFd, flags: libc::c_int, due: Timespec) -> io::Result<()> {
+    let spec = TimerSpec {
+        interval: Timespec::default(),
+        value: due,
     };
     // SAFETY: `spec` outlives the call; the old setting is not asked for.
     sys::check(unsafe {
-        libc::timerfd_settime(fd.as_raw_fd(), flags, &raw const spec, std::ptr::null_mut())
+        bindings::timerfd_settime(fd.as_raw_fd(), flags, &raw const spec, std::ptr::null_mut())
     })
 }
 
@@ -108,19 +109,11 @@ fn read(fd: &OwnedFd) -> io::Result<u64> {
     Ok(count)
 }
 
-fn timespec(time: Duration) -> libc::timespec {
-    // SAFETY: timespec holds integers (on some targets padding too): all zeroes is a valid value.
-    let mut spec: libc::timespec = unsafe { std::mem::zeroed() };
-    spec.tv_sec = time.as_secs().try_into().unwrap_or(libc::time_t::MAX);
-    #[allow(
-        clippy::cast_lossless,
-        clippy::cast_possible_wrap,
-        reason = "below 10^9, which every target's member holds"
-    )]
-    {
-        spec.tv_nsec = time.subsec_nanos() as _;
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        nanoseconds: i64::from(time.subsec_nanos()),
     }
-    spec
 }
 
 #[cfg(test)]
@@ -143,6 +136,20 @@ mod tests {
         assert!(!timer.consume());
         timer.arm(u64::MAX);
         assert!(!timer.consume());
+    }
+
+    #[test]
+    fn the_far_future_is_after_2038() {
+        let clock = create(libc::CLOCK_REALTIME).unwrap();
+        let due = timespec(Duration::from_secs(FAR_FUTURE_S));
+        assert_eq!(due.seconds, 7_258_118_400);
+        set(&clock, libc::TFD_TIMER_ABSTIME, due).unwrap();
+        // proc_pid_fdinfo(5): seconds until it is due.
+        let path = format!("/proc/self/fdinfo/{}", clock.as_raw_fd());
+        let info = std::fs::read_to_string(path).unwrap();
+        let (_, left) = info.split_once("it_value: (").expect(&info);
+        let left: u64 = left.split(',').next().unwrap().parse().unwrap();
+        assert!(left > u64::from(u32::MAX), "{info}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::engine::Received;
 use crate::ring::client_map::MapFilter;
 use crate::ring::link::{Interface, groups};
 use crate::ring::map::{FrameMap, Geometry};
+use crate::ring::os::bindings::SO_TIMESTAMPING_NEW;
 use crate::ring::os::setup::{failed, require_kernel};
 use crate::ring::os::sys;
 use crate::ring::stamps::StampSource;
@@ -83,7 +84,7 @@ impl RxRing {
             sys::set_option(fd, libc::SOL_PACKET, option, &value).map_err(failed(what))?;
         }
         let flags = options.stamps.receive_flags();
-        sys::set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &flags)
+        sys::set_option(fd, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, &flags)
             .map_err(failed("receive timestamps"))?;
         if let StampSource::Hardware(_) = options.stamps {
             let raw = libc::SOF_TIMESTAMPING_RAW_HARDWARE;

@@ -99,6 +99,11 @@ mod tests {
             at(StampSource::Software, libc::TP_STATUS_TS_SOFTWARE).map(Stamp::clock),
             Some(ClockId::Realtime)
         );
+        // A slot's seconds are unsigned: they last until 2106.
+        assert_eq!(
+            StampSource::Software.received(libc::TP_STATUS_TS_SOFTWARE, 2_208_988_800, 5),
+            Some(Stamp::new(ClockId::Realtime, 2_208_988_800_000_000_005))
+        );
         assert_eq!(at(StampSource::Software, libc::TP_STATUS_USER), None);
         assert_eq!(
             at(StampSource::Software, libc::TP_STATUS_TS_RAW_HARDWARE),

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::options::TxOptions;
-use crate::ring::os::bindings::ScmTimestamping;
+use crate::ring::os::bindings::{SO_TIMESTAMPING_NEW, ScmTimestamping};
 use crate::ring::os::clock::timespec_ns;
 use crate::ring::os::sys::size_of_len;
 use crate::ring::stamps::StampSource;
@@ -109,7 +109,7 @@ unsafe fn parse(message: &libc::msghdr, source: StampSource) -> Option<(u32, Sta
         };
         // SAFETY: as above; a pointer within the buffer or one past it, not yet read.
         let data = unsafe { libc::CMSG_DATA(header) };
-        if (level, kind) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING)
+        if (level, kind) == (libc::SOL_SOCKET, SO_TIMESTAMPING_NEW)
             && len >= message_length::<ScmTimestamping>()
         {
             // SAFETY: the length covers the structure; it holds integers only.
@@ -137,7 +137,7 @@ fn pick(stamps: &ScmTimestamping, source: StampSource) -> Option<Stamp> {
         StampSource::Software => software,
         StampSource::Hardware(_) => hardware,
     };
-    let ns = timespec_ns(&time)?;
+    let ns = timespec_ns(time)?;
     (ns != 0).then_some(Stamp::new(source.clock(), ns))
 }
 
@@ -149,3 +149,67 @@ const fn message_length<T>() -> usize {
 
 /// `linux/errqueue.h`: the driver is about to send, or the hardware sent.
 const SCM_TSTAMP_SND: u32 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::os::bindings::Timespec;
+
+    /// One control message at the start of a buffer; where the next one begins.
+    fn put<T: Copy>(control: &mut Control, at: usize, level: i32, kind: i32, data: T) -> usize {
+        // SAFETY: CMSG_SPACE only computes.
+        let space = unsafe { libc::CMSG_SPACE(size_of_len::<T>()) } as usize;
+        assert!(at + space <= size_of::<Control>());
+        // SAFETY: header and data lie within the buffer; writes need no alignment.
+        unsafe {
+            let start = control.as_mut_ptr().cast::<u8>().add(at);
+            let mut header: libc::cmsghdr = std::mem::zeroed();
+            header.cmsg_level = level;
+            header.cmsg_type = kind;
+            header.cmsg_len = message_length::<T>() as _;
+            start.cast::<libc::cmsghdr>().write_unaligned(header);
+            let data_at = libc::CMSG_DATA(start.cast()).cast::<T>();
+            data_at.write_unaligned(data);
+        }
+        at + space
+    }
+
+    #[test]
+    fn a_stamp_of_the_year_2040_is_read_on_every_machine() {
+        assert_eq!(size_of::<ScmTimestamping>(), 48);
+        let software = Timespec {
+            seconds: 2_208_988_800,
+            nanoseconds: 5,
+        };
+        let stamps = ScmTimestamping {
+            ts: [software, Timespec::default(), Timespec::default()],
+        };
+        let error = libc::sock_extended_err {
+            ee_errno: 0,
+            ee_origin: libc::SO_EE_ORIGIN_TIMESTAMPING,
+            ee_type: 0,
+            ee_code: 0,
+            ee_pad: 0,
+            ee_info: SCM_TSTAMP_SND,
+            ee_data: 9,
+        };
+        let mut control: Control = [0; 20];
+        let used = put(
+            &mut control,
+            0,
+            libc::SOL_SOCKET,
+            SO_TIMESTAMPING_NEW,
+            stamps,
+        );
+        let kind = libc::PACKET_TX_TIMESTAMP;
+        let used = put(&mut control, used, libc::SOL_PACKET, kind, error);
+        // SAFETY: msghdr holds integers and pointers that may be null: all zeroes is a valid value.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = used as _;
+        // SAFETY: built as the kernel does; `control` is alive.
+        let parsed = unsafe { parse(&message, StampSource::Software) };
+        let at = Stamp::new(crate::time::ClockId::Realtime, 2_208_988_800_000_000_005);
+        assert_eq!(parsed, Some((9, at)));
+    }
+}

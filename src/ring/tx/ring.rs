@@ -17,6 +17,7 @@ use super::warm::Warmer;
 use crate::engine::KickReport;
 use crate::reason::Reason;
 use crate::ring::link::Interface;
+use crate::ring::os::bindings::SO_TIMESTAMPING_NEW;
 use crate::ring::os::{clock, sys};
 use crate::ring::stamps::StampSource;
 use crate::time::Instant;
@@ -332,7 +333,7 @@ impl<T> TxRing<T> {
             .iter()
             .all(|flags| {
                 let fd = self.socket.as_fd();
-                sys::set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags).is_ok()
+                sys::set_option(fd, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, flags).is_ok()
             })
     }
 }

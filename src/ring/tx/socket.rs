@@ -9,6 +9,7 @@ use super::options::TxOptions;
 use super::stamp_budget::StampBudget;
 use crate::ring::link::Interface;
 use crate::ring::map::{FrameMap, Geometry};
+use crate::ring::os::bindings::SO_TIMESTAMPING_NEW;
 use crate::ring::os::setup::{failed, require_kernel};
 use crate::ring::os::sys;
 
@@ -49,7 +50,7 @@ pub(super) fn open(interface: &Interface, options: &TxOptions) -> Result<Opened>
     let queue = error_queue(fd, options).map_err(failed("receive buffer"))?;
     send_buffer(fd, options).map_err(failed("send buffer"))?;
     let flags = options.stamps.report_flags();
-    sys::set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &flags)
+    sys::set_option(fd, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, &flags)
         .map_err(failed("transmit timestamps"))?;
     let request = geometry.request();
     sys::set_option(fd, libc::SOL_PACKET, libc::PACKET_TX_RING, &request)

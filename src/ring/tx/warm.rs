@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use super::error_queue::ErrorQueue;
+use crate::ring::os::bindings::SO_TIMESTAMPING_NEW;
 use crate::ring::os::sys;
 use crate::ring::stamps::StampSource;
 use crate::time::Instant;
@@ -43,7 +44,7 @@ impl Warmer {
         let socket = sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
         let fd = socket.as_fd();
         let flags = StampSource::Software.report_flags();
-        sys::set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &flags)?;
+        sys::set_option(fd, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, &flags)?;
         // It takes its own frames and drops them, or the interface would count them as unwanted.
         let nothing = libc::sock_filter {
             code: RETURN,

@@ -12,7 +12,7 @@ const PEERS: &str = include_str!("peers.txt");
 const FILES: [&str; 10] = [
     include_str!("../../../../deploy/ptpproxy.toml"),
     include_str!("../../../../deploy/samples/broadcast-udp.toml"),
-    include_str!("../../../../deploy/samples/substation.toml"),
+    include_str!("../../../../deploy/samples/plant.toml"),
     include_str!("../../../../deploy/samples/telecom-small-cell.toml"),
     "jitter = 20ms",
     "[limits]\nmax-rate = 5",
