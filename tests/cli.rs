@@ -90,7 +90,7 @@ fn help_names_and_explains_each_option() {
         "Filtering:",
         "Limits:",
         "Timestamping:",
-        "Rings:",
+        "Rings and polling:",
         "Output:",
         "Examples:",
         "[default: 20ms]",

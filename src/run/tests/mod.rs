@@ -92,6 +92,7 @@ impl Bench {
     /// One turn; how the loop waited after it.
     fn turn(&mut self) -> Wait {
         assert!(self.forwarding.turn().unwrap(), "nobody stops it");
+        assert!(self.script.borrow().waits.len() < 100, "it gets nowhere");
         self.last_wait()
     }
 
