@@ -99,9 +99,14 @@ split_debug() { # OBJCOPY... -- BUILT OUT
     new=$(mktemp -d -- "${out%/*}/new.XXXXXX")
     # Under their last names: the link has the name of the tables and their checksum.
     local program=$new/${out##*/}
-    "${objcopy[@]}" --only-keep-debug "$built" "$program.debug"
-    "${objcopy[@]}" --strip-all "$built" "$program"
-    "${objcopy[@]}" --add-gnu-debuglink="$program.debug" "$program"
+    if ! {
+        "${objcopy[@]}" --only-keep-debug "$built" "$program.debug" &&
+            "${objcopy[@]}" --strip-all "$built" "$program" &&
+            "${objcopy[@]}" --add-gnu-debuglink="$program.debug" "$program"
+    }; then
+        rm -rf -- "$new"
+        fail "${objcopy[*]} cannot strip $built"
+    fi
     chmod 755 -- "$program"
     chmod 644 -- "$program.debug"
     mv -- "$program" "$program.debug" "${out%/*}"

@@ -135,7 +135,7 @@ fn a_file_for_another_machine_is_refused() {
         ("aarch64", elf(&folder, "b", 2, 183)),
         ("armv7", elf(&folder, "c", 1, 40)),
         ("unknown", elf(&folder, "d", 1, 62)),
-        ("none", folder.path().join("e")),
+        ("unknown", folder.path().join("e")),
     ];
     fs::write(folder.path().join("e"), "#!/bin/sh\n").unwrap();
     for (is, path) in &all {
