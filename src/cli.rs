@@ -94,8 +94,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
     };
     let action = match cli.task {
         Some(Task::Replay(replay)) => {
-            let options = replay.options();
-            Action::Replay(options.map_err(|error| Stop::Usage(error.to_string()))?)
+            let options = replay.options(gave.subcommand_matches("replay"));
+            Action::Replay(options.map_err(Stop::Usage)?)
         }
         Some(Task::CheckConfig { file }) => Action::CheckConfig(file),
         Some(Task::Doctor(doctor)) => {

@@ -99,13 +99,32 @@ pub enum FilterChoice {
     Plain,
 }
 
+/// The captures of a replay. A path of `-` is standard input.
+#[derive(Clone, Debug)]
+pub enum ReplayInput {
+    /// Frames of one side.
+    OneSide {
+        /// The capture.
+        capture: PathBuf,
+        /// The side that they came from.
+        from: Side,
+    },
+    /// Frames of both sides in one capture.
+    Interfaces {
+        /// The capture.
+        capture: PathBuf,
+        /// The name of each side's interface, as the capture has it; its number where there is no name.
+        names: PerSide<String>,
+    },
+    /// A capture of each side.
+    Files(PerSide<PathBuf>),
+}
+
 /// Options of a replay.
 #[derive(Clone, Debug)]
 pub struct ReplayOptions {
-    /// The capture; `-` is standard input.
-    pub capture: PathBuf,
-    /// The side that the captured frames came from.
-    pub from: Side,
+    /// What is replayed.
+    pub input: ReplayInput,
     /// Where forwarded frames are written.
     pub write: Option<PathBuf>,
     /// Settings of the forwarder.

@@ -2,7 +2,7 @@
 //! built with.
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -33,7 +33,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(code) => return code,
             Err(error) => Err(error),
         },
-        Action::Replay(options) => replay::run(&options, &mut BufWriter::new(io::stdout().lock())),
+        Action::Replay(options) => {
+            let mut out = io::stdout().lock();
+            if out.is_terminal() {
+                // Somebody waits for each line.
+                replay::run(&options, &mut out)
+            } else {
+                replay::run(&options, &mut BufWriter::new(out))
+            }
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

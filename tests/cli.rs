@@ -108,6 +108,8 @@ fn help_names_and_explains_each_option() {
     for part in [
         "<CAPTURE>",
         "--from",
+        "--up <IF|FILE>",
+        "--down <IF|FILE>",
         "--write",
         "--jitter",
         "--domain",
@@ -115,7 +117,10 @@ fn help_names_and_explains_each_option() {
     ] {
         assert!(text.contains(part), "{part} is not in the help of replay");
     }
-    assert!(!text.contains("--up"), "{text}");
+    // They would change nothing.
+    for part in ["--estimate", "--tx-timestamp-timeout", "--sweep"] {
+        assert!(!text.contains(part), "{part} is in the help of replay");
+    }
     assert!(text.contains("(160us to 1s)"), "{text}");
     assert!(help("top --help").contains("Interval between updates (100ms to 60s)"));
     assert!(help("-h").lines().count() < help("--help").lines().count());
@@ -146,6 +151,25 @@ fn a_bad_command_line_takes_one_line_and_exit_code_2() {
         ("replay", &["CAPTURE", "--from"]),
         ("replay x.pcap --from left", &["left", "up, down"]),
         ("replay x.pcap --from up --up eth0", &["--up"]),
+        ("replay x.pcap", &["--from up", "--down IF"]),
+        ("replay --from up", &["CAPTURE", "standard input"]),
+        ("replay x.pcap --up eth0", &["--down"]),
+        ("replay --up a --down a", &["--up and --down are both a"]),
+        (
+            "replay x.pcap --from up --jitter 5ms",
+            &[
+                "--jitter has no effect on frames from upstream",
+                "--from down",
+            ],
+        ),
+        (
+            "replay x.pcap --from down --grandmaster 001122fffe334455",
+            &["--grandmaster has no effect on frames from downstream"],
+        ),
+        (
+            "replay x.pcap --up a --down b --estimate off",
+            &["--estimate has no effect"],
+        ),
     ] {
         let line = refused(arguments);
         for part in expected {

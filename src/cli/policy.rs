@@ -212,6 +212,7 @@ impl PolicyArgs {
             hold_frames: self.hold_frames,
             grid: sweep,
             seed: self.seed.unwrap_or(seed),
+            assume_answered: false,
         }
     }
 }

@@ -1,35 +1,88 @@
-//! The command line of a replay.
+//! `ptpproxy replay`: which captures, and which options do anything there.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 
 use super::policy::PolicyArgs;
-use crate::Side;
-use crate::core::SettingsError;
-use crate::options::ReplayOptions;
+use crate::options::{ReplayInput, ReplayOptions};
+use crate::{PerSide, Side};
 
 const EXAMPLES: &str = "\
 Examples:
   ptpproxy replay clients.pcap --from down
-      Show what happens to frames that were captured on the down interface.
-  tcpdump -i eth0 -w - 'ether proto 0x88f7 or udp portrange 319-320' | ptpproxy replay - --from up
-      The same, live, for the up side.
+      What becomes of frames that were captured on the down interface.
+  ptpproxy replay both.pcapng --up eth0 --down eth1
+      Both sides, by the interfaces' names in the file. Answers find their requests.
+  ptpproxy replay --up up.pcap --down down.pcap
+      The same with a file for each side: without CAPTURE, --up and --down name files.
+  ptpproxy replay any.pcap --up 3 --down 4
+      A capture on `any` (LINUX_SLL2), by the interfaces' numbers (`ip link` shows them).
+  tcpdump -U -Q in -i eth0 -w - 'ether proto 0x88f7 or udp portrange 319-320' |
+    ptpproxy replay - --from up
+      Live: each verdict when it is known; Ctrl-C ends it with the totals.
+  dumpcap -q -f 'inbound and (ether proto 0x88f7 or udp portrange 319-320)' -i eth0 -i eth1 -w - |
+    ptpproxy replay - --up eth0 --down eth1
+      Live, both sides; a verdict comes up to 0.4 s later, since dumpcap writes out of order.
 
-A capture of one side lacks the requests from the other side: its Delay_Resp answer no known client.";
+Capture incoming frames only (tcpdump -Q in; dumpcap -f inbound): frames that the gateway itself sent
+would count as a second path. They are left out where the file marks them, as on `any`.
+
+With --from down, clients count as answered and the grandmaster's rate as known, so that holds show.
+With --from up nobody asked, so Delay_Resp answer nobody. With both sides, an answer that was captured
+before its request departs in the replay arrives right after that departure.
+
+`any` holds no VLAN tags that the kernel stripped, and no destination MAC: a verdict that needs them is
+`unknown`. A frame that cannot be judged is `skipped`; both are counted, with the reason.";
+
+/// Options that do nothing in any replay: every departure has its timestamp.
+const WITHOUT_EFFECT: [&str; 2] = ["estimate", "tx_timestamp_timeout"];
+/// Options about requests: none comes from upstream.
+const DOWN_ONLY: [&str; 9] = [
+    "jitter",
+    "jitter_share",
+    "seed",
+    "client",
+    "management",
+    "max_rate",
+    "client_rate",
+    "max_clients",
+    "client_timeout",
+];
+/// Options about a grandmaster: none speaks downstream.
+const UP_ONLY: [&str; 4] = ["grandmaster", "one_step", "syntonize", "max_rate_ppm"];
 
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    override_usage = "\
+ptpproxy replay [OPTIONS] <CAPTURE> --from <SIDE>
+       ptpproxy replay [OPTIONS] <CAPTURE> --up <IF> --down <IF>
+       ptpproxy replay [OPTIONS] --up <FILE> --down <FILE>",
+    mut_arg("estimate", |arg| arg.hide(true)),
+    mut_arg("tx_timestamp_timeout", |arg| arg.hide(true)),
+)]
 pub(super) struct ReplayArgs {
-    /// Capture of an Ethernet interface, pcap or pcapng; `-` reads standard input.
-    capture: PathBuf,
+    /// The capture, pcap or pcapng, of Ethernet interfaces or of `any`; `-` reads standard input.
+    capture: Option<PathBuf>,
 
-    /// Side that the frames were captured on.
-    #[arg(long, value_enum, value_name = "SIDE")]
-    from: Side,
+    /// The side that all frames came from: the capture is of one interface.
+    #[arg(long, value_enum, value_name = "SIDE", conflicts_with_all = ["up", "down"])]
+    from: Option<Side>,
 
-    /// Write forwarded frames to OUT (pcap with nanoseconds), at the time of their departure.
+    /// Frames from upstream: their interface in CAPTURE, by name (by number on `any`, or where there is no
+    /// name); without CAPTURE their file.
+    #[arg(long, value_name = "IF|FILE", requires = "down")]
+    up: Option<OsString>,
+
+    /// Frames from downstream, likewise.
+    #[arg(long, value_name = "IF|FILE", requires = "up")]
+    down: Option<OsString>,
+
+    /// Write what is forwarded to OUT (pcap, nanoseconds), at the time of its departure.
     #[arg(long, value_name = "OUT")]
     write: Option<PathBuf>,
 
@@ -38,15 +91,84 @@ pub(super) struct ReplayArgs {
 }
 
 impl ReplayArgs {
+    /// What the options ask for; `gave` says which of them were given.
+    ///
     /// # Errors
-    /// Values that do not fit each other.
-    pub(super) fn options(self) -> Result<ReplayOptions, SettingsError> {
-        let settings = self.policy.settings(0, Duration::ZERO).validated()?;
+    /// They do not fit each other, or one of them would change nothing.
+    pub(super) fn options(self, gave: Option<&ArgMatches>) -> Result<ReplayOptions, String> {
+        let input = input(self.capture, self.from, self.up, self.down)?;
+        if let Some(gave) = gave {
+            refuse_without_effect(gave, &input)?;
+        }
+        let mut settings = self.policy.settings(0, Duration::ZERO);
+        settings.assume_answered = matches!(
+            input,
+            ReplayInput::OneSide {
+                from: Side::Down,
+                ..
+            }
+        );
+        let settings = settings.validated().map_err(|error| error.to_string())?;
         Ok(ReplayOptions {
             settings,
-            capture: self.capture,
-            from: self.from,
+            input,
             write: self.write,
         })
     }
+}
+
+fn input(
+    capture: Option<PathBuf>,
+    from: Option<Side>,
+    up: Option<OsString>,
+    down: Option<OsString>,
+) -> Result<ReplayInput, String> {
+    match (capture, from, up.zip(down)) {
+        (Some(capture), Some(from), None) => Ok(ReplayInput::OneSide { capture, from }),
+        (_, None, Some((up, down))) if up == down => Err(format!(
+            "--up and --down are both {}: name one for each side",
+            up.display()
+        )),
+        (Some(capture), None, Some((up, down))) => Ok(ReplayInput::Interfaces {
+            capture,
+            names: PerSide { up, down }.map(|name| name.to_string_lossy().into_owned()),
+        }),
+        (None, None, Some((up, down))) => Ok(ReplayInput::Files(
+            PerSide { up, down }.map(PathBuf::from),
+        )),
+        (Some(_), ..) => Err(
+            "which side did the frames come from? Add --from up or --from down; or, if they are of both, \
+             --up IF --down IF"
+                .into(),
+        ),
+        (None, ..) => Err(
+            "no capture: give CAPTURE (`-` for standard input) and --from SIDE, or a file for each side with \
+             --up FILE --down FILE"
+                .into(),
+        ),
+    }
+}
+
+/// An option that changes nothing is a mistake: the result would be taken for an answer to it.
+fn refuse_without_effect(gave: &ArgMatches, input: &ReplayInput) -> Result<(), String> {
+    let (idle, why): (&[&str], _) = match input {
+        ReplayInput::OneSide { from: Side::Up, .. } => (
+            &DOWN_ONLY,
+            "on frames from upstream alone: replay both sides (--up, --down), or --from down",
+        ),
+        ReplayInput::OneSide { .. } => (
+            &UP_ONLY,
+            "on frames from downstream alone: replay both sides (--up, --down), or --from up",
+        ),
+        ReplayInput::Interfaces { .. } | ReplayInput::Files(_) => (&[], ""),
+    };
+    let always = "in a replay, where every departure has its timestamp";
+    let all = WITHOUT_EFFECT.iter().map(|id| (id, always));
+    for (id, why) in all.chain(idle.iter().map(|id| (id, why))) {
+        if gave.value_source(id) == Some(ValueSource::CommandLine) {
+            let option = id.replace('_', "-");
+            return Err(format!("--{option} has no effect {why}"));
+        }
+    }
+    Ok(())
 }

@@ -85,6 +85,8 @@ pub struct Settings {
     pub grid: Duration,
     /// Seed of the random departures and of the tables' hash.
     pub seed: u64,
+    /// Answers are not seen, and clients are held as if each got its own: for a replay of the down side alone.
+    pub assume_answered: bool,
 }
 
 impl Default for Settings {
@@ -110,6 +112,7 @@ impl Default for Settings {
             hold_frames: 8192,
             grid: Duration::ZERO,
             seed: 0,
+            assume_answered: false,
         }
     }
 }

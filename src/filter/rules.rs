@@ -2,7 +2,7 @@
 
 use super::assembler::{Assembler, Label};
 use super::fold::fold_at;
-use super::headers::MAC;
+use super::headers::{MAC, offset};
 use super::instruction::{
     AD_RANDOM, ADD, AND, JEQ, JGE, JGT, JSET, LD_B_IND, LD_H_IND, LD_W_ABS, LOOKUP, LOOKUP_DOMAIN,
     TAX, TXA,
@@ -10,6 +10,8 @@ use super::instruction::{
 use super::search;
 use super::spec::Spec;
 use crate::Side;
+use crate::wire::MessageType;
+use crate::wire::field::ptp;
 
 /// How the filter knows our clients.
 #[derive(Debug)]
@@ -30,10 +32,24 @@ pub(super) enum Known {
 }
 
 // Displacements from X, see `headers`.
-const TYPE_AND_VERSION: u32 = MAC;
-const DOMAIN: u32 = MAC + 4;
-const SOURCE_PORT_IDENTITY: u32 = MAC + 20;
-const REQUESTING_PORT_IDENTITY: u32 = MAC + 44;
+const TYPE_AND_VERSION: u32 = MAC + offset(ptp::MESSAGE_TYPE);
+const DOMAIN: u32 = MAC + offset(ptp::DOMAIN);
+const SOURCE_PORT_IDENTITY: u32 = MAC + offset(ptp::SOURCE_PORT_IDENTITY.start);
+const REQUESTING_PORT_IDENTITY: u32 = MAC + offset(ptp::REQUESTING_PORT.start);
+
+/// majorSdoId in the PTP header's first halfword: its lowest bit, and the others.
+const SDO_802_1AS: u32 = (ptp::SDO_802_1AS as u32) << 12;
+const OTHER_SDO: u32 = 0xF000 & !SDO_802_1AS;
+/// versionPTP in it, and the bits that are not set in version 2.
+const VERSION_2: u32 = ptp::VERSION_2 as u32;
+const OTHER_VERSION: u32 = ptp::LOW_HALF as u32 & !VERSION_2;
+/// messageType in it.
+const TYPE: u32 = (ptp::LOW_HALF as u32) << 8;
+
+/// A messageType in its place.
+const fn typed(message_type: MessageType) -> u32 {
+    (message_type as u32) << 8
+}
 
 /// X + `MAC` = the offset of the PTP header: `pass` or `drop`.
 pub(super) fn message(
@@ -63,8 +79,8 @@ pub(super) fn message(
                 next = domain(asm, allowed, next, sample);
             }
             // majorSdoId 1 and nothing else.
-            let sdo = asm.jump(JSET, 0x1000, sample, next);
-            let sdo = asm.jump(JSET, 0xE000, next, sdo);
+            let sdo = asm.jump(JSET, SDO_802_1AS, sample, next);
+            let sdo = asm.jump(JSET, OTHER_SDO, next, sdo);
             let next = version(asm, sdo, sample);
             asm.block(&[(LD_H_IND, TYPE_AND_VERSION)], next)
         }
@@ -86,8 +102,8 @@ fn sample(asm: &mut Assembler, one_in: u32, pass: Label, drop: Label) -> Label {
 
 /// versionPTP, the lowest nibble of A, is 2. A stays.
 fn version(asm: &mut Assembler, two: Label, other: Label) -> Label {
-    let next = asm.jump(JSET, 0x2, two, other);
-    asm.jump(JSET, 0xD, other, next)
+    let next = asm.jump(JSET, VERSION_2, two, other);
+    asm.jump(JSET, OTHER_VERSION, other, next)
 }
 
 fn domain(asm: &mut Assembler, allowed: &[u8], yes: Label, no: Label) -> Label {
@@ -180,12 +196,13 @@ fn message_kind(
     sample: Label,
 ) -> Label {
     // Sync; Follow_Up to Management, but for Pdelay_Resp_Follow_Up. The rest is peer delay or reserved.
-    let next = asm.jump(JGE, 0x800, pass, sample);
-    let next = asm.jump(JEQ, 0xA00, sample, next);
-    let next = asm.jump(JGT, 0xD00, sample, next);
-    let next = asm.jump(JEQ, 0x000, pass, next);
+    use MessageType::{DelayReq, DelayResp, FollowUp, Management, PdelayRespFollowUp, Sync};
+    let next = asm.jump(JGE, typed(FollowUp), pass, sample);
+    let next = asm.jump(JEQ, typed(PdelayRespFollowUp), sample, next);
+    let next = asm.jump(JGT, typed(Management), sample, next);
+    let next = asm.jump(JEQ, typed(Sync), pass, next);
     // What floods come first.
-    let next = asm.jump(JEQ, 0x100, request, next);
-    let next = asm.jump(JEQ, 0x900, response, next);
-    asm.block(&[(AND, 0x0F00)], next)
+    let next = asm.jump(JEQ, typed(DelayReq), request, next);
+    let next = asm.jump(JEQ, typed(DelayResp), response, next);
+    asm.block(&[(AND, TYPE)], next)
 }

@@ -72,6 +72,7 @@ pub(super) struct ReplayPort {
     world: Rc<World>,
     frame: Vec<u8>,
     truncated: bool,
+    to_host: bool,
     pending: bool,
     slot: Box<[u8]>,
     batch: Vec<(Sent, Option<Token>)>,
@@ -85,6 +86,7 @@ impl ReplayPort {
             world,
             frame: Vec::new(),
             truncated: false,
+            to_host: false,
             pending: false,
             slot: vec![0; LONGEST].into_boxed_slice(),
             batch: Vec::new(),
@@ -98,6 +100,7 @@ impl ReplayPort {
         self.frame.clear();
         self.frame.extend_from_slice(&packet.bytes);
         self.truncated = packet.truncated;
+        self.to_host = packet.to_host;
         self.pending = true;
     }
 
@@ -115,7 +118,7 @@ impl Port for ReplayPort {
             bytes: &self.frame,
             stamp: Some(self.world.stamp()),
             checksum_unfinished: false,
-            to_host: false,
+            to_host: self.to_host,
             truncated: self.truncated,
         })
     }

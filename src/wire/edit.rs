@@ -3,19 +3,18 @@
 //! The functions take the [`Layout`] of the frame that the bytes were copied from; bytes too short for
 //! it are left alone. A UDP checksum is updated with the edit; IPv4's 0 (none) stays 0.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use pnet_packet::ipv4::Ipv4Packet;
+use pnet_packet::ipv6::Ipv6Packet;
 
+use super::address::Mac;
 use super::checksum::{self, Sum};
+use super::field::{ethernet, ptp, udp};
 pub use super::follow_up::follow_up;
-use super::frame::TWO_STEP;
 use super::lane::Transport;
 use super::layout::Layout;
 
 /// correctionField that means "too big to be represented" (13.3.2.9).
 pub const CORRECTION_TOO_BIG: i64 = i64::MAX;
-
-const FLAGS: usize = 6;
-const CORRECTION: usize = 8;
 
 /// Adds `scaled` (2^-16 ns) to correctionField.
 ///
@@ -23,7 +22,7 @@ const CORRECTION: usize = 8;
 /// added: no receiver may take it for a number (13.3.2.9).
 #[inline]
 pub fn add_correction(bytes: &mut [u8], layout: Layout, scaled: i64) {
-    replace(bytes, layout, CORRECTION, |old| {
+    replace(bytes, layout, ptp::CORRECTION.start, |old| {
         let sum = match i64::from_be_bytes(old) {
             CORRECTION_TOO_BIG => CORRECTION_TOO_BIG,
             correction => correction.checked_add(scaled).unwrap_or(CORRECTION_TOO_BIG),
@@ -35,9 +34,18 @@ pub fn add_correction(bytes: &mut [u8], layout: Layout, scaled: i64) {
 /// Sets twoStepFlag.
 #[inline]
 pub fn set_two_step(bytes: &mut [u8], layout: Layout) {
-    replace(bytes, layout, FLAGS, |[first, second]| {
-        [first | TWO_STEP, second]
+    replace(bytes, layout, ptp::FLAGS.start, |[first, second]| {
+        [first | ptp::TWO_STEP, second]
     });
+}
+
+/// Puts the group's MAC address, [`Frame::group_mac`](super::Frame::group_mac), in the place of another
+/// destination. No checksum covers it.
+#[inline]
+pub fn restore_group_mac(bytes: &mut [u8], group: Mac) {
+    if let Some(field) = bytes.get_mut(ethernet::DESTINATION) {
+        field.copy_from_slice(&group.0);
+    }
 }
 
 /// Computes the whole UDP checksum, for a datagram whose sender left it unfinished. Before other edits
@@ -46,39 +54,40 @@ pub fn set_two_step(bytes: &mut [u8], layout: Layout) {
 /// With an IPv6 routing header the sum is over the address in the IPv6 header: right once the last
 /// segment is reached, as it is wherever PTP is spoken.
 pub fn complete_checksum(bytes: &mut [u8], layout: Layout) {
-    let Some(udp) = layout.udp_offset() else {
+    let Some(at) = layout.udp_offset() else {
         return;
     };
-    let Some(checksum) = full_checksum(bytes, layout, udp) else {
+    let Some(checksum) = full_checksum(bytes, layout, at) else {
         return;
     };
-    if let Some(field) = bytes.get_mut(udp + 6..udp + 8) {
+    let datagram = bytes.get_mut(at..);
+    if let Some(field) = datagram.and_then(|datagram| datagram.get_mut(udp::CHECKSUM)) {
         field.copy_from_slice(&checksum.to_be_bytes());
     }
 }
 
-fn full_checksum(bytes: &[u8], layout: Layout, udp: usize) -> Option<u16> {
+fn full_checksum(bytes: &[u8], layout: Layout, at: usize) -> Option<u16> {
     let network = bytes.get(layout.network_offset()..)?;
-    let datagram = bytes.get(udp..layout.ptp_offset() + layout.carried_len())?;
+    let datagram = bytes.get(at..layout.ptp_offset() + layout.carried_len())?;
     let len = u16::try_from(datagram.len()).ok()?;
     let pseudo = match layout.transport() {
         Transport::Ethernet => return None,
         Transport::Udp4 => {
-            let source: [u8; 4] = *network.get(12..)?.first_chunk()?;
-            let destination: [u8; 4] = *network.get(16..)?.first_chunk()?;
-            Sum::pseudo_v4(Ipv4Addr::from(source), Ipv4Addr::from(destination), len)
+            let ip = Ipv4Packet::new(network)?;
+            Sum::pseudo_v4(ip.get_source(), ip.get_destination(), len)
         }
         Transport::Udp6 => {
-            let source: [u8; 16] = *network.get(8..)?.first_chunk()?;
-            let destination: [u8; 16] = *network.get(24..)?.first_chunk()?;
-            Sum::pseudo_v6(Ipv6Addr::from(source), Ipv6Addr::from(destination), len)
+            let ip = Ipv6Packet::new(network)?;
+            Sum::pseudo_v6(ip.get_source(), ip.get_destination(), len)
         }
     };
-    let sum = pseudo.add(datagram.get(..6)?).add(datagram.get(8..)?);
+    let sum = pseudo
+        .add(datagram.get(..udp::CHECKSUM.start)?)
+        .add(datagram.get(udp::CHECKSUM.end..)?);
     Some(sum.udp())
 }
 
-/// Replaces N octets at an even offset of the message, and updates the UDP checksum. Octets that stay
+/// Replaces N bytes at an even offset of the message, and updates the UDP checksum. Bytes that stay
 /// the same leave the checksum as it is, valid or not.
 #[inline]
 pub(super) fn replace<const N: usize>(

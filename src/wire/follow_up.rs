@@ -5,18 +5,15 @@ use pnet_packet::ipv6::MutableIpv6Packet;
 use pnet_packet::udp::MutableUdpPacket;
 
 use super::edit;
-use super::frame::{Frame, TWO_STEP};
+use super::field::{ethernet, ipv6, ptp, udp};
+use super::frame::Frame;
 use super::lane::Transport;
 use super::layout::Layout;
-use super::message::{HEADER_LEN, MessageType};
-use super::outer::PORTS;
+use super::message::MessageType;
 
-/// Octets of a Follow_Up without TLVs.
+/// Bytes of a Follow_Up without TLVs.
 const LEN: u16 = 44;
-/// Least octets of an Ethernet frame, without its check sequence.
-const ETHERNET_MIN: usize = 60;
-/// controlField of a Follow_Up (13.3.2.13).
-const CONTROL: u8 = 2;
+const _: () = assert!(LEN as usize == MessageType::FollowUp.min_len());
 
 /// Writes the Follow_Up for a Sync into `out` and returns its length (IEEE 1588-2019, 13.7).
 ///
@@ -29,7 +26,7 @@ pub fn follow_up(sync: &Frame<'_>, out: &mut [u8]) -> Option<usize> {
     if from.message_type != MessageType::Sync || from.sealed {
         return None;
     }
-    // Two octets trail each message of most senders over UDP/IPv6 (annex D).
+    // Two bytes trail each message of most senders over UDP/IPv6 (annex D).
     let trailing = if from.transport() == Transport::Udp6 && sync.trailing_len() == 2 {
         2
     } else {
@@ -43,10 +40,10 @@ pub fn follow_up(sync: &Frame<'_>, out: &mut [u8]) -> Option<usize> {
     };
     let ptp = layout.ptp_offset();
     let end = ptp + layout.carried_len();
-    let len = if sync.bytes().len() < ETHERNET_MIN {
+    let len = if sync.bytes().len() < ethernet::MIN_FRAME {
         end
     } else {
-        end.max(ETHERNET_MIN)
+        end.max(ethernet::MIN_FRAME)
     };
     let out = out.get_mut(..len)?;
 
@@ -55,38 +52,40 @@ pub fn follow_up(sync: &Frame<'_>, out: &mut [u8]) -> Option<usize> {
     out.get_mut(..copied)?
         .copy_from_slice(sync.bytes().get(..copied)?);
     out.get_mut(copied..)?.fill(0);
-    let header = out.get_mut(ptp..)?.first_chunk_mut::<HEADER_LEN>()?;
-    header[0] = header[0] & 0xF0 | MessageType::FollowUp as u8;
-    header[2..4].copy_from_slice(&LEN.to_be_bytes());
-    header[6] &= !TWO_STEP;
-    header[8..16].fill(0); // correctionField
-    header[16..20].fill(0); // messageTypeSpecific: the Sync sender's own
-    header[32] = CONTROL;
+    let header = out
+        .get_mut(ptp..)?
+        .first_chunk_mut::<{ ptp::HEADER_LEN }>()?;
+    header[ptp::MESSAGE_TYPE] =
+        header[ptp::MESSAGE_TYPE] & !ptp::LOW_HALF | MessageType::FollowUp as u8;
+    header[ptp::MESSAGE_LENGTH].copy_from_slice(&LEN.to_be_bytes());
+    header[ptp::FLAGS.start] &= !ptp::TWO_STEP;
+    header[ptp::CORRECTION].fill(0);
+    header[ptp::TYPE_SPECIFIC].fill(0); // the Sync sender's own
+    header[ptp::CONTROL] = ptp::CONTROL_FOLLOW_UP;
 
-    if let Some(udp) = layout.udp_offset() {
-        address(out, layout, udp)?;
+    if let Some(at) = layout.udp_offset() {
+        address(out, layout, at)?;
     }
     Some(len)
 }
 
 /// Makes the lengths, ports and checksums of IP and UDP fit the message.
-pub(super) fn address(out: &mut [u8], layout: Layout, udp: usize) -> Option<()> {
-    let udp_len = layout.carried + 8;
+pub(super) fn address(out: &mut [u8], layout: Layout, at: usize) -> Option<()> {
+    let udp_len = layout.carried + u16::try_from(udp::LEN).ok()?;
     let network = layout.network_offset();
-    let skipped = u16::try_from(udp - network).ok()?;
+    let skipped = u16::try_from(at - network).ok()?;
     if layout.transport() == Transport::Udp4 {
-        let mut ip = MutableIpv4Packet::new(out.get_mut(network..udp)?)?;
+        let mut ip = MutableIpv4Packet::new(out.get_mut(network..at)?)?;
         ip.set_total_length(skipped + udp_len);
         ip.set_checksum(ipv4::checksum(&ip.to_immutable()));
     } else {
-        let mut ip = MutableIpv6Packet::new(out.get_mut(network..udp)?)?;
-        ip.set_payload_length(skipped - 40 + udp_len);
+        let mut ip = MutableIpv6Packet::new(out.get_mut(network..at)?)?;
+        ip.set_payload_length(skipped - u16::try_from(ipv6::LEN).ok()? + udp_len);
     }
-    let mut header = MutableUdpPacket::new(out.get_mut(udp..)?)?;
-    let [event, general] = PORTS;
-    header.set_destination(general);
-    if header.get_source() == event {
-        header.set_source(general);
+    let mut header = MutableUdpPacket::new(out.get_mut(at..)?)?;
+    header.set_destination(udp::GENERAL);
+    if header.get_source() == udp::EVENT {
+        header.set_source(udp::GENERAL);
     }
     header.set_length(udp_len);
     let none = layout.transport() == Transport::Udp4 && header.get_checksum() == 0;
@@ -204,7 +203,7 @@ mod tests {
     #[test]
     fn a_sync_already_marked_as_two_step_does_not_pass_its_flag_on() {
         let mut sample = Sample::new(Transport::Udp4, message(MessageType::Sync));
-        sample.message[6] |= TWO_STEP;
+        sample.message[6] |= 0x02;
         let bytes = made(&sample.bytes());
         assert!(!Frame::parse(&bytes).expect("a Follow_Up").two_step());
     }

@@ -1,24 +1,29 @@
 //! A parsed frame: a view of its bytes.
 
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use pnet_packet::ipv4::Ipv4Packet;
+use pnet_packet::ipv6::Ipv6Packet;
+
 use super::address::{Address, Mac};
+use super::field::{Field, ethernet, ipv4, ipv6, ptp, read, tag};
+use super::group;
 use super::identity::{ClockIdentity, PortIdentity};
 use super::lane::{Lane, Transport};
 use super::layout::Layout;
-use super::message::{Announce, HEADER_LEN, MessageType, PtpTime};
+use super::message::{Announce, MessageType, PtpTime};
 use super::outer::{Network, Outer};
 use super::tlv::{self, Tlvs, Unicast, UnicastKind};
 use crate::reason::Reason;
-
-/// twoStepFlag, in the first octet of flagField (13.3.2.8).
-pub(super) const TWO_STEP: u8 = 0x02;
 
 /// A whole and consistent frame with one PTP message in it, from the destination MAC on.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
     bytes: &'a [u8],
-    ethernet: &'a [u8; 14],
+    ethernet: &'a [u8; ethernet::LEN],
     network: Network<'a>,
-    header: &'a [u8; HEADER_LEN],
+    header: &'a [u8; ptp::HEADER_LEN],
     /// The rest of the message, up to messageLength: never less than its type needs.
     body: &'a [u8],
     layout: Layout,
@@ -27,7 +32,7 @@ pub struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// Reads a frame of Ethernet II, zero to two VLAN tags and PTP version 2 over Ethernet, UDP/IPv4 or UDP/IPv6.
     ///
-    /// Octets may trail the message (two over UDP/IPv6, Ethernet padding). Either UDP port carries
+    /// Bytes may trail the message (two over UDP/IPv6, Ethernet padding). Either UDP port carries
     /// either class of message, since masters are seen that send so.
     ///
     /// # Errors
@@ -44,18 +49,19 @@ impl<'a> Frame<'a> {
         } else {
             Reason::Truncated
         };
+        // The first two bytes: `ptp::MESSAGE_TYPE` and `ptp::VERSION`.
         let [first, version] = *outer.payload.first_chunk().ok_or(short)?;
-        if version & 0x0F != 2 {
+        if version & ptp::LOW_HALF != ptp::VERSION_2 {
             return Err(Reason::Version);
         }
-        let message_type = MessageType::try_from(first & 0x0F)?;
+        let message_type = MessageType::try_from(first & ptp::LOW_HALF)?;
         let (header, rest) = outer.payload.split_first_chunk().ok_or(short)?;
         let message = message_length(header);
         if usize::from(message) < message_type.min_len() {
             return Err(Reason::BadLength);
         }
         let (body, trailing) = rest
-            .split_at_checked(usize::from(message) - HEADER_LEN)
+            .split_at_checked(usize::from(message) - ptp::HEADER_LEN)
             .ok_or(short)?;
         if udp && starts_message(trailing) {
             return Err(Reason::Merged);
@@ -100,9 +106,12 @@ impl<'a> Frame<'a> {
 
     /// VLAN tags (TPID, TCI), outermost first.
     pub fn tags(&self) -> impl Iterator<Item = (u16, u16)> + use<'a> {
-        let tags = self.bytes.get(12..self.layout.network_offset() - 2);
+        // Each EtherType but the last one is a TPID.
+        let start = ethernet::ETHERTYPE.start;
+        let end = self.layout.network_offset() - ethernet::ETHERTYPE.len();
+        let tags = self.bytes.get(start..end);
         tags.unwrap_or_default()
-            .as_chunks::<4>()
+            .as_chunks::<{ tag::LEN }>()
             .0
             .iter()
             .map(|&[a, b, c, d]| (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
@@ -127,8 +136,8 @@ impl<'a> Frame<'a> {
     pub fn source(&self) -> Address {
         match self.network {
             Network::Ethernet => Address::Mac(self.source_mac()),
-            Network::V4(header) => Address::V4(octets::<4, 20>(header, 12).into()),
-            Network::V6(header) => Address::V6(octets::<16, 40>(header, 8).into()),
+            Network::V4(header) => Address::V4(v4(header, Ipv4Packet::get_source)),
+            Network::V6(header) => Address::V6(v6(header, Ipv6Packet::get_source)),
         }
     }
 
@@ -137,8 +146,8 @@ impl<'a> Frame<'a> {
     pub fn destination(&self) -> Address {
         match self.network {
             Network::Ethernet => Address::Mac(self.destination_mac()),
-            Network::V4(header) => Address::V4(octets::<4, 20>(header, 16).into()),
-            Network::V6(header) => Address::V6(octets::<16, 40>(header, 24).into()),
+            Network::V4(header) => Address::V4(v4(header, Ipv4Packet::get_destination)),
+            Network::V6(header) => Address::V6(v6(header, Ipv6Packet::get_destination)),
         }
     }
 
@@ -146,6 +155,21 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub fn is_multicast(&self) -> bool {
         self.destination().is_multicast()
+    }
+
+    /// The MAC address of the PTP group that the message is addressed to by IP; `None` if it is addressed to
+    /// anybody else, or not by IP.
+    ///
+    /// Its own destination MAC may be another one: bridges and access points that convert multicast to
+    /// unicast put the receiver's there, and [`edit::restore_group_mac`](super::edit::restore_group_mac)
+    /// undoes that.
+    #[must_use]
+    pub fn group_mac(&self) -> Option<Mac> {
+        match self.destination() {
+            Address::Mac(_) => None,
+            Address::V4(ip) => group::mac_v4(ip),
+            Address::V6(ip) => group::mac_v6(ip),
+        }
     }
 
     /// messageType.
@@ -157,56 +181,56 @@ impl<'a> Frame<'a> {
     /// majorSdoId: 0 for IEEE 1588, 1 for IEEE 802.1AS.
     #[must_use]
     pub const fn major_sdo_id(&self) -> u8 {
-        self.header[0] >> 4
+        self.header[ptp::MESSAGE_TYPE] >> 4
     }
 
     /// minorVersionPTP: 0 in version 2.0, 1 in version 2.1.
     #[must_use]
     pub const fn minor_version(&self) -> u8 {
-        self.header[1] >> 4
+        self.header[ptp::VERSION] >> 4
     }
 
     /// domainNumber.
     #[must_use]
     pub const fn domain(&self) -> u8 {
-        self.header[4]
+        self.header[ptp::DOMAIN]
     }
 
     /// twoStepFlag: a Follow_Up comes.
     #[must_use]
     pub const fn two_step(&self) -> bool {
-        self.header[6] & TWO_STEP != 0
+        self.header[ptp::FLAGS.start] & ptp::TWO_STEP != 0
     }
 
     /// correctionField, in units of 2^-16 ns.
     #[must_use]
     pub fn correction(&self) -> i64 {
-        i64::from_be_bytes(octets(self.header, 8))
+        i64::from_be_bytes(read(self.header, ptp::CORRECTION))
     }
 
     /// sourcePortIdentity.
     #[must_use]
     pub fn port_identity(&self) -> PortIdentity {
-        port_identity(octets(self.header, 20))
+        port_identity(read(self.header, ptp::SOURCE_PORT_IDENTITY))
     }
 
     /// sequenceId.
     #[must_use]
     pub fn sequence_id(&self) -> u16 {
-        u16::from_be_bytes(octets(self.header, 30))
+        u16::from_be_bytes(read(self.header, ptp::SEQUENCE_ID))
     }
 
     /// logMessageInterval; 0x7F means none.
     #[must_use]
     pub const fn log_message_interval(&self) -> i8 {
-        self.header[33].cast_signed()
+        self.header[ptp::LOG_MESSAGE_INTERVAL].cast_signed()
     }
 
     /// The port whose Delay_Req a Delay_Resp answers; `None` of other types.
     #[must_use]
     pub fn requesting_port(&self) -> Option<PortIdentity> {
         match self.message_type() {
-            MessageType::DelayResp => self.body_octets(10).map(port_identity),
+            MessageType::DelayResp => self.body_field(ptp::REQUESTING_PORT).map(port_identity),
             _ => None,
         }
     }
@@ -219,7 +243,7 @@ impl<'a> Frame<'a> {
             MessageType::Sync
             | MessageType::DelayReq
             | MessageType::FollowUp
-            | MessageType::DelayResp => self.body_octets(0).map(PtpTime::from_bytes),
+            | MessageType::DelayResp => self.body_field(ptp::TIMESTAMP).map(PtpTime::from_bytes),
             _ => None,
         }
     }
@@ -238,7 +262,7 @@ impl<'a> Frame<'a> {
     pub fn target_port(&self) -> Option<PortIdentity> {
         match self.message_type() {
             MessageType::Signaling | MessageType::Management => {
-                self.body_octets(0).map(port_identity)
+                self.body_field(ptp::TARGET_PORT).map(port_identity)
             }
             _ => None,
         }
@@ -248,7 +272,10 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub fn management_action(&self) -> Option<u8> {
         match self.message_type() {
-            MessageType::Management => self.body.get(12).map(|octet| octet & 0x0F),
+            MessageType::Management => self
+                .body
+                .get(ptp::ACTION - ptp::HEADER_LEN)
+                .map(|byte| byte & ptp::LOW_HALF),
             _ => None,
         }
     }
@@ -276,7 +303,7 @@ impl<'a> Frame<'a> {
     /// The TLVs that follow the body.
     #[must_use]
     pub fn tlvs(&self) -> Tlvs<'a> {
-        let body = self.message_type().min_len() - HEADER_LEN;
+        let body = self.message_type().min_len() - ptp::HEADER_LEN;
         Tlvs::new(self.body.get(body..).unwrap_or_default())
     }
 
@@ -304,7 +331,7 @@ impl<'a> Frame<'a> {
             .max_by_key(|unicast| unicast.seconds)
     }
 
-    /// Octets that trail the message inside its outer layer.
+    /// Bytes that trail the message inside its outer layer.
     #[must_use]
     pub const fn trailing_len(&self) -> usize {
         self.layout
@@ -312,43 +339,74 @@ impl<'a> Frame<'a> {
             .saturating_sub(self.layout.message_len())
     }
 
+    /// N bytes from the start of a field that follows the header.
     #[inline]
-    fn body_octets<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+    fn body_field<const N: usize>(&self, field: Field) -> Option<[u8; N]> {
+        let at = field.start - ptp::HEADER_LEN;
         self.body.get(at..)?.first_chunk().copied()
     }
 }
 
-/// N octets of a fixed header from a constant offset: the optimizer removes the check.
-#[inline]
-fn octets<const N: usize, const M: usize>(header: &[u8; M], at: usize) -> [u8; N] {
-    let mut octets = [0; N];
-    octets.copy_from_slice(&header[at..at + N]);
-    octets
+/// What to call the message in a line of text: `Delay_Req 001122.fffe.334455-1 #7 udp4 vlan 5`. Domain and
+/// majorSdoId are named where they are not 0; of a Delay_Resp also the port that it answers.
+impl fmt::Display for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (lane, sequence_id) = (self.lane(), self.sequence_id());
+        let source = self.port_identity();
+        write!(f, "{} {source} #{sequence_id} ", self.message_type().name())?;
+        f.write_str(lane.transport().label())?;
+        let vlans = lane.vlans().into_iter().flatten();
+        for (word, vlan) in [" vlan ", "."].into_iter().zip(vlans) {
+            write!(f, "{word}{vlan}")?;
+        }
+        if self.domain() != 0 {
+            write!(f, " domain {}", self.domain())?;
+        }
+        if self.major_sdo_id() != 0 {
+            write!(f, " sdo {}", self.major_sdo_id())?;
+        }
+        match self.requesting_port() {
+            Some(client) => write!(f, " to {client}"),
+            None => Ok(()),
+        }
+    }
 }
 
-fn port_identity(octets: [u8; 10]) -> PortIdentity {
-    let [clock @ .., high, low] = octets;
+/// What `field` reads from an IPv4 header. It is never too short for that; the optimizer sees it.
+#[inline]
+fn v4<'a>(header: &'a [u8; ipv4::MIN_LEN], field: fn(&Ipv4Packet<'a>) -> Ipv4Addr) -> Ipv4Addr {
+    Ipv4Packet::new(header).map_or(Ipv4Addr::UNSPECIFIED, |ip| field(&ip))
+}
+
+/// What `field` reads from an IPv6 header.
+#[inline]
+fn v6<'a>(header: &'a [u8; ipv6::LEN], field: fn(&Ipv6Packet<'a>) -> Ipv6Addr) -> Ipv6Addr {
+    Ipv6Packet::new(header).map_or(Ipv6Addr::UNSPECIFIED, |ip| field(&ip))
+}
+
+fn port_identity(bytes: [u8; 10]) -> PortIdentity {
+    let [clock @ .., high, low] = bytes;
     PortIdentity {
         clock: ClockIdentity(clock),
         port: u16::from_be_bytes([high, low]),
     }
 }
 
-fn message_length(header: &[u8; HEADER_LEN]) -> u16 {
-    u16::from_be_bytes([header[2], header[3]])
+fn message_length(header: &[u8; ptp::HEADER_LEN]) -> u16 {
+    u16::from_be_bytes(read(header, ptp::MESSAGE_LENGTH))
 }
 
 /// Does a second message trail the first? A receive offload that merges equal datagrams rewrites the
-/// lengths of IP and UDP, so only the payload tells. Over IPv6 two octets may stand between.
+/// lengths of IP and UDP, so only the payload tells. Over IPv6 two bytes may stand between.
 fn starts_message(trailing: &[u8]) -> bool {
     [0, 2].into_iter().any(|at| {
         let Some((header, rest)) = trailing.get(at..).and_then(|t| t.split_first_chunk()) else {
             return false;
         };
         let len = usize::from(message_length(header));
-        header[1] & 0x0F == 2
-            && MessageType::try_from(header[0] & 0x0F)
+        header[ptp::VERSION] & ptp::LOW_HALF == ptp::VERSION_2
+            && MessageType::try_from(header[ptp::MESSAGE_TYPE] & ptp::LOW_HALF)
                 .is_ok_and(|message_type| len >= message_type.min_len())
-            && len <= HEADER_LEN + rest.len()
+            && len <= ptp::HEADER_LEN + rest.len()
     })
 }

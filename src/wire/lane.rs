@@ -1,5 +1,7 @@
 //! A lane: what must be alike for one message to answer another.
 
+use super::field::tag;
+
 /// How a PTP message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -10,6 +12,18 @@ pub enum Transport {
     Udp4,
     /// UDP over IPv6 (annex D).
     Udp6,
+}
+
+impl Transport {
+    /// The word used in logs and reports.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Ethernet => "ethernet",
+            Self::Udp4 => "udp4",
+            Self::Udp6 => "udp6",
+        }
+    }
 }
 
 /// Transport and VLAN of a frame: part of every key, so that nothing is answered across VLANs.
@@ -24,12 +38,12 @@ impl Lane {
     #[must_use]
     pub fn new(transport: Transport, tags: &[(u16, u16)]) -> Self {
         let mut bits = 0_u32;
-        for &(tpid, tci) in tags.iter().take(2) {
-            let vid = u32::from(tci & 0x0FFF);
+        for &(tpid, tci) in tags.iter().take(tag::MOST) {
+            let vid = u32::from(tci & tag::VLAN_ID);
             if vid == 0 {
                 continue;
             }
-            let service = u32::from(tpid != 0x8100);
+            let service = u32::from(tpid != tag::CUSTOMER);
             bits = bits << 14 | 1 << 13 | service << 12 | vid;
         }
         Self(bits << 2 | transport as u32)
@@ -79,11 +93,7 @@ impl Lane {
 
 impl std::fmt::Display for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self.transport() {
-            Transport::Ethernet => "ethernet",
-            Transport::Udp4 => "udp4",
-            Transport::Udp6 => "udp6",
-        })?;
+        f.write_str(self.transport().label())?;
         for vlan in self.vlans().into_iter().flatten() {
             write!(f, ".{vlan}")?;
         }

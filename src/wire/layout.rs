@@ -1,5 +1,6 @@
 //! Where things are in a frame.
 
+use super::field::udp;
 use super::lane::{Lane, Transport};
 use super::message::MessageType;
 
@@ -11,7 +12,7 @@ pub struct Layout {
     pub(super) ptp: u16,
     /// messageLength.
     pub(super) message: u16,
-    /// Octets that the outer layer carries from the PTP message on.
+    /// Bytes that the outer layer carries from the PTP message on.
     pub(super) carried: u16,
     /// What follows the Ethernet header and its tags.
     pub(super) network: u8,
@@ -51,13 +52,13 @@ impl Layout {
         self.network as usize
     }
 
-    /// Octets of the PTP message (messageLength).
+    /// Bytes of the PTP message (messageLength).
     #[must_use]
     pub const fn message_len(self) -> usize {
         self.message as usize
     }
 
-    /// Octets that the outer layer carries from the PTP message on: the message and what trails it.
+    /// Bytes that the outer layer carries from the PTP message on: the message and what trails it.
     #[must_use]
     pub const fn carried_len(self) -> usize {
         self.carried as usize
@@ -75,7 +76,7 @@ impl Layout {
         match self.transport() {
             Transport::Ethernet => None,
             // The parser found a UDP header in front of the message.
-            Transport::Udp4 | Transport::Udp6 => Some(self.ptp_offset().saturating_sub(8)),
+            Transport::Udp4 | Transport::Udp6 => Some(self.ptp_offset().saturating_sub(udp::LEN)),
         }
     }
 }

@@ -1,13 +1,11 @@
 //! PTP message types and what their bodies hold (IEEE 1588-2019, clause 13).
 
+use super::field::{announce, read};
 use super::identity::ClockIdentity;
 use crate::reason::Reason;
 
-/// Octets of the common header (13.3).
-pub(super) const HEADER_LEN: usize = 34;
-
 macro_rules! message_types {
-    ($($(#[doc = $doc:literal])+ $name:ident = $value:literal, $label:literal, $len:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $value:literal, $label:literal, $written:literal, $len:literal;)+) => {
         /// messageType (13.3.2.2).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
@@ -23,7 +21,13 @@ macro_rules! message_types {
                 match self { $(Self::$name => $label),+ }
             }
 
-            /// Octets of a message of this type without TLVs, its header included.
+            /// The standard's word, which a frame is called by.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $written),+ }
+            }
+
+            /// Bytes of a message of this type without TLVs, its header included.
             #[must_use]
             pub const fn min_len(self) -> usize {
                 match self { $(Self::$name => $len),+ }
@@ -43,25 +47,25 @@ macro_rules! message_types {
 
 message_types! {
     /// Event: the time, or the promise of a Follow_Up.
-    Sync = 0, "sync", 44;
+    Sync = 0, "sync", "Sync", 44;
     /// Event: asks when it arrived.
-    DelayReq = 1, "delay_req", 44;
+    DelayReq = 1, "delay_req", "Delay_Req", 44;
     /// Event: asks the neighbour.
-    PdelayReq = 2, "pdelay_req", 54;
+    PdelayReq = 2, "pdelay_req", "Pdelay_Req", 54;
     /// Event: the neighbour's answer.
-    PdelayResp = 3, "pdelay_resp", 54;
+    PdelayResp = 3, "pdelay_resp", "Pdelay_Resp", 54;
     /// The time of a two-step Sync.
-    FollowUp = 8, "follow_up", 44;
+    FollowUp = 8, "follow_up", "Follow_Up", 44;
     /// Answers a Delay_Req.
-    DelayResp = 9, "delay_resp", 54;
+    DelayResp = 9, "delay_resp", "Delay_Resp", 54;
     /// The time of a two-step Pdelay_Resp.
-    PdelayRespFollowUp = 0xA, "pdelay_resp_follow_up", 54;
+    PdelayRespFollowUp = 0xA, "pdelay_resp_follow_up", "Pdelay_Resp_Follow_Up", 54;
     /// Who the grandmaster is and how good.
-    Announce = 0xB, "announce", 64;
+    Announce = 0xB, "announce", "Announce", 64;
     /// Negotiation; TLVs only.
-    Signaling = 0xC, "signaling", 44;
+    Signaling = 0xC, "signaling", "Signaling", 44;
     /// Reads and writes of a clock's data sets.
-    Management = 0xD, "management", 48;
+    Management = 0xD, "management", "Management", 48;
 }
 
 impl MessageType {
@@ -88,10 +92,10 @@ pub struct PtpTime {
 }
 
 impl PtpTime {
-    /// Reads the ten octets of a timestamp.
+    /// Reads the ten bytes of a timestamp.
     #[must_use]
-    pub const fn from_bytes(octets: [u8; 10]) -> Self {
-        let [a, b, c, d, e, f, ns @ ..] = octets;
+    pub const fn from_bytes(bytes: [u8; 10]) -> Self {
+        let [a, b, c, d, e, f, ns @ ..] = bytes;
         Self {
             seconds: u64::from_be_bytes([0, 0, a, b, c, d, e, f]),
             nanoseconds: u32::from_be_bytes(ns),
@@ -143,31 +147,27 @@ pub struct Announce {
 }
 
 impl Announce {
-    /// Octets of the body of an Announce.
-    pub(super) const LEN: usize = 30;
-
     /// Reads the body, from originTimestamp on.
-    pub(super) const fn from_bytes(body: &[u8; Self::LEN]) -> Self {
+    pub(super) fn from_bytes(body: &[u8; announce::LEN]) -> Self {
         Self {
-            utc_offset: i16::from_be_bytes([body[10], body[11]]),
-            priority1: body[13],
+            utc_offset: i16::from_be_bytes(read(body, announce::UTC_OFFSET)),
+            priority1: body[announce::PRIORITY_1],
             quality: ClockQuality {
-                class: body[14],
-                accuracy: body[15],
-                variance: u16::from_be_bytes([body[16], body[17]]),
+                class: body[announce::CLASS],
+                accuracy: body[announce::ACCURACY],
+                variance: u16::from_be_bytes(read(body, announce::VARIANCE)),
             },
-            priority2: body[18],
-            grandmaster: ClockIdentity([
-                body[19], body[20], body[21], body[22], body[23], body[24], body[25], body[26],
-            ]),
-            steps_removed: u16::from_be_bytes([body[27], body[28]]),
-            time_source: body[29],
+            priority2: body[announce::PRIORITY_2],
+            grandmaster: ClockIdentity(read(body, announce::GRANDMASTER)),
+            steps_removed: u16::from_be_bytes(read(body, announce::STEPS_REMOVED)),
+            time_source: body[announce::TIME_SOURCE],
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::field::ptp;
     use super::*;
 
     #[test]
@@ -182,7 +182,11 @@ mod tests {
             }
         }
         assert_eq!(MessageType::ALL.len(), 10);
-        assert!(MessageType::ALL.iter().all(|t| t.min_len() >= HEADER_LEN));
+        assert!(
+            MessageType::ALL
+                .iter()
+                .all(|t| t.min_len() >= ptp::HEADER_LEN)
+        );
     }
 
     #[test]

@@ -5,42 +5,23 @@ use pnet_packet::ipv4::{Ipv4Flags, Ipv4Packet};
 use pnet_packet::ipv6::Ipv6Packet;
 use pnet_packet::udp::UdpPacket;
 
+use super::field::{ethernet, ipv4, ipv6, read, tag, udp};
 use super::lane::{Lane, Transport};
 use crate::reason::Reason;
-
-/// UDP destination ports of event and general messages.
-pub(super) const PORTS: [u16; 2] = [319, 320];
-
-const ETHERNET_LEN: usize = 14;
-const TAG_LEN: usize = 4;
-const MAX_TAGS: usize = 2;
-const UDP_LEN: usize = 8;
-/// More extension headers than any sender of PTP has; it bounds the walk. The kernel's filter
-/// (`src/filter/headers.rs`) follows as many.
-const MAX_EXTENSIONS: usize = 4;
-
-const ETHERTYPE_PTP: u16 = 0x88F7;
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86DD;
-
-/// Tag protocol identifiers: 802.1Q, 802.1ad and its forerunner.
-const fn is_tag(ethertype: u16) -> bool {
-    matches!(ethertype, 0x8100 | 0x88A8 | 0x9100)
-}
 
 /// The network layer's fixed header.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Network<'a> {
     /// None: PTP follows the Ethernet header.
     Ethernet,
-    V4(&'a [u8; 20]),
-    V6(&'a [u8; 40]),
+    V4(&'a [u8; ipv4::MIN_LEN]),
+    V6(&'a [u8; ipv6::LEN]),
 }
 
 /// What carries the PTP message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outer<'a> {
-    pub(super) ethernet: &'a [u8; ETHERNET_LEN],
+    pub(super) ethernet: &'a [u8; ethernet::LEN],
     pub(super) network: Network<'a>,
     pub(super) lane: Lane,
     /// Offset of the network layer.
@@ -57,44 +38,43 @@ impl<'a> Outer<'a> {
     /// Walks the layers. What the frame is not (PTP) is said before what is wrong with it.
     #[inline]
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
-        let ethernet = bytes.first_chunk().ok_or(Reason::Truncated)?;
-        let mut ethertype = u16::from_be_bytes([ethernet[12], ethernet[13]]);
-        let mut tags = [(0, 0); MAX_TAGS];
+        let (header, mut rest) = bytes.split_first_chunk().ok_or(Reason::Truncated)?;
+        let mut ethertype = u16::from_be_bytes(read(header, ethernet::ETHERTYPE));
+        let mut tags = [(0, 0); tag::MOST];
         let mut count = 0;
-        let mut rest = &bytes[ETHERNET_LEN..];
-        while is_tag(ethertype) {
+        while tag::TPIDS.contains(&ethertype) {
             let slot = tags.get_mut(count).ok_or(Reason::TooManyTags)?;
-            let (tag, after) = rest
-                .split_first_chunk::<TAG_LEN>()
+            let (&[a, b, c, d], after) = rest
+                .split_first_chunk::<{ tag::LEN }>()
                 .ok_or(Reason::Truncated)?;
-            *slot = (ethertype, u16::from_be_bytes([tag[0], tag[1]]));
-            ethertype = u16::from_be_bytes([tag[2], tag[3]]);
+            *slot = (ethertype, u16::from_be_bytes([a, b]));
+            ethertype = u16::from_be_bytes([c, d]);
             count += 1;
             rest = after;
         }
         let (transport, network, skipped, payload, sealed) = match ethertype {
-            ETHERTYPE_PTP => (Transport::Ethernet, Network::Ethernet, 0, rest, false),
-            ETHERTYPE_IPV4 => {
-                let (header, datagram) = ipv4(rest)?;
+            ethernet::PTP => (Transport::Ethernet, Network::Ethernet, 0, rest, false),
+            ethernet::IPV4 => {
+                let (header, datagram) = udp4(rest)?;
                 let payload = datagram.payload()?;
                 let network = Network::V4(header);
                 (Transport::Udp4, network, datagram.skipped, payload, false)
             }
-            ETHERTYPE_IPV6 => {
-                let (header, datagram, sealed) = ipv6(rest)?;
+            ethernet::IPV6 => {
+                let (header, datagram, sealed) = udp6(rest)?;
                 let payload = datagram.payload()?;
                 let network = Network::V6(header);
                 (Transport::Udp6, network, datagram.skipped, payload, sealed)
             }
             _ => return Err(Reason::NotPtp),
         };
-        let network_offset = ETHERNET_LEN + count * TAG_LEN;
+        let network_offset = ethernet::LEN + count * tag::LEN;
         let udp = match transport {
             Transport::Ethernet => 0,
-            Transport::Udp4 | Transport::Udp6 => UDP_LEN,
+            Transport::Udp4 | Transport::Udp6 => udp::LEN,
         };
         Ok(Self {
-            ethernet,
+            ethernet: header,
             network,
             lane: Lane::new(transport, &tags[..count]),
             network_offset,
@@ -107,7 +87,7 @@ impl<'a> Outer<'a> {
 
 /// What an IP header carries, seen from its upper layer.
 struct Datagram<'a> {
-    /// Octets from the network layer's start to the upper layer.
+    /// Bytes from the network layer's start to the upper layer.
     skipped: usize,
     /// What the frame holds from the upper layer on, padding included.
     bytes: &'a [u8],
@@ -120,36 +100,42 @@ impl<'a> Datagram<'a> {
     /// The UDP payload, if it is for a PTP port and every length agrees.
     #[inline]
     fn payload(&self) -> Result<&'a [u8], Reason> {
-        let Some(udp) = UdpPacket::new(self.bytes) else {
-            return Err(if self.len < UDP_LEN {
+        let Some(header) = UdpPacket::new(self.bytes) else {
+            return Err(if self.len < udp::LEN {
                 Reason::BadLength
             } else {
                 Reason::Truncated
             });
         };
-        if self.len < UDP_LEN {
+        if self.len < udp::LEN {
             return Err(Reason::BadLength);
         }
-        if !PORTS.contains(&udp.get_destination()) {
+        if !udp::PTP_PORTS.contains(&header.get_destination()) {
             return Err(Reason::NotPtp);
         }
         if self.fragment {
             return Err(Reason::Fragment);
         }
-        let len = usize::from(udp.get_length());
-        if len < UDP_LEN || len > self.len {
+        let len = usize::from(header.get_length());
+        if len < udp::LEN || len > self.len {
             return Err(Reason::BadLength);
+        }
+        // Before the two lengths are compared: a frame that was cut is no merged one.
+        if self.len > self.bytes.len() {
+            return Err(Reason::Truncated);
         }
         if len < self.len {
             return Err(Reason::Merged);
         }
-        self.bytes.get(UDP_LEN..len).ok_or(Reason::Truncated)
+        self.bytes.get(udp::LEN..len).ok_or(Reason::Truncated)
     }
 }
 
 #[inline]
-fn ipv4(bytes: &[u8]) -> Result<(&[u8; 20], Datagram<'_>), Reason> {
-    let header = bytes.first_chunk::<20>().ok_or(Reason::Truncated)?;
+fn udp4(bytes: &[u8]) -> Result<(&[u8; ipv4::MIN_LEN], Datagram<'_>), Reason> {
+    let header = bytes
+        .first_chunk::<{ ipv4::MIN_LEN }>()
+        .ok_or(Reason::Truncated)?;
     let ip = Ipv4Packet::new(header).ok_or(Reason::Truncated)?;
     if ip.get_version() != 4 || ip.get_next_level_protocol() != Next::Udp {
         return Err(Reason::NotPtp);
@@ -174,8 +160,10 @@ fn ipv4(bytes: &[u8]) -> Result<(&[u8; 20], Datagram<'_>), Reason> {
 /// Walks the extension headers that may stand before UDP (RFC 8200, 4). The `bool` says that one of
 /// them authenticates what follows (RFC 4302).
 #[inline]
-fn ipv6(bytes: &[u8]) -> Result<(&[u8; 40], Datagram<'_>, bool), Reason> {
-    let (header, mut rest) = bytes.split_first_chunk::<40>().ok_or(Reason::Truncated)?;
+fn udp6(bytes: &[u8]) -> Result<(&[u8; ipv6::LEN], Datagram<'_>, bool), Reason> {
+    let (header, mut rest) = bytes
+        .split_first_chunk::<{ ipv6::LEN }>()
+        .ok_or(Reason::Truncated)?;
     let ip = Ipv6Packet::new(header).ok_or(Reason::Truncated)?;
     if ip.get_version() != 6 {
         return Err(Reason::NotPtp);
@@ -187,14 +175,14 @@ fn ipv6(bytes: &[u8]) -> Result<(&[u8; 40], Datagram<'_>, bool), Reason> {
     let mut count = 0;
     while next != Next::Udp {
         let units = match next {
-            // Length in units of 8 octets, beyond the first 8.
+            // Length in units of 8 bytes, beyond the first 8.
             Next::Hopopt | Next::Ipv6Route | Next::Ipv6Opts => |n: usize| (n + 1) * 8,
             Next::Ah => |n: usize| (n + 2) * 4,
             Next::Ipv6Frag => |_: usize| 8,
             _ => return Err(Reason::NotPtp),
         };
         count += 1;
-        if count > MAX_EXTENSIONS {
+        if count > ipv6::MOST_EXTENSIONS {
             return Err(Reason::NotPtp);
         }
         let start = rest.first_chunk::<8>().ok_or(Reason::Truncated)?;

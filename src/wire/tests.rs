@@ -74,6 +74,71 @@ fn delay_resp_over_ipv4_with_options() {
 }
 
 #[test]
+fn a_frame_is_called_by_what_tells_it_from_others() {
+    for (bytes, name) in [
+        (
+            SYNC_VLAN,
+            "Sync 001b19.fffe.00000a-1 #48879 ethernet vlan 5 domain 7",
+        ),
+        (
+            DELAY_RESP_V4,
+            "Delay_Resp 001b19.fffe.00000a-1 #513 udp4 domain 44 to 525400.fffe.123456-2",
+        ),
+        (
+            ANNOUNCE_V6,
+            "Announce 525400.fffe.123456-2 #9 udp6 vlan 100.5",
+        ),
+        (MANAGEMENT, "Management 525400.fffe.123456-2 #3 ethernet"),
+    ] {
+        assert_eq!(parse(bytes).to_string(), name);
+    }
+    let mut request = message(MessageType::DelayReq);
+    request[4] = 0;
+    let bytes = Sample::new(Transport::Udp4, request).bytes();
+    let name = parse(&bytes).to_string();
+    assert!(
+        name.starts_with("Delay_Req ") && name.ends_with(" udp4 sdo 3"),
+        "{name}"
+    );
+}
+
+#[test]
+fn the_ip_group_says_which_mac_it_has() {
+    for (transport, group, ip) in [
+        (Transport::Ethernet, None, None),
+        (
+            Transport::Udp4,
+            Some("01:00:5e:00:01:81"),
+            Some(30..34_usize),
+        ),
+        (Transport::Udp6, Some("33:33:00:00:01:81"), Some(38..54)),
+    ] {
+        let message = message(MessageType::Sync);
+        let whole = Sample::new(transport, message).bytes();
+        let mut bytes = whole.clone();
+        let own = [0x52, 0x54, 0, 0, 0, 0xF0];
+        bytes[..6].copy_from_slice(&own);
+        let frame = parse(&bytes);
+        let found = frame.group_mac();
+        assert_eq!(found.map(|mac| mac.to_string()).as_deref(), group);
+        let (Some(mac), Some(ip)) = (found, ip) else {
+            continue;
+        };
+        let mut restored = bytes.clone();
+        edit::restore_group_mac(&mut restored, mac);
+        assert_eq!(parse(&restored).destination_mac(), mac);
+        assert_eq!(restored[6..], bytes[6..], "and nothing else");
+        // Too short for an address: left alone.
+        let mut short = [7; 5];
+        edit::restore_group_mac(&mut short, mac);
+        assert_eq!(short, [7; 5]);
+        // Any other destination is no group of ours.
+        bytes[ip.end - 1] = 0x7F;
+        assert_eq!(parse(&bytes).group_mac(), None);
+    }
+}
+
+#[test]
 fn announce_over_ipv6_with_extensions_and_two_tags() {
     let frame = parse(ANNOUNCE_V6);
     assert_eq!(frame.lane().to_string(), "udp6.100.5");

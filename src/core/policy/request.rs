@@ -148,6 +148,9 @@ impl Request<'_> {
     /// When it departs.
     fn plan(&mut self) -> Result<Plan, Reason> {
         let Arrival { at, now, .. } = *self.arrival;
+        if self.settings.assume_answered {
+            self.client.served();
+        }
         let window_ns = self.hold_window_ns();
         let mut plan = Plan {
             due: self.draw(window_ns),
@@ -203,7 +206,8 @@ impl Request<'_> {
             let of_interval = (f64::from(self.client.interval_us()) * 1e3 * share) as u64;
             window = window.min(of_interval);
         }
-        let known = (self.client.master()).is_some_and(|master| self.masters.rate_known(master));
+        let known = self.settings.assume_answered
+            || (self.client.master()).is_some_and(|master| self.masters.rate_known(master));
         if self.settings.syntonize && !known {
             window = window.min(EARLY_HOLD_NS);
         }

@@ -1,14 +1,21 @@
 //! Captures of every kind, whole and broken.
 
 use std::borrow::Cow;
+use std::io::Cursor;
 use std::time::Duration;
 
-use pcap_file::Endianness;
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
+use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
+use pcap_file::pcapng::blocks::interface_description::{
+    InterfaceDescriptionBlock, InterfaceDescriptionOption,
+};
 use pcap_file::pcapng::{PcapNgBlock as _, PcapNgWriter};
+use pcap_file::{DataLink, Endianness, TsResolution};
 use proptest::prelude::*;
 
+use super::link::Cooked;
 use super::*;
+use crate::Side;
 
 fn pcap(endianness: Endianness, ts_resolution: TsResolution) -> Vec<u8> {
     let header = PcapHeader {
@@ -47,14 +54,17 @@ fn pcapng(endianness: Endianness, resolution: Option<u8>, raw: u64) -> Vec<u8> {
 fn read(bytes: &[u8]) -> (Vec<(u64, usize, bool)>, Option<String>) {
     let mut packets = Vec::new();
     let source = Box::new(Cursor::new(bytes.to_vec()));
-    let mut capture = match Capture::read("file".into(), source) {
+    let mut capture = match Capture::read("file".into(), source, Choice::One(Side::Up)) {
         Ok(capture) => capture,
         Err(error) => return (packets, Some(error.to_string())),
     };
     loop {
-        match capture.next() {
-            Ok(Some(packet)) => packets.push((packet.at_ns, packet.bytes.len(), packet.truncated)),
-            Ok(None) => return (packets, None),
+        match capture.advance() {
+            Ok(true) => {
+                let packet = capture.packet();
+                packets.push((packet.at_ns, packet.bytes.len(), packet.truncated));
+            }
+            Ok(false) => return (packets, None),
             Err(error) => return (packets, Some(error.to_string())),
         }
     }
@@ -108,28 +118,44 @@ fn broken_files_say_where() {
         assert_eq!(packets.len(), count);
         assert_eq!(error.as_deref(), Some(expected));
     }
+    // A section of 28 bytes, an interface of 20.
     let whole = pcapng(Endianness::Big, None, 1);
     let (_, error) = read(&whole[..whole.len() - 4]);
     assert_eq!(
         error.as_deref(),
-        Some("file: packet 1: the file ends within it, or its length is wrong")
+        Some("file: packet 1 at byte 48: the file ends within it, or its length is wrong")
     );
-    let (_, error) = read(&pcapng(Endianness::Big, Some(0), u64::MAX));
+    let mut lengths = whole.clone();
+    lengths[55] += 4;
+    let (_, error) = read(&lengths);
     assert_eq!(
         error.as_deref(),
-        Some("file: packet 1: its time is out of range")
+        Some("file: packet 1 at byte 48: the file ends within it, or its length is wrong")
+    );
+    lengths[55] -= 8;
+    let (_, error) = read(&lengths);
+    assert_eq!(
+        error.as_deref(),
+        Some("file: packet 1 at byte 48: a block with two lengths that differ")
     );
 }
 
 #[test]
-fn only_ethernet() {
-    let header = PcapHeader {
-        datalink: DataLink::LINUX_SLL2,
-        ..PcapHeader::default()
-    };
-    let writer = PcapWriter::with_header(Vec::new(), header).expect("a Vec");
-    let (_, error) = read(&writer.into_writer());
-    assert!(error.is_some_and(|text| text.contains("tcpdump -i IF")));
+fn a_cooked_header_is_read_by_its_fields() {
+    let mut header = vec![0x88, 0xF7, 0, 0, 0, 0, 1, 4, 0, 1, 4, 6];
+    header.extend([0x52, 0x54, 0, 0, 0, 7, 0, 0]);
+    let data = [&header[..], &[0xAB; 50]].concat();
+    let cooked = Cooked::read(&data).expect("whole");
+    assert_eq!(cooked.interface, 260);
+    assert!(cooked.outgoing());
+    let packet = &mut Packet::new();
+    assert_eq!(cooked.fill(70, packet), Ok(()));
+    let ethernet = [&[0; 6][..], &header[12..18], &[0x88, 0xF7], &[0xAB; 50]].concat();
+    assert_eq!(packet.bytes, ethernet);
+    assert!(!packet.truncated);
+    assert_eq!(cooked.fill(71, packet), Ok(()));
+    assert!(packet.truncated, "a byte more on the wire");
+    assert_eq!(Cooked::read(&data[..19]), None);
 }
 
 proptest! {

@@ -12,6 +12,7 @@ fn touch(bytes: &[u8]) -> Option<Layout> {
     assert!(layout.message_len() >= frame.message_type().min_len());
     assert!(frame.tags().count() <= 2);
     let _ = (frame.source(), frame.destination(), frame.is_multicast());
+    let _ = (frame.group_mac(), frame.to_string());
     let _ = (
         frame.source_mac(),
         frame.destination_mac(),

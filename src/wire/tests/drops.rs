@@ -99,6 +99,12 @@ fn what_is_wrong_has_its_reason() {
         ("UDP beyond IP", Udp4, &[(38, &[0, 53])], Reason::BadLength),
         ("IP beyond UDP", Udp4, &[(38, &[0, 51])], Reason::Merged),
         (
+            "IP beyond UDP and the frame",
+            Udp4,
+            &[(16, &[1, 94])],
+            Reason::Truncated,
+        ),
+        (
             "message beyond UDP",
             Udp4,
             &[(44, &[0, 45])],
@@ -118,6 +124,18 @@ fn what_is_wrong_has_its_reason() {
         ("UDP length 0", Udp6, &[(58, &[0, 0])], Reason::BadLength),
         ("UDP beyond IP", Udp6, &[(58, &[0, 55])], Reason::BadLength),
         ("IP beyond UDP", Udp6, &[(58, &[0, 52])], Reason::Merged),
+        (
+            "IP beyond UDP and the frame",
+            Udp6,
+            &[(18, &[1, 94])],
+            Reason::Truncated,
+        ),
+        (
+            "UDP beyond IP, IP beyond the frame",
+            Udp6,
+            &[(18, &[0, 60]), (58, &[0, 61])],
+            Reason::BadLength,
+        ),
         (
             "message beyond UDP",
             Udp6,
