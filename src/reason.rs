@@ -1,5 +1,6 @@
-//! Why a frame was dropped: one list that is the log word, the metric label and the README's table.
+//! Why a frame was dropped: one list that is the log word, the metric label and the table in deploy/REFERENCE.md.
 
+mod details;
 mod remedy;
 
 macro_rules! reasons {
@@ -49,13 +50,13 @@ reasons! {
     // What the policy says.
     /// Addressed to the gateway itself: left to the host's own network stack.
     ToHost = "to-host",
-    /// A Delay_Req heard on the up side: somebody else's client.
+    /// A Delay_Req from upstream: somebody else's client.
     Foreign = "foreign",
     /// A peer delay message: it ends at the neighbour.
     PeerDelay = "peer-delay",
     /// majorSdoId 1 (IEEE 802.1AS): link by link by its standard.
     Gptp = "gptp",
-    /// Sync, Follow_Up, Announce or Delay_Resp from below: nobody there may play grandmaster.
+    /// Sync, Follow_Up, Announce or Delay_Resp from downstream: nobody there may act as grandmaster.
     MasterBelow = "master-below",
     /// A domain that `--domain` does not allow.
     Domain = "domain",
@@ -92,21 +93,21 @@ reasons! {
     /// A second path between the two segments was found for this exchange.
     SecondPath = "second-path",
     // What happened to it on the way.
-    /// Older than `--max-hold` since its receive stamp.
+    /// Older than `--max-hold` since its receive timestamp.
     Stale = "stale",
     /// No memory left for held frames.
     HoldFull = "hold-full",
-    /// Too many messages wait for a transmit stamp.
+    /// Too many messages wait for a transmit timestamp.
     InFlightFull = "in-flight-full",
-    /// No receive stamp from the kernel.
+    /// No receive timestamp from the kernel.
     NoRxStamp = "no-rx-stamp",
-    /// No transmit stamp in time and `--estimate off` is set.
+    /// No transmit timestamp in time and `--estimate off` is set.
     NoTxStamp = "no-tx-stamp",
-    /// The local clock stepped: the residence would be ambiguous.
+    /// The local clock was set while the message was here: its residence time would be ambiguous.
     ClockStep = "clock-step",
-    /// A Follow_Up whose Sync never departed through us.
+    /// A Follow_Up whose Sync did not leave through this gateway.
     NoSync = "no-sync",
-    /// The residence is negative or beyond any bound.
+    /// The residence time is negative or beyond any bound: its two timestamps contradict each other.
     Residence = "residence",
     /// The egress ring has no free slot.
     TxFull = "tx-full",

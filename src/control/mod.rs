@@ -51,3 +51,4 @@ mod watch;
 
 pub use server::{Readers, Reload};
 pub use socket::{Place, default_directory};
+pub use warnings::{Code, WARNINGS};

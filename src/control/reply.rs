@@ -13,7 +13,7 @@ pub const PROTOCOL: u32 = 1;
 /// What could not be answered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
-    /// [`PROTOCOL`].
+    /// Version of the protocol: 1.
     pub protocol: u32,
     /// Why.
     pub error: String,
@@ -22,7 +22,7 @@ pub struct Failure {
 /// What became of `reload`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// [`PROTOCOL`].
+    /// Version of the protocol: 1.
     pub protocol: u32,
     /// What is in force now, a line each.
     pub applied: Vec<String>,
@@ -36,11 +36,11 @@ pub struct Reloaded {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Status {
-    /// [`PROTOCOL`].
+    /// Version of the protocol: 1.
     pub protocol: u32,
     /// The gateway's version.
     pub version: String,
-    /// Its process.
+    /// Its process ID.
     pub pid: u32,
     /// Seconds since it started.
     pub uptime_s: u64,
@@ -102,9 +102,9 @@ pub struct PortStatus {
     pub name: String,
     /// `up`, `no link`, `down` or `gone`.
     pub link: String,
-    /// Its address.
+    /// Its MAC address.
     pub mac: String,
-    /// In bytes.
+    /// Its MTU in bytes.
     pub mtu: u32,
     /// What was counted here since the start, each count a key of the same object.
     #[serde(flatten)]
@@ -180,11 +180,11 @@ pub struct Grandmaster {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientsStatus {
-    /// In the table.
+    /// Clients in the table.
     pub known: u32,
     /// Delay_Req that went up, since the start.
     pub requests: u64,
-    /// The same per second.
+    /// Delay_Req that went up per second.
     pub requests_per_s: f64,
     /// Those that were answered, since the start.
     pub answered: u64,
@@ -206,11 +206,11 @@ pub struct FramesStatus {
     pub side: String,
     /// Message type.
     pub message: String,
-    /// Since the start.
+    /// Received since the start.
     pub received: u64,
     /// Those that left by the other side.
     pub forwarded: u64,
-    /// Those that did not.
+    /// Those that were dropped.
     pub dropped: u64,
     /// Received per second.
     pub received_per_s: f64,
@@ -228,9 +228,9 @@ pub struct DropsStatus {
     pub message: String,
     /// The reason's word.
     pub reason: String,
-    /// Since the start.
+    /// Dropped since the start.
     pub count: u64,
-    /// Per second.
+    /// Dropped per second.
     pub per_s: f64,
     /// What happened.
     pub meaning: String,
@@ -260,7 +260,7 @@ pub struct LimitsStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientList {
-    /// [`PROTOCOL`].
+    /// Version of the protocol: 1.
     pub protocol: u32,
     /// Clients in the table; the list may be shorter.
     pub known: u32,
@@ -298,7 +298,7 @@ pub struct Client {
     pub hold_ms: Option<f64>,
     /// Mean time that they stayed here.
     pub residence_ms: Option<f64>,
-    /// The same of the last one.
+    /// Time that the last one stayed here.
     pub last_residence_ms: Option<f64>,
     /// Mean time from departure to answer.
     pub response_ms: Option<f64>,

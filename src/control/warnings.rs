@@ -1,6 +1,10 @@
 //! What is wrong, out of two snapshots: pure, so that a table can test it.
 
+mod codes;
+
 use std::time::Duration;
+
+pub use codes::{Code, WARNINGS};
 
 use super::reply::Warning;
 use crate::reason::Reason;

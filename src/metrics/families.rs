@@ -1,6 +1,6 @@
 //! Families of metrics: what each is called and means, and its samples; the library writes them as text.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeGaugeValue, EncodeLabel as _, EncodeLabelSet, GaugeValueEncoder,
@@ -179,37 +179,43 @@ pub(super) fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
 }
 
-/// The families as a table for documents: a row each.
-#[derive(Default)]
-pub(super) struct Table(String);
+/// A metric, for documents.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// Its name.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Names of its labels.
+    pub labels: Vec<String>,
+    /// What it means, in whole sentences.
+    pub help: String,
+}
 
-impl Table {
-    /// Markdown, with its heading.
-    pub(super) fn text(self) -> String {
-        format!(
-            "| metric | type, labels | meaning |\n|---|---|---|\n{}",
-            self.0
-        )
-    }
-
-    fn row(&mut self, family: Family<'_>, kind: &str) -> fmt::Result {
-        let Family { name, help, labels } = family;
-        let of = if labels.is_empty() {
-            String::new()
-        } else {
-            format!(" by {}", labels.join(", "))
-        };
-        writeln!(self.0, "| `{name}` | {kind}{of} | {help} |")
+impl Described {
+    fn new(family: Family<'_>, kind: &'static str) -> Self {
+        Self {
+            name: family.name.to_owned(),
+            kind,
+            labels: family
+                .labels
+                .iter()
+                .map(|&label| label.to_owned())
+                .collect(),
+            help: family.help.to_owned(),
+        }
     }
 }
 
-impl Families for Table {
+/// The families without their samples.
+impl Families for Vec<Described> {
     fn counters(
         &mut self,
         family: Family<'_>,
         _: impl FnOnce(&mut Samples<'_, u64>) -> fmt::Result,
     ) -> fmt::Result {
-        self.row(family, "counter")
+        self.push(Described::new(family, "counter"));
+        Ok(())
     }
 
     fn gauges(
@@ -217,11 +223,13 @@ impl Families for Table {
         family: Family<'_>,
         _: impl FnOnce(&mut Samples<'_, Number>) -> fmt::Result,
     ) -> fmt::Result {
-        self.row(family, "gauge")
+        self.push(Described::new(family, "gauge"));
+        Ok(())
     }
 
     fn histogram(&mut self, family: Family<'_>, _: &Histogram) -> fmt::Result {
-        self.row(family, "histogram")
+        self.push(Described::new(family, "histogram"));
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text};
 use prometheus_client::registry::Registry;
 
-use super::families::{Families, Family, Number, Table};
+use super::families::{Described, Families, Family, Number};
 use crate::reason::Reason;
 use crate::side::Side;
 use crate::telemetry::{
@@ -55,26 +55,26 @@ pub(super) fn text(scrape: Scrape) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// All metrics as a Markdown table: name, type with labels, meaning.
+/// All metrics, for documents.
 ///
 /// # Errors
 /// None that a `String` can have.
-pub(super) fn table() -> Result<String, fmt::Error> {
+pub(super) fn list() -> Result<Vec<Described>, fmt::Error> {
     let info = Info {
         up: String::new(),
         down: String::new(),
         stamps: String::new(),
         started: UNIX_EPOCH,
     };
-    let mut table = Table::default();
+    let mut list = Vec::new();
     all(
-        &mut table,
+        &mut list,
         &info,
         &Snapshot::default(),
         false,
         Instant::default(),
     )?;
-    Ok(table.text())
+    Ok(list)
 }
 
 fn all(
@@ -204,7 +204,7 @@ fn frames(out: &mut impl Families, counters: &Counters) -> fmt::Result {
     out.counters(
         family(
             "ptpproxy_frames_dropped_total",
-            "Frames from this side that were dropped, by message type and reason. The README explains the reasons.",
+            "Frames from this side that were dropped, by message type and reason. See ptpproxy-reasons(7).",
             &["side", "message", "reason"],
         ),
         |add| {

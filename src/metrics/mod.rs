@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `listener` | what each path answers |
 //! | `server` | a small HTTP server with bounds |
-//! | `families` | metrics of the text format, and their table for documents |
+//! | `families` | metrics of the text format, and their list for documents |
 //! | `gateway` | the gateway's metrics, each with its name, its unit and its help |
 //! | `health` | why the gateway does not serve its clients right now |
 //!
@@ -17,11 +17,12 @@ mod health;
 mod listener;
 mod server;
 
+pub use families::Described;
 pub use health::Trouble;
 pub use listener::Listener;
 
-/// Every metric as a Markdown table: name, type with labels, meaning.
+/// Every metric, in the order of a scrape.
 #[must_use]
-pub fn table() -> String {
-    gateway::table().unwrap_or_default()
+pub fn list() -> Vec<Described> {
+    gateway::list().unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use crate::reason::Reason;
 
 impl Reason {
-    /// What to do about it, in a few words. The README's table says more.
+    /// What to do about it, in a few words. [`details`](Self::details) says more.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
@@ -16,32 +16,33 @@ impl Reason {
             Self::Unsolicited | Self::Duplicate | Self::ClockStep | Self::NoSync => {
                 "nothing, if seldom"
             }
-            Self::Truncated | Self::BadLength | Self::UnknownType => "look for a broken sender",
+            Self::Truncated => "look for a broken sender or a jumbo frame",
+            Self::BadLength | Self::UnknownType => "look for a broken sender",
             Self::TooManyTags => "terminate the outer VLAN tag before the gateway",
             Self::Fragment => "raise the sender's MTU",
-            Self::Merged => "ethtool -K IF gro off",
+            Self::Merged => "switch the offload off: ethtool -K IF gro off",
             Self::Version => "use a PTPv2 profile",
-            Self::PeerDelay => "use the end-to-end mechanism below the gateway",
-            Self::MasterBelow => "find who plays grandmaster below, or swap --up and --down",
+            Self::PeerDelay => "use the end-to-end mechanism on the clients downstream",
+            Self::MasterBelow => "find who acts as grandmaster downstream, or swap --up and --down",
             Self::Domain => "add it to --domain",
             Self::Grandmaster => "add it to --grandmaster",
             Self::NotAllowed => "add it to --client",
             Self::Unannounced => "wait for the grandmaster's Announce",
             Self::TooManyMasters => "find who makes up masters",
             Self::TableFull => "raise --max-clients",
-            Self::Management => "--management all",
+            Self::Management => "set --management all",
             Self::ManagementRate => "ask less",
             Self::ClientRate => "find out why it asks so often, or raise --client-rate",
-            Self::MaxRate => "raise --max-rate, or lower the clients' rate",
-            Self::Authenticated => "see the README's limits",
+            Self::MaxRate => "raise --max-rate or --max-hold, or lower the clients' rate",
+            Self::Authenticated => "see --authenticated in ptpproxy --help",
             Self::SecondPath => "open the loop: another gateway joins the same segments",
             Self::Stale => "look for an overloaded or stopped gateway",
             Self::HoldFull => "raise --hold-frames",
-            Self::InFlightFull => "look for a driver that gives no stamps",
-            Self::NoRxStamp => "look at the driver, if it goes on after the start",
+            Self::InFlightFull => "check the NIC driver: it may give no transmit timestamps",
+            Self::NoRxStamp => "nothing during the start; later check the NIC driver",
             Self::NoTxStamp => "leave --estimate on",
-            Self::Residence => "report it",
-            Self::TxFull | Self::TxFailed => "look at the link and its queue",
+            Self::Residence => "report it as a fault of this program",
+            Self::TxFull | Self::TxFailed => "check the link and its queue",
             Self::TooLarge => "raise the MTU",
         }
     }
@@ -69,7 +70,7 @@ impl Reason {
         )
     }
 
-    /// Whether a limit of the gateway was reached: the core tells it, once in a while.
+    /// Whether a limit of the gateway was reached: the core reports it, once in a while.
     #[must_use]
     pub const fn is_limit(self) -> bool {
         matches!(

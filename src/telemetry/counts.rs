@@ -1,6 +1,6 @@
 //! Counts since the start, one entry each: the field, which is also its name in the totals and its key in JSON;
 //! its metric; and its meaning, in one sentence. Everything else comes out of these two lists: the record on the
-//! board, the totals at the end, `ptpproxy status`, its JSON, the metrics and their table in deploy/README.md.
+//! board, the totals at the end, `ptpproxy status`, its JSON, the metrics and their table in deploy/REFERENCE.md.
 
 use serde::{Deserialize, Serialize};
 

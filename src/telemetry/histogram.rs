@@ -28,7 +28,7 @@ pub struct Spread {
     pub count: u64,
     /// Mean in nanoseconds.
     pub mean_ns: Option<u64>,
-    /// Median in nanoseconds, interpolated in a bucket 25 % wide (see [`Histogram::quantile_ns`]).
+    /// Median in nanoseconds, interpolated in a bucket 25 % wide.
     pub p50_ns: Option<u64>,
     /// 99 % are at most this long, in nanoseconds, interpolated as well.
     pub p99_ns: Option<u64>,

@@ -9,6 +9,8 @@ use super::words::record;
 /// How a histogram is called, and what it means.
 #[derive(Clone, Copy, Debug)]
 pub struct Measure {
+    /// Its key in JSON.
+    pub name: &'static str,
     /// Its metric, which ends in `_seconds`.
     pub metric: &'static str,
     help: &'static str,
@@ -45,6 +47,7 @@ macro_rules! measures {
         impl Measures {
             /// Each of them, in the order in which they are shown.
             pub const ALL: &'static [Measure] = &[$(Measure {
+                name: stringify!($field),
                 metric: $metric,
                 help: concat!($($help),+),
                 value: |measures| &measures.$field,

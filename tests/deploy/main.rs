@@ -11,6 +11,7 @@ mod metrics;
 mod notify;
 mod openwrt;
 mod package;
+mod reference;
 mod rules;
 mod sandbox;
 mod service;

@@ -44,17 +44,72 @@ fn read(folder: &Path, name: &str) -> String {
 fn every_flag_has_its_place_in_the_manual() {
     let folder = written();
     for (name, command) in commands() {
-        let page = read(folder.path(), &format!("{name}.1")).replace("\\-", "-");
+        let page = read(folder.path(), &format!("{name}.8")).replace("\\-", "-");
         let flags = flags(&command);
         assert!(flags.len() > 3, "{name}: {flags:?}");
         for flag in flags {
             let named = page.contains(&format!("\\fB{flag}\\fR"));
-            assert!(named, "no {flag} in {name}.1");
+            assert!(named, "no {flag} in {name}.8");
         }
     }
-    let page = read(folder.path(), "ptpproxy.1");
+    let page = read(folder.path(), "ptpproxy.8");
     for section in ["NAME", "SYNOPSIS", "EXAMPLES", "FILES", "VERSION"] {
         assert!(page.contains(&format!("\n.SH {section}\n")), "{section}");
+    }
+}
+
+/// Names of all pages, with their sections.
+fn pages(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let is_page = |name: &String| name.ends_with(|c: char| c.is_ascii_digit());
+    names.filter(is_page).collect()
+}
+
+/// A term of a page, as it is written there.
+fn has_term(page: &str, term: &str) -> bool {
+    let term = format!("\n.TP\n\\fB{}\\fR\n", term.replace('-', "\\-"));
+    page.contains(&term)
+}
+
+#[test]
+fn every_page_refers_to_pages_that_exist() {
+    let folder = written();
+    let pages = pages(folder.path());
+    assert!(pages.len() > 10, "{pages:?}");
+    for name in &pages {
+        let page = read(folder.path(), name).replace("\\-", "-");
+        let (_, others) = page.split_once("\n.SH \"SEE ALSO\"\n").unwrap_or_default();
+        let others = others.replace("\\fB", "").replace("\\fR", "");
+        for other in others
+            .split(", ")
+            .filter(|other| other.starts_with("ptpproxy"))
+        {
+            let (other, section) = other.trim().split_once('(').unwrap();
+            let file = format!("{other}.{}", section.trim_end_matches(')'));
+            assert!(pages.contains(&file), "{name} refers to {file}");
+        }
+    }
+}
+
+#[test]
+fn every_key_reason_warning_and_metric_is_in_its_page() {
+    let folder = written();
+    let page = |name: &str| read(folder.path(), name);
+    let (settings, reasons) = (page("ptpproxy.toml.5"), page("ptpproxy-reasons.7"));
+    for (key, ..) in ptpproxy::cli::flags().iter() {
+        assert!(has_term(&settings, key), "{key}");
+    }
+    assert!(settings.contains("Default: \\fB20ms\\fR") && settings.contains("needs a restart"));
+    for reason in ptpproxy::reason::Reason::ALL {
+        assert!(has_term(&reasons, reason.label()), "{reason}");
+    }
+    let (warnings, metrics) = (page("ptpproxy-warnings.7"), page("ptpproxy-metrics.7"));
+    for warning in ptpproxy::control::WARNINGS {
+        assert!(has_term(&warnings, warning.code), "{}", warning.code);
+    }
+    for metric in ptpproxy::metrics::list() {
+        assert!(has_term(&metrics, &metric.name), "{}", metric.name);
     }
 }
 
@@ -86,8 +141,8 @@ fn man_shows_the_pages_without_a_warning() {
         return;
     };
     let folder = written();
-    for (name, _) in commands() {
-        let page = folder.path().join(format!("{name}.1"));
+    for name in pages(folder.path()) {
+        let page = folder.path().join(&name);
         let shown = run(Command::new(&man)
             .args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8"])
             .arg(&page)

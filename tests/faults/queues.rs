@@ -89,7 +89,7 @@ fn a_queue_holds_frames_back() {
 fn a_queue_drops_frames() {
     in_sandbox!({
         throttled(
-            "queueing discipline drops frames, and their stamps with them",
+            "queueing discipline drops frames, and their timestamps with them",
             &[],
             "tbf rate 16kbit burst 1600 limit 1600",
             "",

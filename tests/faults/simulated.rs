@@ -91,7 +91,7 @@ fn stamps_are_lost() {
     let lost = lost(&world);
     assert!(lost <= 60, "{lost}");
     Row {
-        fault: "a third of the stamps lost (simulated)",
+        fault: "a third of the timestamps lost (simulated)",
         log: "",
         counter: "estimated",
         recovery: None,

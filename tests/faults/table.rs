@@ -28,13 +28,13 @@ const FAULTS: [&str; 19] = [
     "client restarts (ptp4l)",
     "grandmaster changes",
     "queueing discipline holds frames back: transmit ring full",
-    "queueing discipline drops frames, and their stamps with them",
+    "queueing discipline drops frames, and their timestamps with them",
     "receive ring overrun",
     "process stopped for 2 s (SIGSTOP)",
     "process killed (SIGKILL) at 1000 requests/s and restarted",
     "no memory for held frames",
     "clock set by a second (simulated)",
-    "a third of the stamps lost (simulated)",
+    "a third of the timestamps lost (simulated)",
 ];
 
 /// One fault, and what its test saw.

@@ -1,0 +1,43 @@
+//! What the manual says of a drop reason beyond its one sentence.
+
+use crate::reason::Reason;
+
+impl Reason {
+    /// What else there is to know, in whole sentences; empty if nothing.
+    #[must_use]
+    pub const fn details(self) -> &'static str {
+        match self {
+            Self::Truncated => "Also a frame longer than a slot of the receive ring.",
+            Self::Version => "Native Dante, for one, is version 1.",
+            Self::Foreign => {
+                "In a multicast network each client hears the requests of all others; that is no fault."
+            }
+            Self::Gptp => "It must not cross a gateway.",
+            Self::Unannounced => {
+                "The lane is transport and VLANs. A gateway that starts waits for an Announce for at most 3 s."
+            }
+            Self::TooManyMasters => "The table holds 1024.",
+            Self::Unsolicited => {
+                "It came later than 2 s after its request, after eight newer requests of its client (counted as \
+                 `evicted`), before its request had left (a copy took another way), or somebody made it up."
+            }
+            Self::ManagementRate => {
+                "The limits are 100 Management requests per second, one per second to all ports, and 20 messages of \
+                 synchronization metadata per second."
+            }
+            Self::Authenticated => {
+                "An answer needs a correction if its request waited for more than 1 ms."
+            }
+            Self::SecondPath => {
+                "Its residence time would be ambiguous, so that exchange is dropped rather than given a wrong time."
+            }
+            Self::HoldFull => {
+                "At most a quarter of the memory holds Follow_Ups that came before their Sync."
+            }
+            Self::NoRxStamp => "Usual in the first milliseconds after the start.",
+            Self::NoTxStamp => "Also an answer that came before the timestamp of its request.",
+            Self::NoSync => "Usual for the first Follow_Up after the start.",
+            _ => "",
+        }
+    }
+}
