@@ -48,7 +48,8 @@ reasons! {
     /// A message type that the standard reserves.
     UnknownType = "unknown-type",
     // What the policy says.
-    /// Addressed to the gateway itself: left to the host's own network stack.
+    /// Addressed to the gateway itself: left to the host's own network stack. Only the IP address counts where that
+    /// is a PTP group's.
     ToHost = "to-host",
     /// A Delay_Req from upstream: somebody else's client.
     Foreign = "foreign",
@@ -56,6 +57,8 @@ reasons! {
     PeerDelay = "peer-delay",
     /// majorSdoId 1 (IEEE 802.1AS): link by link by its standard.
     Gptp = "gptp",
+    /// NTP inside a Delay_Req, as chrony sends it with `ptpport`: no exchange of PTP.
+    NtpOverPtp = "ntp-over-ptp",
     /// Sync, Follow_Up, Announce or Delay_Resp from downstream: nobody there may act as grandmaster.
     MasterBelow = "master-below",
     /// A domain that `--domain` does not allow.
@@ -90,7 +93,9 @@ reasons! {
     MaxRate = "max-rate",
     /// Carries an AUTHENTICATION TLV and `--authenticated drop` is set, or needs a correction that would break it.
     Authenticated = "authenticated",
-    /// A second path between the two segments was found for this exchange.
+    /// A second path between the two segments was found for this exchange. Or within 10 s two requests of this client were
+    /// answered before they had left, or twice by one master with different receive timestamps: then none of its answers
+    /// passes until 10 s after the last such one.
     SecondPath = "second-path",
     // What happened to it on the way.
     /// Older than `--max-hold` since its receive timestamp.

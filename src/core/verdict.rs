@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use crate::Side;
 use crate::reason::Reason;
 use crate::time::{Instant, Stamp};
-use crate::wire::{Layout, edit};
+use crate::wire::{Frame, Layout, edit};
 
 /// How a frame arrived.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub struct Arrival {
     pub at: Instant,
     /// The present.
     pub now: Instant,
-    /// Addressed to the gateway itself.
+    /// Its destination MAC is the gateway's own. What is addressed to a PTP group by IP goes on all the same.
     pub to_host: bool,
     /// The sender left the UDP checksum unfinished.
     pub checksum_unfinished: bool,
@@ -33,10 +33,12 @@ impl Arrival {
         self.stamp
     }
 
-    /// The edit that changes nothing but an unfinished checksum.
+    /// The edit that completes an unfinished checksum and restores a group's MAC address, and changes nothing else.
     pub(crate) fn plain_edit(&self) -> Edit {
         Edit {
             complete_checksum: self.checksum_unfinished,
+            // The policy lets nothing else pass that has the gateway's MAC.
+            restore_group_mac: self.to_host,
             ..Edit::default()
         }
     }
@@ -67,6 +69,9 @@ pub struct Edit {
     pub set_two_step: bool,
     /// The UDP checksum is computed afresh.
     pub complete_checksum: bool,
+    /// The destination MAC becomes that of the PTP group that the message is addressed to by IP: somebody on its way
+    /// made unicast of it.
+    pub restore_group_mac: bool,
     /// A one-step Sync of this master that stays one-step: its residence since [`Arrival::stamp`] is estimated when
     /// its batch is sent, and added to correctionField ([`crate::core::Forwarder::rewrite_correction`]).
     pub rewrite: Option<u32>,
@@ -84,6 +89,11 @@ impl Edit {
         }
         if self.complete_checksum {
             edit::complete_checksum(bytes, layout);
+        }
+        if self.restore_group_mac
+            && let Some(group) = Frame::parse(bytes).ok().and_then(|frame| frame.group_mac())
+        {
+            edit::restore_group_mac(bytes, group);
         }
     }
 }

@@ -13,6 +13,8 @@ struct Reading {
     steady_ns: i64,
     /// CLOCK_REALTIME less CLOCK_MONOTONIC_RAW.
     offset_ns: i64,
+    /// The offset may be off by this much.
+    uncertainty_ns: u32,
 }
 
 /// Translates timestamps, and notices when CLOCK_REALTIME jumps.
@@ -33,12 +35,14 @@ pub struct ClockWatch {
 const MAX_SLEW: f64 = 1000e-6;
 /// Two readings may differ by this much for other reasons.
 const SLACK_NS: f64 = 300.0;
-/// A reading with more uncertainty than this only serves to find jumps.
+/// A reading with more uncertainty than this only serves to find jumps, unless the one before is no better.
 const GOOD_NS: u32 = 200;
 /// An offset that is no further off moves a timestamp by less than half a nanosecond, at [`MAX_SLEW`].
 const SAME_NS: u64 = 500;
-/// Length of the slope's baseline.
+/// Least length of the slope's baseline. It is longer where the uncertainty of its ends would make the slope less
+/// certain than this.
 const BASELINE_NS: i64 = 500_000_000;
+const SLOPE_ERROR: f64 = 10e-6;
 /// Readings that are remembered, and how far they are apart at least.
 const PAST: usize = 128;
 const PAST_SPACING_NS: i64 = 1_000_000;
@@ -62,6 +66,7 @@ impl ClockWatch {
         let now = Reading {
             steady_ns,
             offset_ns: sample.realtime_ns.saturating_sub(steady_ns),
+            uncertainty_ns: sample.uncertainty_ns,
         };
         let Some(last) = self.last else {
             self.last = Some(now);
@@ -71,29 +76,29 @@ impl ClockWatch {
         let expected = self.offset_at(last, now.steady_ns);
         let elapsed = to_f64(now.steady_ns.saturating_sub(last.steady_ns));
         let deviation = to_f64(now.offset_ns.saturating_sub(expected)).abs();
-        let allowed = MAX_SLEW * elapsed + SLACK_NS + f64::from(sample.uncertainty_ns);
+        // Either reading may be off, and each by its own uncertainty.
+        let uncertainty = last.uncertainty_with(now);
+        let allowed = MAX_SLEW * elapsed + SLACK_NS + uncertainty;
         if deviation > allowed {
             self.last = Some(now);
             self.anchor = Some(now);
             self.forget_past();
             return true;
         }
-        let uncertainty = f64::from(sample.uncertainty_ns);
-        // A poor reading is still better than a line that it proves to be off.
-        if sample.uncertainty_ns <= GOOD_NS || deviation > uncertainty || elapsed > 1e9 {
-            self.remember(last);
+        // A poor reading is still better than a poorer one, and than a line that it proves to be off.
+        let better = now.uncertainty_ns <= GOOD_NS.max(last.uncertainty_ns);
+        if better || deviation > uncertainty || elapsed > 1e9 {
+            // What the new reading says of the moment of the last one may be more certain than that one was.
+            let traced_back = f64::from(now.uncertainty_ns) + MAX_SLEW * elapsed;
+            if f64::from(last.uncertainty_ns) <= traced_back {
+                self.remember(last);
+            }
             self.last = Some(now);
             self.recent = self
                 .past
                 .back()
                 .map(|&from| (from, Slope::between(from, now)));
-            if let Some(anchor) = self.anchor {
-                let span = now.steady_ns.saturating_sub(anchor.steady_ns);
-                if span >= BASELINE_NS {
-                    self.slope = Slope::between(anchor, now);
-                    self.anchor = Some(now);
-                }
-            }
+            self.learn_slope(now);
         }
         false
     }
@@ -123,6 +128,22 @@ impl ClockWatch {
             ClockId::Steady,
             stamp.as_nanos().checked_sub(offset)?,
         ))
+    }
+
+    /// The rate since the anchor, once that is known well enough.
+    fn learn_slope(&mut self, now: Reading) {
+        let Some(anchor) = self.anchor else {
+            return;
+        };
+        let span = now.steady_ns.saturating_sub(anchor.steady_ns);
+        let certain = anchor.uncertainty_with(now) <= SLOPE_ERROR * to_f64(span);
+        if span >= BASELINE_NS && certain {
+            self.slope = Slope::between(anchor, now);
+            self.anchor = Some(now);
+        } else if anchor.uncertainty_ns > GOOD_NS.max(now.uncertainty_ns) {
+            // A better start for the baseline.
+            self.anchor = Some(now);
+        }
     }
 
     fn forget_past(&mut self) {
@@ -174,6 +195,11 @@ impl Reading {
     fn extrapolated(self, slope: Slope, steady_ns: i64) -> i64 {
         let elapsed = steady_ns.saturating_sub(self.steady_ns);
         self.offset_ns.saturating_add(slope.after(elapsed))
+    }
+
+    /// Two readings of an undisturbed clock may differ by this much, in nanoseconds.
+    fn uncertainty_with(self, other: Self) -> f64 {
+        f64::from(self.uncertainty_ns) + f64::from(other.uncertainty_ns)
     }
 }
 
@@ -253,6 +279,53 @@ mod tests {
         assert!(!watch.observe(sample(2_002_000_000, now + 2_000_800 + 20_000)));
     }
 
+    /// A reading that may be off by 40 us, and is by 30 us; the next is a good one.
+    #[test]
+    fn a_poor_reading_is_no_step_and_is_not_relied_on() {
+        const POOR: ClockSample = ClockSample {
+            realtime_ns: 5_000_030_000,
+            steady: Instant::from_nanos(0),
+            uncertainty_ns: 40_000,
+        };
+        let good = |ms: u64| {
+            sample(
+                ms * 1_000_000,
+                5_000_000_000 + i64::try_from(ms).unwrap() * 1_000_000,
+            )
+        };
+        let translated = |watch: &ClockWatch, steady_ns: i64| {
+            let stamp = Stamp::new(ClockId::Realtime, 5_000_000_000 + steady_ns);
+            watch.translate(stamp).expect("read before").as_nanos() - steady_ns
+        };
+        let mut watch = ClockWatch::default();
+        assert!(!watch.observe(POOR));
+        assert!(!watch.observe(good(1)), "the base was off, not the clock");
+        // What was taken between the two, and since.
+        for steady_ns in [0, 500_000, 1_200_000] {
+            assert_eq!(translated(&watch, steady_ns), 0, "at {steady_ns} ns");
+        }
+        // Nothing is learnt of the rate from it.
+        for ms in 2..=600 {
+            assert!(!watch.observe(good(ms)), "at {ms} ms");
+        }
+        assert_eq!(watch.slope, Slope::default());
+
+        // A step by more than both may be off is one all the same.
+        let mut watch = ClockWatch::default();
+        assert!(!watch.observe(POOR));
+        let mut stepped = good(1);
+        stepped.realtime_ns += 30_000 + 40_000 + 2_000;
+        assert!(watch.observe(stepped));
+
+        // A poor one that is better than the last takes its place.
+        let mut watch = ClockWatch::default();
+        assert!(!watch.observe(POOR));
+        let mut better = good(1);
+        better.uncertainty_ns = 35_000;
+        assert!(!watch.observe(better));
+        assert_eq!(translated(&watch, 1_000_000), 0);
+    }
+
     #[test]
     fn a_timestamp_that_comes_late_is_translated_by_what_held_when_it_was_taken() {
         let mut watch = ClockWatch::default();
@@ -315,6 +388,7 @@ mod tests {
         let at = |steady_ns, offset_ns| Reading {
             steady_ns,
             offset_ns,
+            uncertainty_ns: 50,
         };
         for sign in [1, -1] {
             let slope = Slope::between(at(7, 5), at(1_000_000_007, sign * 500_000 + 5));

@@ -253,7 +253,7 @@ fn state(out: &mut impl Families, state: &State) -> fmt::Result {
         ),
         (
             "ptpproxy_second_path",
-            "1 while another gateway joins the same two segments.",
+            "1 while another gateway or bridge joins the same two segments.",
             state.second_path.into(),
         ),
         (

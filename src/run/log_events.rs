@@ -31,7 +31,7 @@ pub(super) fn log_event(event: Event) {
             "rate of {sender} lost: its time stood still, jumped or ran beyond the bound; holds are short until it is known again"
         ),
         Event::SecondPath(side) => warn!(
-            "second path found on the {} side: another gateway joins these segments; exchanges that went both ways are dropped",
+            "second path found on the {} side: another gateway or bridge joins these segments; exchanges that went both ways are dropped",
             side.label()
         ),
         Event::SecondPathGone => info!("no sign of the second path any more"),

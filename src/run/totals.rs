@@ -53,7 +53,7 @@ fn lines(hold_error: &Histogram) -> [Line; 3] {
             "sample_one_in",
             u64::from(SAMPLE_ONE_IN),
             "of the frames that the kernel drops upstream, one in this many is counted: foreign, \
-             not-our-client, peer-delay, gptp, domain, version, unknown-type",
+             not-our-client, peer-delay, gptp, ntp-over-ptp, domain, version, unknown-type",
         ),
         (
             "hold_error_p50_ns",

@@ -314,6 +314,15 @@ impl<'a> Frame<'a> {
         self.layout.sealed || self.tlvs().any(|(kind, _)| kind == tlv::AUTHENTICATION)
     }
 
+    /// Is it NTP in the shape of a Delay_Req, as chrony sends it to have it timestamped: from nobody, an NTP message in
+    /// its first TLV? Requests and answers look alike.
+    #[must_use]
+    pub fn carries_ntp(&self) -> bool {
+        self.message_type() == MessageType::DelayReq
+            && self.port_identity() == PortIdentity::default()
+            && self.tlvs().next().is_some_and(|(kind, _)| kind == tlv::NTP)
+    }
+
     /// The unicast negotiation TLVs of a Signaling message (16.1), in their order.
     pub fn unicast(&self) -> impl Iterator<Item = Unicast> + use<'a> {
         let tlvs = match self.message_type() {

@@ -16,6 +16,8 @@ pub const GRANT_UNICAST_TRANSMISSION: u16 = 0x0005;
 pub const CANCEL_UNICAST_TRANSMISSION: u16 = 0x0006;
 /// ACKNOWLEDGE_CANCEL_UNICAST_TRANSMISSION (16.1.4.4).
 pub const ACKNOWLEDGE_CANCEL_UNICAST_TRANSMISSION: u16 = 0x0007;
+/// NTP inside a Delay_Req: chrony's choice among the values for experiments (14.2.2).
+pub const NTP: u16 = 0x2023;
 /// AUTHENTICATION (16.14).
 pub const AUTHENTICATION: u16 = 0x8009;
 

@@ -12,6 +12,7 @@ mod parallel;
 mod refusals;
 mod reload;
 mod rights;
+mod second_gateway;
 mod signed;
 mod strict_client;
 mod syscalls;

@@ -12,7 +12,7 @@ use crate::proxy::{DOWN, Proxy, UP, command};
 use crate::segments::Line;
 
 /// The one line that a command which must fail prints.
-fn refused(gateway: &Namespace, command: &mut Command) -> String {
+pub(crate) fn refused(gateway: &Namespace, command: &mut Command) -> String {
     command.stdin(Stdio::null());
     let ended = Proxy::launch(gateway, command).end();
     assert_eq!(ended.status.code(), Some(1), "{:?}", ended.log);
@@ -28,14 +28,14 @@ fn refused(gateway: &Namespace, command: &mut Command) -> String {
     error.to_owned()
 }
 
-fn pair(up: &str, down: &str) -> Command {
+pub(crate) fn pair(up: &str, down: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ptpproxy"));
     command.args(["--up", up, "--down", down]);
     command
 }
 
 /// The program by setpriv with these changes of its sets; `None`, and a line that says so, without it.
-fn with_capabilities(bounding: &str, inheritable: &str) -> Option<Command> {
+pub(crate) fn with_capabilities(bounding: &str, inheritable: &str) -> Option<Command> {
     let mut command = Command::new(installed::find("setpriv", "util-linux")?);
     command
         .args(["--bounding-set", bounding, "--inh-caps", inheritable])

@@ -1,10 +1,11 @@
 //! The gateway's own traffic: what is addressed to it stays, and a ptp4l of its own works beside.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ptpproxy::ring::{Interface, TxOptions, TxRing};
 use ptpproxy_lab::in_sandbox;
 use ptpproxy_lab::lab::frames::{Kind, Template};
+use ptpproxy_lab::lab::shape::{Network, Shape};
 use ptpproxy_lab::lab::station::Station;
 use ptpproxy_lab::net::skip;
 use ptpproxy_lab::ptp4l::{
@@ -12,8 +13,14 @@ use ptpproxy_lab::ptp4l::{
 };
 
 use crate::host::ETHERNET;
-use crate::proxy::{DOWN, Proxy};
+use crate::proxy::{DOWN, PATIENCE, Proxy, UP};
 use crate::segments::{END, Line};
+use crate::tap::Tap;
+
+const UDP4: Shape = Shape {
+    network: Network::Udp4,
+    ..ETHERNET
+};
 
 #[test]
 fn what_is_addressed_to_the_gateway_is_not_forwarded() {
@@ -52,6 +59,45 @@ fn what_is_addressed_to_the_gateway_is_not_forwarded() {
             "{}",
             totals.0
         );
+    });
+}
+
+/// As bridges and access points send it that convert multicast to unicast: the gateway's MAC in the place of the group's.
+#[test]
+fn a_group_by_ip_with_the_gateways_mac_goes_on() {
+    const GROUP: [u8; 6] = [0x01, 0, 0x5E, 0, 0x01, 0x81];
+    in_sandbox!({
+        let line = Line::new();
+        let proxy = Proxy::start(&line.gateway, &["--jitter", "off"]);
+        let (mut above, _below) = line.hosts(UDP4);
+        above.introduce();
+        for (from, port, to, kind) in [
+            (&line.clients, DOWN, &line.grandmaster, Kind::DelayReq),
+            (&line.grandmaster, UP, &line.clients, Kind::Announce),
+        ] {
+            let mut tap = Tap::open(to, END);
+            let open = || {
+                let interface = Interface::lookup(END)?;
+                TxRing::<()>::open(&interface, &TxOptions::default())
+            };
+            let mut ring = from.run(open).unwrap().unwrap();
+            let template = Template::new(UDP4, kind, Station::client(1));
+            let slot = ring.slot().unwrap();
+            let len = template.draft(slot).unwrap().sequence(77).finish();
+            assert_eq!(slot[..6], GROUP);
+            let mut sent = slot[..len].to_vec();
+            slot[..6].copy_from_slice(&line.gateway.link(port).unwrap().mac);
+            ring.commit(len, None);
+            let _ = ring.kick();
+            // Nothing else of it has changed.
+            sent.resize(sent.len().max(60), 0);
+            let deadline = Instant::now() + PATIENCE;
+            while tap.receive().is_none_or(|frame| frame != sent) {
+                assert!(Instant::now() < deadline, "{kind:?} does not arrive");
+            }
+        }
+        let totals = proxy.stop().totals;
+        assert_eq!(totals.dropped_for("to-host"), 0, "{}", totals.0);
     });
 }
 

@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use crate::core::bucket::Bucket;
 use crate::core::clients::open_request::{Lapse, OPEN, OpenKey, OpenRequest, Progress};
+use crate::core::clients::other_way::OtherWay;
 use crate::core::hold::FrameRef;
 use crate::core::table::Key;
 use crate::telemetry::{Slot, mean};
 use crate::time::Instant;
-use crate::wire::{Lane, PortIdentity};
+use crate::wire::{Frame, Lane, PortIdentity};
 
 /// Our client's request was seen upstream no longer ago than this: it has a second path.
 const ABOVE_MS: u32 = 2_000;
+/// No frame: there are fewer cells than that.
+const NOBODY: u64 = u64::MAX;
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// A client is one port on one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +40,18 @@ pub(crate) struct Client {
     requests: [OpenRequest; OPEN],
     /// Arrival of its last Delay_Req.
     last_request: Instant,
-    /// End of its longest unicast grant.
-    granted_until: Instant,
+    /// End of its longest unicast grant, in whole seconds of the steady clock.
+    granted_until_s: u32,
     bucket: Bucket,
-    /// Its request that waits.
-    waiting: Option<FrameRef>,
+    /// Its request that waits, in one word; [`NOBODY`] if none does.
+    waiting: u64,
     /// Seen upstream: its last sequenceId there, and when (milliseconds of the steady clock; zero is never).
     above_ms: u32,
     above_sequence_id: u16,
     /// Row of the master that answered last, plus one; zero while there is none.
     master: u16,
+    /// Signs that its requests reach its masters by another way too.
+    other_way: OtherWay,
     /// Version of the allow-list that it was found in.
     list: u16,
     /// Version of the table with which it joined.
@@ -62,12 +68,13 @@ impl Client {
         Self {
             requests: [OpenRequest::EMPTY; OPEN],
             last_request: Instant::default(),
-            granted_until: Instant::default(),
+            granted_until_s: 0,
             bucket: Bucket::full(now),
-            waiting: None,
+            waiting: NOBODY,
             above_ms: 0,
             above_sequence_id: 0,
             master: 0,
+            other_way: OtherWay::default(),
             list,
             joined: 0,
             next_place: 0,
@@ -118,7 +125,9 @@ impl Client {
 
     /// It was granted unicast messages until then.
     pub(crate) fn granted(&mut self, until: Instant) {
-        self.granted_until = self.granted_until.max(until);
+        let until_s = until.as_nanos().div_ceil(SECOND_NS);
+        let until_s = u32::try_from(until_s).unwrap_or(u32::MAX);
+        self.granted_until_s = self.granted_until_s.max(until_s);
     }
 
     /// It sent a message with an AUTHENTICATION TLV, or was sent one.
@@ -131,9 +140,26 @@ impl Client {
         self.served = true;
     }
 
-    /// This master, by its row, answered it.
-    pub(crate) fn answered_by(&mut self, master: u32) {
+    /// This master, by its row, answered it, for the first time to this request.
+    pub(crate) fn answered_by(&mut self, master: u32, answer: &Frame<'_>) {
         self.master = u16::try_from(master + 1).unwrap_or(0);
+        self.other_way.answered(answer);
+    }
+
+    /// This master answered a request of it a second time: whether it received the request a second time.
+    pub(crate) fn answered_twice(&self, master: u32, second: &Frame<'_>) -> bool {
+        self.master() == Some(master) && self.other_way.differs(second)
+    }
+
+    /// A copy of this request of it took another way. Whether it is doubted by now.
+    pub(crate) fn took_another_way(&mut self, sequence_id: u16, now: Instant) -> bool {
+        self.other_way.sign(sequence_id, now);
+        self.is_doubted(now)
+    }
+
+    /// Whether none of its answers is to leave: copies of its requests took another way, lately and more than once.
+    pub(crate) fn is_doubted(&self, now: Instant) -> bool {
+        self.other_way.is_doubted(now)
     }
 
     /// Whether its requests may be held.
@@ -198,6 +224,7 @@ impl Client {
 
     /// Closes the requests that are open no longer. How many of them found no answer.
     pub(super) fn close_old_requests(&mut self, now: Instant) -> u64 {
+        self.other_way.forget_old(now);
         let mut unanswered = 0;
         for request in &mut self.requests {
             if request.progress() != Progress::Empty && !request.live(now) {
@@ -211,18 +238,21 @@ impl Client {
 
     /// A request of it waits.
     pub(crate) const fn waits(&mut self, frame: FrameRef) {
-        self.waiting = Some(frame);
+        self.waiting = frame.to_word();
     }
 
     /// Its request that waits, which does so no longer.
     pub(crate) const fn take_waiting(&mut self) -> Option<FrameRef> {
-        self.waiting.take()
+        match std::mem::replace(&mut self.waiting, NOBODY) {
+            NOBODY => None,
+            frame => Some(FrameRef::from_word(frame)),
+        }
     }
 
     /// This frame waits no longer; a newer one of the same client may.
     pub(crate) fn waits_no_longer(&mut self, frame: FrameRef) {
-        if self.waiting == Some(frame) {
-            self.waiting = None;
+        if self.waiting == frame.to_word() {
+            self.waiting = NOBODY;
         }
     }
 
@@ -239,7 +269,8 @@ impl Client {
     /// its grant.
     pub(super) fn expired(&self, now: Instant, timeout: Duration, slot: Slot<'_>) -> bool {
         let patience = timeout.max(Duration::from_micros(u64::from(slot.interval_us()) * 4));
-        slot.silent(now) > patience && now > self.granted_until
+        let granted_until = u64::from(self.granted_until_s) * SECOND_NS;
+        slot.silent(now) > patience && now.as_nanos() > granted_until
     }
 }
 

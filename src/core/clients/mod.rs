@@ -3,6 +3,7 @@
 //! | file | one idea |
 //! |---|---|
 //! | `client`, `open_request` | what the core alone knows of one client, and of what it asked |
+//! | `other_way` | signs that its requests reach its masters by another way too |
 //! | `row` | a client whose row was looked up: once per message |
 //! | `gate` | new clients, until the kernel's filter lets their answers in |
 //! | `changes` | who came and went |
@@ -18,6 +19,7 @@ mod client;
 mod foreign;
 mod gate;
 mod open_request;
+mod other_way;
 mod peer_delay;
 mod prefetch;
 mod row;

@@ -112,14 +112,19 @@ impl Hold {
         })
     }
 
-    /// As [`Hold::keep_general`], of a Follow_Up that we made for a Sync of this master.
+    /// As [`Hold::keep_general`], of a Follow_Up that we made for a Sync of this master. Its checksum is
+    /// complete, whatever that of the Sync is.
     pub(crate) fn keep_made(
         &mut self,
         frame: &Frame<'_>,
-        egress: Side,
+        sync: &Arrival,
         master: u32,
     ) -> Option<FrameRef> {
-        self.keep(frame, egress, Edit::default(), || Purpose::General {
+        let edit = Edit {
+            complete_checksum: false,
+            ..sync.plain_edit()
+        };
+        self.keep(frame, sync.side.other(), edit, || Purpose::General {
             master,
         })
     }

@@ -200,11 +200,16 @@ impl Forwarder {
 
     /// The rows of the policy that hold for both sides.
     fn common(&self, frame: &Frame<'_>, arrival: &Arrival) -> Option<Reason> {
-        if arrival.to_host {
+        // Bridges and access points that convert multicast to unicast put our MAC in a group's place: the IP group
+        // decides.
+        if arrival.to_host && frame.group_mac().is_none() {
             return Some(Reason::ToHost);
         }
         if frame.major_sdo_id() == 1 {
             return Some(Reason::Gptp);
+        }
+        if frame.carries_ntp() {
+            return Some(Reason::NtpOverPtp);
         }
         if matches!(
             frame.message_type(),

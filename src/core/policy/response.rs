@@ -29,8 +29,12 @@ impl Forwarder {
         let request = client.request(place);
         let (progress, flight) = (request.progress(), request.residence_or_flight());
         match progress {
+            Progress::Empty => return Err(Reason::Unsolicited),
             // Nothing of ours has gone upstream yet that it could answer.
-            Progress::Waiting | Progress::Empty => return Err(Reason::Unsolicited),
+            Progress::Waiting => {
+                self.another_way(row, frame, now);
+                return Err(Reason::Unsolicited);
+            }
             Progress::SecondPath => {
                 // It is answered, so it may be held: the next request of it may find only one way.
                 client.served();
@@ -42,6 +46,7 @@ impl Forwarder {
             Progress::InFlight | Progress::Untouched
                 if self.flights.is_boarding(flight, client.of(), place) =>
             {
+                self.another_way(row, frame, now);
                 return Err(Reason::Unsolicited);
             }
             Progress::InFlight | Progress::Departed | Progress::Untouched => {}
@@ -50,11 +55,23 @@ impl Forwarder {
         if self.masters.made_itself_up(master) {
             return Err(Reason::Unannounced);
         }
-        if let Some(response_ns) = answer(&mut client, place, master, arrival.at)? {
+        let first = match answer(&mut client, place, master, arrival.at) {
+            Ok(first) => first,
+            Err(reason) => {
+                if client.answered_twice(master, frame) {
+                    self.another_way(row, frame, now);
+                }
+                return Err(reason);
+            }
+        };
+        client.answered_by(master, frame);
+        if client.is_doubted(now) {
+            return Err(Reason::SecondPath);
+        }
+        if let Some(response_ns) = first {
             self.account.answered(response_ns);
             client.answered(response_ns);
         }
-        client.answered_by(master);
 
         if frame.authenticated() || progress == Progress::Untouched {
             let waited = client.request(place).waited_visibly();

@@ -10,6 +10,7 @@ use crate::core::second_path::Guarded;
 use crate::core::syncs::SyncProgress;
 use crate::reason::Reason;
 use crate::time::Instant;
+use crate::wire::Frame;
 
 impl Forwarder {
     /// From now on no event message leaves until an Announce has: for loops on a network where another gateway may run
@@ -29,6 +30,21 @@ impl Forwarder {
     pub(super) fn second_path_found_below(&mut self, now: Instant) {
         if self.paths.found_below(now) {
             self.tell(Event::SecondPath(Side::Down));
+        }
+    }
+
+    /// This answer shows that a copy of its request took another way. Once is chance; a client whose answers show it
+    /// again is doubted, and that is a sign of a second path. What anybody else than a master says shows nothing.
+    pub(super) fn another_way(&mut self, client: u32, answer: &Frame<'_>, now: Instant) {
+        let master = self.allowed_master(answer, now);
+        if !master.is_ok_and(|master| !self.masters.made_itself_up(master)) {
+            return;
+        }
+        let Ok(mut client) = self.clients.row(client) else {
+            return;
+        };
+        if client.took_another_way(answer.sequence_id(), now) {
+            self.second_path_found(Side::Up, now);
         }
     }
 
@@ -79,6 +95,9 @@ impl Forwarder {
                 let request = client.request(place);
                 match request.progress() {
                     _ if request.sequence_id() != guarded.sequence_id => Some(Reason::Unsolicited),
+                    Progress::Departed if client.is_doubted(self.present) => {
+                        Some(Reason::SecondPath)
+                    }
                     Progress::Departed => None,
                     Progress::SecondPath => Some(Reason::SecondPath),
                     _ => Some(Reason::Unsolicited),

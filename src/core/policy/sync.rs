@@ -164,7 +164,7 @@ impl Forwarder {
             .ok_or(Reason::HoldFull)?;
         let kept = self
             .hold
-            .keep_made(&frame, arrival.side.other(), master)
+            .keep_made(&frame, arrival, master)
             .ok_or(Reason::HoldFull)?;
         self.account.follow_up_made();
         Ok(kept)

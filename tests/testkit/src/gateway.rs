@@ -15,6 +15,9 @@ use crate::frames::Message;
 /// Each event message departs so long after the present.
 pub const TX_DELAY_NS: u64 = 10_000;
 
+/// The gateway's own MAC address, on both sides.
+pub const OWN_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0xF0];
+
 /// A millisecond.
 pub const MS: Duration = Duration::from_millis(1);
 /// A second.
@@ -105,10 +108,13 @@ impl Gateway {
         self.hears_bytes(side, &message.bytes(), at, Ok(stamp))
     }
 
-    /// Takes a message that is addressed to the gateway itself.
+    /// Takes a message in a frame whose destination is the gateway's own MAC.
     pub fn hears_for_host(&mut self, side: Side, message: &Message) -> Outcome {
+        let mut bytes = message.bytes();
+        bytes[..6].copy_from_slice(&OWN_MAC);
+        let stamp = Stamp::new(ClockId::Steady, i64::try_from(self.now).expect("years"));
         self.to_host = true;
-        let outcome = self.hears(side, message);
+        let outcome = self.hears_bytes(side, &bytes, self.now, Ok(stamp));
         self.to_host = false;
         outcome
     }
