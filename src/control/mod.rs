@@ -33,7 +33,7 @@
 //! | `figures` | decimal numbers without binary noise |
 //! | `listing`, `sort` | the first clients in an order |
 //! | `watch` | reads the board once a second: rates, and the log of what changed |
-//! | `warnings` | what is wrong, out of two snapshots |
+//! | `warnings` | what is wrong, out of two snapshots; `warnings/kind` lists each with its meaning |
 //! | `client` | the other end: finds the socket and asks |
 #![forbid(unsafe_code)]
 
@@ -51,4 +51,4 @@ mod watch;
 
 pub use server::{Readers, Reload};
 pub use socket::{Place, default_directory};
-pub use warnings::{Code, WARNINGS};
+pub use warnings::WarningKind;

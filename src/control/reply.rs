@@ -63,6 +63,8 @@ pub struct Status {
     pub masters: Vec<MasterStatus>,
     /// Masters in the table, silent ones among them.
     pub masters_known: u32,
+    /// No Sync is due: no multicast stream was seen, and no client has a grant of unicast Sync.
+    pub nobody_asks: bool,
     /// Clients and their requests.
     pub clients: ClientsStatus,
     /// Frames by side and message type.

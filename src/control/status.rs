@@ -45,6 +45,7 @@ pub(super) fn status(
         },
         masters: masters(&state.masters, now),
         masters_known: state.masters_known,
+        nobody_asks: state.nobody_asks(now),
         clients: clients(before, snapshot, window),
         frames: frames(before, snapshot, rate),
         drops: drops(before, snapshot, rate),

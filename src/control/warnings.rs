@@ -1,10 +1,9 @@
 //! What is wrong, out of two snapshots: pure, so that a table can test it.
 
-mod codes;
+mod kind;
+mod quiet;
 
 use std::time::Duration;
-
-pub use codes::{Code, WARNINGS};
 
 use super::reply::Warning;
 use crate::reason::Reason;
@@ -15,10 +14,15 @@ use crate::telemetry::{
 use crate::time::Instant;
 use crate::wire::MessageType;
 
+pub use kind::WarningKind;
+pub(super) use quiet::Quiet;
+
 /// Below this share of answered requests the grandmaster is overloaded or out of reach.
 const GOOD_SHARE: f64 = 0.9;
 /// A share of fewer requests than this is not judged.
 const ENOUGH: u64 = 20;
+/// With no answer since the start, this many requests without one tell that there will be none.
+const NEVER_ANSWERED: u64 = 8;
 /// Half of the answers take longer than this: the grandmaster is slow.
 const SLOW_NS: u64 = 50_000_000;
 /// Open requests of one client.
@@ -26,52 +30,77 @@ const OPEN_REQUESTS: u32 = 8;
 /// Clients that a warning names.
 const NAMED: usize = 3;
 
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) kind: WarningKind,
+    /// Tells causes of one kind apart that are alarms of their own; empty where there is one only.
+    pub(super) cause: &'static str,
+    /// What, and what to do.
+    pub(super) text: String,
+}
+
+impl From<Found> for Warning {
+    fn from(found: Found) -> Self {
+        Self {
+            code: found.kind.code().to_owned(),
+            text: found.text,
+        }
+    }
+}
+
 /// What is wrong now, the gravest first. `before` is some seconds older than `now`.
 pub(super) fn warnings(
     before: &Snapshot,
     now: &Snapshot,
     clients: &Troubles,
     at: Instant,
-) -> Vec<Warning> {
+) -> Vec<Found> {
     let mut found = Vec::new();
-    let mut add = |code: &str, text: String| {
-        found.push(Warning {
-            code: code.to_owned(),
-            text,
-        });
+    let mut add = |kind: WarningKind, cause: &'static str, text: String| {
+        found.push(Found { kind, cause, text });
     };
     for outage in outages(&now.state, at) {
-        let (code, text) = in_words(&outage);
-        add(code, text);
+        let (kind, cause, text) = in_words(&outage);
+        add(kind, cause, text);
+    }
+    if now.state.no_master_yet(at) {
+        let kind = WarningKind::NoMaster;
+        add(
+            kind,
+            "",
+            format!("no grandmaster seen yet: {}", kind.remedy()),
+        );
     }
     masters(now, at, &mut add);
-    answers(before, now, &mut add);
+    answers(before, now, at, &mut add);
     clients.report(&mut add);
     for (side, port) in now.state.ports.iter() {
         let (name, port, before) = (&port.name, port.counts, before.state.ports[side].counts);
-        for (code, count, since, what) in [
+        for (kind, count, since, what) in [
             (
-                "ring-drops",
+                WarningKind::RingDrops,
                 port.ring_drops,
                 before.ring_drops,
-                "frames lost because the receive ring was full: raise --ring-frames, or lower --sweep",
+                "frames lost because the receive ring was full",
             ),
             (
-                "unsent",
+                WarningKind::Unsent,
                 port.unsent,
                 before.unsent,
-                "frames that the kernel did not accept for sending: check the link and its queue",
+                "frames that the kernel did not accept for sending",
             ),
             (
-                "stamps-lost",
+                WarningKind::StampsLost,
                 port.stamps_lost,
                 before.stamps_lost,
-                "transmit timestamps missing: check the driver",
+                "transmit timestamps missing",
             ),
         ] {
             let lately = count.saturating_sub(since);
             if lately > 0 {
-                add(code, format!("{name}: {lately} {what}"));
+                let text = format!("{name}: {lately} {what}: {}", kind.remedy());
+                add(kind, side.label(), text);
             }
         }
     }
@@ -82,7 +111,8 @@ pub(super) fn warnings(
             .saturating_sub(before.counters.dropped_for(reason));
         if lately > 0 {
             add(
-                reason.label(),
+                WarningKind::Dropped(reason),
+                "",
                 format!("{lately} frames dropped ({reason}): {}", reason.remedy()),
             );
         }
@@ -90,8 +120,8 @@ pub(super) fn warnings(
     found
 }
 
-/// The code of an outage, and what to do about it.
-fn in_words(outage: &Outage<'_>) -> (&'static str, String) {
+/// The kind and cause of an outage, and what to do about it.
+fn in_words(outage: &Outage<'_>) -> (WarningKind, &'static str, String) {
     match *outage {
         Outage::Link { side, name, fault } => {
             let side = side.label();
@@ -100,28 +130,38 @@ fn in_words(outage: &Outage<'_>) -> (&'static str, String) {
                 LinkFault::Down => format!("{side} {name} is down: ip link set {name} up"),
                 LinkFault::NoLink => format!("{side} {name} has no link: check the cable"),
             };
-            ("link", text)
+            (WarningKind::Link, side, text)
         }
         Outage::NoSync(silence) => {
-            let text = match silence {
-                Silence::For(ago) => format!(
-                    "no Sync for {} s: check the grandmaster and the path to it",
-                    ago.as_secs()
+            let kind = WarningKind::NoSync;
+            let (cause, text) = match silence {
+                Silence::For(ago) => (
+                    "silent",
+                    format!("no Sync for {} s: {}", ago.as_secs(), kind.remedy()),
                 ),
-                Silence::NoMaster => {
-                    "no grandmaster seen yet: check the link upstream, VLANs and --domain".into()
-                }
-                Silence::NoneListed => {
-                    "no Announce from a grandmaster that --grandmaster lists".into()
-                }
-                Silence::NeverSent => "a grandmaster is announced but sends no Sync".into(),
+                // What it becomes after a minute.
+                Silence::Nothing => (
+                    "silent",
+                    format!(
+                        "no Sync and no Announce in the last minute: {}",
+                        kind.remedy()
+                    ),
+                ),
+                Silence::NoneListed => (
+                    "none-listed",
+                    "no Announce from a grandmaster that --grandmaster lists".into(),
+                ),
+                Silence::NeverSent => (
+                    "never-sent",
+                    "a grandmaster is announced but sends no Sync".into(),
+                ),
             };
-            ("no-sync", text)
+            (kind, cause, text)
         }
     }
 }
 
-fn masters(now: &Snapshot, at: Instant, add: &mut impl FnMut(&str, String)) {
+fn masters(now: &Snapshot, at: Instant, add: &mut impl FnMut(WarningKind, &'static str, String)) {
     let state = &now.state;
     let active: Vec<&MasterState> = state
         .masters
@@ -144,23 +184,34 @@ fn masters(now: &Snapshot, at: Instant, add: &mut impl FnMut(&str, String)) {
             Some(announce) => format!("{} (by {})", announce.grandmaster, master.sender),
             None => master.sender.to_string(),
         };
+        let kind = WarningKind::TwoGrandmasters;
         add(
-            "two-grandmasters",
+            kind,
+            "",
             format!(
-                "two masters send Sync in domain {} at once: {} and {}; one of them should give way, or \
-                 use --grandmaster",
+                "two masters send Sync in domain {} at once: {} and {}; {}",
                 one.domain,
                 name(one),
-                name(other)
+                name(other),
+                kind.remedy()
             ),
         );
     }
     if state.second_path {
-        add("second-path", Reason::SecondPath.remedy().into());
+        add(
+            WarningKind::SecondPath,
+            "",
+            Reason::SecondPath.remedy().into(),
+        );
     }
 }
 
-fn answers(before: &Snapshot, now: &Snapshot, add: &mut impl FnMut(&str, String)) {
+fn answers(
+    before: &Snapshot,
+    now: &Snapshot,
+    at: Instant,
+    add: &mut impl FnMut(WarningKind, &'static str, String),
+) {
     let since = |now: u64, before: u64| now.saturating_sub(before);
     let answered = since(now.counters.answered, before.counters.answered);
     let unanswered = since(now.counters.unanswered, before.counters.unanswered);
@@ -171,19 +222,28 @@ fn answers(before: &Snapshot, now: &Snapshot, add: &mut impl FnMut(&str, String)
         before.counters.forwarded(Side::Down, delay_req),
     );
     let share = share(answered, known);
-    if known >= ENOUGH && share < GOOD_SHARE {
+    let syncs = now.state.masters.iter().any(|master| master.gives_time(at));
+    let never = now.counters.answered == 0 && now.counters.unanswered >= NEVER_ANSWERED;
+    if never && asked > 0 && syncs {
+        // It has no load that could be lowered.
+        let kind = WarningKind::NoAnswers;
+        add(kind, "", kind.remedy().into());
+    } else if known >= ENOUGH && share < GOOD_SHARE {
+        let kind = WarningKind::AnswersMissing;
         add(
-            "answers-missing",
+            kind,
+            "some",
             format!(
-                "{:.0} % of requests are answered: the grandmaster is overloaded or out of reach; lower the \
-                 clients' rate, or set --max-rate",
-                share * 100.0
+                "{:.0} % of requests are answered: the grandmaster is overloaded or out of reach; {}",
+                share * 100.0,
+                kind.remedy()
             ),
         );
     } else if answered == 0 && asked >= ENOUGH {
         // Most of them may still be answered.
         add(
-            "answers-missing",
+            WarningKind::AnswersMissing,
+            "none",
             "no request is answered: they do not reach the grandmaster, or it ignores them".into(),
         );
     }
@@ -193,10 +253,12 @@ fn answers(before: &Snapshot, now: &Snapshot, add: &mut impl FnMut(&str, String)
         && median > SLOW_NS
     {
         add(
-            "answers-slow",
+            WarningKind::AnswersSlow,
+            "",
             format!(
-                "half of the answers take {} ms or more: the grandmaster is overloaded",
-                median / 1_000_000
+                "half of the answers take {} ms or more: {}",
+                median / 1_000_000,
+                WarningKind::AnswersSlow.remedy()
             ),
         );
     }
@@ -257,15 +319,20 @@ impl Troubles {
         self.unanswered.add(client.identity.to_string());
     }
 
-    fn report(&self, add: &mut impl FnMut(&str, String)) {
+    fn report(&self, add: &mut impl FnMut(WarningKind, &'static str, String)) {
         if let Some(who) = self.unanswered.text("; ") {
             add(
-                "clients-unanswered",
+                WarningKind::ClientsUnanswered,
+                "",
                 format!("fewer than half of the requests are answered: {who}"),
             );
         }
         if let Some(who) = self.short.text("; ") {
-            add("interval-short", format!("asks too often: {who}"));
+            add(
+                WarningKind::IntervalShort,
+                "",
+                format!("asks too often: {who}"),
+            );
         }
     }
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use log::{info, warn};
 
-use super::reply::{Status, Warning};
+use super::reply::Status;
 use super::status;
-use super::warnings::{self, Troubles};
-use crate::reason::Reason;
+use super::warnings::{self, Found, Quiet, Troubles, WarningKind};
 use crate::telemetry::{Board, Snapshot};
 use crate::time::Instant;
 
@@ -19,10 +18,9 @@ pub(super) const EVERY: Duration = Duration::from_secs(1);
 const WINDOW: usize = 10;
 /// Each client is judged once in this many looks.
 const CLIENTS_EVERY: u64 = 5;
-/// A warning is logged when it was found in this many looks in a row, and its end after it was not in this many.
+/// A warning is logged when it was found in this many looks in a row, and its end at once.
 const APPEARS: u32 = 2;
-const DISAPPEARS: u32 = 10;
-/// The same is logged again after this many looks at the earliest.
+/// The same cause is logged again after this many looks at the earliest.
 const AGAIN: u64 = 60;
 /// A client's requests whose fate must be known before they are judged.
 const ENOUGH: u32 = 4;
@@ -33,6 +31,7 @@ pub(super) struct Watch {
     /// The oldest first.
     history: VecDeque<(Instant, Arc<Snapshot>)>,
     troubles: Troubles,
+    quiet: Quiet,
     clients: Vec<Judged>,
     reported: Vec<Reported>,
     looks: u64,
@@ -49,10 +48,10 @@ struct Judged {
 
 /// A warning that was seen, logged or not.
 struct Reported {
-    code: String,
+    kind: WarningKind,
+    cause: &'static str,
     text: String,
     seen: u32,
-    missed: u32,
     logged: Option<u64>,
     open: bool,
 }
@@ -63,6 +62,7 @@ impl Watch {
             board,
             history: VecDeque::with_capacity(WINDOW + 1),
             troubles: Troubles::default(),
+            quiet: Quiet::default(),
             clients: Vec::new(),
             reported: Vec::new(),
             looks: 0,
@@ -85,7 +85,9 @@ impl Watch {
         if self.history.len() > WINDOW {
             self.history.pop_front();
         }
-        self.history.push_back((now, Arc::new(snapshot)));
+        let snapshot = Arc::new(snapshot);
+        self.quiet.look(&snapshot, now);
+        self.history.push_back((now, snapshot));
         let warnings = self.warnings(now);
         for line in self.changes(&warnings) {
             match line {
@@ -103,14 +105,18 @@ impl Watch {
             None => (now, Arc::new(snapshot.clone())),
         };
         let mut status = status::status(self.board.info(), &before, &snapshot, now.since(at), now);
-        status.warnings = warnings::warnings(&before, &snapshot, &self.troubles, now);
+        let mut found = warnings::warnings(&before, &snapshot, &self.troubles, now);
+        found.extend(self.quiet.found(&snapshot, now));
+        status.warnings = found.into_iter().map(Into::into).collect();
         Some(status)
     }
 
-    fn warnings(&self, now: Instant) -> Vec<Warning> {
+    fn warnings(&self, now: Instant) -> Vec<Found> {
         match (self.history.front(), self.history.back()) {
             (Some((_, before)), Some((_, last))) => {
-                warnings::warnings(before, last, &self.troubles, now)
+                let mut found = warnings::warnings(before, last, &self.troubles, now);
+                found.extend(self.quiet.found(last, now));
+                found
             }
             _ => Vec::new(),
         }
@@ -153,58 +159,58 @@ impl Watch {
         self.troubles = troubles;
     }
 
-    /// What is worth a line: what is wrong for the second look in a row, and what has been right again for
-    /// a while. Each at most once a minute.
-    fn changes(&mut self, warnings: &[Warning]) -> Vec<Change> {
+    /// What is worth a line: what is wrong for the second look in a row, once a minute at most for one cause; and what
+    /// is right again, if it had a line.
+    fn changes(&mut self, warnings: &[Found]) -> Vec<Change> {
         let mut lines = Vec::new();
-        for (n, warning) in warnings.iter().enumerate() {
-            let same = |other: &Warning| other.code == warning.code;
-            if logged_by_the_loop(&warning.code) || warnings.iter().take(n).any(same) {
+        for reported in &mut self.reported {
+            if warnings.iter().any(|found| reported.is(found)) {
                 continue;
             }
-            let reported = match self
-                .reported
-                .iter_mut()
-                .find(|reported| reported.code == warning.code)
-            {
-                Some(reported) => reported,
-                None => {
-                    self.reported.push(Reported {
-                        code: warning.code.clone(),
-                        text: String::new(),
-                        seen: 0,
-                        missed: 0,
-                        logged: None,
-                        open: false,
-                    });
-                    let Some(last) = self.reported.last_mut() else {
-                        continue;
-                    };
-                    last
-                }
+            reported.seen = 0;
+            if std::mem::take(&mut reported.open) {
+                lines.push(Change::Right(format!("over: {}", reported.text)));
+            }
+        }
+        for found in warnings {
+            if found.kind.logged_by_the_loop() {
+                continue;
+            }
+            let place = self.reported.iter().position(|known| known.is(found));
+            let place = place.unwrap_or_else(|| {
+                self.reported.push(Reported::new(found));
+                self.reported.len() - 1
+            });
+            let Some(reported) = self.reported.get_mut(place) else {
+                continue;
             };
             reported.seen = reported.seen.saturating_add(1);
-            reported.missed = 0;
-            reported.text.clone_from(&warning.text);
+            reported.text.clone_from(&found.text);
             let quiet = reported.logged.is_some_and(|at| self.looks < at + AGAIN);
             if !reported.open && reported.seen >= APPEARS && !quiet {
                 reported.open = true;
                 reported.logged = Some(self.looks);
-                lines.push(Change::Wrong(warning.text.clone()));
-            }
-        }
-        for reported in &mut self.reported {
-            if warnings.iter().any(|warning| warning.code == reported.code) {
-                continue;
-            }
-            reported.seen = 0;
-            reported.missed = reported.missed.saturating_add(1);
-            if reported.open && reported.missed >= DISAPPEARS {
-                reported.open = false;
-                lines.push(Change::Right(format!("over: {}", reported.text)));
+                lines.push(Change::Wrong(found.text.clone()));
             }
         }
         lines
+    }
+}
+
+impl Reported {
+    fn new(found: &Found) -> Self {
+        Self {
+            kind: found.kind,
+            cause: found.cause,
+            text: String::new(),
+            seen: 0,
+            logged: None,
+            open: false,
+        }
+    }
+
+    fn is(&self, found: &Found) -> bool {
+        (self.kind, self.cause) == (found.kind, found.cause)
     }
 }
 
@@ -216,14 +222,6 @@ const OPENING: u32 = 8;
 enum Change {
     Wrong(String),
     Right(String),
-}
-
-/// What the loop logs itself, at once.
-fn logged_by_the_loop(code: &str) -> bool {
-    matches!(code, "link" | "second-path")
-        || Reason::ALL
-            .iter()
-            .any(|reason| reason.is_limit() && reason.label() == code)
 }
 
 #[cfg(test)]
@@ -243,47 +241,85 @@ mod tests {
         Watch::new(Arc::new(Board::new(info, Arc::new(ClientSlots::new(1)))))
     }
 
-    fn warning(code: &str, text: &str) -> Warning {
-        Warning {
-            code: code.into(),
+    fn found(kind: WarningKind, cause: &'static str, text: &str) -> Found {
+        Found {
+            kind,
+            cause,
             text: text.into(),
         }
+    }
+
+    /// So many looks, each at these.
+    fn look(watch: &mut Watch, looks: u32, warnings: &[Found]) -> Vec<Change> {
+        let mut lines = Vec::new();
+        for _ in 0..looks {
+            watch.looks += 1;
+            lines.extend(watch.changes(warnings));
+        }
+        lines
+    }
+
+    fn wrong(text: &str) -> Change {
+        Change::Wrong(text.into())
+    }
+
+    fn right(text: &str) -> Change {
+        Change::Right(format!("over: {text}"))
     }
 
     #[test]
     fn a_change_is_a_line_and_what_stays_is_none() {
         let mut watch = watch();
-        let wrong = [
-            warning("no-sync", "no Sync"),
-            warning("link", "eth0 is down"),
+        let bad = [
+            found(WarningKind::NoSync, "silent", "no Sync"),
+            found(WarningKind::Link, "up", "eth0 is down"),
         ];
+        assert_eq!(look(&mut watch, 1, &bad), [], "once is not enough");
+        assert_eq!(look(&mut watch, 1, &[]), [], "and has no end");
+        // The loop logs the link itself.
+        assert_eq!(look(&mut watch, 50, &bad), [wrong("no Sync")]);
+        assert_eq!(look(&mut watch, 1, &[]), [right("no Sync")], "at once");
+        assert_eq!(look(&mut watch, 9, &[]), []);
+        // Comes and goes: once a minute.
         let mut lines = Vec::new();
-        let mut look = |watch: &mut Watch, warnings: &[Warning]| {
-            watch.looks += 1;
-            lines.extend(watch.changes(warnings));
-            lines.len()
-        };
-        assert_eq!(look(&mut watch, &wrong), 0, "once is not enough");
-        assert_eq!(look(&mut watch, &[]), 0);
-        for _ in 0..50 {
-            look(&mut watch, &wrong);
-        }
-        for _ in 0..50 {
-            look(&mut watch, &[]);
-        }
-        // Comes and goes.
-        for n in 0..60 {
-            look(&mut watch, if n % 4 < 2 { &wrong } else { &[] });
+        for _ in 0..30 {
+            lines.extend(look(&mut watch, 2, &bad));
+            lines.extend(look(&mut watch, 2, &[]));
         }
         assert_eq!(
             lines,
             [
-                Change::Wrong("no Sync".into()),
-                Change::Right("over: no Sync".into()),
-                Change::Wrong("no Sync".into()),
-            ],
-            "the loop logs the link itself"
+                wrong("no Sync"),
+                right("no Sync"),
+                wrong("no Sync"),
+                right("no Sync")
+            ]
         );
+    }
+
+    #[test]
+    fn no_alarm_is_muted_by_one_of_another_cause() {
+        let mut watch = watch();
+        let never = [found(WarningKind::NoSync, "never-sent", "sends no Sync")];
+        assert_eq!(look(&mut watch, 3, &never), [wrong("sends no Sync")]);
+        assert_eq!(look(&mut watch, 1, &[]), [right("sends no Sync")]);
+        // The master dies a moment later.
+        for ago in 3..5 {
+            let silent = [found(
+                WarningKind::NoSync,
+                "silent",
+                &format!("no Sync for {ago} s"),
+            )];
+            let lines = look(&mut watch, 1, &silent);
+            let expected: &[Change] = if ago == 3 {
+                &[]
+            } else {
+                &[wrong("no Sync for 4 s")]
+            };
+            assert_eq!(lines, expected);
+        }
+        // One cause follows another without a pause.
+        assert_eq!(look(&mut watch, 1, &never), [right("no Sync for 4 s")]);
     }
 
     #[test]
@@ -303,7 +339,7 @@ mod tests {
             status
                 .warnings
                 .iter()
-                .any(|warning| warning.code == "no-sync")
+                .any(|warning| warning.code == "no-master")
         );
     }
 }

@@ -1,15 +1,21 @@
-//! The words of `/healthz` for what keeps the gateway from serving its clients right now.
+//! The words of `/healthz` for what keeps the gateway from serving its clients right now, and whether the loop is alive.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::telemetry::{Outage, Silence, Snapshot, outages};
 use crate::time::Instant;
+
+/// The loop publishes each 5 s, or sooner: after three times as long it hangs.
+const HANGS: Duration = Duration::from_secs(15);
 
 /// A reason to be unhealthy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble<'a> {
     /// Nothing was published yet, or the loop was stopped in the middle of it.
     NotPublished,
+    /// The loop has published nothing for this long.
+    Hangs(Duration),
     /// Nobody can be served.
     Outage(Outage<'a>),
 }
@@ -18,6 +24,7 @@ impl fmt::Display for Trouble<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotPublished => write!(f, "nothing was published yet"),
+            Self::Hangs(ago) => write!(f, "the loop stands still for {:.0} s", ago.as_secs_f64()),
             Self::Outage(Outage::Link { side, name, .. }) => {
                 write!(f, "{} {name}: no link", side.label())
             }
@@ -27,6 +34,15 @@ impl fmt::Display for Trouble<'_> {
             Self::Outage(Outage::NoSync(_)) => write!(f, "no Sync"),
         }
     }
+}
+
+/// Why the loop is not alive at `now`; `None` if it is, whatever it can do for its clients.
+pub(super) fn dead(snapshot: Option<&Snapshot>, now: Instant) -> Option<Trouble<'static>> {
+    let Some(snapshot) = snapshot.filter(|snapshot| snapshot.number > 0) else {
+        return Some(Trouble::NotPublished);
+    };
+    let ago = now.since(snapshot.state.at);
+    (ago > HANGS).then_some(Trouble::Hangs(ago))
 }
 
 /// All that is wrong at `now`.
@@ -40,11 +56,9 @@ pub(super) fn troubles(snapshot: Option<&Snapshot>, now: Instant) -> Vec<Trouble
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::side::PerSide;
-    use crate::telemetry::{Counters, MasterState, Measures, PortState, State};
+    use crate::telemetry::{Counters, MasterState, Measures, PortState, State, SyncDue};
     use crate::wire::{ClockIdentity, Lane, PortIdentity, Transport};
 
     fn at(ms: u64) -> Instant {
@@ -87,6 +101,10 @@ mod tests {
                     down: port,
                 },
                 masters: vec![master],
+                due: SyncDue {
+                    multicast_since: Some(at(1)),
+                    ..SyncDue::default()
+                },
                 ..State::default()
             },
         }
@@ -128,6 +146,49 @@ mod tests {
 
         snapshot.state.masters[0].last_sync = None;
         assert_eq!(words(&snapshot, at(102_001)), ["no Sync"]);
+    }
+
+    #[test]
+    fn without_anybody_who_waits_for_sync_there_is_no_outage() {
+        // A unicast master that no client has a grant of, then the one who is first to ask.
+        let mut snapshot = healthy();
+        snapshot.state.due = SyncDue::default();
+        assert_eq!(words(&snapshot, at(150_000)), Vec::<String>::new());
+        snapshot.state.due.granted_since = Some(at(150_000));
+        snapshot.state.due.granted_until = Some(at(200_000));
+        assert_eq!(words(&snapshot, at(155_000)), Vec::<String>::new());
+        assert_eq!(words(&snapshot, at(157_000)), ["no Sync for 58.0 s"]);
+        assert_eq!(words(&snapshot, at(200_000)), Vec::<String>::new());
+        // A stream that was there is missed for ever.
+        snapshot.state.due.multicast_since = Some(at(1));
+        snapshot.state.masters.clear();
+        assert_eq!(words(&snapshot, at(9_000_000)), ["no Sync"]);
+    }
+
+    #[test]
+    fn nobody_is_missed_in_the_first_seconds() {
+        let mut snapshot = healthy();
+        snapshot.state.due.started = at(98_500);
+        assert_eq!(words(&snapshot, at(104_499)), Vec::<String>::new());
+        assert_eq!(words(&snapshot, at(104_500)), ["no Sync for 5.5 s"]);
+        snapshot.state.due.announce_interval = Duration::from_secs(4);
+        assert_eq!(words(&snapshot, at(110_499)), Vec::<String>::new());
+        assert_eq!(words(&snapshot, at(110_500)), ["no Sync for 11.5 s"]);
+    }
+
+    #[test]
+    fn a_loop_is_alive_while_it_publishes() {
+        assert_eq!(dead(None, at(0)), Some(Trouble::NotPublished));
+        let mut snapshot = healthy();
+        snapshot.state.ports.up.running = false;
+        assert_eq!(dead(Some(&snapshot), at(115_000)), None);
+        let hangs = Some(Trouble::Hangs(Duration::from_millis(15_001)));
+        assert_eq!(dead(Some(&snapshot), at(115_001)), hangs);
+        snapshot.number = 0;
+        assert_eq!(
+            dead(Some(&snapshot), at(100_000)),
+            Some(Trouble::NotPublished)
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::gateway::{self, Scrape};
-use super::health;
+use super::health::{self, Trouble};
 use super::server::{self, Answer, HttpStatus};
 use crate::ring::SystemClock;
 use crate::telemetry::Board;
@@ -40,24 +40,32 @@ impl Listener {
     }
 }
 
-fn answer(board: &Arc<Board>, path: &str) -> Answer {
-    if !matches!(path, "/metrics" | "/healthz" | "/") {
-        return Answer::text(HttpStatus::NotFound, "see /metrics and /healthz\n");
+/// What there is.
+const PATHS: &str = "see /metrics, /healthz, /readyz and /livez";
+
+/// 200, or 503 and why.
+fn verdict(troubles: &[Trouble<'_>]) -> Answer {
+    if troubles.is_empty() {
+        return Answer::text(HttpStatus::Ok, "ok\n");
     }
-    if path == "/" {
-        return Answer::text(HttpStatus::Ok, "ptpproxy: see /metrics and /healthz\n");
+    let lines: String = troubles.iter().map(|why| format!("{why}\n")).collect();
+    Answer::text(HttpStatus::Unavailable, lines)
+}
+
+fn answer(board: &Arc<Board>, path: &str) -> Answer {
+    match path {
+        "/metrics" | "/healthz" | "/readyz" | "/livez" => {}
+        "/" => return Answer::text(HttpStatus::Ok, format!("ptpproxy: {PATHS}\n")),
+        _ => return Answer::text(HttpStatus::NotFound, format!("{PATHS}\n")),
     }
     let snapshot = board.snapshot();
     let now = SystemClock.now();
+    if path == "/livez" {
+        return verdict(health::dead(snapshot.as_ref(), now).as_slice());
+    }
     let troubles = health::troubles(snapshot.as_ref(), now);
-    if path == "/healthz" {
-        return match troubles.as_slice() {
-            [] => Answer::text(HttpStatus::Ok, "ok\n"),
-            troubles => {
-                let lines: String = troubles.iter().map(|why| format!("{why}\n")).collect();
-                Answer::text(HttpStatus::Unavailable, lines)
-            }
-        };
+    if matches!(path, "/healthz" | "/readyz") {
+        return verdict(&troubles);
     }
     let healthy = troubles.is_empty();
     let Some(snapshot) = snapshot else {

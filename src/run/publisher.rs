@@ -10,7 +10,7 @@ use crate::core::Forwarder;
 use crate::engine::{Clock, Turn};
 use crate::ring::{Interface, LinkChange};
 use crate::telemetry::{
-    Board, FilterState, Info, Limits, PortCounts, PortState, SHOWN_MASTERS, State,
+    Board, FilterState, Info, Limits, PortCounts, PortState, SHOWN_MASTERS, State, SyncDue,
 };
 use crate::time::Instant;
 use crate::wire::Mac;
@@ -63,6 +63,7 @@ impl Publisher {
             changed: true,
         };
         let now = engine.clock_mut().now();
+        publisher.state.due.started = now;
         publisher.publish(engine, filter, now);
         publisher
     }
@@ -158,6 +159,10 @@ impl Publisher {
         state.clients = count(core.clients());
         state.waiting = count(core.waiting());
         (state.second_path, state.listening) = core.path_state();
+        state.due = SyncDue {
+            started: state.due.started,
+            ..core.sync_due()
+        };
         state.limits = Limits {
             jitter: settings.jitter,
             max_hold: settings.max_hold,

@@ -36,10 +36,15 @@ pub(super) fn text(status: &Status) -> String {
         ),
     );
     if status.masters.is_empty() {
-        page.add("master", "none seen upstream");
+        let idle = if status.nobody_asks && status.masters_known > 0 {
+            "none seen upstream in the last minute: nobody asks for unicast Sync"
+        } else {
+            "none seen upstream"
+        };
+        page.add("master", idle);
     }
     for master in &status.masters {
-        for line in master_lines(master) {
+        for line in master_lines(master, status.nobody_asks) {
             page.add("master", &line);
         }
     }
@@ -112,11 +117,12 @@ fn links(ports: &[PortStatus]) -> Vec<Vec<String>> {
     rows
 }
 
-/// What is known of a master, in three lines.
-pub(super) fn master_lines(master: &MasterStatus) -> Vec<String> {
+/// What is known of a master, in three lines; without Sync where none is due it is idle.
+pub(super) fn master_lines(master: &MasterStatus, nobody_asks: bool) -> Vec<String> {
     let state = match (master.active, master.allowed) {
         (_, false) => "not listed by --grandmaster",
         (true, true) => "active",
+        (false, true) if nobody_asks => "idle: nobody asks for unicast Sync",
         (false, true) => "no Sync",
     };
     let mut lines = vec![format!(

@@ -16,6 +16,7 @@
 //! | `slots` | one client's row, written as its exchanges happen |
 //! | `client_view` | what a reader sees of one client |
 //! | `counters` | frames counted by side, type and what became of them, and what else is counted |
+//! | `due` | whether somebody waits for Sync |
 //! | `histogram` | fixed buckets for spans of time |
 #![forbid(unsafe_code)]
 
@@ -23,6 +24,7 @@ mod board;
 mod client_view;
 mod counters;
 mod counts;
+mod due;
 mod histogram;
 mod master_state;
 mod measures;
@@ -37,6 +39,7 @@ pub use board::{Board, Info, Snapshot};
 pub use client_view::ClientView;
 pub use counters::{Counters, Kind};
 pub use counts::{Count, Counts, PortCounts};
+pub use due::SyncDue;
 pub use histogram::{Histogram, Spread};
 pub use master_state::MasterState;
 pub use measures::{Measure, Measures, Spreads};

@@ -20,7 +20,8 @@ pub enum Outage<'a> {
         /// Why.
         fault: LinkFault,
     },
-    /// No Sync comes from a master that may pass, within its [patience](MasterState::patience).
+    /// Sync is [due](super::SyncDue), but none comes from a master that may pass, within its
+    /// [patience](MasterState::patience).
     NoSync(Silence),
 }
 
@@ -40,8 +41,8 @@ pub enum LinkFault {
 pub enum Silence {
     /// Nothing: the last Sync came this long ago, within the last minute.
     For(Duration),
-    /// No master.
-    NoMaster,
+    /// Nothing within the last minute.
+    Nothing,
     /// Masters that `--grandmaster` does not list.
     NoneListed,
     /// Announce only.
@@ -65,17 +66,41 @@ pub fn outages(state: &State, now: Instant) -> Vec<Outage<'_>> {
 }
 
 fn silence(state: &State, now: Instant) -> Option<Silence> {
-    if state.masters.iter().any(|master| master.gives_time(now)) {
+    let due = state.due.since(now)?;
+    if state.due.too_soon(now) || state.masters.iter().any(|master| master.gives_time(now)) {
         return None;
     }
     let passing = || state.masters.iter().filter(|master| master.allowed);
     let last = passing().filter_map(|master| master.last_sync).max();
+    let patience = match last {
+        // Who is first to ask for long gets its Sync in a moment.
+        Some(last) if last < due => MasterState::UNKNOWN_PATIENCE,
+        Some(_) => Duration::ZERO,
+        None => state.due.grace(),
+    };
+    if now.since(due) <= patience {
+        return None;
+    }
     Some(match last {
         Some(last) => Silence::For(now.since(last)),
-        None if state.masters.is_empty() => Silence::NoMaster,
+        None if state.masters.is_empty() => Silence::Nothing,
         None if passing().next().is_none() => Silence::NoneListed,
         None => Silence::NeverSent,
     })
+}
+
+impl State {
+    /// Whether Sync is not due, and none comes: no multicast stream was seen and no client has a grant of unicast Sync.
+    #[must_use]
+    pub fn nobody_asks(&self, now: Instant) -> bool {
+        self.due.since(now).is_none() && !self.masters.iter().any(|master| master.gives_time(now))
+    }
+
+    /// Whether no master was seen since the start, and it is time that one was.
+    #[must_use]
+    pub fn no_master_yet(&self, now: Instant) -> bool {
+        self.masters_known == 0 && self.masters.is_empty() && !self.due.too_soon(now)
+    }
 }
 
 impl PortState {
@@ -101,9 +126,15 @@ impl PortState {
 }
 
 impl MasterState {
-    /// A Sync is overdue after the larger of three intervals and two seconds.
+    /// A Sync is overdue after this, as long as their interval is not known.
+    pub(super) const UNKNOWN_PATIENCE: Duration = Duration::from_secs(6);
+
+    /// A Sync is overdue after the larger of three intervals and two seconds; after 6 s while the interval is unknown.
     #[must_use]
     pub fn patience(&self) -> Duration {
+        if self.sync_interval.is_zero() {
+            return Self::UNKNOWN_PATIENCE;
+        }
         (self.sync_interval * 3).max(Duration::from_secs(2))
     }
 

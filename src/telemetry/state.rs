@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::due::SyncDue;
 use super::master_state::MasterState;
 use super::port_state::PortState;
 use super::words::{Put, Take, Words, record};
@@ -125,6 +126,8 @@ record! {
         pub second_path: bool,
         /// No Announce has gone through since the start: Syncs and Delay_Req do not pass yet.
         pub listening: bool,
+        /// Whether somebody waits for Sync.
+        pub due: SyncDue,
         /// Limits in force.
         pub limits: Limits,
         /// Masters in the table, silent ones among them.
@@ -225,6 +228,13 @@ mod tests {
             waiting: 12,
             second_path: true,
             listening: true,
+            due: SyncDue {
+                started: Instant::from_nanos(3),
+                multicast_since: Some(Instant::from_nanos(4)),
+                granted_since: None,
+                granted_until: Some(Instant::from_nanos(5)),
+                announce_interval: Duration::from_secs(2),
+            },
             limits: Limits {
                 jitter: Duration::from_millis(20),
                 max_hold: Duration::from_millis(100),

@@ -105,8 +105,8 @@ fn every_key_reason_warning_and_metric_is_in_its_page() {
         assert!(has_term(&reasons, reason.label()), "{reason}");
     }
     let (warnings, metrics) = (page("ptpproxy-warnings.7"), page("ptpproxy-metrics.7"));
-    for warning in ptpproxy::control::WARNINGS {
-        assert!(has_term(&warnings, warning.code), "{}", warning.code);
+    for warning in ptpproxy::control::WarningKind::all() {
+        assert!(has_term(&warnings, warning.code()), "{}", warning.code());
     }
     for metric in ptpproxy::metrics::list() {
         assert!(has_term(&metrics, &metric.name), "{}", metric.name);

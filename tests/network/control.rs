@@ -328,7 +328,7 @@ fn what_is_wrong_is_shown_and_logged_once() {
         let line = Line::new();
         let proxy = Proxy::start(&line.gateway, &["--control", socket]);
         let warned = |status: &Status, code: &str| status.warnings.iter().any(|w| w.code == code);
-        until(socket, "no-sync", |status| warned(status, "no-sync"));
+        until(socket, "no-master", |status| warned(status, "no-master"));
         proxy.wait_for("no grandmaster seen yet");
         let (mut above, mut below) = line.hosts(ETHERNET);
         above.announce(0);
@@ -343,16 +343,17 @@ fn what_is_wrong_is_shown_and_logged_once() {
                 below.request(client, sequence);
             }
             let status = status(socket);
-            if warned(&status, "answers-missing") && !warned(&status, "no-sync") {
+            if warned(&status, "no-answers") && !warned(&status, "no-master") {
                 break;
             }
             assert!(Instant::now() < end, "{:#?}", status.warnings);
             std::thread::sleep(Duration::from_millis(20));
         }
-        proxy.wait_for("answered: ");
+        proxy.wait_for("answers no Delay_Req");
+        proxy.wait_for("over: no grandmaster seen yet");
         assert_eq!(
             proxy.logged("no grandmaster seen yet"),
-            1,
+            2,
             "{:#?}",
             proxy.log()
         );

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::side::PerSide;
-use crate::telemetry::{ClientSlots, Measures, PortState, State, Tenant};
+use crate::telemetry::{ClientSlots, Measures, PortState, State, SyncDue, Tenant};
 use crate::wire::{Address, Announce, ClockIdentity, Lane, Mac, PortIdentity, Transport};
 
 const NOW: Instant = Instant::from_nanos(100_000_000_000);
@@ -50,6 +50,11 @@ fn good() -> Snapshot {
                 down: port("eth1"),
             },
             masters: vec![master(1, 100)],
+            masters_known: 1,
+            due: SyncDue {
+                multicast_since: Some(Instant::from_nanos(1)),
+                ..SyncDue::default()
+            },
             ..State::default()
         },
     }
@@ -58,13 +63,16 @@ fn good() -> Snapshot {
 fn codes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
     let found = warnings(before, now, &Troubles::default(), NOW);
     assert!(found.iter().all(|warning| !warning.text.is_empty()));
-    found.into_iter().map(|warning| warning.code).collect()
+    found
+        .iter()
+        .map(|found| found.kind.code().to_owned())
+        .collect()
 }
 
 #[test]
 fn each_trouble_has_its_code() {
     type Change = fn(&mut Snapshot);
-    let table: [(&str, Change); 19] = [
+    let table: [(&str, Change); 25] = [
         ("", |_| {}),
         ("link", |now| now.state.ports.up.running = false),
         ("link", |now| now.state.ports.down.present = false),
@@ -111,6 +119,38 @@ fn each_trouble_has_its_code() {
                 now.counters.forward(Side::Down, DELAY_REQ);
             }
         }),
+        ("answers-missing", |now| {
+            (now.counters.answered, now.counters.unanswered) = (1, 30);
+            now.counters.forward(Side::Down, DELAY_REQ);
+        }),
+        ("no-answers", |now| {
+            (now.counters.answered, now.counters.unanswered) = (0, 8);
+            now.counters.forward(Side::Down, DELAY_REQ);
+        }),
+        ("no-sync", |now| {
+            // Without Sync it is no wonder.
+            (now.counters.answered, now.counters.unanswered) = (0, 8);
+            now.counters.forward(Side::Down, DELAY_REQ);
+            now.state.masters.clear();
+        }),
+        ("no-master", |now| {
+            now.state.masters.clear();
+            (now.state.masters_known, now.state.due) = (0, SyncDue::default());
+        }),
+        ("", |now| {
+            // A unicast master whose clients have gone.
+            now.state.masters.clear();
+            now.state.due = SyncDue::default();
+        }),
+        ("", |now| {
+            // It has just started.
+            now.state.masters.clear();
+            now.state.masters_known = 0;
+            now.state.due = SyncDue {
+                started: Instant::from_nanos(NOW.as_nanos() - 5_900_000_000),
+                ..SyncDue::default()
+            };
+        }),
         ("answers-slow", |now| {
             for _ in 0..20 {
                 now.measures.response.add(80_000_000);
@@ -133,7 +173,7 @@ fn each_trouble_has_its_code() {
         // What was so before is no news, but a state is.
         if matches!(
             code,
-            "ring-drops" | "table-full" | "answers-missing" | "answers-slow"
+            "ring-drops" | "table-full" | "answers-missing" | "answers-slow" | "no-answers"
         ) {
             assert!(codes(&now, &now).is_empty(), "row {n}");
         } else {
@@ -207,6 +247,66 @@ fn of_many_clients_the_first_are_named() {
     }
     let found = warnings(&good(), &good(), &troubles, NOW);
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].code, "clients-unanswered");
+    assert_eq!(found[0].kind, WarningKind::ClientsUnanswered);
     assert!(found[0].text.ends_with("and 7 more"), "{}", found[0].text);
+}
+
+#[test]
+fn nobody_who_asks_is_reported_after_30_s_with_what_is_seen_instead() {
+    let at = |second: u64| Instant::from_nanos(second * 1_000_000_000);
+    // Sync passes all the time; what is sent downstream in each second is told to `send`.
+    let text = |seconds: u64, send: &dyn Fn(u64, &mut Snapshot)| {
+        let mut quiet = Quiet::default();
+        let mut now = good();
+        for second in 1..=seconds {
+            now.state.masters[0].last_sync = Some(at(second));
+            send(second, &mut now);
+            quiet.look(&std::sync::Arc::new(now.clone()), at(second));
+        }
+        quiet.found(&now, at(seconds)).map(|found| found.text)
+    };
+    assert_eq!(text(30, &|_, _| {}), None);
+    let nobody = text(31, &|_, _| {}).unwrap();
+    assert!(
+        nobody.ends_with(WarningKind::NobodyAsks.remedy()),
+        "{nobody}"
+    );
+    let asks = |second: u64, now: &mut Snapshot| {
+        if second == 20 {
+            now.counters.forward(Side::Down, DELAY_REQ);
+        }
+    };
+    assert_eq!(text(49, &asks), None, "it asked 29 s ago");
+    assert!(text(50, &asks).is_some());
+    let guarded = |second: u64, now: &mut Snapshot| {
+        now.state.masters[0].allowed = second != 20;
+    };
+    assert_eq!(text(50, &guarded), None, "Sync did not pass 30 s ago");
+    for (reason, word) in [
+        (Reason::PeerDelay, "E2E"),
+        (Reason::Gptp, "802.1AS"),
+        (Reason::Domain, "--domain"),
+        (Reason::Version, "PTPv1"),
+    ] {
+        let found = text(40, &|second, now| {
+            if second == 35 {
+                now.counters.drop(Side::Down, Kind::Malformed, reason);
+            }
+        });
+        assert!(
+            found.as_ref().is_some_and(|text| text.contains(word)),
+            "{found:?}"
+        );
+        // Long ago, and upstream, is no reason.
+        let found = text(140, &|second, now| {
+            if second == 35 {
+                now.counters.drop(Side::Down, Kind::Malformed, reason);
+            }
+            now.counters.drop(Side::Up, Kind::Malformed, reason);
+        });
+        assert!(
+            found.as_ref().is_some_and(|text| !text.contains(word)),
+            "{found:?}"
+        );
+    }
 }

@@ -2,17 +2,20 @@
 //!
 //! | file | one idea |
 //! |---|---|
+//! | `due` | whether somebody waits for Sync |
 //! | `syntonizer` | the rate of a master against the local clock, measured over its Syncs |
 
+mod due;
 mod syntonizer;
 
 use std::time::Duration;
 
 use crate::core::table::{Full, Key, Secret, Table};
-use crate::telemetry::{MasterState, mean};
+use crate::telemetry::{MasterState, SyncDue, mean};
 use crate::time::{Instant, Stamp};
 use crate::wire::{Announce, ClockIdentity, Frame, Lane, PortIdentity};
 
+use due::Due;
 pub(crate) use syntonizer::Change;
 pub use syntonizer::Syntonizer;
 
@@ -24,6 +27,9 @@ const SILENT_NS: u64 = 10_000_000_000;
 const LIVES_ABOVE: Duration = Duration::from_secs(60);
 /// A master that was silent for longer is not shown.
 const SHOWN: Duration = Duration::from_secs(60);
+
+/// The interval of Syncs is measured over those to another destination once the one before has had none for this long.
+const DESTINATION_SILENT: Duration = Duration::from_secs(20);
 
 /// One port of one master in one domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,23 +69,38 @@ struct Master {
     last_seen: Instant,
     /// When its last Sync arrived; the origin of time if none did.
     last_sync: Instant,
-    /// Mean gap between its Syncs in microseconds; zero while unknown.
+    /// Where the Syncs go whose interval is measured, as a fold; zero for multicast.
+    measured_to: u32,
+    /// When the last of those arrived; the origin of time if none did.
+    measured: Instant,
+    /// Mean gap between those in microseconds; zero while unknown.
     sync_interval_us: u32,
     syntonizer: Syntonizer,
 }
 
 impl Master {
-    /// Notes a Sync: the mean interval follows the last eight or so.
-    fn sync_arrived(&mut self, at: Instant) {
-        if self.last_sync != Instant::default() {
-            let mut gap = at.as_nanos().saturating_sub(self.last_sync.as_nanos()) / 1_000;
+    /// Notes a Sync to a destination: the mean interval follows the last eight or so to one of them, which is the
+    /// group if there is multicast. All of them together come as often as there are unicast clients.
+    fn sync_arrived(&mut self, at: Instant, to: u32) {
+        self.last_sync = self.last_sync.max(at);
+        let first = self.measured == Instant::default();
+        if to != self.measured_to && !first {
+            if to != 0 && at.since(self.measured) < DESTINATION_SILENT {
+                return;
+            }
+            (self.measured_to, self.measured, self.sync_interval_us) = (to, at, 0);
+            return;
+        }
+        self.measured_to = to;
+        if !first {
+            let mut gap = at.as_nanos().saturating_sub(self.measured.as_nanos()) / 1_000;
             if self.sync_interval_us > 0 {
                 // More is a pause, which does not change the rate.
                 gap = gap.min(u64::from(self.sync_interval_us) * 4);
             }
             self.sync_interval_us = mean(self.sync_interval_us, gap);
         }
-        self.last_sync = self.last_sync.max(at);
+        self.measured = self.measured.max(at);
     }
 
     /// Its rate less one, in parts per million, if it is known.
@@ -119,6 +140,7 @@ pub(crate) struct Masters {
     rows: Table<MasterKey, Master>,
     max_ppm: f64,
     hand: u32,
+    due: Due,
 }
 
 impl Masters {
@@ -127,6 +149,7 @@ impl Masters {
             rows: Table::new(MASTERS, secret),
             max_ppm,
             hand: 0,
+            due: Due::default(),
         }
     }
 
@@ -140,8 +163,17 @@ impl Masters {
         }
     }
 
-    /// The row of a master that sends now; a new one takes the place of one that fell silent.
-    pub(crate) fn heard(&mut self, key: MasterKey, now: Instant) -> Result<u32, Full> {
+    /// The row of a master that sends now, to a multicast address or not; a new one takes the place of one that fell
+    /// silent.
+    pub(crate) fn heard(
+        &mut self,
+        key: MasterKey,
+        multicast: bool,
+        now: Instant,
+    ) -> Result<u32, Full> {
+        if multicast {
+            self.due.multicast(now);
+        }
         if let Some(row) = self.rows.find(&key) {
             if let Some(master) = self.rows.get_mut(row) {
                 master.last_seen = now;
@@ -157,14 +189,17 @@ impl Masters {
                 announced: None,
                 last_seen: now,
                 last_sync: Instant::default(),
+                measured_to: 0,
+                measured: Instant::default(),
                 sync_interval_us: 0,
                 syntonizer: Syntonizer::new(self.max_ppm),
             },
         )
     }
 
-    /// Notes what a master announces.
-    pub(crate) fn announces(&mut self, row: u32, announce: Announce) {
+    /// Notes what a master announces, and its logMessageInterval.
+    pub(crate) fn announces(&mut self, row: u32, announce: Announce, log_interval: i8) {
+        self.due.announced(log_interval);
         if let Some(master) = self.rows.get_mut(row) {
             master.announced = Some(announce);
         }
@@ -202,11 +237,26 @@ impl Masters {
 
     // Syncs and rates.
 
-    /// A Sync of a master arrived at `at`.
-    pub(crate) fn sync_arrived(&mut self, row: u32, at: Instant) {
+    /// A Sync of a master arrived at `at`; `to` is the fold of its destination, zero for multicast.
+    pub(crate) fn sync_arrived(&mut self, row: u32, at: Instant, to: u32) {
         if let Some(master) = self.rows.get_mut(row) {
-            master.sync_arrived(at);
+            master.sync_arrived(at, to);
         }
+    }
+
+    /// A client, by its row, was granted unicast Sync until then.
+    pub(crate) fn sync_granted(&mut self, client: u32, until: Instant, now: Instant) {
+        self.due.granted(client, until, now);
+    }
+
+    /// A client's grant of unicast Sync was cancelled.
+    pub(crate) fn sync_cancelled(&mut self, client: u32) {
+        self.due.cancelled(client);
+    }
+
+    /// Whether somebody waits for Sync.
+    pub(crate) fn due(&self) -> SyncDue {
+        self.due.state()
     }
 
     /// A Sync left at `master_ns` by its master's clock, corrections of the path added, and arrived at `rx`.

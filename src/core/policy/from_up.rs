@@ -32,10 +32,11 @@ impl Forwarder {
         let announce = frame.announce().ok_or(Reason::BadLength)?;
         let row = self
             .masters
-            .heard(MasterKey::of(frame), arrival.now)
+            .heard(MasterKey::of(frame), frame.is_multicast(), arrival.now)
             .map_err(|_| Reason::TooManyMasters)?;
         let before = self.masters.grandmaster(row);
-        self.masters.announces(row, announce);
+        self.masters
+            .announces(row, announce, frame.log_message_interval());
         if !self.grandmaster_allowed(announce.grandmaster) {
             return Err(Reason::Grandmaster);
         }

@@ -65,7 +65,7 @@ pub(super) fn allowed_master(
     now: Instant,
 ) -> Result<u32, Reason> {
     let row = masters
-        .heard(MasterKey::of(frame), now)
+        .heard(MasterKey::of(frame), frame.is_multicast(), now)
         .map_err(|_| Reason::TooManyMasters)?;
     if !settings.grandmasters.is_empty() {
         let grandmaster = masters.grandmaster(row).ok_or(Reason::Unannounced)?;

@@ -6,7 +6,7 @@ use crate::core::clients::ClientChange;
 use crate::core::event::Event;
 use crate::core::policy::Forwarder;
 use crate::core::settings::Settings;
-use crate::telemetry::{ClientSlots, Counters, MasterState, Measures};
+use crate::telemetry::{ClientSlots, Counters, MasterState, Measures, SyncDue};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
 
@@ -109,6 +109,12 @@ impl Forwarder {
             None => self.settings.grandmasters.is_empty(),
         };
         (self.masters.len(), self.masters.states(now, allowed))
+    }
+
+    /// Whether somebody waits for Sync.
+    #[must_use]
+    pub fn sync_due(&self) -> SyncDue {
+        self.masters.due()
     }
 
     /// A second path between the segments is known; nothing was announced yet since the start.

@@ -1,10 +1,12 @@
 //! Signaling, the one message that passes both ways.
 
+use crate::Side;
 use crate::core::clients::ClientKey;
 use crate::core::policy::Forwarder;
 use crate::core::verdict::{Arrival, Verdict};
 use crate::reason::Reason;
-use crate::wire::{ClockIdentity, Frame, PortIdentity};
+use crate::wire::tlv::{Unicast, UnicastKind};
+use crate::wire::{ClockIdentity, Frame, MessageType, PortIdentity};
 
 impl Forwarder {
     pub(super) fn signaling_to_client(
@@ -34,6 +36,7 @@ impl Forwarder {
             let until = arrival.now.plus_nanos(span_ns);
             self.clients.row(row)?.granted(until);
         }
+        self.follow_grants(frame, row, arrival);
         Ok(arrival.forward())
     }
 
@@ -46,9 +49,28 @@ impl Forwarder {
         let row = self.sender(frame, arrival)?;
         let mut client = self.clients.row(row)?;
         if client.may_send(arrival.now, self.settings.client_rate) {
+            self.follow_grants(frame, row, arrival);
             Ok(arrival.forward())
         } else {
             Err(Reason::ClientRate)
+        }
+    }
+
+    /// Notes what becomes of a client's unicast Sync; either side may cancel it.
+    fn follow_grants(&mut self, frame: &Frame<'_>, client: u32, arrival: &Arrival) {
+        let now = arrival.now;
+        let of_sync = |unicast: &Unicast| unicast.message_type == MessageType::Sync;
+        for unicast in frame.unicast().filter(of_sync) {
+            match unicast.kind {
+                // What a client calls a grant is none.
+                UnicastKind::Grant if unicast.seconds > 0 && arrival.side == Side::Up => {
+                    let span_ns = u64::from(unicast.seconds) * 1_000_000_000;
+                    self.masters
+                        .sync_granted(client, now.plus_nanos(span_ns), now);
+                }
+                UnicastKind::Cancel => self.masters.sync_cancelled(client),
+                UnicastKind::Grant | UnicastKind::Request | UnicastKind::AcknowledgeCancel => {}
+            }
         }
     }
 

@@ -34,8 +34,9 @@ impl Forwarder {
         if self.paths.listening() {
             return Err(Reason::Unannounced);
         }
-        self.masters.sync_arrived(master, arrival.at);
         let key = self.sync_key(frame);
+        self.masters
+            .sync_arrived(master, arrival.at, key.unicast_to);
         let before = self.syncs.find(&key, now);
         let mut follow_up = self.early_follow_up(before)?;
         let rx = match arrival.fresh_stamp(self.holds.stale_after_ns) {

@@ -243,7 +243,11 @@ fn grandmaster(status: &Status) -> String {
     format!(
         "grandmaster  {name}, domain {}, {}, {rate}, {variation}",
         master.domain,
-        if master.active { "active" } else { "no Sync" }
+        match (master.active, status.nobody_asks) {
+            (true, _) => "active",
+            (false, true) => "idle",
+            (false, false) => "no Sync",
+        }
     )
 }
 

@@ -1,20 +1,17 @@
 //! Warnings of a running gateway.
 
-use ptpproxy::control::WARNINGS;
-use ptpproxy::reason::Reason;
+use ptpproxy::control::WarningKind;
 
 use crate::topic::{Row, Table, Topic, sentence};
 
 pub(crate) fn topic() -> Topic {
-    let warnings = WARNINGS.iter().map(|warning| Row {
-        term: warning.code.to_owned(),
-        cells: vec![sentence(warning.meaning), sentence(warning.remedy)],
-    });
-    let reasons = Reason::ALL.iter().filter(|reason| reason.is_trouble());
-    let reasons = reasons.map(|reason| Row {
-        term: reason.label().to_owned(),
-        cells: vec![sentence(reason.describe()), sentence(reason.remedy())],
-    });
+    let row = |warning: WarningKind| Row {
+        term: warning.code().to_owned(),
+        cells: vec![sentence(warning.describe()), sentence(warning.remedy())],
+    };
+    let own = WarningKind::ALL.iter().copied().map(row);
+    let reasons = WarningKind::all().filter(|warning| matches!(warning, WarningKind::Dropped(_)));
+    let reasons = reasons.map(row);
     const COLUMNS: &[&str] = &["code", "meaning", "what to do"];
     Topic {
         name: "ptpproxy-warnings",
@@ -30,7 +27,7 @@ pub(crate) fn topic() -> Topic {
                 heading: "Codes".to_owned(),
                 text: String::new(),
                 columns: COLUMNS,
-                rows: warnings.collect(),
+                rows: own.collect(),
             },
             Table {
                 heading: "Drop reasons that are warnings".to_owned(),

@@ -1,0 +1,117 @@
+//! Every warning, one entry each: its code, what it means, and what to do.
+
+use crate::reason::Reason;
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $remedy:literal;)+) => {
+        /// What may be wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum WarningKind {
+            $($(#[doc = $doc])+ $name,)+
+            /// Frames were dropped lately for a reason that is [trouble](Reason::is_trouble).
+            Dropped(Reason),
+        }
+
+        impl WarningKind {
+            /// Those that have a code of their own, in the order in which documents list them; beside them each reason
+            /// that is trouble is one, by its label: see [`Self::all`].
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Its code in JSON: a word that does not change.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)+
+                    Self::Dropped(reason) => reason.label(),
+                }
+            }
+
+            /// One sentence on what is wrong.
+            #[must_use]
+            pub fn describe(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+),)+
+                    Self::Dropped(reason) => reason.describe(),
+                }
+                .trim()
+            }
+
+            /// What to do.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self {
+                    $(Self::$name => $remedy,)+
+                    Self::Dropped(reason) => reason.remedy(),
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// An interface is gone, down or without link.
+    Link = "link", "set it up, check the cable";
+    /// Sync is due, but none came for three of its intervals and at least 2 s.
+    NoSync = "no-sync", "check the grandmaster and the path to it";
+    /// No master was seen since the start, 6 s ago or more.
+    NoMaster = "no-master", "check the link upstream, VLANs and --domain; a master that serves unicast only is silent until \
+                             a client asks";
+    /// Two masters send Sync in one domain at once.
+    TwoGrandmasters = "two-grandmasters", "one of them should give way, or use --grandmaster";
+    /// Another gateway joins the same segments.
+    SecondPath = "second-path", "only one gateway may join the two segments";
+    /// Sync passes, but no client has asked for 30 s.
+    NobodyAsks = "nobody-asks", "check the link downstream, its VLANs, and the clients' settings";
+    /// No request was answered since the start, though Sync comes.
+    NoAnswers = "no-answers", "the grandmaster answers no Delay_Req: peer delay (P2P)? unicast only? another domain?";
+    /// Fewer than 90 % of the requests are answered.
+    AnswersMissing = "answers-missing", "lower the clients' rate, or set --max-rate";
+    /// Half of the answers take more than 50 ms.
+    AnswersSlow = "answers-slow", "the grandmaster is overloaded";
+    /// Of some clients fewer than half of the requests are answered.
+    ClientsUnanswered = "clients-unanswered", "check those clients and the path to them";
+    /// Some clients ask more often than they can be served.
+    IntervalShort = "interval-short", "lower their rate, or --jitter-share";
+    /// Frames were lost because a receive ring was full.
+    RingDrops = "ring-drops", "raise --ring-frames, or lower --sweep";
+    /// The kernel did not accept frames for sending.
+    Unsent = "unsent", "check the link and its queue";
+    /// Transmit timestamps were missing.
+    StampsLost = "stamps-lost", "check the driver";
+}
+
+impl WarningKind {
+    /// Every one of them: those of [`Self::ALL`], then the reasons that are trouble.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let reasons = Reason::ALL.iter().copied();
+        let reasons = reasons.filter(|reason| reason.is_trouble());
+        Self::ALL.iter().copied().chain(reasons.map(Self::Dropped))
+    }
+
+    /// Whether the loop logs it itself, at once.
+    pub(in crate::control) const fn logged_by_the_loop(self) -> bool {
+        match self {
+            Self::Link | Self::SecondPath => true,
+            Self::Dropped(reason) => reason.is_limit(),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_warning_has_a_code_of_its_own_a_meaning_and_a_remedy() {
+        let mut codes = HashSet::new();
+        for kind in WarningKind::all() {
+            assert!(codes.insert(kind.code()), "{} twice", kind.code());
+            assert!(kind.describe().ends_with('.') || matches!(kind, WarningKind::Dropped(_)));
+            assert!(!kind.describe().is_empty() && !kind.remedy().is_empty());
+        }
+        assert!(codes.len() > WarningKind::ALL.len());
+    }
+}
