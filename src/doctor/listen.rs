@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::heard::Heard;
-use crate::filter::{self, MAX_INSTRUCTIONS, Spec};
+use crate::filter::{self, MAX_INSTRUCTIONS, Sampling, Spec};
 use crate::ring::{GroupMembership, Interface, RxOptions, RxRing};
 use crate::{PerSide, Side};
 
@@ -48,7 +48,7 @@ impl Ear {
             domains: None,
             clients: None,
             watch_second_path: false,
-            sample_one_in: 0,
+            sampling: Sampling::each(0),
             key: [0; 3],
         };
         let (program, _) = filter::fit(&spec, MAX_INSTRUCTIONS)?;

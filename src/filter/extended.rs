@@ -6,11 +6,12 @@
 //! foreign one passes for ours.
 //!
 //! Instructions and helpers: Documentation/bpf/standardization/instruction-set.rst and linux/bpf.h of the
-//! kernel; 32-bit comparisons need Linux 5.1.
+//! kernel; 32-bit comparisons need Linux 5.1, a map's value without a call 5.2.
 
 use super::instruction::{
     AD_RANDOM, Instruction, JA, LD_B_ABS, LD_B_IND, LD_H_ABS, LD_H_IND, LD_IMM, LD_MEM, LD_W_ABS,
-    LD_W_IND, LDX_IMM, LDX_MEM, LOOKUP, LOOKUP_DOMAIN, RET_A, RET_K, ST, STX, TAX, TXA, WITH_X,
+    LD_W_IND, LDX_IMM, LDX_MEM, LOOKUP, LOOKUP_DOMAIN, RET_A, RET_K, SAMPLE_MASK, ST, STX, TAX,
+    TXA, WITH_X,
 };
 use super::program::assemble;
 use super::rules::Known;
@@ -63,23 +64,32 @@ pub fn domain_key(domain: u8) -> [u8; MAP_KEY] {
     key
 }
 
-/// The filter that knows as ours whoever is a key ([`map_key`]) of the map with descriptor `map`.
-/// [`Spec::clients`] and [`Spec::key`] are not looked at.
+/// Descriptors of the maps that a program asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Maps {
+    /// The clients'.
+    pub clients: i32,
+    /// [`Sampling::masks`](super::Sampling::masks), an array of one value.
+    pub masks: i32,
+}
+
+/// The filter that knows as ours whoever is a key ([`map_key`]) of the clients' map, and samples by the masks.
+/// [`Spec::clients`] and [`Spec::key`] are not looked at; of [`Spec::sampling`] only whether a class is 0.
 #[must_use]
-pub fn with_map(spec: &Spec<'_>, map: i32) -> Vec<Extended> {
+pub fn with_map(spec: &Spec<'_>, maps: Maps) -> Vec<Extended> {
     // A classic program of this kind takes some 160 instructions.
     let known = Known::Map { domains: false };
     let classic = assemble(spec, &known, usize::MAX).unwrap_or_default();
-    translate(&classic, map)
+    translate(&classic, maps)
 }
 
 /// The same, but the domains that pass on the up side are keys ([`domain_key`]) of the map too: they can
 /// change without another program. Nor is [`Spec::domains`] looked at: to allow all takes a key for each.
 #[must_use]
-pub fn with_map_of_domains(spec: &Spec<'_>, map: i32) -> Vec<Extended> {
+pub fn with_map_of_domains(spec: &Spec<'_>, maps: Maps) -> Vec<Extended> {
     let known = Known::Map { domains: true };
     let classic = assemble(spec, &known, usize::MAX).unwrap_or_default();
-    translate(&classic, map)
+    translate(&classic, maps)
 }
 
 // Registers: A and X as in the kernel's own translation.
@@ -91,6 +101,7 @@ const FRAME: u8 = 10;
 const ALU_MOVE: u8 = 0xB4;
 const ALU64_MOVE: u8 = 0xB7;
 const FROM_REGISTER: u8 = 0x08;
+const ALU_AND: u8 = 0x54;
 const ALU64_ADD: u8 = 0x07;
 const LOAD_WORD: u8 = 0x61;
 const STORE_WORD: u8 = 0x63;
@@ -105,11 +116,13 @@ const HELPER_LOOKUP: i32 = 1;
 const HELPER_RANDOM: i32 = 7;
 /// The constant is a map's descriptor.
 const MAP_DESCRIPTOR: u8 = 1;
+/// The constants are a map's descriptor and a place in its one value: Linux 5.2.
+const MAP_VALUE: u8 = 2;
 
 /// Where the key is built, below the frame pointer.
 const KEY_AT: i16 = -96;
 
-fn translate(classic: &[Instruction], map: i32) -> Vec<Extended> {
+fn translate(classic: &[Instruction], maps: Maps) -> Vec<Extended> {
     let mut out = Translation {
         code: Vec::with_capacity(2 * classic.len()),
         starts: Vec::with_capacity(classic.len() + 1),
@@ -123,7 +136,7 @@ fn translate(classic: &[Instruction], map: i32) -> Vec<Extended> {
     for (at, (step, reached)) in classic.iter().zip(reached).enumerate() {
         out.starts.push(out.code.len());
         if reached {
-            out.step(at, *step, map);
+            out.step(at, *step, maps);
         }
     }
     out.finish()
@@ -163,7 +176,7 @@ struct Translation {
 }
 
 impl Translation {
-    fn step(&mut self, at: usize, step: Instruction, map: i32) {
+    fn step(&mut self, at: usize, step: Instruction, maps: Maps) {
         let Instruction { code, k, .. } = step;
         match code {
             LD_W_ABS if k == AD_RANDOM => self.call(HELPER_RANDOM),
@@ -189,10 +202,11 @@ impl Translation {
                 } else {
                     self.domain_key(k);
                 }
-                self.look_up(map);
+                self.look_up(maps.clients);
                 self.jump(JUMP_NOT_EQUAL, A, 0, at + 1 + usize::from(step.jt));
                 self.jump_on(at, step.jf);
             }
+            SAMPLE_MASK => self.sample_mask(maps.masks, k),
             _ if code & 0x07 == 0x05 => {
                 let test = low(code & 0xF0 | JUMP32);
                 self.jump(test, A, k, at + 1 + usize::from(step.jt));
@@ -220,6 +234,14 @@ impl Translation {
             self.constant(ALU_MOVE, A, word);
             self.push(STORE_WORD, FRAME, A, KEY_AT + ahead, 0);
         }
+    }
+
+    /// Leaves of A what is in the mask of this class.
+    fn sample_mask(&mut self, map: i32, class: u32) {
+        self.push(LOAD_WIDE, 1, MAP_VALUE, 0, map.cast_unsigned());
+        self.push(0, 0, 0, 0, class * 4);
+        self.push(LOAD_WORD, 1, 1, 0, 0);
+        self.registers(ALU_AND | FROM_REGISTER, A, 1);
     }
 
     /// A is not null if the key is in the map.

@@ -18,7 +18,7 @@
 //! | Pdelay_Req, Pdelay_Resp, Pdelay_Resp_Follow_Up, reserved types | sample | pass |
 //! | ends before a field that decides | drop | drop |
 //!
-//! *Sample*: one of [`Spec::sample_one_in`] passes, so that the core still sees what is there. The frame
+//! *Sample*: one of so many passes ([`Spec::sampling`]), so that the core still sees what is there. The frame
 //! is read from its MAC header; the kernel has taken the outermost tag out of the data before.
 //! IPv4 options are skipped, and up to four IPv6 extension headers (hop-by-hop, routing, destination options,
 //! authentication).
@@ -36,13 +36,15 @@ mod instruction;
 pub mod interpreter;
 mod program;
 mod rules;
+mod sampling;
 mod search;
 mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use extended::{Extended, MAP_KEY, domain_key, map_key, with_map, with_map_of_domains};
+pub use extended::{Extended, MAP_KEY, Maps, domain_key, map_key, with_map, with_map_of_domains};
 pub use fold::fold;
 pub use instruction::{Instruction, MAX_INSTRUCTIONS, WHOLE_FRAME};
 pub use program::{Fit, TooLarge, fit, in_between, program};
+pub use sampling::{SampleClass, Sampling};
 pub use spec::Spec;

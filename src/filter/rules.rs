@@ -5,8 +5,9 @@ use super::fold::fold_at;
 use super::headers::{MAC, offset};
 use super::instruction::{
     AD_RANDOM, ADD, AND, JEQ, JGE, JGT, JSET, LD_B_IND, LD_H_IND, LD_W_ABS, LOOKUP, LOOKUP_DOMAIN,
-    TAX, TXA,
+    SAMPLE_MASK, TAX, TXA,
 };
+use super::sampling::{SampleClass, power};
 use super::search;
 use super::spec::Spec;
 use crate::Side;
@@ -59,44 +60,77 @@ pub(super) fn message(
     pass: Label,
     drop: Label,
 ) -> Label {
-    let sample = sample(asm, spec.sample_one_in, pass, drop);
+    let mut samples = Samples {
+        spec,
+        by_map: matches!(known, Known::Map { .. }),
+        pass,
+        drop,
+        made: Vec::new(),
+    };
     match spec.side {
         Side::Down => match spec.domains {
             None => pass,
             Some(allowed) => {
+                let sample = samples.of(asm, SampleClass::Domain);
                 let next = domain(asm, allowed, pass, sample);
                 let next = version(asm, next, pass);
                 asm.block(&[(LD_H_IND, TYPE_AND_VERSION)], next)
             }
         },
         Side::Up => {
-            let mut next = message_type(asm, spec, known, pass, sample);
+            let mut next = message_type(asm, spec, known, pass, &mut samples);
             if let Known::Map { domains: true } = known {
                 next = asm.block(&[(LD_H_IND, TYPE_AND_VERSION)], next);
+                let sample = samples.of(asm, SampleClass::Domain);
                 next = asm.jump(LOOKUP_DOMAIN, DOMAIN, next, sample);
             } else if let Some(allowed) = spec.domains {
                 next = asm.block(&[(LD_H_IND, TYPE_AND_VERSION)], next);
+                let sample = samples.of(asm, SampleClass::Domain);
                 next = domain(asm, allowed, next, sample);
             }
             // majorSdoId 1 and nothing else.
+            let sample = samples.of(asm, SampleClass::Gptp);
             let sdo = asm.jump(JSET, SDO_802_1AS, sample, next);
             let sdo = asm.jump(JSET, OTHER_SDO, next, sdo);
+            let sample = samples.of(asm, SampleClass::Version);
             let next = version(asm, sdo, sample);
             asm.block(&[(LD_H_IND, TYPE_AND_VERSION)], next)
         }
     }
 }
 
-/// A random one of so many passes.
-fn sample(asm: &mut Assembler, one_in: u32, pass: Label, drop: Label) -> Label {
-    match one_in {
-        0 => drop,
-        1 => pass,
-        _ => {
-            let one_in = one_in.checked_next_power_of_two().unwrap_or(1 << 31);
-            let next = asm.jump(JSET, one_in - 1, drop, pass);
-            asm.block(&[(LD_W_ABS, AD_RANDOM)], next)
+/// Where the messages of each class go on that nobody here wants: a random one of so many passes.
+struct Samples<'a> {
+    spec: &'a Spec<'a>,
+    /// How many is a figure beside the map, which changes without another program.
+    by_map: bool,
+    pass: Label,
+    drop: Label,
+    /// What is written already: those that are alike share it.
+    made: Vec<(u32, Label)>,
+}
+
+impl Samples<'_> {
+    fn of(&mut self, asm: &mut Assembler, class: SampleClass) -> Label {
+        let one_in = self.spec.sampling.one_in(class);
+        let which = match one_in {
+            0 => return self.drop,
+            _ if self.by_map => class as u32,
+            1 => return self.pass,
+            _ => power(one_in),
+        };
+        if let Some(&(_, made)) = self.made.iter().find(|&&(of, _)| of == which) {
+            return made;
         }
+        let label = if self.by_map {
+            let next = asm.jump(JEQ, 0, self.pass, self.drop);
+            asm.block(&[(LD_W_ABS, AD_RANDOM), (SAMPLE_MASK, which)], next)
+        } else {
+            let next = asm.jump(JSET, which - 1, self.drop, self.pass);
+            asm.block(&[(LD_W_ABS, AD_RANDOM)], next)
+        };
+        self.made.push((which, label));
+        label
     }
 }
 
@@ -146,14 +180,19 @@ fn message_type(
     spec: &Spec<'_>,
     known: &Known,
     pass: Label,
-    sample: Label,
+    samples: &mut Samples<'_>,
 ) -> Label {
+    let other = samples.of(asm, SampleClass::Type);
+    if matches!(known, Known::All) {
+        return message_kind(asm, (pass, pass), pass, other);
+    }
+    let sample = samples.of(asm, SampleClass::Strangers);
     let search = match known {
         Known::Everyone => None,
         Known::All => Some(pass),
         Known::Map { .. } => {
             let searches = by_map(asm, spec, pass, sample);
-            return message_kind(asm, searches, pass, sample);
+            return message_kind(asm, searches, pass, other);
         }
         Known::Exact(folds) => Some(search::exact(asm, folds, pass, sample)),
         Known::Coarse(bitmaps) => Some(search::coarse(asm, bitmaps, pass, sample)),
@@ -174,7 +213,7 @@ fn message_type(
             (response, sample)
         }
     };
-    message_kind(asm, (response, request), pass, sample)
+    message_kind(asm, (response, request), pass, other)
 }
 
 /// The look-ups of a Delay_Resp and of a Delay_Req.

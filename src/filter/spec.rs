@@ -1,5 +1,6 @@
 //! What a filter is made from.
 
+use super::sampling::Sampling;
 use crate::Side;
 use crate::wire::PortIdentity;
 
@@ -15,8 +16,8 @@ pub struct Spec<'a> {
     /// Up side: the Delay_Req of our clients pass too, since they show a second path. Of Delay_Req
     /// only a sample passes where the filter does not know our clients.
     pub watch_second_path: bool,
-    /// One of so many denied PTP messages passes: a power of two (others are rounded up); 0 for none.
-    pub sample_one_in: u32,
+    /// How many denied PTP messages pass.
+    pub sampling: Sampling,
     /// Key of the [`fold()`]: random words, best drawn once per process.
     pub key: [u32; 3],
 }

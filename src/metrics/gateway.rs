@@ -175,7 +175,7 @@ fn frames(out: &mut impl Families, counters: &Counters) -> fmt::Result {
         family(
             "ptpproxy_frames_received_total",
             "Frames received from this side, by message type. Frames from upstream that are for nobody here are \
-             dropped by the kernel and counted from a sample of one in 1024.",
+             dropped by the kernel and counted from a sample: one in 1024 of a flood.",
             &["side", "message"],
         ),
         |add| {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::os::sys;
-use crate::filter::{Extended, MAP_KEY};
+use crate::filter::{Extended, MAP_KEY, Maps, Sampling};
 
 /// A map from a client's key ([`crate::filter::map_key`]) to how often it was added. Domains may be in it as
 /// well ([`crate::filter::domain_key`]).
@@ -14,6 +14,8 @@ use crate::filter::{Extended, MAP_KEY};
 #[derive(Debug)]
 pub struct ClientMap {
     fd: OwnedFd,
+    /// How thinly is sampled what nobody here wants: one value.
+    masks: OwnedFd,
 }
 
 impl ClientMap {
@@ -30,9 +32,43 @@ impl ClientMap {
             capacity,
             flags: NO_PREALLOCATION,
         };
-        Ok(Self {
-            fd: sys::owned(bpf(MAP_CREATE, &mut attributes)?)?,
-        })
+        let fd = sys::owned(bpf(MAP_CREATE, &mut attributes)?)?;
+        let mut attributes = Attributes::default();
+        attributes.map = MapAttributes {
+            kind: ARRAY,
+            key_size: 4,
+            value_size: u32::try_from(size_of_val(&Sampling::each(1).masks())).unwrap_or(0),
+            capacity: 1,
+            flags: 0,
+        };
+        let masks = sys::owned(bpf(MAP_CREATE, &mut attributes)?)?;
+        Ok(Self { fd, masks })
+    }
+
+    /// What a program is to be made for.
+    #[must_use]
+    pub fn maps(&self) -> Maps {
+        Maps {
+            clients: self.fd.as_raw_fd(),
+            masks: self.masks.as_raw_fd(),
+        }
+    }
+
+    /// Samples like this from now on; everything passes before the first call.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn sample(&mut self, sampling: &Sampling) -> io::Result<()> {
+        let (key, masks) = (0_u32, sampling.masks());
+        let mut attributes = Attributes::default();
+        attributes.element = ElementAttributes {
+            map: self.masks.as_raw_fd().cast_unsigned(),
+            padding: 0,
+            key: (&raw const key).expose_provenance() as u64,
+            value: masks.as_ptr().expose_provenance() as u64,
+            flags: ANY,
+        };
+        bpf(MAP_UPDATE, &mut attributes).map(drop)
     }
 
     /// Adds a client, once more if it is there already.
@@ -111,12 +147,6 @@ impl ClientMap {
     }
 }
 
-impl AsRawFd for ClientMap {
-    fn as_raw_fd(&self) -> libc::c_int {
-        self.fd.as_raw_fd()
-    }
-}
-
 /// A loaded program; it keeps its map alive.
 #[derive(Debug)]
 pub struct MapFilter {
@@ -138,6 +168,7 @@ const MAP_UPDATE: libc::c_int = 2;
 const MAP_DELETE: libc::c_int = 3;
 const PROGRAM_LOAD: libc::c_int = 5;
 const HASH: u32 = 1;
+const ARRAY: u32 = 2;
 const NO_PREALLOCATION: u32 = 1;
 const SOCKET_FILTER: u32 = 1;
 const ANY: u64 = 0;

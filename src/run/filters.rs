@@ -5,6 +5,7 @@
 //! anew when they have changed.
 
 mod map;
+mod sampler;
 mod tree;
 
 use std::io;
@@ -25,10 +26,11 @@ use super::loop_engine::LoopEngine;
 use super::port::{FilterSocket, LinkPort};
 use super::publisher::count;
 use map::Map;
+use sampler::Sampler;
 use tree::{Tree, for_kernel};
 
-/// One in this many frames that nobody here wants passes all the same, so that they can be counted.
-pub(super) const SAMPLE_ONE_IN: u32 = 1024;
+/// Of a flood that nobody here wants one frame in this many passes all the same, so that it can be counted.
+pub(super) const SAMPLE_ONE_IN: u32 = sampler::THINNEST;
 /// With more clients than this a tree over them would let most strangers through: it is not worth its
 /// making.
 const MOST_CLIENTS: usize = 60_000;
@@ -70,7 +72,9 @@ pub(super) struct Filters {
     domains: Vec<u8>,
     key: [u32; 3],
     choice: FilterChoice,
-    sample_one_in: u32,
+    sampler: Sampler,
+    /// The tree is to be made anew with another sampling.
+    resample: bool,
     /// Version of the client table that the filter upstream follows.
     version: u64,
     /// Version up to which clients are let in.
@@ -98,7 +102,8 @@ impl Filters {
             domains,
             key,
             choice,
-            sample_one_in: SAMPLE_ONE_IN,
+            sampler: Sampler::new(),
+            resample: false,
             version: 0,
             admitted: 0,
             behind: false,
@@ -172,7 +177,29 @@ impl Filters {
         } else {
             self.pause
         };
-        (self.behind || core.clients_version() != self.version).then(|| self.last + pause)
+        let follow =
+            (self.behind || core.clients_version() != self.version).then(|| self.last + pause);
+        follow.into_iter().chain(self.sampler.due()).min()
+    }
+
+    /// Samples thinner or thicker what nobody here wants, by how much of it comes in. True when the filter downstream
+    /// is to be put in force anew ([`Filters::at_start`]).
+    pub(super) fn sample(&mut self, core: &Forwarder, now: Instant) -> bool {
+        let searches = self.in_force != InForce::Tree(Fit::Plain);
+        let changed = self.sampler.look(core, searches, now);
+        if changed.up {
+            let sampling = self.sampler.sampling(Side::Up);
+            debug!("kernel filter upstream: samples {sampling:?}");
+            match &mut self.map {
+                Some(map) => {
+                    if let Err(error) = map.sample(&sampling) {
+                        debug!("kernel filter upstream: the sample does not change: {error}");
+                    }
+                }
+                None => (self.behind, self.resample) = (true, true),
+            }
+        }
+        changed.down && !self.domains.is_empty()
     }
 
     /// Follows the client table; lets new clients' requests go once their answers can come in.
@@ -214,7 +241,8 @@ impl Filters {
             return;
         }
         let plain = self.plain_for(core);
-        let outcome = if plain_now && (plain || rush) && !self.tree.open() {
+        let same = !self.tree.open() && !self.resample;
+        let outcome = if plain_now && (plain || rush) && same {
             Ok(())
         } else {
             self.replace(core, up, plain || rush)
@@ -224,6 +252,7 @@ impl Filters {
         match outcome {
             Ok(()) => {
                 self.behind = rush && !plain;
+                self.resample = false;
                 self.refused = false;
                 self.pause = (self.last.since(now) * SHARE).clamp(PAUSE, LONGEST_PAUSE);
                 self.admitted = version;
@@ -360,7 +389,7 @@ impl Filters {
             domains: (!self.domains.is_empty()).then_some(self.domains.as_slice()),
             clients,
             watch_second_path: true,
-            sample_one_in: self.sample_one_in,
+            sampling: self.sampler.sampling(side),
             key: self.key,
         }
     }

@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
-use log::warn;
+use log::{debug, warn};
 
 use super::decide::{Decider, Known, earliest};
 use super::filters::Filters;
@@ -19,11 +19,11 @@ use super::publisher::{self, Publisher};
 use super::reload;
 use super::totals;
 use super::wake::{Wake, Wakes};
-use crate::PerSide;
 use crate::engine::{Clock, Turn};
 use crate::ring::LinkChange;
 use crate::telemetry::Board;
 use crate::time::Instant;
+use crate::{PerSide, Side};
 
 /// A gateway's loop and what it keeps from turn to turn.
 pub(super) struct Forwarding<P, C, O> {
@@ -79,6 +79,14 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
     /// Serves what follows a turn: the kernel's filter, the log, the service manager, the board.
     fn serve(&mut self, turn: Turn, now: Instant) {
         let Self { engine, parts, .. } = self;
+        if parts.filters.sample(engine.core(), now)
+            && let Err(error) = parts
+                .filters
+                .at_start(Side::Down)
+                .and_then(|program| Ok(engine.down_mut().attach(&program)?))
+        {
+            debug!("kernel filter downstream not replaced: {error:#}");
+        }
         let clock = engine.clock_mut().clock();
         let (core, up) = engine.core_and_up();
         parts.filters.follow(core, up, || clock.now());

@@ -9,6 +9,7 @@ mod ending;
 mod links;
 mod orders;
 mod parallel;
+mod reasons;
 mod refusals;
 mod reload;
 mod rights;

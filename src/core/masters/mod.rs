@@ -321,3 +321,40 @@ impl Masters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_that_of_one_destination_and_multicast_comes_first() {
+        let mut master = Master {
+            announced: None,
+            last_seen: Instant::default(),
+            last_sync: Instant::default(),
+            measured_to: 0,
+            measured: Instant::default(),
+            sync_interval_us: 0,
+            syntonizer: Syntonizer::new(100.0),
+        };
+        let at = |ms: u64| Instant::from_nanos(ms * 1_000_000);
+        // Two unicast clients, each with eight Syncs a second, half an interval apart.
+        for n in 0..40 {
+            master.sync_arrived(at(1_000 + n * 125), 7);
+            master.sync_arrived(at(1_062 + n * 125), 8);
+        }
+        assert_eq!(master.sync_interval_us, 125_000);
+        assert_eq!(master.last_sync, at(1_062 + 39 * 125));
+        // A group beside them, once a second.
+        for n in 0..5 {
+            master.sync_arrived(at(6_000 + n * 1_000), 0);
+            master.sync_arrived(at(6_100 + n * 1_000), 7);
+        }
+        assert_eq!(master.sync_interval_us, 1_000_000);
+        // The group falls silent; a client's are measured after a while.
+        for n in 0..400 {
+            master.sync_arrived(at(11_000 + n * 125), 7);
+        }
+        assert_eq!(master.sync_interval_us, 125_000);
+    }
+}

@@ -11,7 +11,10 @@ use proptest::sample::select;
 use self::frames::{any_frame, identity, octets};
 use self::reference::{Outcome, judge};
 use super::interpreter::{check, run};
-use super::{Fit, Instruction, Spec, WHOLE_FRAME, domain_key, fit, fold, map_key, program};
+use super::{
+    Fit, Instruction, SampleClass, Sampling, Spec, WHOLE_FRAME, domain_key, fit, fold, map_key,
+    program,
+};
 use crate::Side;
 use crate::wire::{ClockIdentity, PortIdentity};
 
@@ -34,7 +37,7 @@ impl Policy {
             domains: self.domains.as_deref(),
             clients: self.clients.as_deref(),
             watch_second_path: self.watch,
-            sample_one_in: self.sample_one_in,
+            sampling: Sampling::each(self.sample_one_in),
             key: self.key,
         }
     }
@@ -153,7 +156,7 @@ fn up(clients: &[PortIdentity]) -> Spec<'_> {
         domains: None,
         clients: Some(clients),
         watch_second_path: true,
-        sample_one_in: 1024,
+        sampling: Sampling::each(1024),
         key: KEY,
     }
 }
@@ -164,7 +167,7 @@ fn a_sample_is_one_in_so_many() {
     let frame = delay_resp(client(1));
     for (one_in, taken) in [(0, 0), (1, 4096), (2, 2048), (64, 64), (100, 32), (4096, 1)] {
         let spec = Spec {
-            sample_one_in: one_in,
+            sampling: Sampling::each(one_in),
             ..up(&[])
         };
         let program = program(&spec, 4096).unwrap();
@@ -287,5 +290,51 @@ fn no_client_has_the_key_of_a_domain() {
         let [_, domain] = port.to_be_bytes();
         let clock = ClockIdentity([0, 0, 0, domain, 0, 0, 0, 0]);
         assert_ne!(map_key(&PortIdentity { clock, port }), domain_key(domain));
+    }
+}
+
+/// What is sampled apart is apart: each class has its own share, on each side.
+#[test]
+fn each_class_is_sampled_by_itself() {
+    let message = |kind: u8, version: u8, domain: u8| {
+        let mut frame = vec![0; 14 + 54];
+        frame[12..14].copy_from_slice(&[0x88, 0xF7]);
+        (frame[14], frame[15], frame[18]) = (kind, version, domain);
+        frame
+    };
+    let ours = [client(1)];
+    for thin in SampleClass::ALL {
+        let mut sampling = Sampling::each(1);
+        sampling.0[thin as usize] = 1024;
+        let spec = Spec {
+            domains: Some(&[0]),
+            sampling,
+            ..up(&ours)
+        };
+        let up = program(&spec, 4096).unwrap();
+        let down = Spec {
+            side: Side::Down,
+            ..spec
+        };
+        let down = program(&down, 4096).unwrap();
+        for (class, frame) in [
+            (SampleClass::Version, message(0x00, 1, 0)),
+            (SampleClass::Gptp, message(0x10, 2, 0)),
+            (SampleClass::Domain, message(0x00, 2, 9)),
+            (SampleClass::Type, message(0x02, 2, 0)),
+            (SampleClass::Type, message(0x0F, 2, 0)),
+            (SampleClass::Strangers, message(0x01, 2, 0)),
+            (SampleClass::Strangers, message(0x09, 2, 0)),
+        ] {
+            let passes_all = passes(&up, &frame, NOT_TAKEN);
+            assert_eq!(passes_all, class != thin, "{class:?} {thin:?}");
+            assert!(passes(&up, &frame, TAKEN), "{class:?} {thin:?}");
+            let domain = class == SampleClass::Domain && thin == class;
+            assert_eq!(
+                passes(&down, &frame, NOT_TAKEN),
+                !domain,
+                "{class:?} {thin:?}"
+            );
+        }
     }
 }

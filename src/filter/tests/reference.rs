@@ -1,7 +1,7 @@
 //! The table of the module's documentation once more, written without the generator: a plain parse
 //! and a list of rules, to test the program against.
 
-use super::super::Spec;
+use super::super::{Sampling, Spec};
 use crate::Side;
 use crate::wire::{ClockIdentity, PortIdentity};
 
@@ -44,7 +44,7 @@ fn message(spec: &Spec<'_>, ptp: &[u8]) -> Option<(Outcome, Option<PortIdentity>
             0x0 | 0x8 | 0xB | 0xC | 0xD => Pass,
             0x9 if spec.clients.is_none() => Pass,
             // Nothing to search for: the identity decides nothing.
-            0x1 | 0x9 if spec.clients == Some(&[]) || spec.sample_one_in == 1 => Sample,
+            0x1 | 0x9 if spec.clients == Some(&[]) || spec.sampling == Sampling::each(1) => Sample,
             0x9 => {
                 let who = identity(ptp.get(44..54)?);
                 return Some((if ours(who) { Pass } else { Sample }, Some(who)));

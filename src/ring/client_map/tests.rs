@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::Side;
 use crate::filter::{
-    Spec, domain_key, in_between, interpreter, map_key, program, with_map, with_map_of_domains,
+    SampleClass, Sampling, Spec, domain_key, in_between, interpreter, map_key, program, with_map,
+    with_map_of_domains,
 };
 use crate::wire::{ClockIdentity, PortIdentity};
 
@@ -131,7 +132,6 @@ proptest! {
         domains in prop::option::of(prop::collection::vec(0_u8..4, 0..3)),
         watch: bool,
         up in prop::bool::weighted(0.9),
-        sample in prop_oneof![4 => Just(0_u32), 1 => Just(1)],
         steps in prop::collection::vec((any::<u8>(), any::<bool>(), frame()), 1..40),
     ) {
         let Ok(mut map) = ClientMap::new(512) else {
@@ -143,11 +143,12 @@ proptest! {
             domains: domains.as_deref(),
             clients: None,
             watch_second_path: watch,
-            sample_one_in: sample,
+            // A sample depends on who it is, where the classic program need not look.
+            sampling: Sampling::each(0),
             // With which none of these share a fold: the map knows them whole.
             key: [0x9E37_79B1, 0x85EB_CA77, 0xC2B2_AE3D],
         };
-        let filter = map.load(&with_map(&spec, map.as_raw_fd())).unwrap();
+        let filter = map.load(&with_map(&spec, map.maps())).unwrap();
         let kernel = Kernel::new(&filter);
         // The same with the domains in the map: all are named there.
         let named = domains.clone().unwrap_or_else(|| (0..=u8::MAX).collect());
@@ -157,7 +158,7 @@ proptest! {
                 map.add(&domain_key(domain)).unwrap();
             }
         }
-        let by_map = map.load(&with_map_of_domains(&named, map.as_raw_fd())).unwrap();
+        let by_map = map.load(&with_map_of_domains(&named, map.maps())).unwrap();
         let by_map = Kernel::new(&by_map);
         for (number, add, frame) in steps {
             let who = identity(number);
@@ -195,7 +196,7 @@ const SPEC: Spec<'_> = Spec {
     domains: None,
     clients: None,
     watch_second_path: true,
-    sample_one_in: 0,
+    sampling: Sampling::each(0),
     key: [0; 3],
 };
 
@@ -204,7 +205,7 @@ fn clients_come_and_go() {
     let Some(mut map) = map() else {
         return;
     };
-    let filter = map.load(&with_map(&SPEC, map.as_raw_fd())).unwrap();
+    let filter = map.load(&with_map(&SPEC, map.maps())).unwrap();
     let kernel = Kernel::new(&filter);
     let passes = |number| kernel.passes(&delay_resp(identity(number)));
     let (one, two) = (map_key(&identity(1)), map_key(&identity(2)));
@@ -228,19 +229,31 @@ fn clients_come_and_go() {
 
 #[test]
 fn a_sample_passes_at_random() {
-    let Some(map) = map() else {
+    let Some(mut map) = map() else {
         return;
     };
     let spec = Spec {
-        sample_one_in: 4,
+        sampling: Sampling::each(4),
         ..SPEC
     };
-    let filter = map.load(&with_map(&spec, map.as_raw_fd())).unwrap();
+    let filter = map.load(&with_map(&spec, map.maps())).unwrap();
     let kernel = Kernel::new(&filter);
-    let passed = (0..2_000)
-        .filter(|_| kernel.passes(&delay_resp(identity(3))))
-        .count();
-    assert!((350..650).contains(&passed), "{passed}");
+    let passed = || {
+        (0..2_000)
+            .filter(|_| kernel.passes(&delay_resp(identity(3))))
+            .count()
+    };
+    assert_eq!(passed(), 2_000, "until it is told how many");
+    map.sample(&Sampling::each(4)).unwrap();
+    assert!((350..650).contains(&passed()), "{}", passed());
+    // Each class by itself.
+    for class in SampleClass::ALL {
+        let mut one = Sampling::each(1);
+        one.0[class as usize] = 4;
+        map.sample(&one).unwrap();
+        let thin = passed() < 650;
+        assert_eq!(thin, class == SampleClass::Strangers, "{class:?}");
+    }
 }
 
 #[test]

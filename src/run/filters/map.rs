@@ -1,10 +1,9 @@
 //! The filter that asks a map of the kernel's.
 
 use std::io;
-use std::os::fd::AsRawFd as _;
 
 use crate::core::Forwarder;
-use crate::filter::{self, Spec, domain_key, map_key};
+use crate::filter::{self, Sampling, Spec, domain_key, map_key};
 use crate::ring::{ClientMap, MapFilter};
 use crate::run::port::FilterSocket;
 
@@ -44,7 +43,8 @@ impl Map {
         up: &mut impl FilterSocket,
     ) -> io::Result<Self> {
         let capacity = core.settings().max_clients.saturating_add(SLACK);
-        let map = ClientMap::new(capacity)?;
+        let mut map = ClientMap::new(capacity)?;
+        map.sample(&spec.sampling)?;
         let load = |program: &[_]| {
             let filter = map.load(program)?;
             io::Result::Ok(Program {
@@ -52,8 +52,8 @@ impl Map {
                 instructions: program.len(),
             })
         };
-        let at_start = load(&filter::with_map(spec, map.as_raw_fd()))?;
-        let others = load(&filter::with_map_of_domains(spec, map.as_raw_fd()))?;
+        let at_start = load(&filter::with_map(spec, map.maps()))?;
+        let others = load(&filter::with_map_of_domains(spec, map.maps()))?;
         // The socket keeps the program.
         up.attach_map(&at_start.filter)?;
         core.follow_changes(true);
@@ -66,6 +66,11 @@ impl Map {
             domains: [false; DOMAINS],
             map,
         })
+    }
+
+    /// Samples like this from now on.
+    pub(super) fn sample(&mut self, sampling: &Sampling) -> io::Result<()> {
+        self.map.sample(sampling)
     }
 
     /// Lets other domains in; `None` lets all in.

@@ -8,7 +8,7 @@ use ptpproxy::Side::{self, Down, Up};
 use ptpproxy::core::{
     AllowList, Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings, Sorted,
 };
-use ptpproxy::filter::{Instruction, Spec, fit, interpreter};
+use ptpproxy::filter::{Instruction, Sampling, Spec, fit, interpreter};
 use ptpproxy::reason::Reason;
 use ptpproxy::time::{ClockId, Stamp};
 use ptpproxy::wire::{Address, Frame, Lane, MessageType, PortIdentity};
@@ -369,7 +369,7 @@ impl Script {
                     domains: (!domains.is_empty()).then_some(domains),
                     clients: Some(&clients),
                     watch_second_path: true,
-                    sample_one_in: 0,
+                    sampling: Sampling::each(0),
                     key: [7, 11, 13],
                 };
                 self.filters[side as usize] = fit(&spec, 4096).expect("it fits").0;

@@ -9,6 +9,7 @@ use super::*;
 use crate::core::Settings;
 use crate::options::FilterChoice;
 use crate::run::filters::Filters;
+use crate::run::filters::sampler::Sampler;
 use crate::telemetry::FilterKind;
 
 /// What is sent to it passes the filter or is refused.
@@ -52,7 +53,7 @@ fn other_domains_need_no_rights() {
         let mut core = Forwarder::new(Settings::default());
         let mut filters = Filters::new(at_start.clone(), [1, 2, 3], FilterChoice::Map);
         // No sample, or one in 1024 passes by chance.
-        filters.sample_one_in = 0;
+        filters.sampler = Sampler::of(Sampling::each(0));
         if let Err(error) = filters.start(&mut core, &mut socket) {
             ptpproxy_lab::net::skip_without_rights(&format!("{error:#}"));
             return;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Side;
-use crate::filter::interpreter;
+use crate::filter::{Sampling, interpreter};
 use crate::ring::MapFilter;
 use crate::wire::{ClockIdentity, PortIdentity};
 
@@ -100,7 +100,7 @@ fn spec(clients: &[PortIdentity]) -> Spec<'_> {
         domains: None,
         clients: Some(clients),
         watch_second_path: true,
-        sample_one_in: 1024,
+        sampling: Sampling::each(1024),
         key: [7, 11, 13],
     }
 }

@@ -2,7 +2,7 @@
 
 use ptpproxy::Side::{Down, Up};
 use ptpproxy::core::Settings;
-use ptpproxy::filter::{Spec, fit, interpreter};
+use ptpproxy::filter::{Sampling, Spec, fit, interpreter};
 use ptpproxy::time::{ClockId, Stamp};
 use ptpproxy::wire::Frame;
 
@@ -43,7 +43,7 @@ pub fn run(octets: &[u8]) {
         domains: (!domains.is_empty()).then_some(domains),
         clients: (how & 4 == 0).then_some(&clients),
         watch_second_path: how & 8 == 0,
-        sample_one_in: 0,
+        sampling: Sampling::each(0),
         key: [7, 11, u32::from(limit)],
     };
     let most = if how & 16 == 0 {
