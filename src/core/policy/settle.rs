@@ -91,9 +91,8 @@ impl Forwarder {
             let late_ns = late.map(|late| u64::try_from(late).unwrap_or(u64::MAX));
             self.account.departed(ns, late_ns);
         }
-        let doubted = client.is_doubted(self.present);
         Settled {
-            spoiled: doubted.then_some(Reason::SecondPath),
+            spoiled,
             sequence_id,
         }
     }
