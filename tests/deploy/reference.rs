@@ -83,10 +83,10 @@ fn every_field_of_the_json_has_a_row_and_no_other() {
         drops: vec![DropsStatus::default()],
         ..Status::default()
     };
-    assert_eq!(terms("### ptpproxy status --json\n"), fields_of(&status));
+    assert_eq!(terms("### Status\n"), fields_of(&status));
     let list = ClientList {
         clients: vec![Client::default()],
         ..ClientList::default()
     };
-    assert_eq!(terms("### ptpproxy clients --json\n"), fields_of(&list));
+    assert_eq!(terms("### Clients\n"), fields_of(&list));
 }

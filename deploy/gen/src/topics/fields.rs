@@ -12,24 +12,24 @@ use crate::topic::{Row, Table, Topic, sentence};
 const REPLIES: &str = include_str!("../../../../src/control/reply.rs");
 const SPREADS: &str = include_str!("../../../../src/telemetry/histogram.rs");
 
-/// Each reply: what gives it, and its type.
-const ROOTS: [(&str, &str); 4] = [
-    ("ptpproxy status --json", "Status"),
-    ("ptpproxy clients --json", "ClientList"),
-    ("ptpproxy reload --json", "Reloaded"),
-    ("If the gateway cannot answer", "Failure"),
+/// Each reply: its heading, what gives it, and its type.
+const ROOTS: [(&str, &str, &str); 4] = [
+    ("Status", "`ptpproxy status --json`:", "Status"),
+    ("Clients", "`ptpproxy clients --json`:", "ClientList"),
+    ("Reload", "`ptpproxy reload --json`:", "Reloaded"),
+    ("Failure", "If the gateway cannot answer:", "Failure"),
 ];
 
 pub(crate) fn topic() -> Result<Topic> {
     let replies = Replies::read()?;
     let mut tables = Vec::new();
-    for (heading, of) in ROOTS {
+    for (heading, text, of) in ROOTS {
         let mut rows = Vec::new();
         replies.rows("", of, &mut rows)?;
         tables.push(Table {
             heading: heading.to_owned(),
-            text: String::new(),
-            columns: &["field", "type", "meaning"],
+            text: text.to_owned(),
+            columns: &["field", "meaning", "type"],
             rows,
         });
     }
@@ -140,7 +140,7 @@ fn counts<'a>(prefix: &str, all: impl Iterator<Item = (&'a str, &'a str)>, rows:
 fn row(name: &str, shape: &str, meaning: &str) -> Row {
     Row {
         term: name.to_owned(),
-        cells: vec![shape.to_owned(), sentence(meaning)],
+        cells: vec![sentence(meaning), shape.to_owned()],
     }
 }
 

@@ -5,9 +5,9 @@ use crate::topic::{Row, Table, Topic};
 pub(crate) fn topic() -> Topic {
     let rows = ptpproxy::metrics::list().into_iter().map(|metric| Row {
         cells: vec![
+            metric.help,
             metric.kind.to_owned(),
             metric.labels.join(", "),
-            metric.help,
         ],
         term: metric.name,
     });
@@ -23,7 +23,7 @@ pub(crate) fn topic() -> Topic {
         tables: vec![Table {
             heading: "Metrics".to_owned(),
             text: String::new(),
-            columns: &["metric", "type", "labels", "meaning"],
+            columns: &["metric", "meaning", "type", "labels"],
             rows: rows.collect(),
         }],
         see_also: &[

@@ -16,7 +16,7 @@ pub(crate) fn topic() -> Topic {
                 help(argument),
                 default(argument),
                 match flag.reload {
-                    Reload::Live => "applied by a reload".to_owned(),
+                    Reload::Live => "applies it".to_owned(),
                     Reload::Restart => "needs a restart".to_owned(),
                 },
             ],
@@ -26,7 +26,7 @@ pub(crate) fn topic() -> Topic {
             None => tables.push(Table {
                 heading: heading.to_owned(),
                 text: String::new(),
-                columns: &["key", "meaning", "default", "change"],
+                columns: &["key", "meaning", "default", "reload"],
                 rows: vec![row],
             }),
         }
