@@ -38,6 +38,8 @@ const DOMAIN: u32 = MAC + offset(ptp::DOMAIN);
 const SOURCE_PORT_IDENTITY: u32 = MAC + offset(ptp::SOURCE_PORT_IDENTITY.start);
 const REQUESTING_PORT_IDENTITY: u32 = MAC + offset(ptp::REQUESTING_PORT.start);
 
+/// messageType 4, the first that is reserved, in the low half of the type's byte.
+const FIRST_RESERVED: u32 = 0x0400;
 /// majorSdoId in the PTP header's first halfword: its lowest bit, and the others.
 const SDO_802_1AS: u32 = (ptp::SDO_802_1AS as u32) << 12;
 const OTHER_SDO: u32 = 0xF000 & !SDO_802_1AS;
@@ -182,7 +184,10 @@ fn message_type(
     pass: Label,
     samples: &mut Samples<'_>,
 ) -> Label {
-    let other = samples.of(asm, SampleClass::Type);
+    let other = (
+        samples.of(asm, SampleClass::PeerDelay),
+        samples.of(asm, SampleClass::Reserved),
+    );
     if matches!(known, Known::All) {
         return message_kind(asm, (pass, pass), pass, other);
     }
@@ -232,13 +237,14 @@ fn message_kind(
     asm: &mut Assembler,
     (response, request): (Label, Label),
     pass: Label,
-    sample: Label,
+    (peer_delay, reserved): (Label, Label),
 ) -> Label {
     // Sync; Follow_Up to Management, but for Pdelay_Resp_Follow_Up. The rest is peer delay or reserved.
     use MessageType::{DelayReq, DelayResp, FollowUp, Management, PdelayRespFollowUp, Sync};
-    let next = asm.jump(JGE, typed(FollowUp), pass, sample);
-    let next = asm.jump(JEQ, typed(PdelayRespFollowUp), sample, next);
-    let next = asm.jump(JGT, typed(Management), sample, next);
+    let low = asm.jump(JGE, FIRST_RESERVED, reserved, peer_delay);
+    let next = asm.jump(JGE, typed(FollowUp), pass, low);
+    let next = asm.jump(JEQ, typed(PdelayRespFollowUp), peer_delay, next);
+    let next = asm.jump(JGT, typed(Management), reserved, next);
     let next = asm.jump(JEQ, typed(Sync), pass, next);
     // What floods come first.
     let next = asm.jump(JEQ, typed(DelayReq), request, next);

@@ -9,19 +9,22 @@ pub enum SampleClass {
     Gptp,
     /// A domain that is not allowed.
     Domain,
-    /// Peer delay and reserved messageTypes.
-    Type,
+    /// Peer delay.
+    PeerDelay,
+    /// Reserved messageTypes.
+    Reserved,
     /// Delay_Req and Delay_Resp of others' clients.
     Strangers,
 }
 
 impl SampleClass {
     /// All of them, in the order of their places.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Version,
         Self::Gptp,
         Self::Domain,
-        Self::Type,
+        Self::PeerDelay,
+        Self::Reserved,
         Self::Strangers,
     ];
 }

@@ -321,8 +321,10 @@ fn each_class_is_sampled_by_itself() {
             (SampleClass::Version, message(0x00, 1, 0)),
             (SampleClass::Gptp, message(0x10, 2, 0)),
             (SampleClass::Domain, message(0x00, 2, 9)),
-            (SampleClass::Type, message(0x02, 2, 0)),
-            (SampleClass::Type, message(0x0F, 2, 0)),
+            (SampleClass::PeerDelay, message(0x02, 2, 0)),
+            (SampleClass::PeerDelay, message(0x0A, 2, 0)),
+            (SampleClass::Reserved, message(0x04, 2, 0)),
+            (SampleClass::Reserved, message(0x0F, 2, 0)),
             (SampleClass::Strangers, message(0x01, 2, 0)),
             (SampleClass::Strangers, message(0x09, 2, 0)),
         ] {

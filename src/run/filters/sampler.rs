@@ -167,11 +167,12 @@ fn dropped(counters: &Counters, side: Side, class: SampleClass, searches: bool) 
         (Side::Down, _) => 0,
         (Side::Up, SampleClass::Version) => all(Reason::Version),
         (Side::Up, SampleClass::Gptp) => all(Reason::Gptp),
-        (Side::Up, SampleClass::Type) => all(Reason::PeerDelay) + all(Reason::UnknownType),
+        (Side::Up, SampleClass::PeerDelay) => all(Reason::PeerDelay),
+        (Side::Up, SampleClass::Reserved) => all(Reason::UnknownType),
         (Side::Up, SampleClass::Strangers) => {
             let answer = Kind::Message(MessageType::DelayResp);
             let answers = counters.dropped(side, answer, Reason::NotOurClient);
-            all(Reason::Foreign) + if searches { answers } else { 0 }
+            all(Reason::Foreign) + all(Reason::NtpOverPtp) + if searches { answers } else { 0 }
         }
     }
 }
@@ -247,10 +248,10 @@ mod tests {
                 changes.push(ms);
             }
             if ms == 3_000 {
-                let Sampling([version, gptp, domain, types, strangers]) =
+                let Sampling([version, gptp, domain, peer_delay, reserved, strangers]) =
                     sampler.sampling(Side::Up);
-                assert_eq!([version, gptp, domain, strangers], [1; 4]);
-                assert_eq!(types, 1024);
+                assert_eq!([version, gptp, domain, reserved, strangers], [1; 5]);
+                assert_eq!(peer_delay, 1024);
                 assert!(sampler.due().is_some());
             }
         }
