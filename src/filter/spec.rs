@@ -18,6 +18,6 @@ pub struct Spec<'a> {
     pub watch_second_path: bool,
     /// How many denied PTP messages pass.
     pub sampling: Sampling,
-    /// Key of the [`fold()`]: random words, best drawn once per process.
+    /// Key of the [`fold`](super::fold()): random words, best drawn once per process.
     pub key: [u32; 3],
 }

@@ -2,8 +2,11 @@
 
 use super::*;
 
+/// Frames of one side, each with its time.
+type Frames = Vec<(Duration, Vec<u8>)>;
+
 /// A client that asks eight times a second, and is answered after 1 ms.
-fn exchanges(count: u16) -> (Vec<(Duration, Vec<u8>)>, Vec<(Duration, Vec<u8>)>) {
+fn exchanges(count: u16) -> (Frames, Frames) {
     (0..count)
         .map(|n| {
             let at = 125 * MS * u32::from(n);

@@ -38,7 +38,7 @@ impl Due {
 
     /// Sync was granted to a client.
     pub(super) fn granted(&mut self, client: u32, until: Instant, now: Instant) {
-        if !self.until().is_some_and(|until| now < until) {
+        if self.until().is_none_or(|until| now >= until) {
             self.granted_since = Some(now);
         }
         self.cancelled(client);
