@@ -2,11 +2,10 @@
 
 use super::*;
 
-/// Frames of one side, each with its time.
-type Frames = Vec<(Duration, Vec<u8>)>;
+type Packets = Vec<(Duration, Vec<u8>)>;
 
 /// A client that asks eight times a second, and is answered after 1 ms.
-fn exchanges(count: u16) -> (Frames, Frames) {
+fn exchanges(count: u16) -> (Packets, Packets) {
     (0..count)
         .map(|n| {
             let at = 125 * MS * u32::from(n);

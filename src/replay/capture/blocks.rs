@@ -20,7 +20,9 @@ pub(super) struct Blocks {
     source: BufReader<Source>,
     little_endian: bool,
     body: Vec<u8>,
+    /// Where this block begins, and the next one.
     offset: u64,
+    end: u64,
 }
 
 impl Blocks {
@@ -30,10 +32,11 @@ impl Blocks {
             little_endian: false,
             body: Vec::new(),
             offset: 0,
+            end: 0,
         }
     }
 
-    /// Where the next block begins.
+    /// Where the block begins that was read last, or could not be read.
     pub(super) const fn offset(&self) -> u64 {
         self.offset
     }
@@ -44,6 +47,7 @@ impl Blocks {
 
     /// The type of the next block; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<u32>, String> {
+        self.offset = self.end;
         let mut kind = [0; 4];
         match self.source.read(&mut kind[..1]) {
             Ok(0) => return Ok(None),
@@ -93,7 +97,7 @@ impl Blocks {
         if self.u32(again) as usize != len {
             return Err(broken("a block with two lengths that differ"));
         }
-        self.offset += len as u64;
+        self.end += len as u64;
         Ok(self.u32(kind))
     }
 

@@ -22,7 +22,9 @@ pub(super) struct Pcap {
     unit: u64,
     interface: Interface,
     packet: Option<RawPcapPacket<'static>>,
+    /// Where this packet begins, and the next one.
     offset: u64,
+    end: u64,
 }
 
 impl Pcap {
@@ -56,22 +58,24 @@ impl Pcap {
             },
             packet: None,
             offset: FILE_HEADER,
+            end: FILE_HEADER,
         })
     }
 
-    /// Where the next packet begins.
+    /// Where the packet begins that was read last, or could not be read.
     pub(super) const fn offset(&self) -> u64 {
         self.offset
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Found<'_>>, String> {
+        self.offset = self.end;
         // Raw: a packet that was cut says more than the file's limit for its original length, and is no error.
         let raw = match self.reader.next_raw_packet() {
             None => return Ok(None),
             Some(Ok(raw)) => raw,
             Some(Err(error)) => return Err(describe(&error, "it")),
         };
-        self.offset += PACKET_HEADER + raw.data.len() as u64;
+        self.end += PACKET_HEADER + raw.data.len() as u64;
         let raw = self.packet.insert(raw.into_owned());
         Ok(Some(Found {
             link: Ok(self.link),

@@ -51,7 +51,7 @@ impl PcapNg {
         })
     }
 
-    /// Where the next block begins.
+    /// Where the block begins that was read last, or could not be read.
     pub(super) const fn offset(&self) -> u64 {
         self.blocks.offset()
     }

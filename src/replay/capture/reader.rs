@@ -66,10 +66,6 @@ impl Capture {
     pub(in crate::replay) fn advance(&mut self) -> anyhow::Result<bool> {
         loop {
             self.packet.clear();
-            let at = match &self.reader {
-                Reader::Pcap(pcap) => pcap.offset(),
-                Reader::PcapNg(pcapng) => pcapng.offset(),
-            };
             let found = match &mut self.reader {
                 Reader::Pcap(pcap) => pcap.next(),
                 Reader::PcapNg(pcapng) => pcapng.next(&mut self.sides),
@@ -90,6 +86,10 @@ impl Capture {
                 Ok(Some(why)) => *self.left_out.entry(why).or_default() += 1,
                 Err(text) => {
                     let (name, number) = (&self.name, self.packet.number);
+                    let at = match &self.reader {
+                        Reader::Pcap(pcap) => pcap.offset(),
+                        Reader::PcapNg(pcapng) => pcapng.offset(),
+                    };
                     return Err(anyhow!("{name}: packet {number} at byte {at}: {text}"));
                 }
             }
