@@ -28,15 +28,15 @@ Examples:
     ptpproxy replay - --up eth0 --down eth1
       Live, both sides; a verdict comes up to 0.4 s later, since dumpcap writes out of order.
 
-Capture incoming frames only (tcpdump -Q in; dumpcap -f inbound): frames that the gateway itself sent
-would count as a second path. They are left out where the file marks them, as on `any`.
+Capture incoming frames only (tcpdump -Q in; dumpcap -f inbound): frames that the gateway itself
+sent would count as a second path. They are left out where the file marks them, as on `any`.
 
-With --from down, clients count as answered and the grandmaster's rate as known, so that holds show.
-With --from up nobody asked, so Delay_Resp answer nobody. With both sides, an answer that was captured
-before its request departs in the replay arrives right after that departure.
+With --from down, clients count as answered and the grandmaster's rate as known, so holds show.
+With --from up nobody asked, so Delay_Resp answer nobody. With both sides, an answer that was
+captured before its request departs in the replay arrives right after that departure.
 
-`any` holds no VLAN tags that the kernel stripped, and no destination MAC: a verdict that needs them is
-`unknown`. A frame that cannot be judged is `skipped`; both are counted, with the reason.";
+`any` holds neither VLAN tags that the kernel stripped nor destination MACs: a verdict that needs
+them is `unknown`. A frame that cannot be judged is `skipped`. Both are counted, with the reason.";
 
 /// Options that do nothing in any replay: every departure has its timestamp.
 const WITHOUT_EFFECT: [&str; 2] = ["estimate", "tx_timestamp_timeout"];

@@ -16,6 +16,7 @@ mod identity;
 mod lane;
 mod layout;
 mod message;
+mod name;
 mod outer;
 #[cfg(test)]
 mod samples;
