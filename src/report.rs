@@ -297,8 +297,8 @@ frames  up    delay_req                     1000            0         1000
 frames  down  delay_req                       41           40            1
 frames  down  malformed                        2            0            2
 drops   from  message               reason                       count
-drops   up    delay_req             foreign                       1000  A Delay_Req heard on the up side: somebody else's client.
-drops   down  delay_req             stale                            1  Older than `--max-hold` since its receive stamp.
+drops   up    delay_req             foreign                       1000  A Delay_Req from upstream: somebody else's client.
+drops   down  delay_req             stale                            1  Older than `--max-hold` since its receive timestamp.
 drops   down  malformed             truncated                        1  Shorter than its headers say, or cut by the capture.
 drops   down  malformed             version                          1  PTP version other than 2 (version 1 among them).
 counts  held                       30  Delay_Req held for a random time.
