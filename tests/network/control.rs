@@ -210,14 +210,15 @@ fn owner_and_group_may_ask_and_nobody_loses_a_socket_to_another() {
         let path = folder.path().join("up0-down0.sock");
         // One that was killed leaves its socket behind.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let start = || {
-            let mut command = proxy::command(&["--control", "auto"]);
+        // Two may join the same networks while their domains differ.
+        let start = |domain| {
+            let mut command = proxy::command(&["--control", "auto", "--domain", domain]);
             command.env("RUNTIME_DIRECTORY", folder.path());
             let proxy = Proxy::launch(&line.gateway, &mut command);
             proxy.wait_for("forwarding:");
             proxy
         };
-        let first = start();
+        let first = start("1");
         let deadline = Instant::now() + PATIENCE;
         while !ask_in(Some(folder.path()), &["status"]).status.success() {
             assert!(Instant::now() < deadline, "no answer: {:#?}", first.log());
@@ -226,14 +227,15 @@ fn owner_and_group_may_ask_and_nobody_loses_a_socket_to_another() {
         assert!(metadata.file_type().is_socket());
         assert_eq!(metadata.permissions().mode() & 0o777, 0o660);
         // A second one goes on without.
-        let second = start();
+        let second = start("2");
         second.wait_for("another gateway has it");
         assert_eq!(second.logged("no control socket"), 1);
         assert!(second.stop().status.success());
         assert!(path.exists(), "it is the first one's");
         // The only one is found; of two it says which there are.
         let other = folder.path().join("other.sock");
-        let other = Proxy::start(&line.gateway, &["--control", other.to_str().unwrap()]);
+        let place = other.to_str().unwrap();
+        let other = Proxy::start(&line.gateway, &["--control", place, "--domain", "3"]);
         let deadline = Instant::now() + PATIENCE;
         while !folder.path().join("other.sock").exists() {
             assert!(Instant::now() < deadline);

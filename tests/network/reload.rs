@@ -289,16 +289,20 @@ fn the_kernels_filter_follows_the_domains() {
             );
         }
         gateway.reload("domain = [6]\n", "reloaded: domain ");
+        // A few of them show in full; of a flood the filter lets fewer and fewer through.
+        const ROUNDS: u16 = 40;
         const MANY: u16 = 500;
-        for sequence in 0..MANY {
-            traffic.above.announce(sequence);
-            traffic.below.request(1, 100 + sequence);
+        for _ in 0..ROUNDS {
+            for sequence in 0..MANY {
+                traffic.above.announce(sequence);
+                traffic.below.request(1, 100 + sequence);
+            }
+            traffic.run(Duration::from_millis(100));
         }
-        traffic.run(Duration::from_millis(100));
         let totals = gateway.proxy.stop().totals;
-        // But for one in 1024, and what came above before.
         let seen = totals.dropped_for("domain");
-        assert!(seen < u64::from(MANY) / 5, "{}", totals.0);
+        let sent = 2 * u64::from(ROUNDS) * u64::from(MANY);
+        assert!(seen < sent / 2, "{seen} of {sent}: {}", totals.0);
     });
 }
 
