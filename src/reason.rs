@@ -94,8 +94,7 @@ reasons! {
     /// Carries an AUTHENTICATION TLV and `--authenticated drop` is set, or needs a correction that would break it.
     Authenticated = "authenticated",
     /// A second path between the two segments was found for this exchange. Or within 10 s two requests of this client were
-    /// answered before they had left, or twice by one master with different receive timestamps: then none of its answers
-    /// passes until 10 s after the last such one.
+    /// answered before they had left: then none of its answers passes until 10 s after the last such one.
     SecondPath = "second-path",
     // What happened to it on the way.
     /// Older than `--max-hold` since its receive timestamp.

@@ -9,7 +9,7 @@ use crate::core::hold::FrameRef;
 use crate::core::table::Key;
 use crate::telemetry::{Slot, mean};
 use crate::time::Instant;
-use crate::wire::{Frame, Lane, PortIdentity};
+use crate::wire::{Lane, PortIdentity};
 
 /// Our client's request was seen upstream no longer ago than this: it has a second path.
 const ABOVE_MS: u32 = 2_000;
@@ -141,14 +141,8 @@ impl Client {
     }
 
     /// This master, by its row, answered it, for the first time to this request.
-    pub(crate) fn answered_by(&mut self, master: u32, answer: &Frame<'_>) {
+    pub(crate) fn answered_by(&mut self, master: u32) {
         self.master = u16::try_from(master + 1).unwrap_or(0);
-        self.other_way.answered(answer);
-    }
-
-    /// This master answered a request of it a second time: whether it received the request a second time.
-    pub(crate) fn answered_twice(&self, master: u32, second: &Frame<'_>) -> bool {
-        self.master() == Some(master) && self.other_way.differs(second)
     }
 
     /// A copy of this request of it took another way. Whether it is doubted by now.

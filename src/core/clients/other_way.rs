@@ -1,20 +1,16 @@
 //! Signs that a client's requests reach its masters by another way too.
 //!
 //! The other copy of a request is not always heard here: a bridge or another gateway that neither side of this one
-//! hears may carry it. What is heard are the answers to it. Two kinds of answers tell of such a copy, and of nothing
-//! else:
+//! hears may carry it. What is heard are the answers to it. One kind of answer tells of such a copy, and of nothing else:
+//! one that comes before our copy of the request has left.
 //!
-//! * one that comes before our copy of the request has left;
-//! * a second one of the same master to the same request, with another receiveTimestamp: it received the request twice.
-//!
-//! Others do not count. A second answer with the receiveTimestamp of the first was doubled on its way back (parallel
-//! redundancy, a repeating network, a replay). One without an open request is late or answers a request that gave way
+//! Others do not count. A second answer of the same master was doubled on its way back, or its request on its way there
+//! (parallel redundancy, a repeating network, a replay): the first is the one to ours all the same. One without an open request is late or answers a request that gave way
 //! to newer ones: its master is overloaded, and its clients need all the more what does come in time.
 //!
 //! Each request counts once, so that repeating one answer silences nobody.
 
 use crate::time::Instant;
-use crate::wire::Frame;
 
 /// A client is doubted until this long after the last sign, 10 s; the first sign is forgotten then, too. In [`UNIT`]s.
 const MEMORY: u16 = 75;
@@ -27,32 +23,17 @@ const UNIT: u32 = 27;
 
 const _: () = assert!((MEMORY as u64) << UNIT >= 10_000_000_000);
 
-/// What is known of the other way of one client's requests. 10 bytes: each client has one.
+/// What is known of the other way of one client's requests. 6 bytes: each client has one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OtherWay {
     /// When the last sign was; see [`UNIT`].
     last: u16,
     /// The request that it was a sign of.
     last_request: u16,
-    /// The last request that was answered, and a fold of the receiveTimestamp in that answer.
-    answered: u16,
-    received: u16,
     signs: u8,
 }
 
 impl OtherWay {
-    /// An answer to one of the client's requests, the first of its master.
-    pub(super) fn answered(&mut self, answer: &Frame<'_>) {
-        self.answered = answer.sequence_id();
-        self.received = received(answer);
-    }
-
-    /// Whether the same master's second answer is to another copy of the request than the first, as far as the first is
-    /// known: only the last one is.
-    pub(super) fn differs(&self, second: &Frame<'_>) -> bool {
-        self.answered == second.sequence_id() && self.received != received(second)
-    }
-
     /// There is a sign of another way of this request.
     pub(super) fn sign(&mut self, request: u16, now: Instant) {
         let fresh = self.is_fresh(now);
@@ -87,14 +68,6 @@ impl OtherWay {
     }
 }
 
-/// A fold of receiveTimestamp: of two that differ 1 in 65536 are alike, at the most.
-fn received(answer: &Frame<'_>) -> u16 {
-    let ns = answer.timestamp().map_or(0, |time| time.nanoseconds);
-    #[expect(clippy::cast_possible_truncation, reason = "a fold of both halves")]
-    let fold = (ns ^ ns >> 16) as u16;
-    fold
-}
-
 #[expect(
     clippy::cast_possible_truncation,
     reason = "wraps; only differences count"
@@ -103,4 +76,4 @@ const fn units(at: Instant) -> u16 {
     (at.as_nanos() >> UNIT) as u16
 }
 
-const _: () = assert!(size_of::<OtherWay>() == 10);
+const _: () = assert!(size_of::<OtherWay>() == 6);

@@ -55,16 +55,8 @@ impl Forwarder {
         if self.masters.made_itself_up(master) {
             return Err(Reason::Unannounced);
         }
-        let first = match answer(&mut client, place, master, arrival.at) {
-            Ok(first) => first,
-            Err(reason) => {
-                if client.answered_twice(master, frame) {
-                    self.another_way(row, frame, now);
-                }
-                return Err(reason);
-            }
-        };
-        client.answered_by(master, frame);
+        let first = answer(&mut client, place, master, arrival.at)?;
+        client.answered_by(master);
         if client.is_doubted(now) {
             return Err(Reason::SecondPath);
         }
