@@ -1,10 +1,11 @@
 //! A Delay_Resp: it goes to the client that asked, with the residence of its request taken out.
 
 use crate::core::clients::{ClientKey, ClientMut, OpenKey, Progress};
+use crate::core::flight::Flights;
 use crate::core::policy::Forwarder;
 use crate::core::policy::masters::allowed_master;
 use crate::core::policy::unicast::fold;
-use crate::core::refs::Owner;
+use crate::core::refs::{ClientRef, Owner};
 use crate::core::settings::Authenticated;
 use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Verdict};
@@ -28,29 +29,11 @@ impl Forwarder {
         let place = open_place(frame, &client, self.secret, now).ok_or(Reason::Unsolicited)?;
         let request = client.request(place);
         let (progress, flight) = (request.progress(), request.residence_or_flight());
-        match progress {
-            Progress::Empty => return Err(Reason::Unsolicited),
-            // Nothing of ours has gone upstream yet that it could answer.
-            Progress::Waiting => {
-                self.another_way(row, frame, now);
-                return Err(Reason::Unsolicited);
-            }
-            Progress::SecondPath => {
-                // It is answered, so it may be held: the next request of it may find only one way.
-                client.served();
-                return Err(Reason::SecondPath);
-            }
-            Progress::Lost => return Err(Reason::NoTxStamp),
-            Progress::ClockStep => return Err(Reason::ClockStep),
-            // The answer is to a copy that took another way.
-            Progress::InFlight | Progress::Untouched
-                if self.flights.is_boarding(flight, client.of(), place) =>
-            {
-                self.another_way(row, frame, now);
-                return Err(Reason::Unsolicited);
-            }
-            Progress::InFlight | Progress::Departed | Progress::Untouched => {}
+        if is_ahead_of_ours(&self.flights, progress, flight, (client.of(), place)) {
+            self.another_way(row, frame, now);
+            return Err(Reason::Unsolicited);
         }
+        expected(progress, &mut client)?;
         let master = allowed_master(&mut self.masters, &self.settings, frame, now)?;
         if self.masters.made_itself_up(master) {
             return Err(Reason::Unannounced);
@@ -127,6 +110,39 @@ impl Forwarder {
             self.account.passes_untouched();
         }
         Ok(arrival.forward())
+    }
+}
+
+/// Whether an answer is to a copy that took another way: nothing of ours has left yet that it could answer.
+fn is_ahead_of_ours(
+    flights: &Flights,
+    progress: Progress,
+    flight: u32,
+    (client, place): (ClientRef, u8),
+) -> bool {
+    match progress {
+        Progress::Waiting => true,
+        Progress::InFlight | Progress::Untouched => flights.is_boarding(flight, client, place),
+        Progress::Empty
+        | Progress::Departed
+        | Progress::SecondPath
+        | Progress::Lost
+        | Progress::ClockStep => false,
+    }
+}
+
+/// Whether the answer to a request that has come this far can be corrected.
+fn expected(progress: Progress, client: &mut ClientMut<'_>) -> Result<(), Reason> {
+    match progress {
+        Progress::Empty | Progress::Waiting => Err(Reason::Unsolicited),
+        Progress::SecondPath => {
+            // It is answered, so it may be held: the next request of it may find only one way.
+            client.served();
+            Err(Reason::SecondPath)
+        }
+        Progress::Lost => Err(Reason::NoTxStamp),
+        Progress::ClockStep => Err(Reason::ClockStep),
+        Progress::InFlight | Progress::Departed | Progress::Untouched => Ok(()),
     }
 }
 
