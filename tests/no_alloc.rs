@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ptpproxy::Side;
-use ptpproxy::core::{Arrival, Forwarder, Settings, Verdict};
+use ptpproxy::core::{Arrival, Forwarder, Settings, ValidSettings, Verdict};
 use ptpproxy::engine::{Clock as _, Completion, Engine, KickReport, Port, Received, Token};
 use ptpproxy::reason::Reason;
 use ptpproxy::telemetry::{Board, Info, SHOWN_MASTERS, State};
@@ -185,7 +185,7 @@ impl Network {
         };
         let way = |client: u32| Way::ALL[client as usize % 3];
         Self {
-            engine: Engine::new(up, down, now.clone(), Settings::default()),
+            engine: Engine::new(up, down, now.clone(), ValidSettings::default()),
             now,
             requests: (0..CLIENTS)
                 .map(|client| {
@@ -383,7 +383,7 @@ fn clients_that_come_and_go_allocate_nothing() {
         max_clients: MANY,
         ..Settings::default()
     };
-    let mut core = Forwarder::new(settings);
+    let mut core = Forwarder::new(settings.validated().expect("they fit"));
     core.follow_changes(true);
     let mut template = Template::new(
         MessageType::DelayReq,

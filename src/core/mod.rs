@@ -62,6 +62,7 @@
 //! | `refs` | how one part names a row of another |
 //! | `bucket`, `table` | a rate limit; the hash table under it all, safe against chosen keys |
 #![forbid(unsafe_code)]
+#![warn(clippy::too_many_lines)]
 
 mod account;
 mod bucket;

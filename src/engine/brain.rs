@@ -1,6 +1,6 @@
 //! What a turn does on one side, whichever port it has.
 
-use crate::core::{Arrival, Edit, Forwarder, Settings, Token, Verdict};
+use crate::core::{Arrival, Edit, Forwarder, Token, ValidSettings, Verdict};
 use crate::engine::ahead::Ahead;
 use crate::engine::clock::Clock;
 use crate::engine::clock_watch::ClockWatch;
@@ -39,7 +39,7 @@ pub(super) struct Brain<C> {
 }
 
 impl<C: Clock> Brain<C> {
-    pub(super) fn new(clock: C, settings: Settings) -> Self {
+    pub(super) fn new(clock: C, settings: ValidSettings) -> Self {
         Self {
             core: Forwarder::new(settings),
             clock,

@@ -26,7 +26,7 @@ pub use port::{Completion, KickReport, Port, Received};
 use brain::Brain;
 
 use crate::Side;
-use crate::core::{Forwarder, Settings};
+use crate::core::{Forwarder, ValidSettings};
 use crate::telemetry::Counters;
 use crate::time::Instant;
 
@@ -58,7 +58,7 @@ pub struct Engine<U, D, C> {
 
 impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
     /// Joins two ports.
-    pub fn new(up: U, down: D, clock: C, settings: Settings) -> Self {
+    pub fn new(up: U, down: D, clock: C, settings: ValidSettings) -> Self {
         Self {
             up,
             down,

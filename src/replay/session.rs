@@ -65,7 +65,7 @@ impl<'a, W: Write> Replay<'a, W> {
                 ReplayPort::new(Rc::clone(&world)),
                 ReplayPort::new(Rc::clone(&world)),
                 VirtualClock(Rc::clone(&world)),
-                options.settings.clone().into(),
+                options.settings.clone(),
             ),
             world,
             timeline: Timeline::new(),

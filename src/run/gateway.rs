@@ -21,7 +21,6 @@ use super::{aim, ports, reload};
 use crate::PerSide;
 use crate::cli;
 use crate::control::Readers;
-use crate::core::Settings;
 use crate::engine::Engine;
 use crate::metrics::Listener;
 use crate::options::RunOptions;
@@ -183,12 +182,7 @@ fn filter_key(seed: u64) -> [u32; 3] {
 
 fn engine(options: &RunOptions, ports: PerSide<PacketPort>) -> LoopEngine<PacketPort, SystemClock> {
     let clock = WatchedClock::new(SystemClock);
-    let mut engine = Engine::new(
-        ports.up,
-        ports.down,
-        clock,
-        Settings::from(options.settings.clone()),
-    );
+    let mut engine = Engine::new(ports.up, ports.down, clock, options.settings.clone());
     engine.core_mut().gate_new_clients();
     engine.core_mut().listen_first();
     engine.send_due_first(options.rings.precise);

@@ -51,7 +51,7 @@ fn what_waits_keeps_its_moment_under_a_shorter_max_hold() {
         grid: Duration::from_millis(2),
         ..settings
     };
-    gateway.core.apply(shorter).expect("they fit");
+    gateway.core.apply(shorter.validated().expect("they fit"));
     for gateway in [&mut undisturbed, &mut gateway] {
         gateway.pass(MS * 60);
     }
@@ -87,7 +87,7 @@ fn places_under_a_limit_are_kept_and_new_ones_follow() {
         max_rate: Some(1000),
         ..settings.clone()
     };
-    gateway.core.apply(faster).expect("they fit");
+    gateway.core.apply(faster.validated().expect("they fit"));
     for client in 20..26 {
         assert_eq!(gateway.hears(Down, &delay_req(client, 1)), Outcome::Waits);
     }
@@ -106,7 +106,7 @@ fn places_under_a_limit_are_kept_and_new_ones_follow() {
         max_rate: None,
         ..settings
     };
-    gateway.core.apply(off).expect("they fit");
+    gateway.core.apply(off.validated().expect("they fit"));
     assert!((30..50).all(|client| gateway.hears(Down, &delay_req(client, 1)).is_sent()));
     gateway.assert_conserved();
 }
@@ -119,7 +119,7 @@ fn who_is_not_listed_any_more_is_forgotten() {
         clients: vec![ClientMatch::Clock(clock(10)), ClientMatch::Port(port(11))].into(),
         ..settings.clone()
     };
-    gateway.core.apply(listed).expect("they fit");
+    gateway.core.apply(listed.validated().expect("they fit"));
     assert_eq!(gateway.core.clients(), 4);
     assert_eq!(
         gateway.hears(Down, &delay_req(12, 3)),
@@ -131,7 +131,7 @@ fn who_is_not_listed_any_more_is_forgotten() {
         gateway.skip(SECOND);
     }
     assert_eq!(gateway.core.clients(), 2, "a silent one within seconds");
-    gateway.core.apply(settings).expect("they fit");
+    gateway.core.apply(settings.validated().expect("they fit"));
     assert!(
         gateway.hears(Down, &delay_req(12, 4)).is_sent(),
         "as a new one"
@@ -148,14 +148,14 @@ fn settings_that_do_not_fit_change_nothing() {
         max_clients: 1,
         ..settings.clone()
     };
-    assert!(gateway.core.apply(bad).is_err());
+    assert!(bad.validated().is_err());
     let kept = Settings {
         max_clients: 1,
         hold_frames: 16,
         seed: 99,
         ..settings.clone()
     };
-    gateway.core.apply(kept).expect("they fit");
+    gateway.core.apply(kept.validated().expect("they fit"));
     assert_eq!(
         format!("{:?}", gateway.core.settings()),
         format!("{settings:?}")

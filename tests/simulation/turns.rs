@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use ptpproxy::Side;
-use ptpproxy::core::Settings;
+use ptpproxy::core::{Settings, ValidSettings};
 use ptpproxy::engine::{Completion, Engine, KickReport, Port, Received, Token};
 use ptpproxy::reason::Reason;
 use ptpproxy::telemetry::Kind;
@@ -130,7 +130,7 @@ fn a_batch_that_grew_stale_before_the_kick_is_taken_back() {
         let (mut up, mut down) = (Scripted::new(&now), Scripted::new(&now));
         down.arrivals.push_back((5_000 * MS, delay_req(1)));
         up.stall_ns = stall_ns;
-        let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+        let mut engine = Engine::new(up, down, now.clone(), ValidSettings::default());
         let _ = engine.turn();
         assert_eq!(engine.up_mut().sent.len(), sent, "{stall_ns}");
         let kind = Kind::Message(MessageType::DelayReq);
@@ -159,7 +159,7 @@ fn sealed(mut frame: Vec<u8>) -> Vec<u8> {
 fn a_turn_tells_of_what_passed_untouched() {
     let now = Now::new(5_000 * MS);
     let (up, down) = (Scripted::new(&now), Scripted::new(&now));
-    let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+    let mut engine = Engine::new(up, down, now.clone(), ValidSettings::default());
     for (request, untouched) in [
         (delay_req(1), false),
         (sealed(delay_req(2)), true),
@@ -179,7 +179,7 @@ fn each_frame_is_looked_at_once_and_before_it_is_received() {
     for station in 0..20 {
         down.arrivals.push_back((now.get(), message(1, station, 1)));
     }
-    let mut engine = Engine::new(up, down, now, Settings::default());
+    let mut engine = Engine::new(up, down, now, ValidSettings::default());
     let _ = engine.turn();
     assert_eq!(engine.up_mut().sent.len(), 20);
     // The first is received at once.
@@ -196,7 +196,7 @@ fn a_batch_is_as_old_as_its_oldest_request() {
         down.arrivals.push_back((4_940 * MS, message(1, 1, 1)));
         down.arrivals.push_back((5_000 * MS, message(1, 2, 1)));
         up.stall_ns = stall_ns;
-        let mut engine = Engine::new(up, down, now, Settings::default());
+        let mut engine = Engine::new(up, down, now, ValidSettings::default());
         let _ = engine.turn();
         assert_eq!(engine.up_mut().sent.len(), sent, "{stall_ns}");
     }
@@ -214,7 +214,12 @@ fn what_has_waited_grows_stale_as_well() {
             max_rate: Some(100),
             ..Settings::default()
         };
-        let mut engine = Engine::new(up, down, now.clone(), settings);
+        let mut engine = Engine::new(
+            up,
+            down,
+            now.clone(),
+            settings.validated().expect("they fit"),
+        );
         assert_eq!(engine.turn().sent, 1, "the other waits for its place");
         now.pass(10 * MS);
         engine.up_mut().stall_ns = stall_ns;
@@ -232,7 +237,7 @@ fn general_messages_do_not_grow_stale() {
     down.arrivals
         .push_back((now.get(), message(SIGNALING, 1, 1)));
     up.stall_ns = 2_000 * MS;
-    let mut engine = Engine::new(up, down, now, Settings::default());
+    let mut engine = Engine::new(up, down, now, ValidSettings::default());
     assert_eq!(engine.turn().sent, 1);
 }
 
@@ -254,7 +259,7 @@ fn a_flood_does_not_keep_corrections_waiting() {
     const FOLLOW_UP: u8 = 8;
     let now = Now::new(5_000 * MS);
     let (up, down) = (Scripted::new(&now), Scripted::new(&now));
-    let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+    let mut engine = Engine::new(up, down, now.clone(), ValidSettings::default());
     let at = now.get();
     engine
         .up_mut()
@@ -300,7 +305,7 @@ fn a_pause_while_it_reads_is_no_step_of_the_clock() {
         let came = 5_030 + 40 * u64::from(sequence_id);
         down.arrivals.push_back((came * MS, delay_req(sequence_id)));
     }
-    let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+    let mut engine = Engine::new(up, down, now.clone(), ValidSettings::default());
     let _ = engine.turn();
     let kind = Kind::Message(MessageType::DelayReq);
     let stepped = engine
@@ -335,7 +340,7 @@ fn a_step_while_a_batch_makes_room_spoils_its_stamps() {
             down.arrivals.push_back((now.get(), message(1, station, 1)));
         }
         (up.room, up.step_ns, up.loses_stamps) = (Some(2), step_ns, loses_stamps);
-        let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+        let mut engine = Engine::new(up, down, now.clone(), ValidSettings::default());
         let _ = engine.turn();
         assert_eq!(engine.up_mut().sent.len(), 3);
         engine.up_mut().step_ns = 0;
@@ -373,7 +378,7 @@ fn what_may_still_be_in_a_queue_is_not_estimated() {
         };
         (to.loses_stamps, to.holds) = (true, holds);
         from.arrivals.push_back((now.get(), frame));
-        let mut engine = Engine::new(up, down, now.clone(), Settings::default());
+        let mut engine = Engine::new(up, down, now.clone(), ValidSettings::default());
         assert_eq!(engine.turn().sent, 1);
         now.pass(11 * MS);
         let _ = engine.turn();

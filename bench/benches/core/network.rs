@@ -64,7 +64,7 @@ impl Network {
         answer[REQUESTING..][..8].copy_from_slice(&requesting.clock.0);
         answer[REQUESTING + 8..][..2].copy_from_slice(&requesting.port.to_be_bytes());
         let mut network = Self {
-            core: Forwarder::new(settings),
+            core: Forwarder::new(settings.validated().expect("they fit")),
             clients,
             request: template(MessageType::DelayReq, Station::client(0)),
             answer,

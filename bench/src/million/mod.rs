@@ -63,7 +63,12 @@ pub fn run(clients: u32, seconds: u16) -> Outcome {
     let ports = [LeanPort::new(&now), LeanPort::new(&now)];
     let before = counting::live();
     let [up, down] = ports;
-    let mut engine = Engine::new(up, down, now.clone(), settings);
+    let mut engine = Engine::new(
+        up,
+        down,
+        now.clone(),
+        settings.validated().expect("they fit"),
+    );
     let mut stations = Clients::new(clients, START);
     let own = stations.memory();
     let mut master = Master::new(START);

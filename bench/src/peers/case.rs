@@ -66,7 +66,7 @@ impl Peer {
             Self::Raw => "raw sockets",
             Self::Pcap => "libpcap",
             Self::V3 => "TPACKET_V3",
-            Self::Stamped => "TPACKET_V3, batches, stamps",
+            Self::Stamped => "TPACKET_V3, batches, timestamps",
             Self::Ptp4lTc => "ptp4l E2E_TC",
         }
     }

@@ -126,7 +126,7 @@ pub(super) fn unheld(lab: &Lab, rounds: u16) -> Result<bool> {
         ),
         ("poll loop on raw sockets", "--gateway raw", ""),
         ("TPACKET_V3", "--gateway v3", ""),
-        ("TPACKET_V3, batches, stamps", "--gateway stamped", ""),
+        ("TPACKET_V3, batches, timestamps", "--gateway stamped", ""),
     ];
     let [ours, short, poll, v3, stamped] = [0, 1, 2, 3, 4];
     println!("## Frames that are not held, 100 000 a second\n");

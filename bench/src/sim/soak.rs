@@ -161,7 +161,12 @@ impl Run {
             )
         };
         let clock = SimClock(Rc::clone(&machine));
-        let engine = Engine::new(port(1), port(2), clock, soak.settings.clone());
+        let engine = Engine::new(
+            port(1),
+            port(2),
+            clock,
+            soak.settings.clone().validated().expect("they fit"),
+        );
         let all = soak.clients + 1;
         let of = |message, from| Template::new(message, Way::ETHERNET, 0, from, None);
         let master = Station::master(0);

@@ -413,7 +413,7 @@ fn gateway(scenario: &Scenario, number: u64, buffers: &Buffers, seed: u64) -> Ga
     settings.seed = settings.seed.wrapping_add(number);
     let clock = SimClock(Rc::clone(&machine));
     Gateway {
-        engine: Engine::new(up, down, clock, settings),
+        engine: Engine::new(up, down, clock, settings.validated().expect("they fit")),
         machine,
         turn_at: None,
         stopped_until: 0,

@@ -1,7 +1,7 @@
 //! Other settings while it runs: no frame that waits is lost by it, and no client.
 
 use crate::core::policy::Forwarder;
-use crate::core::settings::{Holds, Settings, SettingsError};
+use crate::core::settings::{Holds, Settings, ValidSettings};
 
 impl Forwarder {
     /// Goes on with other settings. What is sized or drawn at the start keeps its value: `max_clients`, `hold_frames`
@@ -10,17 +10,13 @@ impl Forwarder {
     /// A message that waits keeps its departure time and the `max_hold` that it came under. What was sent keeps the
     /// deadline of its TX timestamp. A client that the new list leaves out is forgotten with its next message, or
     /// within seconds.
-    ///
-    /// # Errors
-    /// The settings do not fit together; then nothing has changed.
-    pub fn apply(&mut self, settings: Settings) -> Result<(), SettingsError> {
-        settings.validate()?;
+    pub fn apply(&mut self, settings: ValidSettings) {
         let before = &self.settings;
         let settings = Settings {
             max_clients: before.max_clients,
             hold_frames: before.hold_frames,
             seed: before.seed,
-            ..settings
+            ..settings.into()
         };
         if settings.clients != before.clients {
             self.clients.list_changed();
@@ -31,6 +27,5 @@ impl Forwarder {
         self.masters.set_bound(settings.max_rate_ppm);
         self.holds = Holds::of(&settings);
         self.settings = settings;
-        Ok(())
     }
 }

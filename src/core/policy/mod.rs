@@ -47,7 +47,7 @@ use crate::core::hold::Hold;
 use crate::core::masters::Masters;
 use crate::core::open_management::Management;
 use crate::core::second_path::SecondPath;
-use crate::core::settings::{Authenticated, Holds, Settings};
+use crate::core::settings::{Authenticated, Holds, Settings, ValidSettings};
 use crate::core::syncs::Syncs;
 use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Verdict};
@@ -148,7 +148,8 @@ pub struct Forwarder {
 impl Forwarder {
     /// A forwarder that knows nobody yet. All memory is reserved here.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: ValidSettings) -> Self {
+        let settings = Settings::from(settings);
         let mut rng = SmallRng::seed_from_u64(settings.seed);
         let secret = Secret(rng.random(), rng.random());
         let hold = Hold::new(settings.hold_frames, settings.max_rate);

@@ -47,10 +47,14 @@ const MS: u64 = 1_000_000;
 
 impl Bench {
     fn new() -> Self {
-        let mut core = Forwarder::new(Settings {
-            max_clients: 100_000,
-            ..Settings::default()
-        });
+        let mut core = Forwarder::new(
+            Settings {
+                max_clients: 100_000,
+                ..Settings::default()
+            }
+            .validated()
+            .expect("they fit"),
+        );
         core.gate_new_clients();
         Self {
             core,

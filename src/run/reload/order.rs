@@ -7,17 +7,17 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use crate::core::Settings;
+use crate::core::ValidSettings;
 use crate::options::SweepIntervals;
 
 /// What the loop is to go on with.
 pub(in crate::run) struct Order {
-    pub(in crate::run) settings: Settings,
+    pub(in crate::run) settings: ValidSettings,
     pub(in crate::run) sweep: SweepIntervals,
     pub(in crate::run) spin: bool,
     pub(in crate::run) summary: Option<Duration>,
-    /// Takes what went wrong: everything or, of what could be done, a part.
-    pub(in crate::run) reply: Sender<Result<Vec<String>, String>>,
+    /// Takes what could not be done of it.
+    pub(in crate::run) reply: Sender<Vec<String>>,
 }
 
 /// Where the loop finds its orders; readable when there is one.

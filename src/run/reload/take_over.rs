@@ -17,14 +17,13 @@ pub(in crate::run) fn take_over<P: LinkPort, C: Clock>(
     pacer: &mut Pacer,
 ) {
     let domains = order.settings.domains.clone();
-    let result = engine.core_mut().apply(order.settings);
-    let result = result.map_err(|error| error.to_string()).map(|()| {
-        lap.set(order.summary);
-        pacer.set(order.sweep, order.spin);
-        let filtered = filters.set_domains(domains, engine);
-        let error = |error| format!("domain: the kernel's filter was not replaced: {error}");
-        filtered.map_err(error).err().into_iter().collect()
-    });
+    engine.core_mut().apply(order.settings);
+    lap.set(order.summary);
+    pacer.set(order.sweep, order.spin);
+    let filtered = filters.set_domains(domains, engine);
+    let error = |error| format!("domain: the kernel's filter was not replaced: {error}");
     // Whoever asked may have gone.
-    let _ = order.reply.send(result);
+    let _ = order
+        .reply
+        .send(filtered.map_err(error).err().into_iter().collect());
 }

@@ -171,7 +171,7 @@ impl ReloadThread {
     fn hand_over(&mut self, options: &RunOptions) -> Result<Vec<String>, String> {
         let (reply, answer) = mpsc::channel();
         let order = Order {
-            settings: options.settings.clone().into(),
+            settings: options.settings.clone(),
             sweep: options.rings.sweep,
             spin: options.rings.spin,
             summary: options.summary,
@@ -179,7 +179,7 @@ impl ReloadThread {
         };
         let sent = self.order.send(order).is_ok() && self.loop_wake.write_all(&[1]).is_ok();
         let answer = sent.then(|| answer.recv().ok()).flatten();
-        answer.unwrap_or_else(|| Err("the gateway is stopping".into()))
+        answer.ok_or_else(|| "the gateway is stopping".into())
     }
 }
 

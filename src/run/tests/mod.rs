@@ -44,7 +44,12 @@ impl Bench {
         let script = Rc::new(RefCell::new(Script::default()));
         let clock = WatchedClock::new(time.clone());
         let ports = PerSide::from_fn(|_| FakePort::new(&time));
-        let mut engine = Engine::new(ports.up, ports.down, clock, settings);
+        let mut engine = Engine::new(
+            ports.up,
+            ports.down,
+            clock,
+            settings.validated().expect("they fit"),
+        );
         engine.core_mut().gate_new_clients();
         let mut filters = Filters::new(Vec::new(), [1, 2, 3], FilterChoice::Plain);
         let (core, up) = engine.core_and_up();
@@ -120,10 +125,10 @@ impl Bench {
     }
 
     /// New settings are ready; where the loop answers.
-    fn order(&mut self, settings: Settings) -> Receiver<Result<Vec<String>, String>> {
+    fn order(&mut self, settings: Settings) -> Receiver<Vec<String>> {
         let (reply, answer) = mpsc::channel();
         self.script.borrow_mut().orders.push_back(Order {
-            settings,
+            settings: settings.validated().expect("they fit"),
             sweep: SWEEP,
             spin: false,
             summary: Some(30 * MS),
@@ -265,7 +270,7 @@ fn an_order_is_taken_before_the_next_turn_and_not_before_it_is_announced() {
     assert_eq!(bench.dropped(Reason::Domain), 0);
     bench.happens(Wake::Orders);
     bench.turn();
-    assert_eq!(answer.try_recv(), Ok(Ok(Vec::new())));
+    assert_eq!(answer.try_recv(), Ok(Vec::new()));
     let filters = PerSide {
         up: bench.forwarding.engine.up_mut().filters,
         down: bench.forwarding.engine.down_mut().filters,

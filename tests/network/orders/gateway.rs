@@ -20,7 +20,12 @@ pub(super) fn gateway(world: &Arc<World>, me: usize, settings: Settings, start: 
         while world.receive(me, segment).is_some() {}
     }
     let [up, down] = [Side::Up, Side::Down].map(|segment| SimPort::new(world, me, segment));
-    let mut engine = Engine::new(up, down, SimClock(Arc::clone(world)), settings);
+    let mut engine = Engine::new(
+        up,
+        down,
+        SimClock(Arc::clone(world)),
+        settings.validated().expect("they fit"),
+    );
     engine.core_mut().gate_new_clients();
     engine.core_mut().listen_first();
     let mut events = Vec::new();

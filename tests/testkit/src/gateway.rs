@@ -84,9 +84,8 @@ pub fn unheld() -> Settings {
 impl Gateway {
     /// A gateway that has just started.
     pub fn new(settings: Settings) -> Self {
-        settings.validate().expect("settings");
         Self {
-            core: Forwarder::new(settings),
+            core: Forwarder::new(settings.validated().expect("they fit")),
             now: 1_000_000_000_000,
             stamps: true,
             kicks: true,

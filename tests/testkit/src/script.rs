@@ -231,7 +231,9 @@ impl Script {
             ..settings(head)
         };
         let waiting = self.gateway.core.waiting();
-        self.gateway.core.apply(applied).expect("they fit");
+        self.gateway
+            .core
+            .apply(applied.validated().expect("they fit"));
         assert_eq!(
             self.gateway.core.waiting(),
             waiting,

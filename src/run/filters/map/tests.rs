@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use caps::{CapSet, CapsHashSet};
 
 use super::*;
-use crate::core::Settings;
+use crate::core::ValidSettings;
 use crate::options::FilterChoice;
 use crate::run::filters::Filters;
 use crate::run::filters::sampler::Sampler;
@@ -50,7 +50,7 @@ fn other_domains_need_no_rights() {
         let (to, from) = UnixDatagram::pair().unwrap();
         from.set_nonblocking(true).unwrap();
         let mut socket = Socket { to, from };
-        let mut core = Forwarder::new(Settings::default());
+        let mut core = Forwarder::new(ValidSettings::default());
         let mut filters = Filters::new(at_start.clone(), [1, 2, 3], FilterChoice::Map);
         // No sample, or one in 1024 passes by chance.
         filters.sampler = Sampler::of(Sampling::each(0));

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use ptpproxy::control::reply::Reloaded;
 use ptpproxy::control::{Place, Readers};
-use ptpproxy::core::{Forwarder, Settings};
+use ptpproxy::core::{Forwarder, ValidSettings};
 use ptpproxy::telemetry::{Board, Info};
 
 /// A gateway's control socket that lasts as long as the process.
@@ -24,7 +24,7 @@ fn socket() -> &'static PathBuf {
             stamps: "software".into(),
             started: SystemTime::UNIX_EPOCH,
         };
-        let core = Forwarder::new(Settings::default());
+        let core = Forwarder::new(ValidSettings::default());
         let board = Arc::new(Board::new(info, core.client_slots()));
         let reload = || Reloaded {
             protocol: 1,
