@@ -142,14 +142,47 @@ fn unicast_answers_come_from_whom_was_asked() {
         assert!(gateway.hears(Down, &ask(1)).is_sent());
         gateway.pass(MS);
         let answer = |master| delay_resp(master, 7, port(10)).on(way).to(To::Host(10));
-        assert_eq!(gateway.hears(Up, &answer(2)), Dropped(Reason::Unsolicited));
         // The same number, asked of another master, is another request.
         assert!(gateway.hears(Down, &ask(2)).is_sent());
+        assert_eq!(gateway.hears(Up, &answer(3)), Dropped(Reason::Unsolicited));
         assert!(gateway.hears(Up, &answer(2)).is_sent());
         assert!(gateway.hears(Up, &answer(1)).is_sent());
         assert_eq!(gateway.hears(Up, &answer(1)), Dropped(Reason::Duplicate));
         assert_eq!(gateway.hears(Down, &ask(1)), Dropped(Reason::Duplicate));
     }
+}
+
+/// A master behind a virtual address answers from its own. That is its answer while it can mean one request only.
+#[test]
+fn a_master_may_answer_from_another_address() {
+    let ask = |master, number| delay_req(10, number).to(To::Host(master));
+    let answer = |master, number| delay_resp(master, number, port(10)).to(To::Host(10));
+    let unsolicited = Dropped(Reason::Unsolicited);
+
+    let mut gateway = Gateway::new(unheld());
+    assert!(gateway.hears(Down, &ask(1, 7)).is_sent());
+    assert_eq!(
+        gateway.hears(Up, &answer(2, 8)),
+        unsolicited,
+        "another number"
+    );
+    assert!(gateway.hears(Up, &answer(2, 7)).is_sent());
+    assert_eq!(gateway.hears(Up, &answer(2, 7)), unsolicited, "answered");
+
+    // Its own address answered: a second answer from elsewhere is not to this request.
+    assert!(gateway.hears(Down, &ask(1, 9)).is_sent());
+    assert!(gateway.hears(Up, &answer(1, 9)).is_sent());
+    assert_eq!(gateway.hears(Up, &answer(2, 9)), unsolicited, "answered");
+
+    // Two requests of one number: it could mean either.
+    assert!(gateway.hears(Down, &ask(1, 10)).is_sent());
+    assert!(gateway.hears(Down, &ask(3, 10)).is_sent());
+    assert_eq!(gateway.hears(Up, &answer(2, 10)), unsolicited, "ambiguous");
+
+    // The client asks that address as well, so it counts its own numbers there.
+    assert!(gateway.hears(Down, &ask(2, 20)).is_sent());
+    assert!(gateway.hears(Down, &ask(1, 21)).is_sent());
+    assert_eq!(gateway.hears(Up, &answer(2, 21)), unsolicited, "two series");
 }
 
 /// A Sync in unicast and its Follow_Up go to the same address.

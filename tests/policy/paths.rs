@@ -3,6 +3,7 @@
 use ptpproxy::Side::{self, Down, Up};
 use ptpproxy::core::{Event, ManagementPolicy, Settings};
 use ptpproxy::reason::Reason;
+use ptpproxy::time::{ClockId, Stamp};
 use ptpproxy::wire::{MessageType, PortIdentity};
 
 use crate::frames::*;
@@ -213,10 +214,7 @@ impl Pair {
                 let gateway = &mut self.gateways[at];
                 gateway.now += 5_000;
                 let now = gateway.now;
-                let stamp = ptpproxy::time::Stamp::new(
-                    ptpproxy::time::ClockId::Steady,
-                    i64::try_from(now).expect("years"),
-                );
+                let stamp = Stamp::new(ClockId::Steady, i64::try_from(now).expect("years"));
                 if let Outcome::Sent(sent) = gateway.hears_bytes(segment, &bytes, now, Ok(stamp)) {
                     self.wire.push((segment.other(), Some(at), sent));
                     self.sent += 1;
@@ -290,6 +288,61 @@ fn two_gateways_neither_loop_nor_storm() {
             }
         }
     }
+}
+
+/// The same two segments, joined by a cable as well: what the gateway sends on one side comes in on the other.
+#[test]
+fn a_cable_beside_the_gateway_makes_no_storm() {
+    let messages = [
+        (Up, announce(1, 1, clock(1))),
+        (Up, sync(1, 1)),
+        (Up, follow_up(1, 1, 9)),
+        (Up, one_step(1, 2, 9)),
+        (Up, metadata(1, 3)),
+        (Up, signaling(1, 4, PortIdentity::ALL)),
+        (Down, delay_req(10, 1)),
+        (Up, delay_resp(1, 1, port(10))),
+        (Down, signaling(10, 2, port(1))),
+        (Down, management(30, 1, PortIdentity::ALL, GET)),
+        (Up, management(1, 1, port(30), RESPONSE)),
+        (Up, announce(1, 2, clock(1))),
+    ];
+    let mut gateway = Gateway::new(Settings {
+        management: ManagementPolicy::All,
+        ..unheld()
+    });
+    let mut passed = 0;
+    for (segment, message) in &messages {
+        let mut heard = vec![
+            (*segment, message.bytes()),
+            (segment.other(), message.bytes()),
+        ];
+        let mut sent = 0;
+        while !heard.is_empty() && sent < 50 {
+            let (side, bytes) = heard.remove(0);
+            gateway.pass(MS);
+            let now = gateway.now;
+            let stamp = Stamp::new(ClockId::Steady, i64::try_from(now).expect("years"));
+            // Sent by the other side, the cable brings it back to the side that it came from.
+            if let Outcome::Sent(copy) = gateway.hears_bytes(side, &bytes, now, Ok(stamp)) {
+                heard.push((side, copy));
+                sent += 1;
+            }
+            for left in gateway.left.drain(..) {
+                heard.push((left.by.other(), left.bytes));
+                sent += 1;
+            }
+        }
+        // A one-step Sync has a Follow_Up made for it.
+        assert!(sent <= 2, "{sent} frames from {segment:?} {message:?}");
+        passed += sent;
+        gateway.pass(20 * MS);
+    }
+    assert!(
+        passed >= 4,
+        "what belongs to no exchange still passes: {passed}"
+    );
+    gateway.assert_conserved();
 }
 
 /// Some stacks repeat a sequenceId in Signaling messages that follow each other: those are no copies.

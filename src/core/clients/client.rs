@@ -192,6 +192,21 @@ impl Client {
             .and_then(|at| u8::try_from(at).ok())
     }
 
+    /// The place of the one open unicast request that an answer from another address can mean (a virtual address, VRRP).
+    ///
+    /// None if it could mean two, if the request is answered, or if the client asks that address, too: then sequenceIds
+    /// of two series meet, and the residence of another request would be taken out.
+    pub(crate) fn find_elsewhere(&self, key: OpenKey, now: Instant) -> Option<u8> {
+        if self.requests.iter().any(|request| request.went_to(key)) {
+            return None;
+        }
+        let mut fitting = (0..).zip(&self.requests).filter(|(_, request)| {
+            request.went_in_unicast() && request.matches(request.key_like(key), now)
+        });
+        let (place, request) = fitting.next()?;
+        (fitting.next().is_none() && !request.answered()).then_some(place)
+    }
+
     /// Opens a request that arrived at `since` in place of the oldest. Returns its place, and how the oldest lapsed.
     pub(super) fn open(
         &mut self,

@@ -229,6 +229,24 @@ impl OpenRequest {
         }
     }
 
+    /// Whether it went, in unicast, to the address of this key.
+    pub(super) fn went_to(&self, key: OpenKey) -> bool {
+        self.went_in_unicast() && self.unicast_to == key.unicast_to
+    }
+
+    /// Whether it went to one address.
+    pub(super) const fn went_in_unicast(&self) -> bool {
+        self.unicast_to != 0
+    }
+
+    /// This key, to the address that the request went to.
+    pub(super) const fn key_like(&self, key: OpenKey) -> OpenKey {
+        OpenKey {
+            unicast_to: self.unicast_to,
+            ..key
+        }
+    }
+
     pub(super) fn matches(&self, key: OpenKey, now: Instant) -> bool {
         self.sequence_id == key.sequence_id
             && self.domain == key.domain

@@ -40,6 +40,7 @@ impl Forwarder {
         if !self.grandmaster_allowed(announce.grandmaster) {
             return Err(Reason::Grandmaster);
         }
+        self.check_echo(frame, arrival)?;
         if before != Some(announce.grandmaster) {
             self.tell(Event::Grandmaster {
                 sender: frame.port_identity(),

@@ -33,6 +33,7 @@ impl Forwarder {
         if !may_pass || is_metadata(frame) {
             return Err(Reason::Management);
         }
+        self.check_echo(frame, arrival)?;
         let now = arrival.now;
         let to_all = frame
             .target_port()
@@ -57,6 +58,7 @@ impl Forwarder {
     ) -> Result<Verdict, Reason> {
         if is_metadata(frame) {
             self.allowed_master(frame, arrival.now)?;
+            self.check_echo(frame, arrival)?;
             return if self.management.metadata_may_pass(arrival.now) {
                 Ok(arrival.forward())
             } else {
@@ -75,11 +77,11 @@ impl Forwarder {
             domain: frame.domain(),
             lane: frame.lane(),
         };
-        if self.management.is_open(&key, arrival.now) {
-            Ok(arrival.forward())
-        } else {
-            Err(Reason::ManagementUnsolicited)
+        if !self.management.is_open(&key, arrival.now) {
+            return Err(Reason::ManagementUnsolicited);
         }
+        self.check_echo(frame, arrival)?;
+        Ok(arrival.forward())
     }
 }
 

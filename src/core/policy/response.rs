@@ -165,7 +165,7 @@ fn answer(
 /// The place of the open request that a response answers.
 ///
 /// sequenceIds are counted per destination: a unicast answer is looked for among what went to its sender first. It may
-/// answer a multicast request, too.
+/// answer a multicast request, too, and one that went to another address of the same master.
 fn open_place(
     frame: &Frame<'_>,
     client: &ClientMut<'_>,
@@ -179,17 +179,15 @@ fn open_place(
         unicast_to: 0,
     };
     let to_group = || client.find_open(multicast, now);
-    let to_sender = || {
-        let unicast_to = fold(secret, frame.source());
-        let unicast = OpenKey {
-            unicast_to,
-            ..multicast
-        };
-        client.find_open(unicast, now)
+    let unicast = OpenKey {
+        unicast_to: fold(secret, frame.source()),
+        ..multicast
     };
-    if frame.is_multicast() {
+    let to_sender = || client.find_open(unicast, now);
+    let place = if frame.is_multicast() {
         to_group().or_else(to_sender)
     } else {
         to_sender().or_else(to_group)
-    }
+    };
+    place.or_else(|| client.find_elsewhere(unicast, now))
 }

@@ -8,6 +8,7 @@ use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::second_path::Guarded;
 use crate::core::syncs::SyncProgress;
+use crate::core::verdict::Arrival;
 use crate::reason::Reason;
 use crate::time::Instant;
 use crate::wire::Frame;
@@ -45,6 +46,22 @@ impl Forwarder {
         };
         if client.took_another_way(answer.sequence_id(), now) {
             self.second_path_found(Side::Up, now);
+        }
+    }
+
+    /// A copy of an Announce, Signaling or Management message that was seen a moment ago goes no further.
+    pub(super) fn check_echo(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+    ) -> Result<(), Reason> {
+        match self.paths.echo(frame, arrival.side, arrival.now) {
+            None => Ok(()),
+            Some(side) if side == arrival.side => Err(Reason::Duplicate),
+            Some(_) => {
+                self.second_path_found(arrival.side, arrival.now);
+                Err(Reason::SecondPath)
+            }
         }
     }
 

@@ -73,16 +73,4 @@ impl Forwarder {
             }
         }
     }
-
-    /// A copy of a Signaling message that was seen a moment ago goes no further.
-    fn check_echo(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<(), Reason> {
-        match self.paths.echo(frame, arrival.side, arrival.now) {
-            None => Ok(()),
-            Some(side) if side == arrival.side => Err(Reason::Duplicate),
-            Some(_) => {
-                self.second_path_found(arrival.side, arrival.now);
-                Err(Reason::SecondPath)
-            }
-        }
-    }
 }

@@ -1,7 +1,7 @@
-//! Signaling messages seen lately, on either side.
+//! Announce, Signaling and Management messages seen lately, on either side.
 //!
-//! Signaling is the one message that passes both ways: two gateways between the same two segments would hand it round
-//! for ever. A copy of one that was just seen goes no further.
+//! They belong to no exchange that would end, so nothing else knows a copy. By a cable or a second gateway between the
+//! same two segments each would go round for ever. A copy of one that was just seen goes no further.
 
 use std::hash::Hasher;
 
@@ -24,7 +24,7 @@ struct Seen {
     side: Side,
 }
 
-/// The last Signaling messages, by a keyed hash; a newer one takes the cell of an older one.
+/// The last of these messages, by a keyed hash; a newer one takes the cell of an older one.
 pub(crate) struct Echoes {
     secret: Secret,
     cells: Box<[Option<Seen>]>,

@@ -11,7 +11,7 @@
 //!
 //! | file | one idea |
 //! |---|---|
-//! | `echoes` | Signaling that comes round by a second path |
+//! | `echoes` | Announce, Signaling and Management that come round by a second path |
 
 mod echoes;
 
@@ -113,7 +113,7 @@ impl SecondPath {
         self.found(now)
     }
 
-    /// Notes a Signaling message. The side where a copy of it was seen a moment ago, if one was.
+    /// Notes a message that belongs to no exchange. The side where a copy of it was seen a moment ago, if one was.
     pub(crate) fn echo(&mut self, frame: &Frame<'_>, side: Side, now: Instant) -> Option<Side> {
         self.echoes.seen(frame, side, now)
     }
