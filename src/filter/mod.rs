@@ -18,7 +18,7 @@
 //! | Pdelay_Req, Pdelay_Resp, Pdelay_Resp_Follow_Up, reserved types | sample | pass |
 //! | ends before a field that decides | drop | drop |
 //!
-//! *Sample*: one of so many passes ([`Spec::sampling`]), so that the core still sees what is there. The frame
+//! *Sample*: one frame of N passes ([`Spec::sampling`]), so that the core still sees what is there. The frame
 //! is read from its MAC header; the kernel has taken the outermost tag out of the data before.
 //! IPv4 options are skipped, and up to four IPv6 extension headers (hop-by-hop, routing, destination options,
 //! authentication).

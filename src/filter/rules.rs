@@ -101,7 +101,7 @@ pub(super) fn message(
     }
 }
 
-/// Where the messages of each class go on that nobody here wants: a random one of so many passes.
+/// Where the messages of each class go on that nobody here wants: a random one of N passes.
 struct Samples<'a> {
     spec: &'a Spec<'a>,
     /// How many is a figure beside the map, which changes without another program.

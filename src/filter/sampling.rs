@@ -29,7 +29,7 @@ impl SampleClass {
     ];
 }
 
-/// One of so many denied messages of each class passes: a power of two (others are rounded up); 0 for none.
+/// One of this many denied messages of each class passes: a power of two (others are rounded up); 0 for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampling(pub [u32; SampleClass::ALL.len()]);
 

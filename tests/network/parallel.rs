@@ -18,9 +18,9 @@ use crate::strict_client::StrictClient;
 
 const CLIENTS: u16 = 8;
 const LENGTH: Duration = Duration::from_secs(5);
-/// One that is suspect among a few says nothing of one in [`SUSPECT`]: there it goes on for so long, until they are more.
+/// One that is suspect among a few says nothing of one in [`SUSPECT`]: there it goes on until they are more.
 const LONGEST: Duration = Duration::from_secs(120);
-/// One in so many may be beyond the cable.
+/// One in this many may be beyond the cable.
 const SUSPECT: usize = 50;
 /// Sync interval, and that of each client's requests.
 const INTERVAL: Duration = Duration::from_millis(125);

@@ -98,7 +98,7 @@ impl Traffic {
         self.above.follow_up(self.syncs, origin);
     }
 
-    /// Answers what has come, for so long.
+    /// Answers what comes during this time.
     fn run(&mut self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {

@@ -18,7 +18,7 @@ pub(crate) fn held() -> Settings {
     }
 }
 
-/// A master that is heard for so long that its rate is known.
+/// A master that is heard until its rate is known.
 pub(crate) fn with_known_rate(settings: Settings) -> Gateway {
     let mut gateway = Gateway::new(settings);
     for number in 0..40 {

@@ -12,7 +12,7 @@ use crate::gateway::Outcome::{self, Dropped};
 use crate::gateway::{Gateway, MS, SECOND};
 use crate::holds::{exchange, held, with_known_rate};
 
-/// Memory for so many small frames, and at least 16 large ones; the next requests of `clients` are held.
+/// Memory for this many small frames, and at least 16 large ones; the next requests of `clients` are held.
 fn with_memory_for(hold_frames: u32, clients: Range<u8>) -> Gateway {
     let mut gateway = with_known_rate(Settings {
         hold_frames,

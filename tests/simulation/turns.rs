@@ -19,9 +19,9 @@ struct Scripted {
     current: Vec<u8>,
     batch: Batch,
     sent: Vec<Vec<u8>>,
-    /// The process stands still for so long after each commit.
+    /// The process stands still for this time after each commit.
     stall_ns: u64,
-    /// And for so long before each frame that it reads.
+    /// And for this time before each frame that it reads.
     stall_reading_ns: u64,
     /// No stamp comes.
     loses_stamps: bool,

@@ -110,7 +110,7 @@ fn decide(criterion: &mut Criterion, clients: u32) {
 
 fn queue(criterion: &mut Criterion, clients: u32) {
     let mut network = Network::new(clients, true);
-    let name = "hold and depart, so many held";
+    let name = "hold and depart";
     measure(criterion, name, Some(clients), || network.hold_one());
     // Three of four wait on average; of few clients it may be fewer at one moment.
     assert!(network.waiting() > clients as usize / 4);

@@ -49,7 +49,7 @@ pub struct Outcome {
     pub drops: Vec<(Reason, u64)>,
 }
 
-/// Runs `clients` at 1 Hz for so many seconds of virtual time.
+/// Runs `clients` at 1 Hz for that many seconds of virtual time.
 #[must_use]
 pub fn run(clients: u32, seconds: u16) -> Outcome {
     let now = Now::new(START);

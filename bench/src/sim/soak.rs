@@ -23,9 +23,9 @@ use super::world::SimEngine;
 const SECOND: u64 = 1_000_000_000;
 /// From an arrival to the turn that reads it.
 const WAKE_NS: u64 = 8_000;
-/// A Follow_Up comes so long after its Sync, an answer after its request.
+/// A Follow_Up comes this long after its Sync, an answer after its request.
 const ANSWER_NS: u64 = 30_000;
-/// The client that comes and goes is there for so long, and as long away.
+/// The client that comes and goes is there for this time, and away for as long.
 const SHIFT: u64 = 600 * SECOND;
 /// Until the master's rate is known, corrections may be off by 50 ppm of 5 ms.
 const SETTLED: u64 = 120 * SECOND;

@@ -274,7 +274,7 @@ impl Client {
         }
     }
 
-    /// Whether it was silent for so long that it is forgotten: the largest of `timeout`, four of its intervals, and
+    /// Whether its silence is long enough to forget it: the largest of `timeout`, four of its intervals, and
     /// its grant.
     pub(super) fn expired(&self, now: Instant, timeout: Duration, slot: Slot<'_>) -> bool {
         let patience = timeout.max(Duration::from_micros(u64::from(slot.interval_us()) * 4));

@@ -194,7 +194,7 @@ impl OpenRequest {
         self.sdo_and_progress = self.sdo_and_progress & !7 | progress as u8;
     }
 
-    /// Whether it waited for so long that its answer must not pass uncorrected.
+    /// Whether it waited too long for its answer to pass uncorrected.
     pub(crate) const fn waited_visibly(&self) -> bool {
         self.sdo_and_progress & WAITED_VISIBLY != 0
     }

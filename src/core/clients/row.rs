@@ -106,7 +106,7 @@ impl ClientMut<'_> {
         unanswered
     }
 
-    /// Whether it was silent for so long that it is forgotten.
+    /// Whether its silence is long enough to forget it.
     pub(crate) fn expired(&self, now: Instant, timeout: Duration) -> bool {
         self.client.expired(now, timeout, self.slot)
     }

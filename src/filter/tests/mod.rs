@@ -161,7 +161,7 @@ fn up(clients: &[PortIdentity]) -> Spec<'_> {
     }
 }
 
-/// Not only all or nothing: of random numbers so many are taken.
+/// Not only all or nothing: of random numbers that share is taken.
 #[test]
 fn a_sample_is_one_in_so_many() {
     let frame = delay_resp(client(1));

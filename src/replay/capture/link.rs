@@ -14,7 +14,7 @@ const LINUX_SLL2: u16 = 276;
 /// A link type that can be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Link {
-    /// Whole frames; each is followed by so many bytes of check sequence.
+    /// Whole frames; each is followed by a check sequence of this many bytes.
     Ethernet { fcs: usize },
     /// "Cooked", of any interface: no MAC header, an interface's index instead.
     Cooked,

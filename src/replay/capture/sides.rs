@@ -2,7 +2,7 @@
 
 use crate::{PerSide, Side};
 
-/// Nobody captures on so many interfaces; a broken file may say so.
+/// Nobody captures on more interfaces; a broken file may say so.
 pub(super) const MOST_INTERFACES: usize = 4096;
 
 /// What was asked for.

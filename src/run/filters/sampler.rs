@@ -13,7 +13,7 @@ use crate::telemetry::{Counters, Kind};
 use crate::time::Instant;
 use crate::wire::MessageType;
 
-/// One of so many passes: the steps.
+/// The steps: one frame of each of these numbers passes.
 const STEPS: [u32; 4] = [1, 16, 256, THINNEST];
 pub(super) const THINNEST: u32 = 1024;
 /// More than this a second of one class make its sample thinner.
@@ -24,7 +24,7 @@ const BACK: u64 = 16;
 const LOOK: Duration = Duration::from_millis(100);
 /// Between two changes of a filter.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A flood is over when so long little came in.
+/// A flood is over after this time with little traffic.
 const CALM: Duration = Duration::from_secs(3);
 
 /// One in how many is to pass from now on, after `passed` frames of a class have come in within `span` while it was

@@ -90,7 +90,7 @@ impl Bench {
         }
     }
 
-    /// The loop goes on for so long, a turn each 0.2 ms.
+    /// The loop goes on for this time, a turn each 0.2 ms.
     fn pass(&mut self, ms: u64) {
         for _ in 0..5 * ms {
             self.now.set(self.now.get() + MS / 5);

@@ -165,7 +165,7 @@ pub fn signaling(from: u8, sequence_id: u16, target: PortIdentity) -> Message {
     plain(MessageType::Signaling, from, sequence_id, body)
 }
 
-/// A grant of Delay_Resp for so many seconds.
+/// A grant of Delay_Resp, in seconds.
 pub fn grant(from: u8, sequence_id: u16, target: PortIdentity, seconds: u32) -> Message {
     let mut message = signaling(from, sequence_id, target);
     message.body.extend([0, 5, 0, 8, 0x90, 0]);

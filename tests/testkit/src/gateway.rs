@@ -12,7 +12,7 @@ use ptpproxy::wire::{Frame, MessageType};
 
 use crate::frames::Message;
 
-/// Each event message departs so long after the present.
+/// Each event message departs this long after the present.
 pub const TX_DELAY_NS: u64 = 10_000;
 
 /// The gateway's own MAC address, on both sides.
@@ -100,7 +100,7 @@ impl Gateway {
         self.hears_late(side, message, Duration::ZERO)
     }
 
-    /// Takes a message that arrived so long ago.
+    /// Takes a message that arrived this long ago.
     pub fn hears_late(&mut self, side: Side, message: &Message, age: Duration) -> Outcome {
         let at = self.now - nanos(age);
         let stamp = Stamp::new(ClockId::Steady, i64::try_from(at).expect("years"));

@@ -12,7 +12,7 @@ use crate::lab::frames::{Draft, Template};
 /// Longest time a generator sleeps while nothing arrives: its stations answer within this.
 pub const SWEEP_NS: i64 = 100_000;
 
-/// Of so many frames [`Inbox::sample`] lets one in; a power of two.
+/// [`Inbox::sample`] lets one frame of this many in; a power of two.
 pub const SAMPLE_ONE_IN: u32 = 64;
 
 /// What arrived.

@@ -18,7 +18,7 @@ pub const DRAIN: i64 = 700_000_000;
 /// Frames taken in one sweep before anything else gets its turn.
 const BATCH: usize = 256;
 
-/// Foreign clients: so many identities take turns.
+/// Foreign clients: identities that take turns.
 const FOREIGN_STATIONS: u64 = 4096;
 
 /// A Sync that departed; names its stamp.
