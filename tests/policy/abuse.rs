@@ -133,7 +133,7 @@ fn our_masters_name_from_below_spoils_only_what_it_names() {
         assert_eq!(reason, Some(Reason::SecondPath));
         assert_eq!(
             victim.hears(Down, &delay_resp(1, number, port(10))),
-            Some(Reason::MasterBelow)
+            Some(Reason::SecondPath)
         );
     }
     assert_eq!(victim.hears(Up, &sync(1, 30_001)), Some(Reason::SecondPath));

@@ -17,10 +17,9 @@ impl Forwarder {
             MessageType::Signaling => self.signaling_from_client(frame, arrival),
             MessageType::Management => self.management_from_below(frame, arrival),
             MessageType::Sync => Err(self.sync_from_below(frame, arrival.now)),
-            MessageType::FollowUp | MessageType::Announce => {
+            MessageType::FollowUp | MessageType::Announce | MessageType::DelayResp => {
                 Err(self.time_from_below(frame, arrival.now))
             }
-            MessageType::DelayResp => Err(Reason::MasterBelow),
             MessageType::PdelayReq => Err(self.peer_delay_request(frame, arrival.now)),
             MessageType::PdelayResp | MessageType::PdelayRespFollowUp => Err(Reason::PeerDelay),
         };
