@@ -14,6 +14,7 @@ mod replay;
 mod show;
 mod usage;
 mod values;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -29,11 +30,13 @@ use ranges::Takes as _;
 use replay::ReplayArgs;
 use show::{AskArgs, ClientsArgs, TopArgs};
 pub use usage::Stop;
+use watch::WatchArgs;
 
 use crate::config::{ConfigFile, Problems};
 use crate::core::Conflict;
 use crate::options::{
     DoctorOptions, Flag, Flags, ReplayOptions, RunOptions, ShowOptions, Source, Values,
+    WatchOptions,
 };
 
 const USAGE: &str = "\
@@ -73,6 +76,8 @@ pub enum Action {
     Show(ShowOptions),
     /// Look for what is in a gateway's way.
     Doctor(DoctorOptions),
+    /// Show each message of a running gateway.
+    Watch(WatchOptions),
 }
 
 /// Reads a command line: what to do, and how much to log.
@@ -108,6 +113,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
         }
         Some(Task::Status(ask)) => Action::Show(ask.status()),
         Some(Task::Clients(ask)) => Action::Show(ask.options()),
+        Some(Task::Watch(watch)) => Action::Watch(watch.options()),
         Some(Task::Top(ask)) => Action::Show(ask.options()),
         Some(Task::Reload(ask)) => Action::Show(ask.reload()),
         None => {
@@ -211,11 +217,13 @@ pub fn command() -> clap::Command {
     };
     let listen = |argument| flag::with_range(argument, &doctor::LISTEN.range());
     let interval = |argument| flag::with_range(argument, &show::INTERVAL.range());
+    let size = |argument| flag::with_range(argument, &watch::MAX_SIZE.range());
     Cli::command()
         .mut_args(with_range)
         .mut_subcommand("replay", |replay| replay.mut_args(with_range))
         .mut_subcommand("doctor", |doctor| doctor.mut_arg("listen", listen))
         .mut_subcommand("top", |top| top.mut_arg("interval", interval))
+        .mut_subcommand("watch", |watch| watch.mut_arg("max_size", size))
 }
 
 /// One line on what the gateway runs with.
@@ -285,6 +293,8 @@ enum Task {
     Clients(ClientsArgs),
     /// Show status and clients, updated live
     Top(TopArgs),
+    /// Show each message live: request, hold, departure, answer, correction, or why it is dropped
+    Watch(WatchArgs),
     /// Make a running gateway read its configuration again
     #[command(after_help = RELOAD_EXIT)]
     Reload(AskArgs),

@@ -13,6 +13,7 @@
 //! * [`telemetry`] is what the loop publishes and others read;
 //! * [`control`] answers `ptpproxy status` and its kin out of that, [`metrics`] Prometheus;
 //! * [`show`] is the other end: what it says, for people;
+//! * [`watch`] is the other end, too: each message live, and dropped frames as a capture;
 //! * [`program`] is what `main` calls.
 
 pub mod auth;
@@ -38,6 +39,7 @@ mod side;
 mod span;
 pub mod telemetry;
 pub mod time;
+pub mod watch;
 pub mod wire;
 
 pub use side::{PerSide, Side};

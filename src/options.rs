@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::control::Place;
 use crate::control::reply::Sort;
-use crate::core::ValidSettings;
+use crate::core::{ClientMatch, ValidSettings};
 use crate::ring::Timestamping;
 use crate::{PerSide, Side};
 
@@ -142,6 +142,32 @@ pub struct DoctorOptions {
     pub listen: Duration,
     /// One JSON object in place of text.
     pub json: bool,
+}
+
+/// What `watch` shows.
+#[derive(Clone, Debug)]
+pub struct WatchOptions {
+    /// The gateway's control socket; `None` is the only one on this machine.
+    pub socket: Option<PathBuf>,
+    /// The client to watch; `None` is all.
+    pub client: Option<ClientMatch>,
+    /// JSON in place of text.
+    pub json: bool,
+    /// Lines to end after.
+    pub count: Option<u64>,
+    /// Time to end after.
+    pub time: Option<Duration>,
+    /// Where dropped frames are written.
+    pub capture: Option<CaptureFile>,
+}
+
+/// A capture that is to be made.
+#[derive(Clone, Debug)]
+pub struct CaptureFile {
+    /// The new file.
+    pub path: PathBuf,
+    /// How large it may become, in bytes.
+    pub limit: u64,
 }
 
 /// What to ask a running gateway.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use log::LevelFilter;
 
 use crate::cli::{self, Action};
-use crate::{doctor, replay, run, show};
+use crate::{doctor, replay, run, show, watch};
 
 /// The whole program, given its arguments: the first is the name that it was called by.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -26,6 +26,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Action::Run(options) => run::run(&options),
         Action::CheckConfig(file) => return check_config(&file),
         Action::Show(options) => match show::run(&options) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Action::Watch(options) => match watch::run(&options) {
             Ok(code) => return code,
             Err(error) => Err(error),
         },

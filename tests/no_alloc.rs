@@ -9,7 +9,7 @@ use ptpproxy::Side;
 use ptpproxy::core::{Arrival, Forwarder, Settings, ValidSettings, Verdict};
 use ptpproxy::engine::{Clock as _, Completion, Engine, KickReport, Port, Received, Token};
 use ptpproxy::reason::Reason;
-use ptpproxy::telemetry::{Board, Info, SHOWN_MASTERS, State};
+use ptpproxy::telemetry::{Board, Info, SHOWN_MASTERS, State, Trace, Wanted};
 use ptpproxy::time::{ClockId, Instant, Stamp};
 use ptpproxy::wire::{Frame, MessageType};
 use ptpproxy_lab::sim::{Now, Station, Template, Way, stamp};
@@ -347,6 +347,39 @@ fn publishing_to_readers_allocates_nothing() {
         assert!((124..=126).contains(&ms), "{client:?}");
         assert!(client.mean_hold <= client.mean_residence, "{client:?}");
     }
+}
+
+/// Nor does the loop while somebody watches each message, whether that reader keeps up or not.
+#[test]
+fn being_watched_allocates_nothing() {
+    let mut network = Network::new();
+    for ms in 0..5_000 {
+        network.step(ms);
+    }
+    let trace = Arc::new(Trace::default());
+    trace.want(Some(Wanted {
+        exchanges: true,
+        frames: true,
+    }));
+    let before = ALLOCATIONS.with(Cell::get);
+    network.engine.core_mut().watch(Some(Arc::clone(&trace)));
+    for ms in 5_000..10_000 {
+        network.step(ms);
+    }
+    let after = ALLOCATIONS.with(Cell::get);
+    assert_eq!(after - before, 0, "allocations");
+    let mut words = Vec::new();
+    let taken = std::iter::from_fn(|| trace.take(&mut words)).count() as u64;
+    // Of each exchange: request, departure, answer.
+    let exchanges = 5 * 8 * u64::from(CLIENTS);
+    assert!(
+        taken > 1000 && taken + trace.lost() > 3 * exchanges - 300,
+        "{taken}"
+    );
+    assert!(trace.lost() > 0, "nobody read");
+    network.engine.core_mut().watch(None);
+    network.step(10_000);
+    assert!(trace.take(&mut words).is_none());
 }
 
 #[test]

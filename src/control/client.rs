@@ -78,6 +78,21 @@ impl Gateway {
     /// # Errors
     /// One line on why there is no answer.
     pub fn ask(&self, request: &str) -> Result<String> {
+        let stream = self.open(request)?;
+        let mut reply = String::new();
+        stream
+            .take(LARGEST)
+            .read_to_string(&mut reply)
+            .with_context(|| format!("{}: no whole answer", self.path.display()))?;
+        self.accepted(&reply)?;
+        Ok(reply)
+    }
+
+    /// Asks, and returns what the answer is read from.
+    ///
+    /// # Errors
+    /// One line on why the gateway cannot be asked.
+    pub fn open(&self, request: &str) -> Result<UnixStream> {
         let name = self.path.display();
         let mut stream = UnixStream::connect(&self.path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => anyhow!("{name}: no gateway has its control socket here"),
@@ -94,17 +109,21 @@ impl Gateway {
             .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
             .and_then(|()| stream.write_all(format!("{request}\n").as_bytes()))
             .with_context(|| format!("{name}: asking"))?;
-        let mut reply = String::new();
-        stream
-            .take(LARGEST)
-            .read_to_string(&mut reply)
-            .with_context(|| format!("{name}: no whole answer"))?;
+        Ok(stream)
+    }
+
+    /// Whether a reply, or its first line, answers what was asked.
+    ///
+    /// # Errors
+    /// One line on why it does not.
+    pub fn accepted(&self, reply: &str) -> Result<()> {
+        let name = self.path.display();
         if reply.is_empty() {
             bail!(
                 "{name}: the gateway closed without an answer: it is stopping, or too many ask at once"
             );
         }
-        if let Ok(failure) = serde_json::from_str::<Failure>(&reply) {
+        if let Ok(failure) = serde_json::from_str::<Failure>(reply) {
             if failure.protocol != PROTOCOL {
                 bail!(
                     "{name}: the gateway speaks version {} of the control protocol, this program version \
@@ -114,7 +133,7 @@ impl Gateway {
             }
             bail!("{name}: {}", failure.error);
         }
-        Ok(reply)
+        Ok(())
     }
 
     /// Asks, and reads the answer.

@@ -45,6 +45,16 @@ impl Connection {
         }
     }
 
+    /// The stream.
+    pub(super) const fn stream(&self) -> &UnixStream {
+        &self.stream
+    }
+
+    /// The stream, for another use.
+    pub(super) fn into_stream(self) -> UnixStream {
+        self.stream
+    }
+
     /// When it is closed, come what may.
     pub(super) const fn deadline(&self) -> Instant {
         self.deadline

@@ -35,6 +35,11 @@ pub(super) fn percent(part: u64, of: u64) -> Option<f64> {
     Some(whole(hundredths) / 100.0)
 }
 
+/// Rounded to a thousandth.
+pub(super) fn thousandths(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
 /// Rounded to a millionth.
 pub(super) fn millionths(value: f64) -> f64 {
     (value * 1e6).round() / 1e6

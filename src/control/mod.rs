@@ -13,6 +13,7 @@
 //! | `status` | [`reply::Status`] |
 //! | `clients sort=requests limit=20` | [`reply::ClientList`]; keys of `sort` are those of [`reply::Sort`] |
 //! | `reload` | [`reply::Reloaded`] |
+//! | `watch clock=ID only=drops frames=yes` | [`seen::Watching`], then a [`seen::Seen`] a line until one end closes; root and the gateway's user only |
 //!
 //! Each reply holds `protocol` (1). What cannot be answered is `{"protocol":1,"error":"..."}`. New fields
 //! may come without another number: a reader skips what it does not know. Names end in their unit.
@@ -22,7 +23,7 @@
 //! ```
 //!
 //! A request may be 256 bytes long and take 2 s to arrive; a reply must be read within 10 s. At most 16 connections are
-//! open: a new one closes the oldest. A list holds at most 10 000 clients, the first in the order asked for.
+//! open: a new one closes the oldest; four more may watch. A list holds at most 10 000 clients, the first in the order asked for.
 //!
 //! | file | one idea |
 //! |---|---|
@@ -32,6 +33,8 @@
 //! | `status` | a reply out of snapshots |
 //! | `figures` | decimal numbers without binary noise |
 //! | `listing`, `sort` | the first clients in an order |
+//! | `observers` | who watches each message live, and gets a line for each step |
+//! | `seen` | what those lines are made of |
 //! | `watch` | reads the board once a second: rates, and the log of what changed |
 //! | `warnings` | what is wrong, out of two snapshots; `warnings/kind` lists each with its meaning |
 //! | `client` | the other end: finds the socket and asks |
@@ -41,7 +44,9 @@ pub mod client;
 mod connection;
 mod figures;
 mod listing;
+mod observers;
 pub mod reply;
+pub mod seen;
 mod server;
 mod socket;
 mod sort;

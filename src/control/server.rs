@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::connection::{Connection, Progress};
 use super::listing;
+use super::observers::Observers;
 use super::reply::{Failure, PROTOCOL, Reloaded};
 use super::socket::{self, Listening, Place};
 use super::sort::Sort;
@@ -75,6 +76,7 @@ impl Readers {
             listening,
             connections: Vec::with_capacity(CONNECTIONS),
             next_token: FIRST,
+            observers: Observers::new(&board),
             watch: Watch::new(board),
             reload,
             reloads: Arc::new(AtomicU32::new(0)),
@@ -107,6 +109,7 @@ struct Server {
     listening: Option<Listening>,
     connections: Vec<(Token, Connection)>,
     next_token: usize,
+    observers: Observers,
     watch: Watch,
     reload: Reload,
     reloads: Arc<AtomicU32>,
@@ -132,6 +135,7 @@ impl Server {
                 .iter()
                 .map(|(_, connection)| connection.deadline())
                 .chain([next_look])
+                .chain(self.observers.due())
                 .min()
                 .unwrap_or(next_look);
             let timeout = wake.saturating_duration_since(Instant::now());
@@ -148,6 +152,7 @@ impl Server {
                     token => self.proceed(token),
                 }
             }
+            self.observers.pass_on();
             let now = Instant::now();
             self.connections
                 .retain(|(_, connection)| connection.deadline() > now);
@@ -210,6 +215,17 @@ impl Server {
                 self.answer_later(connection);
                 return;
             }
+            Progress::Asked(line) if Observers::is_asked(&line) => {
+                let board = self.watch.board();
+                match self.observers.request(&line, connection.stream(), board) {
+                    Ok(request) => {
+                        let (_, connection) = self.connections.remove(at);
+                        self.observers.add(connection.into_stream(), request, board);
+                        return;
+                    }
+                    Err(error) => connection.reply(failure(&error)),
+                }
+            }
             Progress::Asked(line) => {
                 let reply = self.answer(&line);
                 if let Some((_, connection)) = self.connections.get_mut(at) {
@@ -252,7 +268,7 @@ impl Server {
                     now,
                 ))
             }
-            _ => failure("expected status, clients or reload"),
+            _ => failure("expected status, clients, reload or watch"),
         }
     }
 

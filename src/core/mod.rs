@@ -56,6 +56,7 @@
 //! | `second_path` | another gateway beside us |
 //! | `open_management` | Management requests that may be answered |
 //! | `account`, `event` | what happened, for whoever reads it |
+//! | `tap` | each message's steps, for whoever watches |
 //! | `settings` | what the core is told at its start and by a reload |
 //! | `verdict` | what the core is told of a frame, and what it decides |
 //! | `residence` | how long a message stayed, in units of correctionField |
@@ -79,6 +80,7 @@ mod second_path;
 mod settings;
 mod syncs;
 mod table;
+mod tap;
 mod verdict;
 
 pub(crate) use clients::FRAMES_AHEAD;

@@ -278,6 +278,12 @@ impl Syncs {
         SyncRef { row, generation }
     }
 
+    /// The key of an entry that was looked up earlier.
+    pub(crate) fn key(&self, of: SyncRef) -> Option<&SyncKey> {
+        let same = self.rows.generation(of.row) == of.generation;
+        same.then(|| self.rows.key(of.row)).flatten()
+    }
+
     /// An entry that was looked up earlier, unless it was forgotten.
     pub(crate) fn same_mut(&mut self, of: SyncRef) -> Option<&mut Sync> {
         if self.rows.generation(of.row) != of.generation {

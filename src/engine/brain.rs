@@ -125,7 +125,8 @@ impl<C: Clock> Brain<C> {
             self.last_read[side] = at.min(now);
         }
         if received.truncated {
-            self.core.malformed(side, Reason::Truncated);
+            self.core
+                .malformed(side, received.bytes, Reason::Truncated, at);
             return;
         }
         // Kept in place, here and below: a move would stall on store-to-load forwarding.
@@ -133,7 +134,7 @@ impl<C: Clock> Brain<C> {
         let frame = match &parsed {
             Ok(frame) => frame,
             Err(reason) => {
-                self.core.malformed(side, *reason);
+                self.core.malformed(side, received.bytes, *reason, at);
                 return;
             }
         };
@@ -207,16 +208,15 @@ impl<C: Clock> Brain<C> {
                 self.core.postponed(token);
             }
         }
-        let message = frame.message_type();
         let bytes = frame.bytes();
         let Some(slot) = egress.slot() else {
             self.core
-                .unsent_frame(from, message, token, Reason::TxFull, now);
+                .unsent_frame(from, frame, token, Reason::TxFull, now);
             return;
         };
         let Some(slot) = slot.get_mut(..bytes.len()) else {
             self.core
-                .unsent_frame(from, message, token, Reason::TooLarge, now);
+                .unsent_frame(from, frame, token, Reason::TooLarge, now);
             return;
         };
         slot.copy_from_slice(bytes);
@@ -226,7 +226,7 @@ impl<C: Clock> Brain<C> {
                 Some(correction) => edit.correction = correction,
                 None => {
                     self.core
-                        .unsent_frame(from, message, token, Reason::NoTxStamp, now);
+                        .unsent_frame(from, frame, token, Reason::NoTxStamp, now);
                     return;
                 }
             }

@@ -62,6 +62,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
     /// The system's: it cannot wait.
     pub(super) fn turn(&mut self) -> io::Result<bool> {
         let started = self.engine.clock_mut().now();
+        self.parts.publisher.follow_watchers(self.engine.core_mut());
         let turn = self.engine.turn();
         let now = self.engine.clock_mut().now();
         self.serve(turn, now);

@@ -31,6 +31,8 @@ pub(super) struct Publisher {
     counted: Option<Instant>,
     /// Something happened since.
     changed: bool,
+    /// Somebody watches each message.
+    watched: bool,
 }
 
 impl Publisher {
@@ -61,6 +63,7 @@ impl Publisher {
             last: Instant::default(),
             counted: None,
             changed: true,
+            watched: false,
         };
         let now = engine.clock_mut().now();
         publisher.state.due.started = now;
@@ -71,6 +74,17 @@ impl Publisher {
     /// The board, for those who read.
     pub(super) fn board(&self) -> &Arc<Board> {
         &self.board
+    }
+
+    /// Has the core tell of each message while somebody watches. Before a turn, so that whoever starts to watch a silent
+    /// network misses nothing.
+    pub(super) fn follow_watchers(&mut self, core: &mut Forwarder) {
+        let trace = self.board.trace();
+        let wanted = trace.is_wanted();
+        if wanted != self.watched {
+            self.watched = wanted;
+            core.watch(wanted.then(|| Arc::clone(trace)));
+        }
     }
 
     /// Notes what a turn did, and how the loop goes on.

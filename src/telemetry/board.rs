@@ -8,6 +8,7 @@ use super::measures::Measures;
 use super::record::Record;
 use super::slots::ClientSlots;
 use super::state::State;
+use super::trace::Trace;
 use super::words::{Take, Words};
 
 /// What never changes while the gateway runs.
@@ -29,6 +30,7 @@ pub struct Board {
     info: Info,
     record: Record,
     clients: Arc<ClientSlots>,
+    trace: Arc<Trace>,
 }
 
 impl Board {
@@ -40,6 +42,7 @@ impl Board {
             info,
             record: Record::new(Counters::WORDS + Measures::WORDS + State::WORDS),
             clients,
+            trace: Arc::default(),
         }
     }
 
@@ -53,6 +56,12 @@ impl Board {
     #[must_use]
     pub fn clients(&self) -> &ClientSlots {
         &self.clients
+    }
+
+    /// Each message's steps, for whoever watches.
+    #[must_use]
+    pub const fn trace(&self) -> &Arc<Trace> {
+        &self.trace
     }
 
     /// Publishes. Only the loop may call this; it takes some microseconds, no lock and no memory.

@@ -17,6 +17,7 @@
 //! | `client_view` | what a reader sees of one client |
 //! | `counters` | frames counted by side, type and what became of them, and what else is counted |
 //! | `due` | whether somebody waits for Sync |
+//! | `trace` | each message's steps, for whoever watches |
 //! | `histogram` | fixed buckets for spans of time |
 #![forbid(unsafe_code)]
 
@@ -33,6 +34,7 @@ mod port_state;
 mod record;
 mod slots;
 mod state;
+mod trace;
 mod words;
 
 pub use board::{Board, Info, Snapshot};
@@ -48,3 +50,4 @@ pub use port_state::PortState;
 pub use slots::ClientSlots;
 pub(crate) use slots::{Slot, Tenant, mean};
 pub use state::{FilterKind, FilterState, Limits, Mode, SHOWN_MASTERS, State};
+pub use trace::{Step, Trace, Wanted, What};

@@ -31,3 +31,4 @@ pub use identity::{BadIdentity, ClockIdentity, PortIdentity};
 pub use lane::{Lane, Transport};
 pub use layout::Layout;
 pub use message::{Announce, ClockQuality, MessageType, PtpTime};
+pub use name::Name;

@@ -20,5 +20,6 @@ mod syscalls;
 mod to_host;
 mod top;
 mod tshark;
+mod watch;
 
 use testkit::{host, installed, proxy, segments, tap};

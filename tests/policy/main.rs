@@ -16,5 +16,6 @@ mod own_mac;
 mod paths;
 mod stations;
 mod table;
+mod watched;
 
 use testkit::{frames, gateway, script};

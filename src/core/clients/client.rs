@@ -258,6 +258,14 @@ impl Client {
         }
     }
 
+    /// Its request that waits.
+    pub(super) const fn waiting(&self) -> Option<FrameRef> {
+        match self.waiting {
+            NOBODY => None,
+            frame => Some(FrameRef::from_word(frame)),
+        }
+    }
+
     /// This frame waits no longer; a newer one of the same client may.
     pub(crate) fn waits_no_longer(&mut self, frame: FrameRef) {
         if self.waiting == frame.to_word() {

@@ -45,6 +45,7 @@ use crate::wire::{Address, ClockIdentity, Lane, Mac, PortIdentity};
 pub use changes::ClientChange;
 pub(crate) use client::ClientKey;
 pub(crate) use foreign::SeenAbove;
+use open_request::OpenRequest;
 pub(crate) use open_request::{Lapse, OpenKey, Progress};
 pub(crate) use prefetch::FRAMES_AHEAD;
 pub use prefetch::Upcoming;
@@ -145,6 +146,20 @@ impl Clients {
     pub(crate) fn who(&self, row: u32) -> Option<(PortIdentity, Mac, Address)> {
         let (mac, address) = self.slots.slot(row)?.addresses();
         Some((self.rows.key(row)?.identity, mac, address))
+    }
+
+    /// The request that waits of the client with this key.
+    pub(crate) fn waiting(&self, key: &ClientKey) -> Option<FrameRef> {
+        self.rows.get(self.find(key)?)?.waiting()
+    }
+
+    /// A client that was looked up earlier, and its open request at this place.
+    pub(crate) fn asked(&self, of: ClientRef, place: u8) -> Option<(&ClientKey, &OpenRequest)> {
+        if self.rows.generation(of.row) != of.generation {
+            return None;
+        }
+        let client = self.rows.get(of.row)?;
+        Some((self.rows.key(of.row)?, client.request(place)))
     }
 
     pub(crate) fn len(&self) -> usize {

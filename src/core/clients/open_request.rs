@@ -213,6 +213,15 @@ impl OpenRequest {
         self.sequence_id
     }
 
+    pub(crate) const fn domain(&self) -> u8 {
+        self.domain
+    }
+
+    /// majorSdoId.
+    pub(crate) const fn sdo(&self) -> u8 {
+        self.sdo_and_progress >> 4
+    }
+
     /// Open for answers: in use and young enough.
     pub(crate) fn live(&self, now: Instant) -> bool {
         self.progress() != Progress::Empty && self.age_ns(now) < OPEN_LIFE_NS

@@ -101,6 +101,11 @@ impl Kept {
         &self.purpose
     }
 
+    /// The correction that it leaves with.
+    pub(crate) const fn correction(&self) -> i64 {
+        self.edit.correction
+    }
+
     /// Its message type.
     pub(crate) fn message_type(&self) -> MessageType {
         self.layout.message_type()

@@ -56,6 +56,9 @@ impl Forwarder {
         let len = bytes.len();
         let kind = Kind::Message(kept.message_type());
         self.account.forwarded(egress.other(), kind);
+        if self.tap.is_on() {
+            self.tell_left(frame, now);
+        }
         self.hold.release(frame);
         Some(Departure { len, token, latest })
     }
@@ -104,6 +107,9 @@ impl Forwarder {
 
     /// Drops a kept frame.
     pub(super) fn drop_kept(&mut self, frame: FrameRef, reason: Reason) {
+        if self.tap.is_on() {
+            self.tell_dropped(frame, reason);
+        }
         let Some(removed) = self.hold.remove(frame) else {
             return;
         };

@@ -16,6 +16,7 @@
 //! | `prefetch` | the memory of clients, asked for before their frames are dealt with |
 //! | `apply` | other settings while it runs |
 //! | `readers` | what others may see |
+//! | `watched` | what whoever watches is told of |
 
 mod admission;
 mod apply;
@@ -35,6 +36,7 @@ mod signaling;
 mod sync;
 mod time;
 mod unicast;
+mod watched;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -50,6 +52,7 @@ use crate::core::second_path::SecondPath;
 use crate::core::settings::{Authenticated, Holds, Settings, ValidSettings};
 use crate::core::syncs::Syncs;
 use crate::core::table::Secret;
+use crate::core::tap::Tap;
 use crate::core::verdict::{Arrival, Verdict};
 use crate::reason::Reason;
 use crate::telemetry::Kind;
@@ -80,9 +83,9 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///   [`client_slots`](Self::client_slots), [`master_states`](Self::master_states) and others. They may be called at
 ///   any time.
 ///
+/// [`watch`](Self::watch) and [`apply`](Self::apply) may be called between any two turns.
 /// [`listen_first`](Self::listen_first), [`gate_new_clients`](Self::gate_new_clients) and
 /// [`follow_changes`](Self::follow_changes) are called once, before the first turn, or not at all.
-/// [`apply`](Self::apply) may be called between any two turns.
 ///
 /// # A turn
 ///
@@ -141,6 +144,7 @@ pub struct Forwarder {
     paths: SecondPath,
     management: Management,
     account: Account,
+    tap: Tap,
     /// The moment of the last [`Forwarder::advance`].
     present: Instant,
 }
@@ -165,14 +169,18 @@ impl Forwarder {
             paths: SecondPath::new(secret),
             management: Management::new(),
             account: Account::new(),
+            tap: Tap::default(),
             present: Instant::default(),
             holds: Holds::of(&settings),
             settings,
         }
     }
 
-    /// Counts a frame that did not parse.
-    pub fn malformed(&mut self, side: Side, reason: Reason) {
+    /// Counts a frame that arrived at `at` and did not parse.
+    pub fn malformed(&mut self, side: Side, bytes: &[u8], reason: Reason, at: Instant) {
+        if self.tap.is_on() {
+            self.tap.malformed((at, side), bytes, reason);
+        }
         self.account.received(side, Kind::Malformed);
         self.account.dropped(side, Kind::Malformed, reason);
     }
@@ -188,6 +196,9 @@ impl Forwarder {
                 Side::Down => self.decide_down(frame, arrival),
             },
         };
+        if self.tap.is_on() {
+            self.tell_verdict(frame, arrival, &verdict);
+        }
         match &verdict {
             Verdict::Forward(..) => self.account.forwarded(arrival.side, kind),
             Verdict::Drop(reason) => {

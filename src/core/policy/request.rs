@@ -15,9 +15,10 @@ use crate::core::policy::depart::unadmitted;
 use crate::core::refs::Owner;
 use crate::core::second_path::SecondPath;
 use crate::core::settings::{Holds, Settings};
+use crate::core::tap::Tap;
 use crate::core::verdict::{Arrival, Token, Verdict};
 use crate::reason::Reason;
-use crate::telemetry::Kind;
+use crate::telemetry::{Kind, What};
 use crate::time::{Instant, Stamp};
 use crate::wire::{Frame, MessageType};
 
@@ -64,6 +65,7 @@ impl Forwarder {
             flights: &mut self.flights,
             paths: &mut self.paths,
             account: &mut self.account,
+            tap: &self.tap,
         };
         request.may_ask()?;
         request.arrived()?;
@@ -95,6 +97,7 @@ struct Request<'a> {
     flights: &'a mut Flights,
     paths: &'a mut SecondPath,
     account: &'a mut Account,
+    tap: &'a Tap,
 }
 
 /// When a Delay_Req departs.
@@ -226,6 +229,12 @@ impl Request<'_> {
             (!client.admitted()).then(|| unadmitted(paths.listening()))
         });
         if let Err(reason) = due {
+            if self.tap.is_on()
+                && let Some((bytes, _)) = self.hold.get(earlier)
+            {
+                let from = (now, self.arrival.side);
+                self.tap.kept(from, bytes, What::Dropped { reason });
+            }
             if let Some(removed) = self.hold.remove(earlier) {
                 let kind = Kind::Message(MessageType::DelayReq);
                 self.account.dropped(removed.from, kind, reason);

@@ -8,8 +8,9 @@ use crate::core::refs::Owner;
 use crate::core::residence;
 use crate::core::verdict::Token;
 use crate::reason::Reason;
+use crate::telemetry::What;
 use crate::time::{Instant, Stamp};
-use crate::wire::MessageType;
+use crate::wire::{Frame, MessageType};
 
 impl Forwarder {
     // Time.
@@ -36,6 +37,9 @@ impl Forwarder {
             let residence = self.flights.estimated_residence(&flight, estimate);
             if residence.is_ok() {
                 self.account.estimated();
+            }
+            if self.tap.is_on() {
+                self.tell_residence(&flight, residence);
             }
             self.settle(&flight, residence);
         }
@@ -110,6 +114,9 @@ impl Forwarder {
             return;
         };
         let residence = stamp.and_then(|stamp| self.flights.residence(&flight, stamp));
+        if self.tap.is_on() {
+            self.tell_residence(&flight, residence);
+        }
         self.settle(&flight, residence);
     }
 
@@ -123,6 +130,9 @@ impl Forwarder {
             Owner::Sync(_) => MessageType::Sync,
         };
         self.account.unsent(flight.egress.other(), message, reason);
+        if self.tap.is_on() {
+            self.tell_unsent(&flight, reason);
+        }
         self.flight_unsent(&flight, reason);
     }
 
@@ -130,12 +140,16 @@ impl Forwarder {
     pub fn unsent_frame(
         &mut self,
         from: Side,
-        message: MessageType,
+        frame: &Frame<'_>,
         token: Option<Token>,
         reason: Reason,
         now: Instant,
     ) {
-        self.account.unsent(from, message, reason);
+        self.account.unsent(from, frame.message_type(), reason);
+        if self.tap.is_on() {
+            self.tap
+                .kept((now, from), frame.bytes(), What::Dropped { reason });
+        }
         self.account.tell_limit(reason, now);
         if let Some(flight) = token.and_then(|token| self.flights.land(token)) {
             self.flight_unsent(&flight, reason);

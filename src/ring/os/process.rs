@@ -2,9 +2,10 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::sys::check;
+use super::sys::{check, get_option};
 
 /// Sets how late timers of this thread may fire, in nanoseconds (PR_SET_TIMERSLACK); the default of
 /// 50 us would double a short sweep interval.
@@ -59,6 +60,21 @@ pub fn be_nice() -> io::Result<()> {
     check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) })
 }
 
+/// The effective user of this process.
+#[must_use]
+pub fn user() -> u32 {
+    // SAFETY: geteuid takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// The user at the other end of a Unix socket, as it was when that end connected (SO_PEERCRED).
+///
+/// # Errors
+/// The system's.
+pub fn peer_user(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    get_option::<libc::ucred>(socket, libc::SOL_SOCKET, libc::SO_PEERCRED).map(|peer| peer.uid)
+}
+
 /// CPU time that this process used so far, in user space and in the kernel.
 #[must_use]
 pub fn cpu_time() -> Duration {
@@ -99,6 +115,15 @@ mod tests {
         }
         assert!(cpu_time() >= before + Duration::from_millis(5));
         assert!(peak_rss_kib() > 100);
+    }
+
+    #[test]
+    fn the_other_end_of_a_socket_is_this_user() {
+        use std::os::fd::AsFd as _;
+        let (here, _there) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert_eq!(peer_user(here.as_fd()).unwrap(), user());
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        assert!(peer_user(file.as_fd()).is_err(), "no socket");
     }
 
     #[test]

@@ -27,6 +27,8 @@ unsafe impl Plain for libc::packet_mreq {}
 // SAFETY: integers only.
 unsafe impl Plain for libc::ip_mreqn {}
 // SAFETY: integers only.
+unsafe impl Plain for libc::ucred {}
+// SAFETY: integers only.
 unsafe impl Plain for libc::ipv6_mreq {}
 // SAFETY: integers only.
 unsafe impl Plain for [u32; 9] {}

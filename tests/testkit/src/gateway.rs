@@ -129,7 +129,8 @@ impl Gateway {
         let frame = match Frame::parse(bytes) {
             Ok(frame) => frame,
             Err(reason) => {
-                self.core.malformed(side, reason);
+                self.core
+                    .malformed(side, bytes, reason, Instant::from_nanos(at));
                 return Dropped(reason);
             }
         };

@@ -2,6 +2,7 @@
 //! hold whatever the script says is asserted as it runs: for property tests, fuzzing and regressions.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ptpproxy::Side::{self, Down, Up};
@@ -10,6 +11,7 @@ use ptpproxy::core::{
 };
 use ptpproxy::filter::{Instruction, Sampling, Spec, fit, interpreter};
 use ptpproxy::reason::Reason;
+use ptpproxy::telemetry::{Trace, Wanted, What};
 use ptpproxy::time::{ClockId, Stamp};
 use ptpproxy::wire::{Address, Frame, Lane, MessageType, PortIdentity};
 
@@ -66,6 +68,7 @@ pub fn run(octets: &[u8]) {
     let mut script = Script::new(settings(*head));
     for step in steps.as_chunks::<STEP>().0 {
         script.step(*step);
+        script.each_drop_is_told();
     }
     script.end();
 }
@@ -126,12 +129,19 @@ struct Script {
     /// The kernel's filters by side, and the version of the client table that they were made for.
     filters: [Vec<Instruction>; 2],
     version: Option<u64>,
+    /// What whoever watches is told, and the drops among it.
+    trace: Arc<Trace>,
+    drops_told: u64,
 }
 
 impl Script {
     fn new(settings: Settings) -> Self {
+        let mut gateway = Gateway::new(settings.clone());
+        let trace = Arc::new(Trace::default());
+        trace.want(Some(Wanted::default()));
+        gateway.core.watch(Some(Arc::clone(&trace)));
         Self {
-            gateway: Gateway::new(settings.clone()),
+            gateway,
             settings,
             heard: HashMap::new(),
             asked: HashMap::new(),
@@ -139,6 +149,8 @@ impl Script {
             seen: 0,
             filters: [Vec::new(), Vec::new()],
             version: None,
+            trace,
+            drops_told: 0,
         }
     }
 
@@ -388,12 +400,25 @@ impl Script {
         run.verdict != 0
     }
 
+    /// Whoever watches is told of each drop, once.
+    fn each_drop_is_told(&mut self) {
+        let mut words = Vec::new();
+        while let Some((step, _)) = self.trace.take(&mut words) {
+            self.drops_told += u64::from(matches!(step.what, What::Dropped { .. }));
+        }
+        let counters = self.gateway.core.counters();
+        let of = |reason| counters.dropped_for(reason);
+        let dropped: u64 = Reason::ALL.iter().map(|&reason| of(reason)).sum();
+        assert_eq!((self.drops_told, self.trace.lost()), (dropped, 0));
+    }
+
     /// In the end nothing waits any more.
     fn end(&mut self) {
         self.pass(MS * 200, false);
         self.gateway.stamp_all();
         self.pass(MS * 20, false);
         assert_eq!(self.gateway.core.waiting(), 0, "something waits for ever");
+        self.each_drop_is_told();
         self.gateway.assert_conserved();
     }
 }

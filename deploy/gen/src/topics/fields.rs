@@ -1,4 +1,4 @@
-//! Fields of the JSON replies, read from the definition of the replies: `src/control/reply.rs`.
+//! Fields of the JSON replies, read from the definition of the replies: `src/control/reply.rs` and `seen.rs`.
 
 use anyhow::{Context as _, Result, bail};
 use ptpproxy::control::reply::Sort;
@@ -10,13 +10,24 @@ use syn::{
 use crate::topic::{Row, Table, Topic, sentence};
 
 const REPLIES: &str = include_str!("../../../../src/control/reply.rs");
+const SEEN: &str = include_str!("../../../../src/control/seen.rs");
 const SPREADS: &str = include_str!("../../../../src/telemetry/histogram.rs");
 
 /// Each reply: its heading, what gives it, and its type.
-const ROOTS: [(&str, &str, &str); 4] = [
+const ROOTS: [(&str, &str, &str); 6] = [
     ("Status", "`ptpproxy status --json`:", "Status"),
     ("Clients", "`ptpproxy clients --json`:", "ClientList"),
     ("Reload", "`ptpproxy reload --json`:", "Reloaded"),
+    (
+        "Watch",
+        "`ptpproxy watch --json`, the first line:",
+        "Watching",
+    ),
+    (
+        "Watch, each other line",
+        "A field that does not apply is left out:",
+        "Seen",
+    ),
     ("Failure", "If the gateway cannot answer:", "Failure"),
 ];
 
@@ -46,6 +57,7 @@ pub(crate) fn topic() -> Result<Topic> {
         see_also: &[
             ("ptpproxy-status", "8"),
             ("ptpproxy-clients", "8"),
+            ("ptpproxy-watch", "8"),
             ("ptpproxy-warnings", "7"),
         ],
     })
@@ -57,7 +69,7 @@ struct Replies(Vec<ItemStruct>);
 impl Replies {
     fn read() -> Result<Self> {
         let mut structs = Vec::new();
-        for text in [REPLIES, SPREADS] {
+        for text in [REPLIES, SEEN, SPREADS] {
             let file =
                 syn::parse_file(text).context("cannot read the definition of the replies")?;
             structs.extend(file.items.into_iter().filter_map(|item| match item {
