@@ -20,7 +20,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use log::LevelFilter;
 
 use doctor::DoctorArgs;
 use gateway::{InterfaceArgs, OutputArgs, RingArgs};
@@ -28,14 +27,14 @@ use log_level::{LevelArgs, VerbosityArgs};
 use policy::PolicyArgs;
 use ranges::Takes as _;
 use replay::ReplayArgs;
-use show::{AskArgs, ClientsArgs, TopArgs};
+use show::{AskArgs, ClientsArgs, StatusArgs, TopArgs};
 pub use usage::Stop;
 use watch::WatchArgs;
 
 use crate::config::{ConfigFile, Problems};
 use crate::core::Conflict;
 use crate::options::{
-    DoctorOptions, Flag, Flags, ReplayOptions, RunOptions, ShowOptions, Source, Values,
+    DoctorOptions, Flag, Flags, LogOptions, ReplayOptions, RunOptions, ShowOptions, Source, Values,
     WatchOptions,
 };
 
@@ -60,6 +59,15 @@ Examples:
 The gateway needs CAP_NET_RAW: run it as root, or run setcap cap_net_raw+ep on the binary.";
 
 const SHOW_EXIT: &str = "Exit code: 0 shown, 1 no answer, 2 wrong command line.";
+const STATUS_EXIT: &str = "\
+Examples:
+  ptpproxy status --all
+      Every gateway of this machine; exit code 0 only if all are well.
+  ptpproxy status --json | jq .warnings
+      What is wrong, for a script.
+
+Exit code: 0 shown, 1 no answer, 2 wrong command line.
+With --all: 0 every gateway is well, 1 one has a warning or does not answer, or none runs.";
 const RELOAD_EXIT: &str = "Exit code: 0 reloaded (what needs a restart is listed), 1 not or not entirely, 2 wrong command line.";
 const CHECK_EXIT: &str = "Exit code: 0 the file is good, 1 it is not, 2 wrong command line.";
 
@@ -80,11 +88,11 @@ pub enum Action {
     Watch(WatchOptions),
 }
 
-/// Reads a command line: what to do, and how much to log.
+/// Reads a command line: what to do, and what to log how.
 ///
 /// # Errors
 /// Help or version was asked for, or the command line is wrong.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, LevelFilter), Stop> {
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, LogOptions), Stop> {
     let arguments = usage::with_negative_values(arguments.into_iter().collect());
     let flags = flags();
     let command = flags.command();
@@ -93,7 +101,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
     let path = gave.get_one::<PathBuf>("config").cloned();
     let file = path.as_deref().map(|path| ConfigFile::read(path, &flags));
     let file = file.transpose()?;
-    let (cli, level, values) = match &file {
+    let (cli, log, values) = match &file {
         Some(file) => read(&flags, &file.merged(&arguments, &gave))?,
         None => read(&flags, &arguments)?,
     };
@@ -111,7 +119,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
             });
             Action::Doctor(doctor.options(gateway))
         }
-        Some(Task::Status(ask)) => Action::Show(ask.status()),
+        Some(Task::Status(ask)) => Action::Show(ask.options()),
         Some(Task::Clients(ask)) => Action::Show(ask.options()),
         Some(Task::Watch(watch)) => Action::Watch(watch.options()),
         Some(Task::Top(ask)) => Action::Show(ask.options()),
@@ -127,7 +135,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
             Action::Run(options.map_err(|conflicts| blamed(file.as_ref(), conflicts))?)
         }
     };
-    Ok((action, level))
+    Ok((action, log))
 }
 
 /// Checks a configuration file: one line on what the gateway would run with. Interfaces that the file
@@ -158,15 +166,15 @@ pub fn check(path: &Path) -> Result<String, Stop> {
     Ok(line)
 }
 
-fn read(flags: &Flags, arguments: &[OsString]) -> Result<(Cli, LevelFilter, Values), Stop> {
+fn read(flags: &Flags, arguments: &[OsString]) -> Result<(Cli, LogOptions, Values), Stop> {
     let command = flags.command();
     let stop = |error| Stop::of(error, command);
     let matches = command.clone().try_get_matches_from(arguments);
     let matches = matches.map_err(stop)?;
     let cli = Cli::from_arg_matches(&matches).map_err(stop)?;
-    let level = log_level::level(&cli.verbosity, &cli.level);
-    let values = flags.values(&matches, level);
-    Ok((cli, level, values))
+    let log = log_level::options(&cli.verbosity, &cli.level);
+    let values = flags.values(&matches, log.level);
+    Ok((cli, log, values))
 }
 
 /// What does not fit together is reported where it was set.
@@ -286,8 +294,8 @@ enum Task {
     /// Look for what is in a gateway's way: on this machine, its interfaces and both networks
     Doctor(DoctorArgs),
     /// Show a running gateway: warnings, links, grandmaster, rates, drops
-    #[command(after_help = SHOW_EXIT)]
-    Status(AskArgs),
+    #[command(after_help = STATUS_EXIT)]
+    Status(StatusArgs),
     /// Show the clients of a running gateway
     #[command(after_help = SHOW_EXIT)]
     Clients(ClientsArgs),

@@ -14,7 +14,7 @@
 //! * [`control`] answers `ptpproxy status` and its kin out of that, [`metrics`] Prometheus;
 //! * [`show`] is the other end: what it says, for people;
 //! * [`watch`] is the other end, too: each message live, and dropped frames as a capture;
-//! * [`program`] is what `main` calls.
+//! * `logging` writes the log, [`program`] is what `main` calls.
 
 pub mod auth;
 pub mod cli;
@@ -24,6 +24,7 @@ pub mod core;
 pub mod doctor;
 pub mod engine;
 pub mod filter;
+mod logging;
 pub mod metrics;
 pub mod options;
 mod prefetch;

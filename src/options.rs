@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use log::LevelFilter;
+
 use crate::control::Place;
 use crate::control::reply::Sort;
 use crate::core::{ClientMatch, ValidSettings};
@@ -49,6 +51,27 @@ pub struct Source {
     pub file: Option<PathBuf>,
     /// The value of each option, as text.
     pub values: Values,
+}
+
+/// What is logged, and in which form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// Messages of this level and above.
+    pub level: LevelFilter,
+    /// How a line is written.
+    pub format: LogFormat,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For the journal if standard error is connected to it, else text.
+    #[default]
+    Auto,
+    /// Time, level, target, message.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// Options of the packet rings.
@@ -184,6 +207,11 @@ pub struct ShowOptions {
 pub enum Show {
     /// Its state.
     Status {
+        /// As JSON.
+        json: bool,
+    },
+    /// The state of every gateway of this machine, in short.
+    All {
         /// As JSON.
         json: bool,
     },

@@ -6,22 +6,16 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use log::LevelFilter;
-
 use crate::cli::{self, Action};
-use crate::{doctor, replay, run, show, watch};
+use crate::{doctor, logging, replay, run, show, watch};
 
 /// The whole program, given its arguments: the first is the name that it was called by.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let (action, level) = match cli::parse(arguments) {
+    let (action, log) = match cli::parse(arguments) {
         Ok(parsed) => parsed,
-        Err(stop) => return stop.print(),
+        Err(stop) => return stop.print(logging::fatal),
     };
-    // The level may be raised while it runs: the logger takes everything, and what is asked for is the bound.
-    env_logger::Builder::new()
-        .filter_level(LevelFilter::Trace)
-        .init();
-    log::set_max_level(level);
+    logging::start(log);
     let result = match action {
         Action::Run(options) => run::run(&options),
         Action::CheckConfig(file) => return check_config(&file),
@@ -50,8 +44,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody may be reading: that is no reason to panic.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            logging::fatal(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -65,7 +58,7 @@ fn check_config(file: &Path) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(stop) => {
-            let _ = stop.print();
+            let _ = stop.print(logging::fatal);
             ExitCode::FAILURE
         }
     }

@@ -5,7 +5,7 @@ use clap::builder::PossibleValue;
 
 use crate::Side;
 use crate::core::{Authenticated, ManagementPolicy, OneStep};
-use crate::options::FilterChoice;
+use crate::options::{FilterChoice, LogFormat};
 use crate::ring::Timestamping;
 
 /// A `ValueEnum` for a type of another room: its variants, each with its word and one line of help.
@@ -52,6 +52,12 @@ words! { FilterChoice:
     Map = "map", "a map in the kernel, or an error at start";
     Tree = "tree", "a search tree, for as many clients as net.core.optmem_max allows";
     Plain = "plain", "no client filter: every Delay_Resp is received";
+}
+
+words! { LogFormat:
+    Auto = "auto", "under systemd for its journal: a priority for each line, and no second time; else text";
+    Text = "text", "time, level and message";
+    Json = "json", "one JSON object a line: time (UTC), level, target, message, and the fields of warnings";
 }
 
 impl ValueEnum for Side {

@@ -167,7 +167,8 @@ flags! {
 
         /// Unix socket for `ptpproxy status`, `clients`, `top` and `reload`; owner and group may connect.
         ///
-        /// `auto` is UP-DOWN.sock in systemd's RuntimeDirectory, or in /run/ptpproxy.
+        /// `auto` is UP-DOWN.sock in systemd's RuntimeDirectory; else in /run/ptpproxy, or, of an ordinary user, in
+        /// $XDG_RUNTIME_DIR/ptpproxy.
         control: Place = {
             section: OUTPUT, reload: Restart, banner: Banner::Never,
             arg(value_name = "PATH|auto|off", default_value = "auto")

@@ -1,11 +1,11 @@
-//! How much is logged.
+//! What is logged, and in which form.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args};
 use log::LevelFilter;
 
 use super::flag::flags;
-use crate::options::Banner;
+use crate::options::{Banner, LogFormat, LogOptions};
 
 /// Short flags for the command line, where no file can set them.
 #[derive(Args, Debug)]
@@ -28,11 +28,25 @@ flags! {
             arg(value_name = "LEVEL", global = true, conflicts_with_all = ["verbose", "quiet"],
                 default_value = "info", value_parser = levels())
         }
+
+        /// Form of the log lines.
+        log_format: LogFormat = {
+            section: OUTPUT, reload: Restart, banner: Banner::Never,
+            arg(value_enum, value_name = "FORM", global = true, default_value_t = LogFormat::Auto)
+        }
+    }
+}
+
+/// What both ask for.
+pub(super) const fn options(verbosity: &VerbosityArgs, level: &LevelArgs) -> LogOptions {
+    LogOptions {
+        level: log_level(verbosity, level),
+        format: level.log_format,
     }
 }
 
 /// The level that both ask for; they exclude each other.
-pub(super) const fn level(verbosity: &VerbosityArgs, level: &LevelArgs) -> LevelFilter {
+const fn log_level(verbosity: &VerbosityArgs, level: &LevelArgs) -> LevelFilter {
     match (verbosity.verbose, verbosity.quiet) {
         (0, 0) => level.log,
         (1, _) => LevelFilter::Debug,

@@ -51,6 +51,20 @@ pub(super) struct AskArgs {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    ask: AskArgs,
+
+    /// Show every gateway of this machine, one a line, and what is wrong with it.
+    ///
+    /// They are found by their control sockets in /run/ptpproxy and $XDG_RUNTIME_DIR/ptpproxy, and by the kernel's list of
+    /// who holds interfaces. With --json: a list with an object for each, whose `status` is what `status --json` prints of
+    /// it.
+    #[arg(long, conflicts_with = "socket")]
+    all: bool,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct ClientsArgs {
     #[command(flatten)]
     ask: AskArgs,
@@ -75,14 +89,18 @@ pub(super) struct TopArgs {
     interval: Span,
 }
 
-impl AskArgs {
-    pub(super) fn status(self) -> ShowOptions {
-        ShowOptions {
-            socket: self.socket,
-            what: Show::Status { json: self.json },
-        }
+impl StatusArgs {
+    pub(super) fn options(self) -> ShowOptions {
+        let AskArgs { socket, json } = self.ask;
+        let what = match self.all {
+            true => Show::All { json },
+            false => Show::Status { json },
+        };
+        ShowOptions { socket, what }
     }
+}
 
+impl AskArgs {
     pub(super) fn reload(self) -> ShowOptions {
         ShowOptions {
             socket: self.socket,

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use log::LevelFilter;
+
 use super::*;
 use crate::core::Settings;
 use crate::options::{FilterChoice, Reload, RingOptions, SweepIntervals};
@@ -281,7 +283,7 @@ fn the_last_of_two_wins() {
 fn log_levels() {
     let level = |flags: &str| {
         let arguments = format!("ptpproxy --up a --down b {flags}");
-        parse(arguments.split_whitespace().map(OsString::from)).map(|(_, level)| level)
+        parse(arguments.split_whitespace().map(OsString::from)).map(|(_, log)| log.level)
     };
     for (flags, expected) in [
         ("", LevelFilter::Info),

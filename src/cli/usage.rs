@@ -1,7 +1,6 @@
 //! What is wrong with a command line, in one line.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Command;
@@ -22,16 +21,16 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// Prints the text to standard output, or the error to standard error. Exit code 0 or 2.
+    /// Prints the text to standard output, or has each line of the error printed by `error`. Exit code 0 or 2.
     #[must_use]
-    pub fn print(&self) -> ExitCode {
+    pub fn print(&self, error: impl Fn(&str)) -> ExitCode {
         // Nobody may be reading: that is no error.
         if let Self::Text(text) = self {
             let _ = text.print();
             return ExitCode::SUCCESS;
         }
         for line in self.to_lines() {
-            let _ = writeln!(std::io::stderr(), "error: {line}");
+            error(&line);
         }
         ExitCode::from(2)
     }

@@ -1,7 +1,7 @@
 //! The other end of the control socket: finds the gateway, asks, and reads the answer.
 
 use std::fs;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde::de::DeserializeOwned;
 
 use super::reply::{Failure, PROTOCOL};
-use super::socket::default_directory;
+use super::socket::{directories, left_behind};
 use super::sort::Sort;
 
 /// A gateway that does not answer within this time is stuck.
@@ -46,31 +46,56 @@ impl Gateway {
                 path: path.to_owned(),
             });
         }
-        let directory = default_directory();
-        let mut sockets = sockets(&directory).map_err(|error| match error.kind() {
-            ErrorKind::PermissionDenied => anyhow!(
-                "{}: {error}; be root, the gateway's user or in its group",
-                directory.display()
-            ),
-            _ => none(&directory),
-        })?;
-        match (sockets.pop(), sockets.pop()) {
-            (Some(path), None) => Ok(Self { path }),
-            (None, _) => Err(none(&directory)),
-            (Some(one), Some(other)) => {
-                sockets.extend([one, other]);
-                sockets.sort();
-                let all: Vec<String> = sockets
+        let mut gateways = Self::all()?;
+        // One whose gateway was killed stays behind.
+        if gateways.len() > 1 {
+            gateways.retain(|gateway| !left_behind(&gateway.path));
+        }
+        match gateways.as_slice() {
+            [] => Err(none()),
+            [one] => Ok(one.clone()),
+            several => {
+                let all: Vec<String> = several
                     .iter()
-                    .map(|path| path.display().to_string())
+                    .map(|gateway| gateway.path.display().to_string())
                     .collect();
                 bail!(
-                    "{} gateways run here: choose one with --socket PATH: {}",
+                    "{} gateways run here: choose one with --socket PATH, or ask all with `ptpproxy status --all`: {}",
                     all.len(),
                     all.join(", ")
                 )
             }
         }
+    }
+
+    /// Every socket where gateways have theirs; those that were left behind among them.
+    ///
+    /// # Errors
+    /// There is none that this user may see, and a directory that may not be read.
+    pub fn all() -> Result<Vec<Self>> {
+        let (mut found, mut refused) = (Vec::new(), None);
+        for directory in directories() {
+            match sockets(&directory) {
+                Ok(sockets) => found.extend(sockets.into_iter().map(|path| Self { path })),
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    refused = Some((directory, error));
+                }
+                Err(_) => {}
+            }
+        }
+        match refused {
+            Some((directory, error)) if found.is_empty() => bail!(
+                "{}: {error}; be root, the gateway's user or in its group",
+                directory.display()
+            ),
+            _ => Ok(found),
+        }
+    }
+
+    /// Its socket.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Asks, and returns the line of JSON.
@@ -83,9 +108,20 @@ impl Gateway {
         stream
             .take(LARGEST)
             .read_to_string(&mut reply)
-            .with_context(|| format!("{}: no whole answer", self.path.display()))?;
+            .map_err(|error| self.unheard(&error))?;
         self.accepted(&reply)?;
         Ok(reply)
+    }
+
+    fn unheard(&self, error: &io::Error) -> anyhow::Error {
+        let name = self.path.display();
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => anyhow!(
+                "{name}: no answer within {} s: the gateway is stuck",
+                PATIENCE.as_secs()
+            ),
+            _ => anyhow!("{name}: no whole answer: {error}"),
+        }
     }
 
     /// Asks, and returns what the answer is read from.
@@ -170,20 +206,18 @@ fn sockets(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
         path.extension()
             .is_some_and(|extension| extension == "sock")
     });
-    // One whose gateway was killed stays behind.
-    if sockets.len() > 1 {
-        sockets.retain(|path| {
-            !UnixStream::connect(path)
-                .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
-        });
-    }
     sockets.sort();
     Ok(sockets)
 }
 
-fn none(directory: &Path) -> anyhow::Error {
+/// No gateway has a socket where they are looked for.
+pub(crate) fn none() -> anyhow::Error {
+    let places: Vec<String> = directories()
+        .iter()
+        .map(|directory| directory.display().to_string())
+        .collect();
     anyhow!(
         "no gateway has a control socket in {}: is ptpproxy running? (--socket PATH looks elsewhere)",
-        directory.display()
+        places.join(" or ")
     )
 }

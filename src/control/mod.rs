@@ -55,5 +55,5 @@ mod warnings;
 mod watch;
 
 pub use server::{Readers, Reload};
-pub use socket::{Place, default_directory};
+pub use socket::Place;
 pub use warnings::WarningKind;

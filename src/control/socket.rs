@@ -10,8 +10,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::ring::process;
+
 /// Where gateways have their sockets, unless systemd names another directory.
 const RUNTIME: &str = "/run/ptpproxy";
+/// The folder of them in a user's own runtime directory.
+const FOLDER: &str = "ptpproxy";
 /// Owner and group may connect.
 const MODE: u32 = 0o660;
 
@@ -20,20 +24,43 @@ const MODE: u32 = 0o660;
 pub enum Place {
     /// Nowhere.
     Off,
-    /// `UP-DOWN.sock` in the runtime directory.
+    /// `UP-DOWN.sock` in the runtime directory of the service or the user.
     Default,
     /// Here.
     At(PathBuf),
 }
 
-/// The directory of the sockets: systemd's RUNTIME_DIRECTORY, or `/run/ptpproxy`.
-#[must_use]
-pub fn default_directory() -> PathBuf {
-    std::env::var_os("RUNTIME_DIRECTORY")
-        // systemd separates several by colons.
-        .and_then(|all| Some(PathBuf::from(all.to_str()?.split(':').next()?)))
-        .filter(|directory| !directory.as_os_str().is_empty())
+/// Where a gateway of this process has its socket: in systemd's RUNTIME_DIRECTORY; else root's in `/run/ptpproxy`, and that
+/// of an ordinary user in `$XDG_RUNTIME_DIR/ptpproxy`, where there is one.
+fn own_directory() -> PathBuf {
+    let user = (process::effective_user() != 0).then(users_directory);
+    systemds_directory()
+        .or(user.flatten())
         .unwrap_or_else(|| PathBuf::from(RUNTIME))
+}
+
+/// Where gateways have their sockets that this user may ask: in systemd's RUNTIME_DIRECTORY alone, where that is set.
+pub(super) fn directories() -> Vec<PathBuf> {
+    if let Some(directory) = systemds_directory() {
+        return vec![directory];
+    }
+    [Some(PathBuf::from(RUNTIME)), users_directory()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn systemds_directory() -> Option<PathBuf> {
+    let all = std::env::var_os("RUNTIME_DIRECTORY")?;
+    // systemd separates several by colons.
+    let first = PathBuf::from(all.to_str()?.split(':').next()?);
+    (!first.as_os_str().is_empty()).then_some(first)
+}
+
+/// In the user's runtime directory; a path that is not absolute is none (XDG Base Directory Specification).
+fn users_directory() -> Option<PathBuf> {
+    let runtime = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
+    runtime.is_absolute().then(|| runtime.join(FOLDER))
 }
 
 impl Place {
@@ -41,7 +68,7 @@ impl Place {
     pub(super) fn path(&self, up: &str, down: &str) -> Option<PathBuf> {
         match self {
             Self::Off => None,
-            Self::Default => Some(default_directory().join(format!("{up}-{down}.sock"))),
+            Self::Default => Some(own_directory().join(format!("{up}-{down}.sock"))),
             Self::At(path) => Some(path.clone()),
         }
     }
@@ -58,11 +85,14 @@ pub(super) struct Listening {
 /// Makes the socket. A file that a gateway left behind is replaced, one that answers is not.
 pub(super) fn listen(path: &Path) -> Result<Listening> {
     if let Some(directory) = path.parent()
-        && directory == Path::new(RUNTIME)
         && !directory.exists()
     {
         // If it cannot be made, the next step fails and says why.
-        let _ = DirBuilder::new().mode(0o750).create(directory);
+        if directory == Path::new(RUNTIME) {
+            let _ = DirBuilder::new().mode(0o750).create(directory);
+        } else if users_directory().is_some_and(|users| users == directory) {
+            let _ = DirBuilder::new().mode(0o700).create(directory);
+        }
     }
     match fs::symlink_metadata(path) {
         Ok(there) if !there.file_type().is_socket() => {
@@ -95,7 +125,7 @@ pub(super) fn listen(path: &Path) -> Result<Listening> {
 }
 
 /// Nobody listens on this socket any more.
-fn left_behind(path: &Path) -> bool {
+pub(super) fn left_behind(path: &Path) -> bool {
     UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 

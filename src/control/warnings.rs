@@ -1,6 +1,7 @@
 //! What is wrong, out of two snapshots: pure, so that a table can test it.
 
 mod kind;
+mod machine;
 mod quiet;
 
 use std::time::Duration;
@@ -75,35 +76,8 @@ pub(super) fn warnings(
     masters(now, at, &mut add);
     answers(before, now, at, &mut add);
     clients.report(&mut add);
-    for (side, port) in now.state.ports.iter() {
-        let (name, port, before) = (&port.name, port.counts, before.state.ports[side].counts);
-        for (kind, count, since, what) in [
-            (
-                WarningKind::RingDrops,
-                port.ring_drops,
-                before.ring_drops,
-                "frames lost because the receive ring was full",
-            ),
-            (
-                WarningKind::Unsent,
-                port.unsent,
-                before.unsent,
-                "frames that the kernel did not accept for sending",
-            ),
-            (
-                WarningKind::StampsLost,
-                port.stamps_lost,
-                before.stamps_lost,
-                "transmit timestamps missing",
-            ),
-        ] {
-            let lately = count.saturating_sub(since);
-            if lately > 0 {
-                let text = format!("{name}: {lately} {what}: {}", kind.remedy());
-                add(kind, side.label(), text);
-            }
-        }
-    }
+    machine::ports(before, now, &mut add);
+    machine::late(before, now, &mut add);
     for &reason in Reason::ALL.iter().filter(|reason| reason.is_trouble()) {
         let lately = now
             .counters

@@ -8,7 +8,7 @@ use log::{info, warn};
 
 use super::reply::Status;
 use super::status;
-use super::warnings::{self, Found, Quiet, Troubles, WarningKind};
+use super::warnings::{self, Found, Quiet, Troubles};
 use crate::telemetry::{Board, Snapshot};
 use crate::time::Instant;
 
@@ -48,9 +48,7 @@ struct Judged {
 
 /// A warning that was seen, logged or not.
 struct Reported {
-    kind: WarningKind,
-    cause: &'static str,
-    text: String,
+    found: Found,
     seen: u32,
     logged: Option<u64>,
     open: bool,
@@ -89,11 +87,8 @@ impl Watch {
         self.quiet.look(&snapshot, now);
         self.history.push_back((now, snapshot));
         let warnings = self.warnings(now);
-        for line in self.changes(&warnings) {
-            match line {
-                Change::Wrong(text) => warn!("{text}"),
-                Change::Right(text) => info!("{text}"),
-            }
+        for change in self.changes(&warnings) {
+            change.log();
         }
     }
 
@@ -169,7 +164,7 @@ impl Watch {
             }
             reported.seen = 0;
             if std::mem::take(&mut reported.open) {
-                lines.push(Change::Right(format!("over: {}", reported.text)));
+                lines.push(Change::Right(reported.found.clone()));
             }
         }
         for found in warnings {
@@ -185,12 +180,12 @@ impl Watch {
                 continue;
             };
             reported.seen = reported.seen.saturating_add(1);
-            reported.text.clone_from(&found.text);
+            reported.found.text.clone_from(&found.text);
             let quiet = reported.logged.is_some_and(|at| self.looks < at + AGAIN);
             if !reported.open && reported.seen >= APPEARS && !quiet {
                 reported.open = true;
                 reported.logged = Some(self.looks);
-                lines.push(Change::Wrong(found.text.clone()));
+                lines.push(Change::Wrong(found.clone()));
             }
         }
         lines
@@ -200,9 +195,7 @@ impl Watch {
 impl Reported {
     fn new(found: &Found) -> Self {
         Self {
-            kind: found.kind,
-            cause: found.cause,
-            text: String::new(),
+            found: found.clone(),
             seen: 0,
             logged: None,
             open: false,
@@ -210,7 +203,7 @@ impl Reported {
     }
 
     fn is(&self, found: &Found) -> bool {
-        (self.kind, self.cause) == (found.kind, found.cause)
+        (self.found.kind, self.found.cause) == (found.kind, found.cause)
     }
 }
 
@@ -220,14 +213,37 @@ const OPENING: u32 = 8;
 /// A line for the log.
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
-    Wrong(String),
-    Right(String),
+    Wrong(Found),
+    Right(Found),
+}
+
+impl Change {
+    fn text(&self) -> String {
+        match self {
+            Self::Wrong(found) => found.text.clone(),
+            Self::Right(found) => format!("over: {}", found.text),
+        }
+    }
+
+    fn log(&self) {
+        match self {
+            Self::Wrong(found) => warn!(
+                event = found.kind.code(), cause = found.cause, remedy = found.kind.remedy();
+                "{}", self.text()
+            ),
+            Self::Right(found) => info!(
+                event = found.kind.code(), cause = found.cause, over = true;
+                "{}", self.text()
+            ),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::SystemTime;
 
+    use super::super::warnings::WarningKind;
     use super::*;
     use crate::telemetry::{ClientSlots, Info};
 
@@ -250,21 +266,21 @@ mod tests {
     }
 
     /// So many looks, each at these.
-    fn look(watch: &mut Watch, looks: u32, warnings: &[Found]) -> Vec<Change> {
+    fn look(watch: &mut Watch, looks: u32, warnings: &[Found]) -> Vec<String> {
         let mut lines = Vec::new();
         for _ in 0..looks {
             watch.looks += 1;
-            lines.extend(watch.changes(warnings));
+            lines.extend(watch.changes(warnings).iter().map(Change::text));
         }
         lines
     }
 
-    fn wrong(text: &str) -> Change {
-        Change::Wrong(text.into())
+    fn wrong(text: &str) -> String {
+        text.into()
     }
 
-    fn right(text: &str) -> Change {
-        Change::Right(format!("over: {text}"))
+    fn right(text: &str) -> String {
+        format!("over: {text}")
     }
 
     #[test]
@@ -274,12 +290,12 @@ mod tests {
             found(WarningKind::NoSync, "silent", "no Sync"),
             found(WarningKind::Link, "up", "eth0 is down"),
         ];
-        assert_eq!(look(&mut watch, 1, &bad), [], "once is not enough");
-        assert_eq!(look(&mut watch, 1, &[]), [], "and has no end");
+        assert_eq!(look(&mut watch, 1, &bad), [""; 0], "once is not enough");
+        assert_eq!(look(&mut watch, 1, &[]), [""; 0], "and has no end");
         // The loop logs the link itself.
         assert_eq!(look(&mut watch, 50, &bad), [wrong("no Sync")]);
         assert_eq!(look(&mut watch, 1, &[]), [right("no Sync")], "at once");
-        assert_eq!(look(&mut watch, 9, &[]), []);
+        assert_eq!(look(&mut watch, 9, &[]), [""; 0]);
         // Comes and goes: once a minute.
         let mut lines = Vec::new();
         for _ in 0..30 {
@@ -311,7 +327,7 @@ mod tests {
                 &format!("no Sync for {ago} s"),
             )];
             let lines = look(&mut watch, 1, &silent);
-            let expected: &[Change] = if ago == 3 {
+            let expected: &[String] = if ago == 3 {
                 &[]
             } else {
                 &[wrong("no Sync for 4 s")]

@@ -23,7 +23,8 @@ mod tests;
 
 pub use client_map::{ClientMap, MapFilter};
 pub use link::{
-    Claim, GroupMembership, Interface, LinkChange, LinkKind, Monitor, check_pair, gateways,
+    Claim, GroupMembership, Holder, Interface, LinkChange, LinkKind, Monitor, check_pair, gateways,
+    holders,
 };
 pub use os::setup::require_kernel;
 #[cfg(test)]

@@ -10,7 +10,9 @@ use log::{debug, warn};
 use super::decide::{Decider, Known, earliest};
 use super::filters::Filters;
 use super::lap::Lap;
-use super::log_events::{log_event, log_link};
+use super::lateness::Lateness;
+use super::link_log::LinkLog;
+use super::log_events::log_event;
 use super::loop_engine::{LoopEngine, port};
 use super::notify::Notify;
 use super::outside::{Outside, at_start};
@@ -24,6 +26,9 @@ use crate::ring::LinkChange;
 use crate::telemetry::Board;
 use crate::time::Instant;
 use crate::{PerSide, Side};
+
+/// A turn is late by more than this part of `--max-hold`, after which messages are dropped.
+const LATE_PART: u32 = 2;
 
 /// A gateway's loop and what it keeps from turn to turn.
 pub(super) struct Forwarding<P, C, O> {
@@ -39,6 +44,8 @@ pub(super) struct Parts {
     pub(super) names: PerSide<String>,
     pub(super) filters: Filters,
     pub(super) lap: Lap,
+    pub(super) links: LinkLog,
+    pub(super) lateness: Lateness,
     pub(super) notify: Notify,
     pub(super) publisher: Publisher,
     pub(super) decider: Decider,
@@ -65,9 +72,11 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         self.parts.publisher.follow_watchers(self.engine.core_mut());
         let turn = self.engine.turn();
         let now = self.engine.clock_mut().now();
+        self.note_lateness(started, now);
         self.serve(turn, now);
         let known = self.known(turn, now);
         let next = self.parts.decider.next(&known);
+        self.parts.lateness.waits(next.wait, started, now);
         self.outside
             .wait(next.wait, started, now, &mut self.wakes)?;
         if next.look {
@@ -75,6 +84,15 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         }
         self.deal_with_wakes();
         Ok(!self.wakes.has(Wake::Stop))
+    }
+
+    /// Notes whether the loop was kept waiting for so long that what it forwards gets old.
+    fn note_lateness(&mut self, started: Instant, now: Instant) {
+        let limit = self.engine.core().settings().max_hold / LATE_PART;
+        let parts = &mut self.parts;
+        if parts.lateness.turned(started, now, limit) {
+            parts.publisher.late(parts.lateness.late());
+        }
     }
 
     /// Serves what follows a turn: the kernel's filter, the log, the service manager, the board.
@@ -95,6 +113,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
             log_event(event);
         }
         parts.lap.log_if_due(core, now);
+        parts.links.log_if_due(now);
         let clients = core.clients();
         parts
             .notify
@@ -115,6 +134,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
             core.next_sweep(),
             parts.filters.due(core),
             parts.lap.due(),
+            parts.links.due(),
             parts.notify.due(),
             parts.publisher.due(),
         ]);
@@ -149,7 +169,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
             ..
         } = self;
         let result = outside.link_changes(&mut |side, change| {
-            log_link(side, change);
+            parts.links.changed(side, change);
             parts.publisher.link(side, change);
             let port = port(engine, side);
             match change {

@@ -10,6 +10,8 @@ use super::decide::Decider;
 use super::filters::Filters;
 use super::forwarding::{Forwarding, Parts};
 use super::lap::Lap;
+use super::lateness::Lateness;
+use super::link_log::LinkLog;
 use super::loop_engine::{LoopEngine, WatchedClock};
 use super::machine::{Machine, Watches};
 use super::notify::Notify;
@@ -68,6 +70,7 @@ impl Gateway {
         // The first line: whoever waits for it can send.
         info!("{}", cli::banner(options));
         info!("timestamps: {}", stamping.why);
+        let links = LinkLog::new(interfaces.as_ref(), SystemClock.now());
         // Groups: from here on switches send PTP our way. Links: what happens to them is seen.
         let watches = Watches::new(signals, clock_set, orders);
         let machine = Machine::new(watches, interfaces.as_ref(), &rings, stamping)?;
@@ -91,10 +94,13 @@ impl Gateway {
         // A port below 1024 takes a right.
         let metrics = options.metrics.map(Listener::bind).transpose()?;
         let lap = Lap::new(options.summary, SystemClock.now());
+        let lateness = Lateness::new(SystemClock.now());
         let parts = Parts {
             names: names(options),
             filters,
             lap,
+            links,
+            lateness,
             notify,
             publisher,
             decider,

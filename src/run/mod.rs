@@ -13,7 +13,8 @@
 //! | `port`, `loop_engine` | ports and engine as the loop sees them |
 //! | `filters` | the kernel's filters follow the clients |
 //! | `reload` | settings read again |
-//! | `publisher`, `lap`, `log_events`, `notify`, `totals` | what it shows: board, summary, log, service manager, totals |
+//! | `publisher`, `lap`, `log_events`, `link_log`, `notify`, `totals` | what it shows: board, summary, log, service manager, totals |
+//! | `lateness` | whether the loop runs when it is to |
 
 mod aim;
 pub mod confine;
@@ -22,6 +23,8 @@ mod filters;
 mod forwarding;
 mod gateway;
 mod lap;
+mod lateness;
+mod link_log;
 mod log_events;
 mod loop_engine;
 mod machine;

@@ -10,7 +10,7 @@ use crate::core::Forwarder;
 use crate::engine::{Clock, Turn};
 use crate::ring::{Interface, LinkChange};
 use crate::telemetry::{
-    Board, FilterState, Info, Limits, PortCounts, PortState, SHOWN_MASTERS, State, SyncDue,
+    Board, FilterState, Info, Late, Limits, PortCounts, PortState, SHOWN_MASTERS, State, SyncDue,
 };
 use crate::time::Instant;
 use crate::wire::Mac;
@@ -112,6 +112,12 @@ impl Publisher {
         self.changed = true;
     }
 
+    /// Notes how late the loop was.
+    pub(super) const fn late(&mut self, late: Late) {
+        self.state.late = late;
+        self.changed = true;
+    }
+
     /// Notes that other settings are in force.
     pub(super) const fn settings_changed(&mut self) {
         self.changed = true;
@@ -205,13 +211,15 @@ pub(super) fn port_counts<P: LinkPort, C: Clock>(
     known: Option<(u64, u64)>,
 ) -> PortCounts {
     let unsent = engine.unsent(side);
+    // Those that a port misses do not come in time either.
+    let overdue = engine.core().stamps_overdue_on(side);
     let port = port(engine, side);
     let (ring_frames, ring_drops) = known.unwrap_or_else(|| port.frames_and_drops());
     PortCounts {
         ring_frames,
         ring_drops,
         unsent,
-        stamps_lost: port.stamps_lost(),
+        stamps_lost: port.stamps_lost().max(overdue),
     }
 }
 

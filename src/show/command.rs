@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use super::fleet::Fleet;
 use super::{clients, status, top};
 use crate::control::client::{self, Gateway};
 use crate::control::reply::{ClientList, Reloaded, Status};
@@ -15,8 +16,19 @@ use crate::options::{Show, ShowOptions};
 /// # Errors
 /// One line on why there is no answer.
 pub fn run(options: &ShowOptions) -> anyhow::Result<ExitCode> {
+    if let Show::All { json } = options.what {
+        let fleet = Fleet::look()?;
+        let text = if json { fleet.json() } else { fleet.text() };
+        print(&text)?;
+        return Ok(match fleet.is_well() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        });
+    }
     let gateway = Gateway::find(options.socket.as_deref())?;
     match options.what {
+        // Every one was shown above.
+        Show::All { .. } => Ok(ExitCode::SUCCESS),
         Show::Status { json: true } => print(&gateway.ask("status")?),
         Show::Status { json: false } => {
             let status: Status = gateway.get("status")?;

@@ -96,7 +96,7 @@ counts! {
         ring_drops => "ptpproxy_ring_drops_total",
         /// Frames that the kernel did not accept for sending on this side.
         unsent => "ptpproxy_unsent_frames_total",
-        /// Transmit timestamps of this side that were missing or could not be trusted.
+        /// Transmit timestamps of this side that were missing, late or could not be trusted.
         stamps_lost => "ptpproxy_stamps_lost_total",
     }
 }

@@ -49,5 +49,5 @@ pub use outage::{LinkFault, Outage, Silence, outages};
 pub use port_state::PortState;
 pub use slots::ClientSlots;
 pub(crate) use slots::{Slot, Tenant, mean};
-pub use state::{FilterKind, FilterState, Limits, Mode, SHOWN_MASTERS, State};
+pub use state::{FilterKind, FilterState, Late, Limits, Mode, SHOWN_MASTERS, State};
 pub use trace::{Step, Trace, Wanted, What};

@@ -105,6 +105,17 @@ record! {
 }
 
 record! {
+    /// How often the loop did not run when it was to, by more than half of `--max-hold`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Late {
+        /// So often since the start.
+        pub times: u64,
+        /// By how much at most, in the ten to twenty seconds before it was late last.
+        pub longest: Duration,
+    }
+}
+
+record! {
     /// The state of the gateway at one moment.
     #[derive(Clone, Debug, Default, PartialEq)]
     pub struct State {
@@ -114,6 +125,8 @@ record! {
         pub mode: Mode,
         /// Polling interval of the rings while it sweeps.
         pub sweep: Duration,
+        /// Whether it ran when it was to.
+        pub late: Late,
         /// The interfaces.
         pub ports: PerSide<PortState>,
         /// The kernel's filter upstream.
@@ -215,6 +228,10 @@ mod tests {
             at: Instant::from_nanos(99),
             mode: Mode::Spin,
             sweep: Duration::from_micros(200),
+            late: Late {
+                times: 13,
+                longest: Duration::from_millis(14),
+            },
             ports: PerSide {
                 up: port.clone(),
                 down: PortState { up: true, ..port },

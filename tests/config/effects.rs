@@ -63,6 +63,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("metrics", "\"[::1]:9820\"", "metrics: Some([::1]:9820)"),
     ("control", "\"off\"", "control: Off"),
     ("log", "\"debug\"", "log: Debug"),
+    ("log-format", "\"json\"", "log: Info Json"),
 ];
 
 #[test]

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ptpproxy::cli::{self, Action, Stop};
-use ptpproxy::options::{RunOptions, Source};
+use ptpproxy::options::{LogOptions, RunOptions, Source};
 
 /// A file that is gone when this is.
 struct Scratch(PathBuf);
@@ -38,24 +38,24 @@ impl Drop for Scratch {
     }
 }
 
-fn parse(arguments: &[&str]) -> Result<(RunOptions, log::LevelFilter), Stop> {
+fn parse(arguments: &[&str]) -> Result<(RunOptions, LogOptions), Stop> {
     let all = ["ptpproxy"].iter().chain(arguments).map(OsString::from);
     match cli::parse(all)? {
-        (Action::Run(options), level) => Ok((options, level)),
+        (Action::Run(options), log) => Ok((options, log)),
         other => panic!("{other:?}"),
     }
 }
 
 /// What a file with these lines, and these arguments after it, come to.
-fn with(file: &str, arguments: &[&str]) -> Result<(RunOptions, log::LevelFilter), Stop> {
+fn with(file: &str, arguments: &[&str]) -> Result<(RunOptions, LogOptions), Stop> {
     let file = Scratch::new(file);
     let name = file.name();
     parse(&[&["--config", &name], arguments].concat())
 }
 
 /// Everything that options say but where they come from, and the seed that is drawn.
-fn effect(options: &RunOptions, level: log::LevelFilter) -> String {
+fn effect(options: &RunOptions, log: LogOptions) -> String {
     let mut options = options.clone();
     options.source = Source::default();
-    format!("{options:?} log: {level:?}")
+    format!("{options:?} log: {:?} {:?}", log.level, log.format)
 }

@@ -126,10 +126,51 @@ fn every_flag_is_completed() {
             }
         }
     }
+    // Each --up and --down that takes an interface, of the gateway and of doctor.
+    for (shell, lists) in [
+        ("ptpproxy.bash", "/sys/class/net"),
+        ("_ptpproxy", ":IF:_net_interfaces'"),
+        ("ptpproxy.fish", "(__fish_print_interfaces)"),
+    ] {
+        let script = read(folder.path(), shell);
+        assert_eq!(script.matches(lists).count(), 4, "{lists} in {shell}");
+    }
     let checked = run(Command::new("bash")
         .arg("-n")
         .arg(folder.path().join("ptpproxy.bash")));
     assert!(checked.status.success(), "{}", text(&checked));
+}
+
+/// What bash offers after these words, the last of which is being written.
+fn offered(script: &Path, words: &[&str]) -> Vec<String> {
+    let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
+    let program = format!(
+        "source {}; COMP_WORDS=({}); COMP_CWORD={}; _ptpproxy ptpproxy {last:?} {before:?}; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        script.display(),
+        words
+            .iter()
+            .map(|word| format!("{word:?} "))
+            .collect::<String>(),
+        words.len() - 1
+    );
+    let output = run(Command::new("bash").args(["-c", &program]));
+    text(&output).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_offers_the_interfaces_of_the_machine() {
+    let folder = written();
+    let script = folder.path().join("ptpproxy.bash");
+    for words in [
+        &["ptpproxy", "--up", ""][..],
+        &["ptpproxy", "--up", "eth0", "--down", "l"],
+        &["ptpproxy", "doctor", "--down", "lo"],
+    ] {
+        let offered = offered(&script, words);
+        assert!(offered.contains(&"lo".to_owned()), "{words:?}: {offered:?}");
+    }
+    // A replay's are those of its capture, or files.
+    assert!(!offered(&script, &["ptpproxy", "replay", "--up", ""]).contains(&"lo".to_owned()));
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn a_queue_drops_frames() {
             "queueing discipline drops frames, and their timestamps with them",
             &[],
             "tbf rate 16kbit burst 1600 limit 1600",
-            "",
+            "transmit timestamps missing or late",
             "estimated",
         );
     });

@@ -6,6 +6,7 @@
 mod confined;
 mod control;
 mod ending;
+mod fleet;
 mod links;
 mod orders;
 mod parallel;
@@ -20,6 +21,7 @@ mod syscalls;
 mod to_host;
 mod top;
 mod tshark;
+mod warned;
 mod watch;
 
 use testkit::{host, installed, proxy, segments, tap};

@@ -31,7 +31,7 @@ cat "$2"
 "#;
 
 /// CAP_BPF, in the first user namespace.
-fn is_the_machines_root() -> bool {
+pub(crate) fn is_the_machines_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let held = status
         .lines()

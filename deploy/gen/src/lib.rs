@@ -4,12 +4,14 @@
 //! | file | one idea |
 //! |---|---|
 //! | `commands` | a page of section 8 for each command, from the definition of the command line |
+//! | `completions` | for bash, zsh and fish |
 //! | `topic` | a text with tables, that is both a manual page and a chapter of the reference |
 //! | `topics` | what the topics are: settings, drop reasons, warnings, JSON fields, metrics |
 //! | `page` | a topic as a manual page |
 //! | `markdown` | topics as Markdown: `deploy/REFERENCE.md` |
 
 mod commands;
+mod completions;
 mod markdown;
 mod page;
 mod topic;
@@ -19,9 +21,6 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use clap_complete::Shell;
-
-const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
 /// Writes all pages and completions into `folder`, which is made if need be.
 ///
@@ -30,10 +29,7 @@ const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 pub fn write_all(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut command = ptpproxy::cli::command();
-    for shell in SHELLS {
-        clap_complete::generate_to(shell, &mut command, "ptpproxy", folder)
-            .with_context(|| format!("cannot write completions for {shell}"))?;
-    }
+    completions::write(folder, &mut command)?;
     commands::write(folder, &mut command)?;
     for topic in topics::all()? {
         let path = folder.join(format!("{}.{}", topic.name, topic.section));

@@ -74,10 +74,14 @@ kinds! {
     IntervalShort = "interval-short", "lower their rate, or --jitter-share";
     /// Frames were lost because a receive ring was full.
     RingDrops = "ring-drops", "raise --ring-frames, or lower --sweep";
+    /// The loop did not run when it was to, by more than half of --max-hold.
+    LoopLate = "loop-late", "other programs or the hypervisor have the CPU: give the gateway priority (Nice=, CPUWeight=) or a \
+                             CPU of its own";
     /// The kernel did not accept frames for sending.
     Unsent = "unsent", "check the link and its queue";
-    /// Transmit timestamps were missing.
-    StampsLost = "stamps-lost", "check the driver";
+    /// At least a tenth of an interface's transmit timestamps were missing or late.
+    StampsLost = "stamps-lost", "its driver gives none or gives them late, its queue drops frames, or another program switched \
+                                 them off: see ptpproxy doctor; --timestamping software does without the hardware";
 }
 
 impl WarningKind {

@@ -72,7 +72,7 @@ fn codes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
 #[test]
 fn each_trouble_has_its_code() {
     type Change = fn(&mut Snapshot);
-    let table: [(&str, Change); 25] = [
+    let table: [(&str, Change); 29] = [
         ("", |_| {}),
         ("link", |now| now.state.ports.up.running = false),
         ("link", |now| now.state.ports.down.present = false),
@@ -157,6 +157,24 @@ fn each_trouble_has_its_code() {
             }
         }),
         ("ring-drops", |now| now.state.ports.up.counts.ring_drops = 1),
+        ("loop-late", |now| now.state.late.times = 1),
+        ("stamps-lost", |now| {
+            now.state.ports.down.counts.stamps_lost = 2;
+            for _ in 0..20 {
+                now.counters
+                    .forward(Side::Up, Kind::Message(MessageType::Sync));
+            }
+        }),
+        ("", |now| {
+            // Less than a tenth.
+            now.state.ports.down.counts.stamps_lost = 2;
+            for _ in 0..21 {
+                now.counters
+                    .forward(Side::Up, Kind::Message(MessageType::Sync));
+            }
+        }),
+        // Chance.
+        ("", |now| now.state.ports.up.counts.stamps_lost = 1),
         ("table-full", |now| {
             now.counters.drop(Side::Down, DELAY_REQ, Reason::TableFull);
         }),
@@ -173,7 +191,13 @@ fn each_trouble_has_its_code() {
         // What was so before is no news, but a state is.
         if matches!(
             code,
-            "ring-drops" | "table-full" | "answers-missing" | "answers-slow" | "no-answers"
+            "ring-drops"
+                | "loop-late"
+                | "stamps-lost"
+                | "table-full"
+                | "answers-missing"
+                | "answers-slow"
+                | "no-answers"
         ) {
             assert!(codes(&now, &now).is_empty(), "row {n}");
         } else {

@@ -31,6 +31,8 @@ pub(crate) struct Flights {
     estimators: PerSide<Estimator>,
     /// By side of departure: the egress still holds frames of earlier batches, in a queue.
     backlog: PerSide<bool>,
+    /// By side of departure: TX timestamps that have not come in time.
+    overdue: PerSide<u64>,
     /// How often the local clock has jumped.
     jumps: u32,
     /// How often the clocks were read.
@@ -43,6 +45,7 @@ impl Flights {
             table: FlightTable::new(IN_FLIGHT),
             estimators: PerSide::from_fn(|_| Estimator::new()),
             backlog: PerSide::default(),
+            overdue: PerSide::default(),
             jumps: 0,
             readings: 0,
         }
@@ -80,7 +83,14 @@ impl Flights {
 
     /// Lands the next one whose TX timestamp has not come in time.
     pub(crate) fn land_overdue(&mut self, now: Instant) -> Option<Flight> {
-        self.table.pop_overdue(now)
+        let flight = self.table.pop_overdue(now)?;
+        self.overdue[flight.egress] += 1;
+        Some(flight)
+    }
+
+    /// How many TX timestamps of this side have not come in time.
+    pub(crate) const fn overdue(&self) -> &PerSide<u64> {
+        &self.overdue
     }
 
     /// The earliest moment when a TX timestamp will not have come in time.

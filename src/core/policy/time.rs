@@ -108,6 +108,12 @@ impl Forwarder {
             .is_some_and(|deadline| deadline <= now)
     }
 
+    /// How many TX timestamps of this egress have not come in time.
+    #[must_use]
+    pub fn stamps_overdue_on(&self, egress: Side) -> u64 {
+        self.flights.overdue()[egress]
+    }
+
     /// An event message departed at this moment; or its TX timestamp is not to be relied on.
     pub fn stamped(&mut self, token: Token, stamp: Result<Stamp, Reason>) {
         let Some(flight) = self.flights.land(token) else {

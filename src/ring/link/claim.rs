@@ -106,6 +106,41 @@ pub fn gateways(interfaces: PerSide<&Interface>) -> io::Result<Vec<u32>> {
     Ok(found)
 }
 
+/// A gateway in this network namespace, by its claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process.
+    pub process: u32,
+    /// Its interfaces, as they are called now; `None` of one that is gone.
+    pub interfaces: PerSide<Option<String>>,
+}
+
+/// Every gateway that runs in this network namespace.
+///
+/// # Errors
+/// The system's: a kernel without `packet_diag`.
+pub fn holders() -> io::Result<Vec<Holder>> {
+    let links = netlink::read()?;
+    let mut holders: Vec<Holder> = Vec::new();
+    for claim in list()? {
+        let link = links.iter().find(|link| link.index == claim.index);
+        let name = link.map(|link| link.name.clone());
+        let known = (holders.iter_mut()).find(|holder| holder.process == claim.process);
+        match known {
+            Some(holder) => holder.interfaces[claim.side] = name,
+            None => {
+                let mut interfaces = PerSide::default();
+                interfaces[claim.side] = name;
+                holders.push(Holder {
+                    process: claim.process,
+                    interfaces,
+                });
+            }
+        }
+    }
+    Ok(holders)
+}
+
 /// All claims in this network namespace.
 ///
 /// # Errors
@@ -369,6 +404,8 @@ mod tests {
             let over = PerSide { up: &up, down: &child };
             assert_eq!(conflict(&links, over, &[], &listed, process + 1), Some(process));
             assert_eq!(conflict(&links, over, &[4], &listed, process + 1), None);
+            let interfaces = PerSide { up: Some("up0".into()), down: Some("down0".into()) };
+            assert_eq!(holders().unwrap(), [Holder { process, interfaces }]);
             drop(claim);
             assert_eq!(list().unwrap(), []);
         }

@@ -17,7 +17,7 @@ mod monitor;
 mod netlink;
 mod pair;
 
-pub use claim::{Claim, gateways};
+pub use claim::{Claim, Holder, gateways, holders};
 pub use groups::GroupMembership;
 pub use interface::{Interface, LinkKind};
 pub use monitor::{LinkChange, Monitor};

@@ -7,6 +7,13 @@ use std::time::Duration;
 
 use super::sys::{check, get_option};
 
+/// The user whose rights the process has.
+#[must_use]
+pub fn effective_user() -> u32 {
+    // SAFETY: geteuid takes nothing, and always succeeds.
+    unsafe { libc::geteuid() }
+}
+
 /// Sets how late timers of this thread may fire, in nanoseconds (PR_SET_TIMERSLACK); the default of
 /// 50 us would double a short sweep interval.
 ///

@@ -133,7 +133,7 @@ impl ReloadThread {
             return (ReloadReport::failed(text.into()), None);
         }
         let (options, level) = match cli::parse(self.source.arguments.iter().cloned()) {
-            Ok((Action::Run(options), level)) => (options, level),
+            Ok((Action::Run(options), log)) => (options, log.level),
             Ok(_) => {
                 return (
                     ReloadReport::failed("not a gateway's command line".into()),

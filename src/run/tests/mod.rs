@@ -11,6 +11,8 @@ use super::decide::Decider;
 use super::filters::Filters;
 use super::forwarding::{Forwarding, Parts};
 use super::lap::Lap;
+use super::lateness::Lateness;
+use super::link_log::LinkLog;
 use super::loop_engine::WatchedClock;
 use super::notify::Notify;
 use super::pacer::{Pacer, Wait};
@@ -66,10 +68,13 @@ impl Bench {
             filters.in_force(),
             decider.pacer(),
         );
+        let links = LinkLog::new(interfaces.as_ref(), time.get());
         let parts = Parts {
             names: interfaces.map(|interface| interface.name),
             filters,
             lap: Lap::new(summary, time.get()),
+            links,
+            lateness: Lateness::new(time.get()),
             notify: Notify::from_environment(),
             publisher,
             decider,

@@ -5,8 +5,14 @@ use crate::show::figures::{columns, long, ns, percent, rate, whole_ns};
 use crate::show::{clients, status};
 use crate::telemetry::Spread;
 
-/// Rows beside the list: those above it, its heading, and the keys.
+/// Rows beside the list, at least: those above it, its heading, and the keys.
 pub(super) const FIXED: usize = 8;
+/// Columns of what a line of the head is about.
+const INDENT: usize = 13;
+/// Lines of the warning above the list: all are in the list of warnings.
+const WARNING_LINES: usize = 3;
+/// No text is wrapped to less.
+const NARROW: usize = 20;
 /// Which columns of a client are dropped first where there is no room, by their place in
 /// [`clients::HEADINGS`].
 const LEAST: [usize; 8] = [6, 2, 4, 9, 7, 1, 8, 3];
@@ -70,14 +76,19 @@ impl Screen {
         let mut lines = Vec::new();
         let mut add = |text: String, style: Style| lines.push(Line { text, style });
         add(self.title(), Style::Reverse);
-        add(links(&self.status), Style::Plain);
-        add(grandmaster(&self.status), Style::Plain);
-        add(
-            format!("clients      {}", status::clients(&self.status)),
-            Style::Plain,
-        );
-        add(times(&self.status), Style::Plain);
-        add(self.warning(), Style::Bold);
+        for head in [
+            links(&self.status),
+            grandmaster(&self.status),
+            clients_now(&self.status),
+            times(&self.status),
+        ] {
+            for text in head.lines(width) {
+                add(text, Style::Plain);
+            }
+        }
+        for text in self.warning(width) {
+            add(text, Style::Bold);
+        }
         let (heading, rows) = self.list(width);
         add(heading, Style::Reverse);
         let room = height.saturating_sub(lines.len() + 1);
@@ -90,7 +101,7 @@ impl Screen {
         }
         lines.truncate(height.saturating_sub(1));
         lines.push(Line {
-            text: self.keys(),
+            text: self.keys(width),
             style: Style::Reverse,
         });
         lines.truncate(height);
@@ -115,15 +126,17 @@ impl Screen {
         )
     }
 
-    fn warning(&self) -> String {
-        if let Some(error) = &self.error {
-            return format!("! {error}");
-        }
-        match self.status.warnings.split_first() {
-            None => String::new(),
-            Some((first, [])) => format!("! {}", first.text),
-            Some((first, rest)) => format!("! (w: {} more) {}", rest.len(), first.text),
-        }
+    /// The gravest thing that is wrong; an empty line if there is none.
+    fn warning(&self, width: usize) -> Vec<String> {
+        let text = match (&self.error, self.status.warnings.split_first()) {
+            (Some(error), _) => format!("! {error}"),
+            (None, None) => String::new(),
+            (None, Some((first, []))) => format!("! {}", first.text),
+            (None, Some((first, rest))) => format!("! (w: {} more) {}", rest.len(), first.text),
+        };
+        let mut lines = wrap(&text, width.max(NARROW));
+        lines.truncate(WARNING_LINES);
+        lines
     }
 
     /// The heading of the list, and its rows.
@@ -144,7 +157,7 @@ impl Screen {
                     0 => "nothing is wrong".to_owned(),
                     count => format!("{count} warnings"),
                 };
-                let wide = width.clamp(20, 200);
+                let wide = width.clamp(NARROW, 200);
                 let rows = warnings
                     .iter()
                     .flat_map(|warning| wrap(&warning.text, wide));
@@ -188,7 +201,7 @@ impl Screen {
         headed(columns(&rows, left))
     }
 
-    fn keys(&self) -> String {
+    fn keys(&self, width: usize) -> String {
         let view = |key: &str, name: &str, view: View| {
             if self.shown == view {
                 format!("[{key} {name}]")
@@ -196,73 +209,127 @@ impl Screen {
                 format!(" {key} {name} ")
             }
         };
-        format!(
-            "q quit  p pause {}{}{}{} s sort: {}  up/down scroll",
+        let keys = format!(
+            "q quit  p pause {}{}{}{} s sort: {}",
             view("c", "clients", View::Clients),
             view("d", "drops", View::Drops),
             view("f", "frames", View::Frames),
             view("w", "warnings", View::Warnings),
             self.sort.label()
-        )
+        );
+        // Who does not read it finds it out.
+        let more = format!("{keys}  up/down scroll");
+        if more.len() <= width { more } else { keys }
     }
 }
 
-fn links(status: &Status) -> String {
-    let [up, down] = &status.ports;
+/// A part of the head: what it is about, and its figures.
+struct Head {
+    label: &'static str,
+    parts: Vec<String>,
+}
+
+impl Head {
+    /// In as many lines as it takes; no figure is broken.
+    fn lines(&self, width: usize) -> Vec<String> {
+        let mut lines = vec![format!("{:<INDENT$}", self.label)];
+        let mut empty = true;
+        for (n, part) in self.parts.iter().enumerate() {
+            let separator = if n + 1 < self.parts.len() { "," } else { "" };
+            let Some(line) = lines.last_mut() else {
+                break;
+            };
+            let space = usize::from(!empty);
+            if !empty && line.len() + space + part.len() + separator.len() > width {
+                lines.push(format!("{:<INDENT$}{part}{separator}", ""));
+            } else {
+                line.extend(std::iter::repeat_n(' ', space));
+                *line += part;
+                *line += separator;
+            }
+            empty = false;
+        }
+        lines
+    }
+}
+
+fn links(status: &Status) -> Head {
     let port = |port: &PortStatus| {
         let mut text = format!("{} {}: {}", port.side, port.name, port.link);
         if port.counts.ring_drops > 0 {
-            text += &format!(", {} ring drops", port.counts.ring_drops);
+            text += &format!(" ({} ring drops)", port.counts.ring_drops);
         }
         text
     };
-    format!(
-        "links        {}; {}; filter {} for {}",
-        port(up),
-        port(down),
-        status.filter.kind,
-        status.filter.clients
-    )
+    let mut parts: Vec<String> = status.ports.iter().map(port).collect();
+    parts.push(format!(
+        "filter {} for {}",
+        status.filter.kind, status.filter.clients
+    ));
+    Head {
+        label: "links",
+        parts,
+    }
 }
 
-fn grandmaster(status: &Status) -> String {
+fn grandmaster(status: &Status) -> Head {
+    let label = "grandmaster";
     let Some(master) = status.masters.first() else {
-        return "grandmaster  none seen upstream".to_owned();
+        return Head {
+            label,
+            parts: vec!["none seen upstream".to_owned()],
+        };
     };
-    let name = match &master.grandmaster {
-        Some(grandmaster) => format!("{} class {}", grandmaster.identity, grandmaster.clock_class),
-        None => master.sender.clone(),
+    let state = match (master.active, status.nobody_asks) {
+        (true, _) => "active",
+        (false, true) => "idle",
+        (false, false) => "no Sync",
     };
-    let rate = master
-        .rate_ppm
-        .map_or_else(|| "rate unknown".to_owned(), |ppm| format!("{ppm:+.3} ppm"));
-    let variation = master.variation_ns.map_or_else(
-        || "variation unknown".to_owned(),
-        |variation| format!("variation {}", ns(variation)),
-    );
-    format!(
-        "grandmaster  {name}, domain {}, {}, {rate}, {variation}",
-        master.domain,
-        match (master.active, status.nobody_asks) {
-            (true, _) => "active",
-            (false, true) => "idle",
-            (false, false) => "no Sync",
-        }
-    )
+    let mut parts = match &master.grandmaster {
+        Some(of) => vec![of.identity.clone(), format!("class {}", of.clock_class)],
+        None => vec![master.sender.clone()],
+    };
+    parts.extend([
+        format!("domain {}", master.domain),
+        state.to_owned(),
+        master
+            .rate_ppm
+            .map_or_else(|| "rate unknown".to_owned(), |ppm| format!("{ppm:+.3} ppm")),
+        master.variation_ns.map_or_else(
+            || "variation unknown".to_owned(),
+            |variation| format!("variation {}", ns(variation)),
+        ),
+    ]);
+    Head { label, parts }
 }
 
-fn times(status: &Status) -> String {
+fn clients_now(status: &Status) -> Head {
+    let clients = &status.clients;
+    Head {
+        label: "clients",
+        parts: vec![
+            format!("{} of {}", clients.known, status.limits.max_clients),
+            format!("{} requests", rate(clients.requests_per_s)),
+            format!("{} answered", percent(clients.answered_percent)),
+            format!("{} open", clients.open),
+            format!("{} waiting", clients.waiting),
+        ],
+    }
+}
+
+fn times(status: &Status) -> Head {
     let measures = &status.measures;
     let spread =
         |spread: &Spread| format!("{} / {}", whole_ns(spread.p50_ns), whole_ns(spread.p99_ns));
     let dropped: f64 = status.drops.iter().fold(0.0, |sum, drop| sum + drop.per_s);
-    format!(
-        "p50 / p99    residence {}, answer {}; dropped {}, answered {}",
-        spread(&measures.residence),
-        spread(&measures.response),
-        rate(dropped),
-        percent(status.clients.answered_percent)
-    )
+    Head {
+        label: "p50 / p99",
+        parts: vec![
+            format!("residence {}", spread(&measures.residence)),
+            format!("answer {}", spread(&measures.response)),
+            format!("dropped {}", rate(dropped)),
+        ],
+    }
 }
 
 fn row(cells: &[&str]) -> Vec<String> {

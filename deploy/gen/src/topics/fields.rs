@@ -51,7 +51,9 @@ pub(crate) fn topic() -> Result<Topic> {
         about: "fields of the JSON that ptpproxy prints",
         text: "`--json` prints one JSON object. `a.b` is field `b` of the object `a`; `a[].b` is field `b` of each object in \
                the list `a`. Names end in their unit; an unknown value is null. Later versions may add fields: skip those that \
-               you do not know. `protocol` changes if a field goes."
+               you do not know. `protocol` changes if a field goes. `ptpproxy status --all --json` prints a list \
+               with an object for each gateway: `socket` (its control socket), `process`, `up`, `down`, `well` (it answers, and has no \
+               warning), `error` (why it gave no status), and `status` (the fields of Status)."
             .to_owned(),
         tables,
         see_also: &[

@@ -82,6 +82,50 @@ fn eighty_columns_show_how_each_client_is_served_and_the_keys() {
 }
 
 #[test]
+fn no_figure_of_the_head_is_cut_at_eighty_columns() {
+    let mut screen = screen(3);
+    let status = &mut screen.status;
+    for port in &mut status.ports {
+        port.name = "enp129s0f1npx.1".into();
+        port.link = "no link".into();
+        port.counts.ring_drops = 123_456;
+    }
+    status.filter.kind = "coarse".into();
+    (status.clients.known, status.limits.max_clients) = (1_000_000, 1_000_000);
+    (status.clients.open, status.clients.waiting) = (8_000_000, 4_194_304);
+    status.clients.requests_per_s = 1e6;
+    status.masters = vec![crate::control::reply::MasterStatus {
+        sender: "020000.fffe.000001-65535".into(),
+        rate_ppm: Some(-123.456),
+        variation_ns: Some(123_456.0),
+        ..Default::default()
+    }];
+    status.warnings[0].text = "word ".repeat(40) + "end";
+    let lines = screen.lines(80, 24);
+    let text: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+    for figure in [
+        "(123456 ring drops), filter coarse for 0",
+        "variation 123 us",
+        "4194304 waiting",
+        "dropped 0/s",
+        "word end",
+        "s sort: identity",
+    ] {
+        assert!(
+            text.iter().any(|line| line.contains(figure)),
+            "{figure}: {text:#?}"
+        );
+    }
+    assert!(
+        text.iter().any(|line| line.starts_with("020000")),
+        "{text:#?}"
+    );
+    // The widest has all in one line each.
+    let lines = screen.lines(250, 24);
+    assert!(lines[2].text.contains("variation") && lines[23].text.contains("up/down scroll"));
+}
+
+#[test]
 fn nothing_moves_the_cursor() {
     assert_eq!(fit("a\x1b[2Jb\n", 80, false), "a?[2Jb?");
     assert_eq!(fit("abc", 2, true), "ab");

@@ -1,0 +1,83 @@
+//! What the machine loses: frames, transmit timestamps, and time to run.
+
+use super::WarningKind;
+use crate::side::Side;
+use crate::telemetry::{Kind, Snapshot};
+use crate::wire::MessageType;
+
+/// Fewer missing transmit timestamps than this may be chance, and so may fewer than one in ten.
+const ENOUGH_STAMPS: u64 = 2;
+const STAMPS_PART: u64 = 10;
+
+/// What was lost at the interfaces.
+pub(super) fn ports(
+    before: &Snapshot,
+    now: &Snapshot,
+    add: &mut impl FnMut(WarningKind, &'static str, String),
+) {
+    for (side, port) in now.state.ports.iter() {
+        let (name, counts, then) = (&port.name, port.counts, before.state.ports[side].counts);
+        let lost = stamps_lost(before, now, side);
+        for (kind, lately, what) in [
+            (
+                WarningKind::RingDrops,
+                counts.ring_drops.saturating_sub(then.ring_drops),
+                "frames lost because the receive ring was full",
+            ),
+            (
+                WarningKind::Unsent,
+                counts.unsent.saturating_sub(then.unsent),
+                "frames that the kernel did not accept for sending",
+            ),
+            (
+                WarningKind::StampsLost,
+                lost,
+                "transmit timestamps missing or late",
+            ),
+        ] {
+            if lately > 0 {
+                let text = format!("{name}: {lately} {what}: {}", kind.remedy());
+                add(kind, side.label(), text);
+            }
+        }
+    }
+}
+
+/// Transmit timestamps of a side that were lost lately; 0 of so few that it may be chance.
+fn stamps_lost(before: &Snapshot, now: &Snapshot, side: Side) -> u64 {
+    let event = match side {
+        Side::Up => MessageType::DelayReq,
+        Side::Down => MessageType::Sync,
+    };
+    let since = |of: &dyn Fn(&Snapshot) -> u64| of(now).saturating_sub(of(before));
+    let lost = since(&|at| at.state.ports[side].counts.stamps_lost);
+    let sent = since(&|at| at.counters.forwarded(side.other(), Kind::Message(event)));
+    if lost >= ENOUGH_STAMPS && lost * STAMPS_PART >= sent {
+        lost
+    } else {
+        0
+    }
+}
+
+/// The loop itself had to wait.
+pub(super) fn late(
+    before: &Snapshot,
+    now: &Snapshot,
+    add: &mut impl FnMut(WarningKind, &'static str, String),
+) {
+    let (late, then) = (now.state.late, before.state.late);
+    let lately = late.times.saturating_sub(then.times);
+    if lately > 0 {
+        let kind = WarningKind::LoopLate;
+        let times = match lately {
+            1 => "once".to_owned(),
+            _ => format!("{lately} times"),
+        };
+        let text = format!(
+            "the forwarding loop ran late {times}, by up to {} ms: {}",
+            late.longest.as_millis(),
+            kind.remedy()
+        );
+        add(kind, "", text);
+    }
+}
