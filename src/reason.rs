@@ -51,6 +51,8 @@ reasons! {
     /// Addressed to the gateway itself: left to the host's own network stack. Only the IP address counts where that
     /// is a PTP group's.
     ToHost = "to-host",
+    /// Unicast PTP with the gateway's own MAC for another IP address: the kernel routes it past the gateway, uncorrected.
+    Routed = "routed",
     /// A Delay_Req from upstream: somebody else's client.
     Foreign = "foreign",
     /// A peer delay message: it ends at the neighbour.
@@ -113,6 +115,9 @@ reasons! {
     NoSync = "no-sync",
     /// The residence time is negative or beyond any bound: its two timestamps contradict each other.
     Residence = "residence",
+    /// The Sync of a simple PTP (SPTP) exchange while hardware timestamps are in use: no Follow_Up can correct it, and its
+    /// departure by a hardware clock cannot be estimated.
+    SimpleSync = "sptp-sync",
     /// The egress ring has no free slot.
     TxFull = "tx-full",
     /// The kernel refused the frame: link down or queue full.

@@ -232,6 +232,7 @@ mod tests {
             lane: Lane::new(Transport::Ethernet, &[]),
             announced: None,
             allowed: true,
+            multicast: true,
             last_seen: Instant::default(),
             last_sync: None,
             sync_interval: Duration::from_nanos(124_998_713),

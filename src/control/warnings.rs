@@ -24,6 +24,8 @@ const GOOD_SHARE: f64 = 0.9;
 const ENOUGH: u64 = 20;
 /// With no answer since the start, this many requests without one tell that there will be none.
 const NEVER_ANSWERED: u64 = 8;
+/// Above this share of answers to other copies of requests another way carries requests too.
+const COPIED_SHARE: f64 = 0.05;
 /// Half of the answers take longer than this: the grandmaster is slow.
 const SLOW_NS: u64 = 50_000_000;
 /// Open requests of one client.
@@ -140,7 +142,8 @@ fn masters(now: &Snapshot, at: Instant, add: &mut impl FnMut(WarningKind, &'stat
     let active: Vec<&MasterState> = state
         .masters
         .iter()
-        .filter(|master| master.gives_time(at))
+        // Whoever sends only to those who ask does not compete.
+        .filter(|master| master.gives_time(at) && master.multicast)
         .collect();
     // The first two of one domain and lane that are different clocks.
     let rivals = active.iter().enumerate().find_map(|(n, one)| {
@@ -219,6 +222,19 @@ fn answers(
             WarningKind::AnswersMissing,
             "none",
             "no request is answered: they do not reach the grandmaster, or it ignores them".into(),
+        );
+    }
+    let copied = since(now.counters.copied, before.counters.copied);
+    let copied_share = self::share(copied, answered.max(1));
+    if answered >= ENOUGH && copied_share >= COPIED_SHARE && !now.state.second_path {
+        add(
+            WarningKind::SecondPath,
+            "copies",
+            format!(
+                "{:.0} % of the answers are to a second copy of their request: {}",
+                copied_share * 100.0,
+                Reason::SecondPath.remedy()
+            ),
         );
     }
     let response = now.measures.response.since(&before.measures.response);

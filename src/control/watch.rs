@@ -168,7 +168,7 @@ impl Watch {
             }
         }
         for found in warnings {
-            if found.kind.logged_by_the_loop() {
+            if found.kind.logged_by_the_loop(found.cause) {
                 continue;
             }
             let place = self.reported.iter().position(|known| known.is(found));

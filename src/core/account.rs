@@ -156,6 +156,11 @@ impl Account {
         self.counters.evicted += 1;
     }
 
+    /// A second answer told of another copy of its request.
+    pub(crate) const fn request_copied(&mut self) {
+        self.counters.copied += 1;
+    }
+
     /// A Follow_Up was made for a one-step Sync.
     pub(crate) const fn follow_up_made(&mut self) {
         self.counters.follow_ups_made += 1;

@@ -54,6 +54,7 @@
 //! | `hold` | what waits, until when, and what leaves next |
 //! | `flight` | what was sent and awaits its TX timestamp, and its residence |
 //! | `second_path` | another gateway beside us |
+//! | `simple` | open requests of simple PTP |
 //! | `open_management` | Management requests that may be answered |
 //! | `account`, `event` | what happened, for whoever reads it |
 //! | `tap` | each message's steps, for whoever watches |
@@ -78,6 +79,7 @@ mod refs;
 mod residence;
 mod second_path;
 mod settings;
+mod simple;
 mod syncs;
 mod table;
 mod tap;

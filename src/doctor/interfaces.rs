@@ -34,8 +34,8 @@ struct Forwarding {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Bridge {
     name: String,
-    /// The port sends IP multicast as unicast to each member (mcast_to_unicast).
-    to_unicast: bool,
+    /// The port that sends IP multicast as unicast to each member (mcast_to_unicast), if one does.
+    to_unicast: Option<String>,
     /// Multicast reaches those ports alone that asked for it.
     snooping: bool,
     /// It asks who wants multicast.
@@ -89,16 +89,33 @@ fn bridge(link: &Interface) -> Option<Bridge> {
     if index.trim() != link.index.to_string() {
         return None;
     }
-    let (name, folder) = if link.kind == LinkKind::Bridge {
-        (link.name.clone(), format!("{class}/bridge"))
+    let (name, folder, ports) = if link.kind == LinkKind::Bridge {
+        let ports = fs::read_dir(format!("{class}/brif")).into_iter().flatten();
+        let ports = ports
+            .flatten()
+            .filter_map(|port| port.file_name().into_string().ok());
+        (
+            link.name.clone(),
+            format!("{class}/bridge"),
+            ports.collect(),
+        )
     } else {
         let target = fs::read_link(format!("{class}/brport/bridge")).ok()?;
         let name = target.file_name()?.to_str()?.to_owned();
-        (name, format!("{class}/brport/bridge/bridge"))
+        (
+            name,
+            format!("{class}/brport/bridge/bridge"),
+            vec![link.name.clone()],
+        )
+    };
+    let converts = |port: &String| {
+        is_set(&format!(
+            "/sys/class/net/{port}/brport/multicast_to_unicast"
+        ))
     };
     Some(Bridge {
         name,
-        to_unicast: is_set(&format!("{class}/brport/multicast_to_unicast")),
+        to_unicast: ports.into_iter().find(converts),
         snooping: is_set(&format!("{folder}/multicast_snooping")),
         querier: is_set(&format!("{folder}/multicast_querier")),
     })
@@ -204,10 +221,10 @@ fn host(name: &str, forwarding: Forwarding) -> Vec<Finding> {
 fn bridged(name: &str, bridge: &Bridge) -> Vec<Finding> {
     let mut found = Vec::new();
     let other = &bridge.name;
-    if bridge.to_unicast {
+    if let Some(port) = &bridge.to_unicast {
         found.push(
-            Finding::warning("bridge", format!("{name}: the bridge {other} sends multicast as unicast to each member of a group"))
-                .remedy(format!("bridge link set dev {name} mcast_to_unicast off")),
+            Finding::warning("bridge", format!("{name}: the bridge {other} sends multicast by {port} as unicast to each member of a group"))
+                .remedy(format!("bridge link set dev {port} mcast_to_unicast off")),
         );
     }
     if bridge.snooping && !bridge.querier {
@@ -216,7 +233,7 @@ fn bridged(name: &str, bridge: &Bridge) -> Vec<Finding> {
                 .remedy(format!("ip link set dev {other} type bridge mcast_querier 1 (or mcast_snooping 0)")),
         );
     }
-    if !bridge.to_unicast && found.is_empty() {
+    if found.is_empty() {
         found.push(Finding::ok(
             "bridge",
             format!("{name}: in the bridge {other}"),
@@ -284,7 +301,8 @@ mod tests {
             [(Level::Warning, "routing"), (Level::Warning, "proxy_arp")]
         );
         assert!(both.iter().all(|finding| finding.remedy.is_some()));
-        let bridge = |to_unicast, snooping, querier| {
+        let bridge = |to_unicast: bool, snooping, querier| {
+            let to_unicast = to_unicast.then(|| "eth0".to_owned());
             let bridge = Bridge {
                 name: "br0".into(),
                 to_unicast,

@@ -22,11 +22,11 @@ pub(super) fn judge(
             Finding::error(
                 "sides",
                 format!(
-                    "masters are heard on --down {}, clients on --up {}: the sides are swapped",
+                    "a master is heard on --down {} and none on --up {}: the sides are swapped",
                     names.down, names.up
                 ),
             )
-            .remedy("swap --up and --down"),
+            .remedy("swap --up and --down; or, if that is a client, make it one only (ptp4l: clientOnly 1)"),
         );
         return found;
     }
@@ -60,14 +60,13 @@ fn second_path(heard: &PerSide<Heard>) -> Option<Finding> {
     )
 }
 
+/// Whether masters are heard where clients should be, and only there. Clients need not be heard: they ask once a master
+/// is there for them.
 fn swapped(heard: &PerSide<Heard>) -> bool {
     let Heard {
         masters, clients, ..
     } = &heard.down;
-    !masters.is_empty()
-        && clients.is_empty()
-        && heard.up.masters.is_empty()
-        && !heard.up.clients.is_empty()
+    !masters.is_empty() && clients.is_empty() && heard.up.masters.is_empty()
 }
 
 fn upstream(name: &str, passes: &impl Fn(u8) -> bool, heard: &Heard) -> Vec<Finding> {

@@ -84,6 +84,7 @@ mod tests {
             lane: Lane::new(Transport::Ethernet, &[]),
             announced: None,
             allowed: true,
+            multicast: true,
             last_seen: at(99_000),
             last_sync: Some(at(99_000)),
             sync_interval: Duration::from_millis(125),

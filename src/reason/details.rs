@@ -9,6 +9,14 @@ impl Reason {
         match self {
             Self::Truncated => "Also a frame longer than a slot of the receive ring.",
             Self::Version => "Native Dante, for one, is version 1.",
+            Self::ToHost => "Over IP: one of the machine's own addresses.",
+            Self::Routed => {
+                "A client in another subnet sends its requests to the router; this machine is the router. With \
+                 ip_forward its kernel passes them on beside the gateway, without it they end here."
+            }
+            Self::SimpleSync => {
+                "Without it the client drops the exchange: no time is better than a wrong one."
+            }
             Self::Foreign => {
                 "In a multicast network each client hears the requests of all others; that is no fault."
             }

@@ -22,6 +22,10 @@ impl Reason {
             Self::Fragment => "raise the sender's MTU",
             Self::Merged => "switch the offload off: ethtool -K IF gro off",
             Self::Version => "use a PTPv2 profile",
+            Self::Routed => {
+                "use multicast, or one subnet on both sides: the kernel routes what has its MAC"
+            }
+            Self::SimpleSync => "set --timestamping software",
             Self::NtpOverPtp => "use NTP's own port, and a bridge or router to carry it",
             Self::PeerDelay => "use the end-to-end mechanism on the clients downstream",
             Self::MasterBelow => "find who acts as grandmaster downstream, or swap --up and --down",
@@ -68,6 +72,8 @@ impl Reason {
                 | Self::TxFailed
                 | Self::TooLarge
                 | Self::MasterBelow
+                | Self::Routed
+                | Self::SimpleSync
         )
     }
 

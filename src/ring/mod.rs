@@ -24,7 +24,7 @@ mod tests;
 pub use client_map::{ClientMap, MapFilter};
 pub use link::{
     Claim, GroupMembership, Holder, Interface, LinkChange, LinkKind, Monitor, check_pair, gateways,
-    holders,
+    holders, own_addresses,
 };
 pub use os::setup::require_kernel;
 #[cfg(test)]

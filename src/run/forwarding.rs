@@ -189,6 +189,10 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         if let Err(error) = result {
             warn!("links cannot be watched: {error}");
         }
+        match outside.own_addresses() {
+            Ok(addresses) => engine.core_mut().set_own_addresses(addresses),
+            Err(error) => debug!("own IP addresses not known: {error}"),
+        }
     }
 
     /// Goes on with new settings.

@@ -1,6 +1,7 @@
 //! The machine around the loop, by system calls.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::{Context as _, Result};
@@ -15,7 +16,7 @@ use super::waiter::{self, Waiter};
 use super::wake::{Wake, Wakes};
 use crate::ring::{
     ClockSetWatch, GroupMembership, Interface, LinkChange, Monitor, PacketPort, StampSource,
-    Stamping,
+    Stamping, own_addresses,
 };
 use crate::time::Instant;
 use crate::{PerSide, Side};
@@ -140,6 +141,10 @@ impl Outside for Machine {
                 groups[side] = join(interface);
             }
         })
+    }
+
+    fn own_addresses(&self) -> io::Result<Vec<IpAddr>> {
+        own_addresses()
     }
 
     fn next_order(&mut self) -> Option<Order> {

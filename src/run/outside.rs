@@ -1,6 +1,7 @@
 //! What the loop asks of the machine beside its ports and its clock.
 
 use std::io;
+use std::net::IpAddr;
 
 use super::pacer::Wait;
 use super::reload::Order;
@@ -38,6 +39,12 @@ pub(super) trait Outside {
     /// # Errors
     /// The system's: interfaces could not be read.
     fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()>;
+
+    /// After [`Wake::Links`]: the IP addresses of this machine.
+    ///
+    /// # Errors
+    /// The system's: they could not be read.
+    fn own_addresses(&self) -> io::Result<Vec<IpAddr>>;
 
     /// After [`Wake::Orders`]: the next new settings.
     fn next_order(&mut self) -> Option<Order>;

@@ -69,6 +69,8 @@ macro_rules! core_counts {
                 unanswered => "ptpproxy_requests_unanswered_total",
                 /// Unanswered Delay_Req replaced by newer ones of the same client (at most eight are open).
                 evicted => "ptpproxy_requests_evicted_total",
+                /// Answers to another copy of a Delay_Req that was answered before.
+                copied => "ptpproxy_requests_copied_total",
                 /// Departures estimated from the clock because the transmit timestamp was missing.
                 estimated => "ptpproxy_stamps_estimated_total",
                 /// Follow_Up messages made for one-step Syncs.

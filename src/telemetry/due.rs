@@ -16,6 +16,8 @@ record! {
         pub started: Instant,
         /// When a master was first seen to send to a multicast address; `None` if none did.
         pub multicast_since: Option<Instant>,
+        /// After this the multicast stream is not missed any more; `None`: it is until it comes again.
+        pub multicast_until: Option<Instant>,
         /// Since when some client has had a grant of unicast Sync without a break.
         pub granted_since: Option<Instant>,
         /// When the latest of those grants ends.
@@ -32,7 +34,10 @@ impl SyncDue {
         let granted = self
             .granted_since
             .filter(|_| self.granted_until.is_some_and(|until| now < until));
-        self.multicast_since.into_iter().chain(granted).min()
+        let multicast = self
+            .multicast_since
+            .filter(|_| self.multicast_until.is_none_or(|until| now < until));
+        multicast.into_iter().chain(granted).min()
     }
 
     /// The larger of three Announce intervals and 6 s: nobody can be missed sooner.

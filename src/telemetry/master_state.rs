@@ -22,6 +22,8 @@ record! {
         pub announced: Option<Announce>,
         /// `--grandmaster` lets it pass.
         pub allowed: bool,
+        /// It sends Sync to everybody, not only to who asks.
+        pub multicast: bool,
         /// Time of its last message.
         pub last_seen: Instant,
         /// Time of its last Sync; `None` if none came.

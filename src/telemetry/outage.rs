@@ -8,6 +8,10 @@ use super::state::State;
 use crate::side::Side;
 use crate::time::Instant;
 
+/// A master that starts together with the gateway says nothing for longer: a ptp4l with its defaults listens for 6 to 8 s
+/// first.
+const FIRST_MASTER: Duration = Duration::from_secs(10);
+
 /// A reason for which no client can get time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outage<'a> {
@@ -99,7 +103,9 @@ impl State {
     /// Whether no master was seen since the start, and it is time that one was.
     #[must_use]
     pub fn no_master_yet(&self, now: Instant) -> bool {
-        self.masters_known == 0 && self.masters.is_empty() && !self.due.too_soon(now)
+        let patience = self.due.grace().max(FIRST_MASTER);
+        let waited = now.since(self.due.started) >= patience;
+        self.masters_known == 0 && self.masters.is_empty() && waited
     }
 }
 

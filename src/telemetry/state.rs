@@ -196,6 +196,7 @@ mod tests {
                 utc_offset: -37,
             }),
             allowed: true,
+            multicast: true,
             last_seen: Instant::from_nanos(u64::MAX),
             last_sync: Some(Instant::from_nanos(7)),
             sync_interval: Duration::from_millis(125),
@@ -205,6 +206,7 @@ mod tests {
         let unknown = MasterState {
             announced: None,
             allowed: false,
+            multicast: false,
             last_sync: None,
             rate_ppm: None,
             variation_ns: None,
@@ -248,6 +250,7 @@ mod tests {
             due: SyncDue {
                 started: Instant::from_nanos(3),
                 multicast_since: Some(Instant::from_nanos(4)),
+                multicast_until: Some(Instant::from_nanos(6)),
                 granted_since: None,
                 granted_until: Some(Instant::from_nanos(5)),
                 announce_interval: Duration::from_secs(2),

@@ -122,6 +122,8 @@ pub(crate) mod ptp {
     pub(crate) const SDO_802_1AS: u8 = 1;
     /// twoStepFlag, in the first byte of flagField (13.3.2.8).
     pub(crate) const TWO_STEP: u8 = 0x02;
+    /// unicastFlag and PTP profile Specific 1 in it: together they ask for an exchange of simple PTP.
+    pub(crate) const SIMPLE: u8 = 0x04 | 0x20;
     /// controlField of a Follow_Up (13.3.2.13).
     pub(crate) const CONTROL_FOLLOW_UP: u8 = 2;
 

@@ -234,7 +234,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// originTimestamp of Sync and Delay_Req, preciseOriginTimestamp of Follow_Up, receiveTimestamp of
+    /// originTimestamp of Sync, Delay_Req and Announce, preciseOriginTimestamp of Follow_Up, receiveTimestamp of
     /// Delay_Resp; `None` of other types.
     #[must_use]
     pub fn timestamp(&self) -> Option<PtpTime> {
@@ -242,7 +242,8 @@ impl<'a> Frame<'a> {
             MessageType::Sync
             | MessageType::DelayReq
             | MessageType::FollowUp
-            | MessageType::DelayResp => self.body_field(ptp::TIMESTAMP).map(PtpTime::from_bytes),
+            | MessageType::DelayResp
+            | MessageType::Announce => self.body_field(ptp::TIMESTAMP).map(PtpTime::from_bytes),
             _ => None,
         }
     }
@@ -320,6 +321,14 @@ impl<'a> Frame<'a> {
         self.message_type() == MessageType::DelayReq
             && self.port_identity() == PortIdentity::default()
             && self.tlvs().next().is_some_and(|(kind, _)| kind == tlv::NTP)
+    }
+
+    /// Is it a Delay_Req of simple PTP (SPTP), which is answered by a Sync and an Announce?
+    #[must_use]
+    pub fn asks_simply(&self) -> bool {
+        self.message_type() == MessageType::DelayReq
+            && self.header[ptp::FLAGS.start] & ptp::SIMPLE == ptp::SIMPLE
+            && !self.is_multicast()
     }
 
     /// The unicast negotiation TLVs of a Signaling message (16.1), in their order.

@@ -5,6 +5,7 @@
 
 mod confined;
 mod control;
+mod doctor;
 mod ending;
 mod fleet;
 mod links;
@@ -16,6 +17,7 @@ mod reload;
 mod rights;
 mod second_gateway;
 mod signed;
+mod simple;
 mod strict_client;
 mod syscalls;
 mod to_host;

@@ -20,13 +20,13 @@ const KINDS: [(u8, u8, u8, &str); 5] = [
     (0x02, 2, 0, "peer-delay"),
     (0x0F, 2, 0, "unknown-type"),
 ];
-const PEER_DELAY: usize = 3;
+pub(crate) const PEER_DELAY: usize = 3;
 
 /// Sends from the far end of one side.
-struct Sender(TxRing<()>);
+pub(crate) struct Sender(TxRing<()>);
 
 impl Sender {
-    fn new(home: &Namespace) -> Self {
+    pub(crate) fn new(home: &Namespace) -> Self {
         let open = || {
             let interface = Interface::lookup(END)?;
             TxRing::<()>::open(&interface, &TxOptions::default())
@@ -34,7 +34,7 @@ impl Sender {
         Self(home.run(open).unwrap().unwrap())
     }
 
-    fn send(&mut self, kind: usize) {
+    pub(crate) fn send(&mut self, kind: usize) {
         let (first, version, domain, _) = KINDS[kind];
         let mut frame = [0; 14 + 54];
         frame[..12].copy_from_slice(&[0x01, 0x1B, 0x19, 0, 0, 0, 2, 0, 0, 0, 0, 99]);

@@ -14,6 +14,7 @@ mod ntp;
 mod other_way;
 mod own_mac;
 mod paths;
+mod simple;
 mod stations;
 mod table;
 mod watched;

@@ -139,10 +139,14 @@ fn doubled_requests_silence_nobody() {
     for number in 1..20 {
         assert!(gateway.hears(Down, &delay_req(10, number)).is_sent());
         assert!(gateway.hears(Up, &received_at(number, 5_000)).is_sent());
-        assert_eq!(gateway.hears(Up, &received_at(number, 17_000)), DUPLICATE);
+        assert_eq!(
+            gateway.hears(Up, &received_at(number, 2_005_000)),
+            DUPLICATE
+        );
         gateway.skip(SECOND);
     }
     assert_eq!(events(&mut gateway), []);
+    assert_eq!(gateway.core.counters().copied, 19, "they are counted");
 }
 
 /// Answers doubled on their way back say nothing of another way there, however many they are.
@@ -165,6 +169,52 @@ fn doubled_answers_silence_nobody() {
     assert!(gateway.hears(Down, &delay_req(10, 91)).is_sent());
     assert!(gateway.hears(Up, &received_at(91, 1)).is_sent());
     assert_eq!(events(&mut gateway), []);
+}
+
+/// The other way holds requests too, or does not: two copies of a request arrive that departed at different moments.
+#[test]
+fn second_answers_to_copies_that_departed_apart_silence_a_client() {
+    for apart_ns in [2_000_001_i32, -2_000_001, 40_000_000] {
+        let mut gateway = Gateway::new(unheld());
+        let second_ns = u32::try_from(100_000_000 + apart_ns).unwrap();
+        let exchange = |gateway: &mut Gateway, number: u16| {
+            assert!(gateway.hears(Down, &delay_req(10, number)).is_sent());
+            let first = gateway.hears(Up, &received_at(number, 100_000_000));
+            assert_eq!(
+                gateway.hears(Up, &received_at(number, second_ns)),
+                DUPLICATE
+            );
+            gateway.skip(SECOND);
+            first
+        };
+        assert!(exchange(&mut gateway, 1).is_sent());
+        assert!(exchange(&mut gateway, 2).is_sent());
+        assert_eq!(events(&mut gateway), [Event::SecondPath(Up)]);
+        for number in 3..15 {
+            assert_eq!(exchange(&mut gateway, number), SECOND_PATH, "{number}");
+        }
+        assert_eq!(gateway.core.counters().copied, 14);
+        gateway.skip(SECOND * 9 + MS * 300);
+        assert_eq!(events(&mut gateway), [Event::SecondPathGone]);
+        assert!(exchange(&mut gateway, 20).is_sent());
+        gateway.assert_conserved();
+    }
+}
+
+/// A network with clocks on its way: what they took out is no distance.
+#[test]
+fn copies_are_compared_without_the_corrections_of_their_ways() {
+    let mut gateway = Gateway::new(unheld());
+    for number in 1..10 {
+        assert!(gateway.hears(Down, &delay_req(10, number)).is_sent());
+        assert!(gateway.hears(Up, &received_at(number, 1_000)).is_sent());
+        let mut second = received_at(number, 9_001_000);
+        second.correction = 9_000_000 << 16;
+        assert_eq!(gateway.hears(Up, &second), DUPLICATE);
+        gateway.skip(SECOND);
+    }
+    assert_eq!(events(&mut gateway), []);
+    assert_eq!(gateway.core.counters().copied, 0);
 }
 
 /// Nobody but a master can silence a client: not who guesses what waits.

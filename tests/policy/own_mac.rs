@@ -4,7 +4,7 @@
 use ptpproxy::Side::{self, Down, Up};
 use ptpproxy::core::{OneStep, Settings};
 use ptpproxy::reason::Reason;
-use ptpproxy::wire::Transport;
+use ptpproxy::wire::{Address, Frame, Transport};
 
 use crate::frames::*;
 use crate::gateway::Outcome::{Dropped, Sent, Waits};
@@ -139,4 +139,36 @@ fn the_mac_makes_no_other_client_and_nothing_else_is_touched() {
         gateway.hears_for_host(Down, &sync(66, 1).on(UDP4)),
         Dropped(Reason::MasterBelow)
     );
+}
+
+/// A unicast address of a host, of this machine or another: the first stays here, the other is routed by the kernel.
+#[test]
+fn unicast_that_the_kernel_routes_has_a_reason_of_its_own() {
+    for way in [UDP4, UDP6] {
+        let mut gateway = Gateway::new(unheld());
+        let ours = delay_req(10, 1).to(To::Host(9)).on(way);
+        let routed = delay_req(10, 2).to(To::Host(1)).on(way);
+        let drop = |gateway: &mut Gateway, message: &Message| {
+            let Dropped(reason) = gateway.hears_for_host(Down, message) else {
+                panic!("{message:?}");
+            };
+            reason
+        };
+        // Until the addresses are known nothing is said of them.
+        assert_eq!(drop(&mut gateway, &routed), Reason::ToHost);
+        let bytes = ours.bytes();
+        let address = match Frame::parse(&bytes).unwrap().destination() {
+            Address::V4(ip) => ip.into(),
+            Address::V6(ip) => ip.into(),
+            Address::Mac(_) => panic!("no IP address"),
+        };
+        gateway.core.set_own_addresses(vec![address]);
+        assert_eq!(drop(&mut gateway, &ours), Reason::ToHost);
+        assert_eq!(drop(&mut gateway, &routed), Reason::Routed);
+        gateway.core.set_own_addresses(Vec::new());
+        assert_eq!(drop(&mut gateway, &ours), Reason::Routed);
+        // Without an IP address nobody routes it.
+        let plain = delay_req(10, 3).to(To::Host(1));
+        assert_eq!(drop(&mut gateway, &plain), Reason::ToHost);
+    }
 }

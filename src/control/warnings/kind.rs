@@ -53,15 +53,16 @@ kinds! {
     Link = "link", "set it up, check the cable";
     /// Sync is due, but none came for three of its intervals and at least 2 s.
     NoSync = "no-sync", "check the grandmaster and the path to it";
-    /// No master was seen since the start, 6 s ago or more.
+    /// No master was seen since the start, 10 s ago or more.
     NoMaster = "no-master", "check the link upstream, VLANs and --domain; a master that serves unicast only is silent until \
                              a client asks";
     /// Two masters send Sync in one domain at once.
     TwoGrandmasters = "two-grandmasters", "one of them should give way, or use --grandmaster";
-    /// Another gateway joins the same segments.
+    /// Another gateway joins the same segments, or at least 5 % of the answers are to a second copy of their request.
     SecondPath = "second-path", "only one gateway may join the two segments";
     /// Sync passes, but no client has asked for 30 s.
-    NobodyAsks = "nobody-asks", "check the link downstream, its VLANs, and the clients' settings";
+    NobodyAsks = "nobody-asks", "check the link downstream, its VLANs, and the clients' settings; clients that only listen \
+                               need nothing";
     /// No request was answered since the start, though Sync comes.
     NoAnswers = "no-answers", "the grandmaster answers no Delay_Req: peer delay (P2P)? unicast only? another domain?";
     /// Fewer than 90 % of the requests are answered.
@@ -93,9 +94,10 @@ impl WarningKind {
     }
 
     /// Whether the loop logs it itself, at once.
-    pub(in crate::control) const fn logged_by_the_loop(self) -> bool {
+    pub(in crate::control) const fn logged_by_the_loop(self, cause: &str) -> bool {
         match self {
-            Self::Link | Self::SecondPath => true,
+            Self::Link => true,
+            Self::SecondPath => cause.is_empty(),
             Self::Dropped(reason) => reason.is_limit(),
             _ => false,
         }

@@ -20,6 +20,7 @@ fn master(number: u8, since_sync_ms: u64) -> MasterState {
             ..Announce::default()
         }),
         allowed: true,
+        multicast: true,
         last_seen: NOW,
         last_sync: Some(Instant::from_nanos(
             NOW.as_nanos() - since_sync_ms * 1_000_000,
@@ -72,7 +73,7 @@ fn codes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
 #[test]
 fn each_trouble_has_its_code() {
     type Change = fn(&mut Snapshot);
-    let table: [(&str, Change); 29] = [
+    let table: [(&str, Change); 32] = [
         ("", |_| {}),
         ("link", |now| now.state.ports.up.running = false),
         ("link", |now| now.state.ports.down.present = false),
@@ -104,7 +105,21 @@ fn each_trouble_has_its_code() {
             };
             now.state.masters.push(other);
         }),
+        ("", |now| {
+            // Clients ask several unicast masters.
+            let other = MasterState {
+                multicast: false,
+                ..master(2, 10)
+            };
+            now.state.masters.push(other);
+        }),
         ("second-path", |now| now.state.second_path = true),
+        ("second-path", |now| {
+            (now.counters.answered, now.counters.copied) = (100, 5);
+        }),
+        ("", |now| {
+            (now.counters.answered, now.counters.copied) = (100, 4);
+        }),
         ("answers-missing", |now| {
             (now.counters.answered, now.counters.unanswered) = (85, 15);
         }),
@@ -147,7 +162,7 @@ fn each_trouble_has_its_code() {
             now.state.masters.clear();
             now.state.masters_known = 0;
             now.state.due = SyncDue {
-                started: Instant::from_nanos(NOW.as_nanos() - 5_900_000_000),
+                started: Instant::from_nanos(NOW.as_nanos() - 9_900_000_000),
                 ..SyncDue::default()
             };
         }),
@@ -198,7 +213,8 @@ fn each_trouble_has_its_code() {
                 | "answers-missing"
                 | "answers-slow"
                 | "no-answers"
-        ) {
+        ) || now.counters.copied > 0
+        {
             assert!(codes(&now, &now).is_empty(), "row {n}");
         } else {
             assert_eq!(codes(&now, &now), expected, "row {n}");

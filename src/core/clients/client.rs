@@ -130,6 +130,11 @@ impl Client {
         self.granted_until_s = self.granted_until_s.max(until_s);
     }
 
+    /// Whether it has a grant of unicast messages.
+    pub(crate) fn has_grant(&self, now: Instant) -> bool {
+        now.as_nanos() <= u64::from(self.granted_until_s) * SECOND_NS
+    }
+
     /// It sent a message with an AUTHENTICATION TLV, or was sent one.
     pub(crate) const fn authenticates(&mut self) {
         self.authenticates = true;
@@ -286,8 +291,7 @@ impl Client {
     /// its grant.
     pub(super) fn expired(&self, now: Instant, timeout: Duration, slot: Slot<'_>) -> bool {
         let patience = timeout.max(Duration::from_micros(u64::from(slot.interval_us()) * 4));
-        let granted_until = u64::from(self.granted_until_s) * SECOND_NS;
-        slot.silent(now) > patience && now.as_nanos() > granted_until
+        slot.silent(now) > patience && !self.has_grant(now)
     }
 }
 

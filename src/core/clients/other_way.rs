@@ -1,12 +1,14 @@
 //! Signs that a client's requests reach its masters by another way too.
 //!
 //! The other copy of a request is not always heard here: a bridge or another gateway that neither side of this one
-//! hears may carry it. What is heard are the answers to it. One kind of answer tells of such a copy, and of nothing else:
-//! one that comes before our copy of the request has left.
+//! hears may carry it. What is heard are the answers to it. Two kinds of answers tell of such a copy, and of nothing else:
+//! one that comes before our copy of the request has left, and a second one of the same master whose request arrived
+//! at quite another moment (see `second_path::copies`).
 //!
-//! Others do not count. A second answer of the same master was doubled on its way back, or its request on its way there
-//! (parallel redundancy, a repeating network, a replay): the first is the one to ours all the same. One without an open request is late or answers a request that gave way
-//! to newer ones: its master is overloaded, and its clients need all the more what does come in time.
+//! Others do not count. A second answer that says the same was doubled on its way back; one that says almost the same
+//! tells that our own copy was doubled on its way there: the first is the one to ours all the same. One without an open
+//! request is late or answers a request that gave way to newer ones: its master is overloaded, and its clients need all
+//! the more what does come in time.
 //!
 //! Each request counts once, so that repeating one answer silences nobody.
 

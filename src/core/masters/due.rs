@@ -1,4 +1,8 @@
 //! Whether somebody waits for Sync: a multicast stream was seen, or a grant of unicast Sync runs.
+//!
+//! A multicast stream that ends is missed until it comes again: whoever followed it has no time. Except where clients
+//! are served by unicast: after [`FORGOTTEN`] it is missed no longer if one of them was served after its end, or if no
+//! client ever followed it. That was a stray master.
 
 use std::time::Duration;
 
@@ -11,10 +15,18 @@ const KEPT: usize = 8;
 /// An Announce interval is 1 to 16 s (IEEE 1588-2019, I.3.2); what is told outside is not believed.
 const LOG_INTERVALS: std::ops::RangeInclusive<i8> = 0..=4;
 
+/// A multicast stream that ended this long ago may be missed no longer.
+const FORGOTTEN: Duration = Duration::from_secs(600);
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Due {
     multicast_since: Option<Instant>,
+    multicast_last: Instant,
+    /// A client asked that has no grant: it follows the stream.
+    followed: bool,
+    /// When a client was last served by unicast.
+    unicast_last: Option<Instant>,
     announce_interval: Duration,
     granted_since: Option<Instant>,
     /// Rows of clients, and when their grants end.
@@ -26,7 +38,29 @@ impl Due {
     pub(super) fn multicast(&mut self, now: Instant) {
         if self.multicast_since.is_none() {
             self.multicast_since = Some(now);
+        } else if self.multicast_until().is_some_and(|until| until <= now) {
+            // Another stream.
+            self.multicast_since = Some(now);
+            self.followed = false;
         }
+        self.multicast_last = now;
+    }
+
+    /// A client without a grant asked.
+    pub(super) const fn followed(&mut self) {
+        self.followed = true;
+    }
+
+    /// A client was served by unicast.
+    pub(super) const fn served_unicast(&mut self, now: Instant) {
+        self.unicast_last = Some(now);
+    }
+
+    /// After this the multicast stream is not missed any more.
+    fn multicast_until(&self) -> Option<Instant> {
+        let end = self.multicast_last + FORGOTTEN;
+        let served = self.unicast_last?;
+        (!self.followed || served > self.multicast_last).then_some(end)
     }
 
     /// A multicast Announce had this logMessageInterval.
@@ -42,6 +76,7 @@ impl Due {
             self.granted_since = Some(now);
         }
         self.cancelled(client);
+        self.served_unicast(now);
         // The place of the one that ends first; a free one ends before all.
         let place = self
             .grants
@@ -72,6 +107,7 @@ impl Due {
         SyncDue {
             started: Instant::default(),
             multicast_since: self.multicast_since,
+            multicast_until: self.multicast_until(),
             granted_since: self.granted_since,
             granted_until: self.until(),
             announce_interval: self.announce_interval,
@@ -106,7 +142,52 @@ mod tests {
         assert_eq!(since(&due, 82), None);
         due.multicast(at(83));
         due.multicast(at(84));
+        due.followed();
         assert_eq!(since(&due, 9_999), Some(at(83)));
+    }
+
+    /// What is due at 100 s and at 2000 s, after a stream from 10 to 20 s.
+    fn after_a_stream(followed: bool, granted: Option<u64>) -> [Option<Instant>; 2] {
+        let mut due = Due::default();
+        if let Some(at_s) = granted.filter(|&at_s| at_s < 10) {
+            due.granted(1, at(at_s + 1), at(at_s));
+        }
+        due.multicast(at(10));
+        if followed {
+            due.followed();
+        }
+        due.multicast(at(20));
+        if let Some(at_s) = granted.filter(|&at_s| at_s >= 10) {
+            due.granted(1, at(at_s + 1), at(at_s));
+        }
+        [100, 2_000].map(|seconds| due.state().since(at(seconds)))
+    }
+
+    #[test]
+    fn a_stray_stream_is_forgotten_where_clients_are_served_by_unicast() {
+        let due = Some(at(10));
+        for followed in [false, true] {
+            assert_eq!(after_a_stream(followed, None), [due; 2], "nobody is served");
+            let after = after_a_stream(followed, Some(50));
+            assert_eq!(after, [due, None], "served after its end");
+        }
+        assert_eq!(
+            after_a_stream(false, Some(5)),
+            [due, None],
+            "never followed"
+        );
+        assert_eq!(
+            after_a_stream(true, Some(5)),
+            [due; 2],
+            "its followers wait"
+        );
+
+        // It comes again.
+        let mut due = Due::default();
+        due.multicast(at(10));
+        due.granted(1, at(60), at(30));
+        due.multicast(at(5_000));
+        assert_eq!(due.state().since(at(5_001)), Some(at(5_000)));
     }
 
     #[test]

@@ -116,6 +116,7 @@ impl Master {
             lane: key.lane,
             announced: self.announced,
             allowed,
+            multicast: self.measured_to == 0,
             last_seen: self.last_seen,
             last_sync: Some(self.last_sync).filter(|&at| at != Instant::default()),
             sync_interval: Duration::from_micros(u64::from(self.sync_interval_us)),
@@ -252,6 +253,16 @@ impl Masters {
     /// A client's grant of unicast Sync was cancelled.
     pub(crate) fn sync_cancelled(&mut self, client: u32) {
         self.due.cancelled(client);
+    }
+
+    /// A client without a grant asked: it follows a multicast stream.
+    pub(crate) const fn multicast_followed(&mut self) {
+        self.due.followed();
+    }
+
+    /// A client was served by unicast.
+    pub(crate) const fn served_unicast(&mut self, now: Instant) {
+        self.due.served_unicast(now);
     }
 
     /// Whether somebody waits for Sync.

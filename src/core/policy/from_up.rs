@@ -50,7 +50,14 @@ impl Forwarder {
             });
         }
         self.paths.introduced(arrival.now);
-        Ok(arrival.forward())
+        match self.answers_simply(frame, arrival.now) {
+            Some(row) => {
+                let verdict = self.answered(frame, arrival, row)?;
+                self.masters.served_unicast(arrival.now);
+                Ok(verdict)
+            }
+            None => Ok(arrival.forward()),
+        }
     }
 
     /// A Delay_Req from upstream is somebody else's, or our own client's on a second path.

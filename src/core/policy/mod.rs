@@ -12,7 +12,8 @@
 //! | `time` | time and timestamps in |
 //! | `settle` | the residence of an event message is known, or lost |
 //! | `depart` | what is due out |
-//! | `unicast` | keyed folds of addresses, for what unicast messages share |
+//! | `unicast` | keyed folds of addresses, for what unicast messages share; what the kernel routes |
+//! | `simple` | exchanges of simple PTP |
 //! | `prefetch` | the memory of clients, asked for before their frames are dealt with |
 //! | `apply` | other settings while it runs |
 //! | `readers` | what others may see |
@@ -33,10 +34,13 @@ mod response;
 mod second_path;
 mod settle;
 mod signaling;
+mod simple;
 mod sync;
 mod time;
 mod unicast;
 mod watched;
+
+use std::net::IpAddr;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -50,6 +54,7 @@ use crate::core::masters::Masters;
 use crate::core::open_management::Management;
 use crate::core::second_path::SecondPath;
 use crate::core::settings::{Authenticated, Holds, Settings, ValidSettings};
+use crate::core::simple::SimpleRequests;
 use crate::core::syncs::Syncs;
 use crate::core::table::Secret;
 use crate::core::tap::Tap;
@@ -142,6 +147,9 @@ pub struct Forwarder {
     hold: Hold,
     flights: Flights,
     paths: SecondPath,
+    simple: SimpleRequests,
+    /// The IP addresses of this machine, sorted; `None` until somebody says.
+    own_addresses: Option<Vec<IpAddr>>,
     management: Management,
     account: Account,
     tap: Tap,
@@ -167,6 +175,8 @@ impl Forwarder {
             hold,
             flights: Flights::new(),
             paths: SecondPath::new(secret),
+            simple: SimpleRequests::new(),
+            own_addresses: None,
             management: Management::new(),
             account: Account::new(),
             tap: Tap::default(),
@@ -215,7 +225,7 @@ impl Forwarder {
         // Bridges and access points that convert multicast to unicast put our MAC in a group's place: the IP group
         // decides.
         if arrival.to_host && frame.group_mac().is_none() {
-            return Some(Reason::ToHost);
+            return Some(self.for_host(frame));
         }
         if frame.major_sdo_id() == 1 {
             return Some(Reason::Gptp);

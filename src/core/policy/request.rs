@@ -71,12 +71,19 @@ impl Forwarder {
         request.arrived()?;
         let plan = request.plan()?;
         let place = request.open();
+        let client = request.client.of();
+        let follows = !request.client.has_grant(arrival.now);
         let sent = if plan.due > arrival.now || plan.behind {
             request.wait(place, &plan).map(|()| None)
         } else {
             request.send_now(place).map(Some)
         };
         request.note(place, sent.is_ok());
+        if frame.asks_simply() {
+            self.asked_simply(frame, client);
+        } else if follows {
+            self.masters.multicast_followed();
+        }
         sent
     }
 }
@@ -196,7 +203,7 @@ impl Request<'_> {
 
     /// The longest that it is held, in nanoseconds.
     fn hold_window_ns(&self) -> u64 {
-        if !self.client.may_be_held() {
+        if !self.client.may_be_held() || self.frame.asks_simply() {
             return 0;
         }
         let mut window = self.holds.jitter_ns;

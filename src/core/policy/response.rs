@@ -6,6 +6,7 @@ use crate::core::policy::Forwarder;
 use crate::core::policy::masters::allowed_master;
 use crate::core::policy::unicast::fold;
 use crate::core::refs::{ClientRef, Owner};
+use crate::core::second_path::Answer;
 use crate::core::settings::Authenticated;
 use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Verdict};
@@ -19,12 +20,22 @@ impl Forwarder {
         frame: &Frame<'_>,
         arrival: &Arrival,
     ) -> Result<Verdict, Reason> {
-        let now = arrival.now;
         let key = ClientKey {
             identity: frame.requesting_port().ok_or(Reason::BadLength)?,
             lane: frame.lane(),
         };
         let row = self.clients.find(&key).ok_or(Reason::NotOurClient)?;
+        self.answered(frame, arrival, row)
+    }
+
+    /// An answer to a request of the client in this row: a Delay_Resp, or the Announce of simple PTP.
+    pub(super) fn answered(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+        row: u32,
+    ) -> Result<Verdict, Reason> {
+        let now = arrival.now;
         let mut client = self.clients.row(row)?;
         let place = open_place(frame, &client, self.secret, now).ok_or(Reason::Unsolicited)?;
         let request = client.request(place);
@@ -38,7 +49,8 @@ impl Forwarder {
         if self.masters.made_itself_up(master) {
             return Err(Reason::Unannounced);
         }
-        let first = answer(&mut client, place, master, arrival.at)?;
+        let first = self.first_answer(frame, arrival, (row, place, master))?;
+        let mut client = self.clients.row(row)?;
         client.answered_by(master);
         if client.is_doubted(now) {
             return Err(Reason::SecondPath);
@@ -65,6 +77,24 @@ impl Forwarder {
             (owner, frame.sequence_id()),
             (master, i64::from(flight)),
         )
+    }
+
+    /// A master answers a client's open request. Returns after how long, if none has before.
+    fn first_answer(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+        (row, place, master): (u32, u8, u32),
+    ) -> Result<Option<u64>, Reason> {
+        let mut client = self.clients.row(row)?;
+        let first = answer(&mut client, place, master, arrival.at);
+        if first.is_err() {
+            self.answered_again(frame, (row, place, master), arrival.now);
+        } else if let Some(received_ns) = received_ns(frame) {
+            let which = which(frame, (row, place, master));
+            self.paths.answered(which, received_ns);
+        }
+        first
     }
 
     /// An answer whose request is in flight waits for its residence. Another master's answer may wait already.
@@ -111,6 +141,22 @@ impl Forwarder {
         }
         Ok(arrival.forward())
     }
+}
+
+/// Which answer this is, of a master in its row to a request at its place of a client in its row.
+pub(super) fn which(frame: &Frame<'_>, (client, place, master): (u32, u8, u32)) -> Answer {
+    Answer {
+        client,
+        place,
+        sequence_id: frame.sequence_id(),
+        master,
+    }
+}
+
+/// When the request arrived that this answers, by the master's clock, less what other clocks on its way took out.
+pub(super) fn received_ns(frame: &Frame<'_>) -> Option<i64> {
+    let time = frame.timestamp()?.as_nanos()?;
+    time.checked_sub(frame.correction() >> 16)
 }
 
 /// Whether an answer is to a copy that took another way: nothing of ours has left yet that it could answer.

@@ -5,8 +5,9 @@ use crate::core::clients::Progress;
 use crate::core::event::Event;
 use crate::core::hold::FrameRef;
 use crate::core::policy::Forwarder;
+use crate::core::policy::response::{received_ns, which};
 use crate::core::refs::Owner;
-use crate::core::second_path::Guarded;
+use crate::core::second_path::{Copy, Guarded};
 use crate::core::syncs::SyncProgress;
 use crate::core::verdict::Arrival;
 use crate::reason::Reason;
@@ -46,6 +47,27 @@ impl Forwarder {
         };
         if client.took_another_way(answer.sequence_id(), now) {
             self.second_path_found(Side::Up, now);
+        }
+    }
+
+    /// A master answers a request that it has answered before. Two answers to copies that departed at different
+    /// moments are a sign of another way; to copies that came together, they are counted.
+    pub(super) fn answered_again(
+        &mut self,
+        answer: &Frame<'_>,
+        rows: (u32, u8, u32),
+        now: Instant,
+    ) {
+        let Some(received_ns) = received_ns(answer) else {
+            return;
+        };
+        match self.paths.answered_again(which(answer, rows), received_ns) {
+            Copy::None => {}
+            Copy::Near => self.account.request_copied(),
+            Copy::Apart => {
+                self.account.request_copied();
+                self.another_way(rows.0, answer, now);
+            }
         }
     }
 

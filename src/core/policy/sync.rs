@@ -48,14 +48,16 @@ impl Forwarder {
             }
         };
         let correction_ns = frame.correction() >> 16;
-        let passage = self.passage(frame, rx);
+        let simple = self.answers_simply(frame, now).is_some();
+        let passage = self.passage(frame, rx, simple)?;
         if passage != Passage::TwoStep
             && let Some(kept) = follow_up.take()
         {
             // A Follow_Up came before a Sync that has none, or whose exchange goes untouched.
             self.drop_kept(kept, Reason::NoSync);
         }
-        if !frame.two_step() {
+        // That of simple PTP says when the request arrived.
+        if !frame.two_step() && !simple {
             let origin = frame.timestamp().and_then(|time| time.as_nanos());
             let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
             self.syntonize(master, master_ns, rx, key.sender);
@@ -92,17 +94,24 @@ impl Forwarder {
         }
     }
 
-    fn passage(&self, frame: &Frame<'_>, rx: Stamp) -> Passage {
-        if frame.authenticated() {
+    fn passage(&self, frame: &Frame<'_>, rx: Stamp, simple: bool) -> Result<Passage, Reason> {
+        // By a hardware clock its departure cannot be estimated.
+        let estimated = rx.clock() == ClockId::Steady;
+        Ok(if frame.authenticated() {
             Passage::Untouched
+        } else if simple {
+            // Nothing follows it.
+            if !estimated {
+                return Err(Reason::SimpleSync);
+            }
+            Passage::Rewritten
         } else if frame.two_step() {
             Passage::TwoStep
-        } else if self.settings.one_step == OneStep::Convert || rx.clock() != ClockId::Steady {
-            // By a hardware clock its departure cannot be estimated.
+        } else if self.settings.one_step == OneStep::Convert || !estimated {
             Passage::Converted
         } else {
             Passage::Rewritten
-        }
+        })
     }
 
     /// Writes what is known of a Sync into its entry, new or not.

@@ -1,8 +1,11 @@
 //! Unicast messages: in unicast each pair of addresses counts its own sequenceIds.
 
+use std::net::IpAddr;
+
 use crate::core::policy::Forwarder;
 use crate::core::syncs::SyncKey;
 use crate::core::table::Secret;
+use crate::reason::Reason;
 use crate::wire::{Address, Frame};
 
 impl Forwarder {
@@ -12,6 +15,27 @@ impl Forwarder {
             0
         } else {
             fold(self.secret, frame.destination())
+        }
+    }
+
+    /// The IP addresses of this machine: what comes with its MAC for another one is routed by the kernel.
+    pub fn set_own_addresses(&mut self, mut addresses: Vec<IpAddr>) {
+        addresses.sort_unstable();
+        self.own_addresses = Some(addresses);
+    }
+
+    /// Why a message with our own MAC is not forwarded.
+    pub(super) fn for_host(&self, frame: &Frame<'_>) -> Reason {
+        let ip = match frame.destination() {
+            Address::Mac(_) => return Reason::ToHost,
+            Address::V4(ip) => IpAddr::V4(ip),
+            Address::V6(ip) => IpAddr::V6(ip),
+        };
+        let own = self.own_addresses.as_ref();
+        if frame.is_multicast() || own.is_none_or(|own| own.binary_search(&ip).is_ok()) {
+            Reason::ToHost
+        } else {
+            Reason::Routed
         }
     }
 

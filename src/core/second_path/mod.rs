@@ -12,7 +12,9 @@
 //! | file | one idea |
 //! |---|---|
 //! | `echoes` | Announce, Signaling and Management that come round by a second path |
+//! | `copies` | two answers to one request: how many copies of it there are |
 
+mod copies;
 mod echoes;
 
 use std::collections::VecDeque;
@@ -21,10 +23,13 @@ use std::time::Duration;
 use crate::Side;
 use crate::core::hold::FrameRef;
 use crate::core::refs::Owner;
+use crate::core::second_path::copies::Copies;
 use crate::core::second_path::echoes::Echoes;
 use crate::core::table::Secret;
 use crate::time::Instant;
 use crate::wire::Frame;
+
+pub(crate) use copies::{Answer, Copy};
 
 /// A second path is gone when there was no sign of it for this long.
 const MEMORY: Duration = Duration::from_secs(10);
@@ -51,6 +56,7 @@ pub(crate) struct SecondPath {
     /// Version of the client table to be admitted when the listening ends.
     admit_later: Option<u64>,
     echoes: Echoes,
+    copies: Copies,
 }
 
 /// A corrected message that waits for a copy of its event message.
@@ -92,6 +98,7 @@ impl SecondPath {
             new_until: Instant::default(),
             admit_later: None,
             echoes: Echoes::new(secret),
+            copies: Copies::new(),
         }
     }
 
@@ -116,6 +123,16 @@ impl SecondPath {
     /// Notes a message that belongs to no exchange. The side where a copy of it was seen a moment ago, if one was.
     pub(crate) fn echo(&mut self, frame: &Frame<'_>, side: Side, now: Instant) -> Option<Side> {
         self.echoes.seen(frame, side, now)
+    }
+
+    /// The first answer of a master to a request that it received then, by its own clock.
+    pub(crate) fn answered(&mut self, answer: Answer, received_ns: i64) {
+        self.copies.first(answer, received_ns);
+    }
+
+    /// What another answer of the same master to the same request tells.
+    pub(crate) fn answered_again(&self, answer: Answer, received_ns: i64) -> Copy {
+        self.copies.again(answer, received_ns)
     }
 
     // Listening before the first event message.

@@ -84,6 +84,13 @@ fn each_fault_is_one_line() {
             error("sides"),
         ),
         (
+            "swapped, and no client asks yet",
+            &[],
+            side(&[], &[]),
+            side(&[(1, 0)], &[]),
+            error("sides"),
+        ),
+        (
             "another domain",
             &[0],
             side(&[(1, 44)], &[]),

@@ -7,9 +7,11 @@
 //! | `netlink` | the kernel's list of them |
 //! | `pair` | which two never see the same frame |
 //! | `claim` | who joins which two, so that no second gateway does |
+//! | `addresses` | the IP addresses of this machine |
 //! | `monitor` | what happened to ours |
 //! | `groups` | multicast groups and link-layer memberships |
 
+mod addresses;
 mod claim;
 pub(super) mod groups;
 mod interface;
@@ -17,6 +19,7 @@ mod monitor;
 mod netlink;
 mod pair;
 
+pub use addresses::own_addresses;
 pub use claim::{Claim, Holder, gateways, holders};
 pub use groups::GroupMembership;
 pub use interface::{Interface, LinkKind};

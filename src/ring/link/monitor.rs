@@ -9,12 +9,16 @@ use super::interface::Interface;
 use super::netlink::{self, LinkNews};
 use crate::{PerSide, Side};
 
-/// A watch over both interfaces. The descriptor is readable when there is news of any interface.
+/// A watch over both interfaces. The descriptor is readable when there is news of any interface or IP address.
 #[derive(Debug)]
 pub struct Monitor {
     socket: Socket,
     watches: PerSide<Watch>,
 }
+
+/// Links, and IP addresses: of these the descriptor tells, and who reads it looks at them anew.
+const GROUPS: u32 =
+    (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR).cast_unsigned();
 
 /// What happened to a watched interface; with how it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +41,7 @@ impl Monitor {
     /// The system's, when there is no netlink.
     pub fn open(interfaces: PerSide<&Interface>) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
-        let group = u32::try_from(libc::RTMGRP_LINK).unwrap_or(1);
-        socket.bind(&SocketAddr::new(0, group))?;
+        socket.bind(&SocketAddr::new(0, GROUPS))?;
         socket.set_non_blocking(true)?;
         let watches = interfaces.map(|interface| Watch {
             stale: true,

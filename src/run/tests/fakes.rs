@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -239,6 +240,10 @@ impl Outside for FakeMachine {
         let links = std::mem::take(&mut self.script.borrow_mut().links);
         links.iter().for_each(|(side, change)| sink(*side, change));
         Ok(())
+    }
+
+    fn own_addresses(&self) -> io::Result<Vec<IpAddr>> {
+        Ok(Vec::new())
     }
 
     fn next_order(&mut self) -> Option<Order> {

@@ -74,6 +74,8 @@ pub struct Message {
     pub domain: u8,
     /// twoStepFlag.
     pub two_step: bool,
+    /// unicastFlag and PTP profile Specific 1: a Delay_Req of simple PTP.
+    pub simple: bool,
     /// correctionField: 2^-16 ns.
     pub correction: i64,
     /// sourcePortIdentity.
@@ -114,6 +116,7 @@ fn plain(kind: MessageType, from: u8, sequence_id: u16, body: Vec<u8>) -> Messag
         sdo: 0,
         domain: 0,
         two_step: false,
+        simple: false,
         correction: 0,
         sender: port(from),
         sequence_id,
@@ -150,6 +153,38 @@ pub fn announce(from: u8, sequence_id: u16, grandmaster: ClockIdentity) -> Messa
 /// A Delay_Req.
 pub fn delay_req(from: u8, sequence_id: u16) -> Message {
     plain(MessageType::DelayReq, from, sequence_id, vec![0; 10])
+}
+
+/// A Delay_Req of simple PTP, to this host.
+pub fn simple_req(from: u8, sequence_id: u16, to: u8) -> Message {
+    Message {
+        simple: true,
+        to: To::Host(to),
+        way: UDP4,
+        ..delay_req(from, sequence_id)
+    }
+}
+
+/// The Sync that answers it, received at `ns` of the master's time: its originTimestamp is T4.
+pub fn simple_sync(from: u8, sequence_id: u16, to: u8, ns: u64) -> Message {
+    Message {
+        two_step: true,
+        to: To::Host(to),
+        way: UDP4,
+        ..one_step(from, sequence_id, ns)
+    }
+}
+
+/// The Announce that answers it: T1, and the correctionField of the request.
+pub fn simple_announce(from: u8, sequence_id: u16, to: u8, ns: u64, correction: i64) -> Message {
+    let mut message = announce(from, sequence_id, clock(from));
+    message.body[..10].copy_from_slice(&timestamp(ns));
+    Message {
+        correction,
+        to: To::Host(to),
+        way: UDP4,
+        ..message
+    }
 }
 
 /// A Delay_Resp to this requestingPortIdentity.
@@ -233,7 +268,8 @@ impl Message {
     pub fn ptp(&self) -> Vec<u8> {
         let mut ptp = vec![self.sdo << 4 | self.kind as u8, 0x12];
         ptp.extend(be16(34 + self.body.len()));
-        ptp.extend([self.domain, 0, if self.two_step { 0x02 } else { 0 }, 0]);
+        let flags = (u8::from(self.two_step) * 0x02) | (u8::from(self.simple) * 0x24);
+        ptp.extend([self.domain, 0, flags, 0]);
         ptp.extend(self.correction.to_be_bytes());
         ptp.extend([0; 4]);
         ptp.extend(identity(self.sender));
