@@ -162,6 +162,7 @@ pub(crate) fn lives(rig: &Rig, config: &str) {
     booted.wait_for("forwarding:", 2);
     booted.wait_until("ActiveState", |state| state == "active");
 
+    refuses_a_second_by_hand(&booted, config);
     let stopped = booted.systemctl(&["stop", "ptpproxy"]);
     assert!(stopped.status.success(), "{}", text(&stopped));
     assert_eq!(booted.show("Result"), "success");
@@ -170,7 +171,46 @@ pub(crate) fn lives(rig: &Rig, config: &str) {
         "its totals: {}",
         booted.log()
     );
+    is_refused_beside_one_by_hand(&booted, config);
     gives_up(&booted, config);
+}
+
+/// What the second of two gateways says.
+const STOP_IT: &str = "stop it first";
+
+fn by_hand(config: &str) -> Command {
+    let mut command = Command::new("/usr/bin/ptpproxy");
+    command.args(["--config", config, "--control", "off"]);
+    command
+}
+
+/// Beside the service none starts by hand.
+fn refuses_a_second_by_hand(booted: &Booted<'_>, config: &str) {
+    let mut command = by_hand(config);
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut second = booted.rig.gateway.spawn(&mut command).unwrap();
+    let errors = std::io::read_to_string(second.stderr.take().unwrap()).unwrap();
+    assert_eq!(second.wait().unwrap().code(), Some(1), "{errors}");
+    assert!(errors.contains(STOP_IT), "{errors}");
+    assert_eq!(booted.show("ActiveState"), "active");
+}
+
+/// Nor the service beside one that was started by hand: it names its process.
+fn is_refused_beside_one_by_hand(booted: &Booted<'_>, config: &str) {
+    let first = Program::start(&booted.rig.gateway, &mut by_hand(config)).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !first.lines_from(0).concat().contains("forwarding:") {
+        assert!(Instant::now() < deadline, "{:#?}", first.lines_from(0));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let started = booted.systemctl(&["start", "ptpproxy"]);
+    assert!(!started.status.success(), "{}", text(&started));
+    let refusal = format!("process {} ", first.id());
+    let log = booted.log();
+    let refused = log
+        .lines()
+        .any(|line| line.contains(STOP_IT) && line.contains(&refusal));
+    assert!(refused, "{refusal:?} in {log}");
 }
 
 /// Without `wait` an interface that is not there ends the service for good, after five tries.
