@@ -31,6 +31,7 @@ use show::{AskArgs, ClientsArgs, StatusArgs, TopArgs};
 pub use usage::Stop;
 use watch::WatchArgs;
 
+use crate::auth::SecurityAssociations;
 use crate::config::{ConfigFile, Problems};
 use crate::core::Conflict;
 use crate::options::{
@@ -138,7 +139,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
     Ok((action, log))
 }
 
-/// Checks a configuration file: one line on what the gateway would run with. Interfaces that the file
+/// Checks a configuration file, and the keys that it names: one line on what the gateway would run with. Interfaces that the file
 /// does not name are left to the command line.
 ///
 /// # Errors
@@ -157,6 +158,9 @@ pub fn check(path: &Path) -> Result<String, Stop> {
     let Action::Run(options) = action else {
         return Err(Stop::Usage("nothing to check".into()));
     };
+    if let Some(keys) = &options.sa_file {
+        SecurityAssociations::load(keys).map_err(Stop::Keys)?;
+    }
     let banner = banner(&options);
     let banner = banner.strip_prefix("forwarding: ").unwrap_or(&banner);
     let mut line = format!("{}: OK: {banner}", path.display());

@@ -28,6 +28,8 @@ pub struct RunOptions {
     pub down: String,
     /// Settings of the forwarder.
     pub settings: ValidSettings,
+    /// The file of its keys.
+    pub sa_file: Option<PathBuf>,
     /// The packet rings and the loop that reads them.
     pub rings: RingOptions,
     /// Time between two summary lines; `None` is off.
@@ -152,6 +154,8 @@ pub struct ReplayOptions {
     pub write: Option<PathBuf>,
     /// Settings of the forwarder.
     pub settings: ValidSettings,
+    /// The file of its keys.
+    pub sa_file: Option<PathBuf>,
 }
 
 /// What `doctor` looks at.
@@ -161,6 +165,10 @@ pub struct DoctorOptions {
     pub interfaces: PerSide<String>,
     /// Domains that the gateway passes; empty is all.
     pub domains: Vec<u8>,
+    /// The file of the gateway's keys.
+    pub sa_file: Option<PathBuf>,
+    /// The gateway corrects signed messages without their keys.
+    pub corrects_signed: bool,
     /// How long to listen.
     pub listen: Duration,
     /// One JSON object in place of text.

@@ -95,6 +95,19 @@ reasons! {
     MaxRate = "max-rate",
     /// Carries an AUTHENTICATION TLV and `--authenticated drop` is set, or needs a correction that would break it.
     Authenticated = "authenticated",
+    /// Not signed: `--require-authentication` wants it from this side, or what it belongs to is signed.
+    Unsigned = "unsigned",
+    /// An AUTHENTICATION TLV that cannot be checked: a wrong length, more than one, not the last TLV, with fields that no
+    /// association has; or of another association than its client, its Sync or its request.
+    BadAuthentication = "bad-authentication",
+    /// Signed with a key that `--sa-file` does not hold.
+    UnknownKey = "unknown-key",
+    /// Signed with a key that `--sa-file` held until it was read again.
+    OldKey = "old-key",
+    /// The integrity check value is not this message's: it was changed on the way, or the keys differ.
+    BadIcv = "bad-icv",
+    /// Signed right, but seen before, or out of its sender's sequence (`seqid_window`).
+    Replayed = "replayed",
     /// A second path between the two segments was found for this exchange. Or within 10 s two requests of this client were
     /// answered before they had left: then none of its answers passes until 10 s after the last such one.
     SecondPath = "second-path",

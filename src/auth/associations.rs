@@ -54,6 +54,19 @@ impl SecurityAssociations {
         self.entries.iter().map(|entry| entry.name)
     }
 
+    /// How many keys and associations there are, in words.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut spps: Vec<u8> = self.names().map(|name| name.spp).collect();
+        spps.dedup();
+        let counted = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            many => format!("{many} {what}s"),
+        };
+        let keys = counted(self.entries.len(), "key");
+        format!("{keys} in {}", counted(spps.len(), "security association"))
+    }
+
     /// The spp of each association that leaves correctionField unprotected (`allow_mutable 1`), in order.
     #[must_use]
     pub fn mutable(&self) -> Vec<u8> {

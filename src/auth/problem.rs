@@ -40,18 +40,23 @@ impl FileProblems {
     }
 }
 
-impl fmt::Display for FileProblems {
+impl FileProblems {
     /// A line for each: `FILE:LINE: what`.
+    #[must_use]
+    pub fn to_lines(&self) -> Vec<String> {
+        let path = self.path.display();
+        let line = |LineProblem { line, text }: &LineProblem| match line {
+            Some(line) => format!("{path}:{line}: {text}"),
+            None => format!("{path}: {text}"),
+        };
+        self.all.iter().map(line).collect()
+    }
+}
+
+impl fmt::Display for FileProblems {
+    /// The lines of [`FileProblems::to_lines`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, LineProblem { line, text }) in self.all.iter().enumerate() {
-            let end = if at == 0 { "" } else { "\n" };
-            let path = self.path.display();
-            match line {
-                Some(line) => write!(f, "{end}{path}:{line}: {text}")?,
-                None => write!(f, "{end}{path}: {text}")?,
-            }
-        }
-        Ok(())
+        f.write_str(&self.to_lines().join("\n"))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A sequenceId has 16 bits and a client begins anew when it restarts, so no check of it can be perfect. This
 //! one accepts each sequenceId once, in any order among the last 64, and ahead of the last one by a window at
-//! most: what a relay recorded an hour ago is neither. A sender that was silent for four times its own
+//! most, and by what its sender may have sent since: what a relay recorded an hour ago is neither. A sender that was silent for four times its own
 //! interval (6 s to 2 min) may begin anywhere.
 //!
 //! The table is of fixed size and set-associative under a secret hash: a look-up costs one bucket whatever
@@ -21,6 +21,8 @@ const BEHIND: u16 = 64;
 const SHORTEST_QUIET: u64 = 6_000_000_000;
 /// And for more than this never.
 const LONGEST_QUIET: u64 = 120_000_000_000;
+/// Lost messages that a gap may account for, at most.
+const MOST_LOST: u16 = 4096;
 /// Intervals of silence after which a sender may begin anew.
 const QUIET_INTERVALS: u64 = 4;
 
@@ -109,6 +111,9 @@ impl Replay {
 impl Row {
     fn accept(&mut self, sequence: u16, ahead: u16, now: u64) -> bool {
         let forward = sequence.wrapping_sub(self.last);
+        let ahead = ahead
+            .saturating_add(self.lost(now))
+            .min(i16::MAX.unsigned_abs());
         let backward = self.last.wrapping_sub(sequence);
         if forward != 0 && forward <= ahead {
             self.seen = self.seen.checked_shl(u32::from(forward)).unwrap_or(0) | 1;
@@ -126,6 +131,16 @@ impl Row {
         self.interval = gap.max(self.interval / 2);
         self.at = self.at.max(now);
         true
+    }
+
+    /// How many messages may have been lost since the last one: twice what its intervals account for. Else a link that
+    /// was down for a moment would silence its sender for seconds.
+    fn lost(&self, now: u64) -> u16 {
+        let gap = now.saturating_sub(self.at) / 1_000_000;
+        let intervals = gap.checked_div(u64::from(self.interval)).unwrap_or(0);
+        u16::try_from(2 * intervals)
+            .unwrap_or(u16::MAX)
+            .min(MOST_LOST)
     }
 
     const fn is_quiet(&self, now: u64) -> bool {
@@ -183,6 +198,31 @@ mod tests {
         ] {
             let expected: Vec<bool> = expected.iter().map(|&yes| yes == 1).collect();
             assert_eq!(accepted(ahead, sequence), expected, "{ahead} {sequence:?}");
+        }
+    }
+
+    /// A cable that was pulled for some intervals, and a jump that no gap accounts for.
+    #[test]
+    fn what_was_lost_meanwhile_does_not_silence_its_sender() {
+        for (lost, sent_after_ms, expected) in [
+            (2, 0, true),
+            (20, 20 * 62, true),
+            (20, 62, false),
+            (80, 80 * 62, true),
+            (400, 80 * 62, false),
+        ] {
+            let mut replay = Replay::new(16, (1, 2));
+            for id in 0..100_u16 {
+                assert!(replay.accept([7; 5], id, 3, at(u64::from(id) * 62_000_000)));
+            }
+            let now = at((100 * 62 + sent_after_ms) * 1_000_000);
+            assert_eq!(
+                replay.accept([7; 5], 100 + lost, 3, now),
+                expected,
+                "{lost}"
+            );
+            // Nothing that was accepted comes in once more.
+            assert!(!replay.accept([7; 5], 99, 3, now));
         }
     }
 

@@ -64,8 +64,32 @@ pub struct KeyChanges {
     pub removed: Vec<KeyName>,
     /// Names whose key or algorithm is another.
     pub replaced: Vec<KeyName>,
-    /// Keys that stayed, though the rules of their association may have changed.
+    /// Keys that stayed, under the same rules.
     pub kept: usize,
+    /// Keys that stayed, but the rules of their association have changed.
+    pub other_rules: usize,
+}
+
+impl KeyChanges {
+    /// In words; `None` if all keys are the same.
+    #[must_use]
+    pub fn in_words(&self) -> Option<String> {
+        let changed = [
+            (self.added.len(), "added"),
+            (self.removed.len(), "removed"),
+            (self.replaced.len(), "replaced"),
+            (self.other_rules, "under other rules"),
+        ];
+        if changed.iter().all(|(count, _)| *count == 0) {
+            return None;
+        }
+        let words = changed.into_iter().chain([(self.kept, "kept")]);
+        let words = words.filter(|(count, _)| *count > 0);
+        let words: Vec<String> = words
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        Some(format!("keys: {}", words.join(", ")))
+    }
 }
 
 struct Keys {
@@ -218,7 +242,13 @@ impl Verifier {
         let mut changes = KeyChanges::default();
         for name in self.keys.set.names() {
             match (self.keys.set.find(name), set.find(name)) {
-                (Some((_, old)), Some((_, new))) if old.key.same(&new.key) => changes.kept += 1,
+                (Some((_, old)), Some((_, new))) if old.key.same(&new.key) => {
+                    let rules = |entry: &Entry| (entry.seqid_window, entry.allow_mutable);
+                    match rules(old) == rules(new) {
+                        true => changes.kept += 1,
+                        false => changes.other_rules += 1,
+                    }
+                }
                 (_, Some(_)) => changes.replaced.push(name),
                 (_, None) => changes.removed.push(name),
             }

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::Side;
-use crate::core::{Authenticated, ManagementPolicy, OneStep};
+use crate::core::{Authenticated, ManagementPolicy, OneStep, RequireAuthentication};
 use crate::options::{FilterChoice, LogFormat};
 use crate::ring::Timestamping;
 
@@ -38,7 +38,15 @@ words! { OneStep:
 
 words! { Authenticated:
     Pass = "pass", "not held and not changed; their residence time stays in them as an error";
+    Mutable = "mutable", "held and corrected, as all others: if their keys exclude mutable fields (allow_mutable 1)";
     Drop = "drop", "dropped";
+}
+
+words! { RequireAuthentication:
+    Off = "off", "no side";
+    Up = "up", "from upstream";
+    Down = "down", "from downstream";
+    Both = "both", "from both sides";
 }
 
 words! { Timestamping:

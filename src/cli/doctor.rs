@@ -10,6 +10,7 @@ use super::flag::parser;
 use super::names::interface;
 use super::ranges::Within;
 use crate::PerSide;
+use crate::core::Authenticated;
 use crate::options::{DoctorOptions, RunOptions};
 use crate::range::Range;
 use crate::span::Span;
@@ -50,6 +51,10 @@ pub(super) struct DoctorArgs {
     #[arg(long, value_name = "N", value_delimiter = ',')]
     domain: Vec<u8>,
 
+    /// The file of the gateway's keys.
+    #[arg(long, value_name = "FILE")]
+    sa_file: Option<PathBuf>,
+
     /// How long to listen to both networks.
     #[arg(long, value_name = "DUR", default_value = "5s", value_parser = parser(LISTEN))]
     listen: Span,
@@ -76,6 +81,10 @@ impl DoctorArgs {
 
     /// `gateway` is what that command line says.
     pub(super) fn options(self, gateway: Option<RunOptions>) -> DoctorOptions {
+        let authenticated = gateway
+            .as_ref()
+            .map(|gateway| gateway.settings.authenticated);
+        let sa_file = gateway.as_ref().and_then(|gateway| gateway.sa_file.clone());
         let (up, down, domains) = match gateway {
             Some(gateway) => (gateway.up, gateway.down, gateway.settings.domains.clone()),
             None => (
@@ -90,6 +99,8 @@ impl DoctorArgs {
                 true => domains,
                 false => self.domain,
             },
+            sa_file: self.sa_file.or(sa_file),
+            corrects_signed: authenticated == Some(Authenticated::Mutable),
             listen: self.listen.0,
             json: self.json,
         }

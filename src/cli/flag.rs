@@ -7,6 +7,7 @@ pub(super) mod section {
     pub(in crate::cli) const INTERFACES: &str = "Interfaces";
     pub(in crate::cli) const HOLDING: &str = "Holding";
     pub(in crate::cli) const FILTERING: &str = "Filtering";
+    pub(in crate::cli) const AUTHENTICATION: &str = "Authentication";
     pub(in crate::cli) const LIMITS: &str = "Limits";
     pub(in crate::cli) const TIMESTAMPING: &str = "Timestamping";
     pub(in crate::cli) const RINGS: &str = "Rings and polling";

@@ -189,8 +189,9 @@ pub(super) fn options(
 ) -> Result<RunOptions, Vec<Conflict>> {
     let (up, down) = pair(interfaces.up, interfaces.down, source.file.as_deref())?;
     let sweep = sweep(rings.sweep, policy.max_hold.0, rings.precise);
+    let mut conflicts = Vec::from_iter(policy.without_keys());
+    let sa_file = policy.sa_file.clone();
     let checked = policy.settings(any_seed(), sweep.usual).validated();
-    let mut conflicts = Vec::new();
     if up == down {
         conflicts.push(Conflict::new(
             [("up", up.clone()), ("down", down.clone())],
@@ -218,6 +219,7 @@ pub(super) fn options(
             precise: rings.precise,
         },
         settings,
+        sa_file,
         summary: output.summary.0.map(|seconds| seconds.0),
         metrics: output.metrics.0,
         wait: interfaces.wait,

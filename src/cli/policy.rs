@@ -1,12 +1,18 @@
 //! Flags of the forwarding itself, which become [`Settings`]: the gateway and a replay have them in common.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use clap::ValueEnum as _;
 
 use super::flag::flags;
 use super::names::client;
 use super::ranges::Within;
 use super::values::{OrOff, Switch};
-use crate::core::{Authenticated, ClientMatch, ManagementPolicy, OneStep, Settings};
+use crate::core::{
+    Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RequireAuthentication,
+    Settings,
+};
 use crate::options::{Banner, Sample};
 use crate::range::Range;
 use crate::span::Span;
@@ -104,9 +110,31 @@ flags! {
             arg(value_enum, value_name = "WHICH", default_value_t = Settings::default().management)
         }
 
-        /// Treatment of messages with an AUTHENTICATION TLV, which cannot be corrected.
+        /// Keys of signed messages (AUTHENTICATION TLV), a file in the format of linuxptp's sa_file.
+        ///
+        /// Signed messages are then verified, held and corrected as all others, and signed again with the key
+        /// that they came with; those that do not verify are dropped. The file must be readable by the service
+        /// and by nobody else. A reload (SIGHUP) reads it again.
+        sa_file: Option<PathBuf> = {
+            section: AUTHENTICATION, reload: Restart, banner: Banner::Changed,
+            sample: Sample::Example("/etc/ptpproxy/sa.conf"),
+            arg(value_name = "FILE")
+        }
+
+        /// Sides from which only signed messages pass, verified by --sa-file.
+        ///
+        /// Nobody without a key can then act as a client, or as the grandmaster. Members of one association can
+        /// still use each other's names.
+        require_authentication: RequireAuthentication = {
+            section: AUTHENTICATION, reload: Live, banner: Banner::Changed,
+            arg(value_enum, value_name = "SIDE", default_value_t = Settings::default().require_authentication)
+        }
+
+        /// Treatment of signed messages without --sa-file.
+        ///
+        /// An IP authentication header cannot be verified: for it `mutable` means `pass`, also with --sa-file.
         authenticated: Authenticated = {
-            section: FILTERING, reload: Live, banner: Banner::Changed,
+            section: AUTHENTICATION, reload: Live, banner: Banner::Changed,
             arg(value_enum, value_name = "WHAT", default_value_t = Settings::default().authenticated)
         }
 
@@ -189,6 +217,20 @@ flags! {
 }
 
 impl PolicyArgs {
+    /// What needs a key, and has none.
+    pub(super) fn without_keys(&self) -> Option<Conflict> {
+        let side = self.require_authentication;
+        let missing = self.sa_file.is_none() && side != RequireAuthentication::Off;
+        missing.then(|| {
+            let word = side.to_possible_value();
+            let word = word.map_or_else(String::new, |word| word.get_name().to_owned());
+            Conflict::new(
+                [("require-authentication", word)],
+                "nothing can be verified without keys: name their file with sa-file".into(),
+            )
+        })
+    }
+
     /// The settings that the flags ask for, not checked; `seed` is for want of `--seed`.
     pub(super) fn settings(self, seed: u64, sweep: Duration) -> Settings {
         Settings {
@@ -201,6 +243,7 @@ impl PolicyArgs {
             syntonize: self.syntonize.into(),
             max_rate_ppm: self.max_rate_ppm,
             authenticated: self.authenticated,
+            require_authentication: self.require_authentication,
             management: self.management,
             domains: self.domain,
             grandmasters: self.grandmaster.into(),

@@ -100,6 +100,10 @@ impl ReplayArgs {
         if let Some(gave) = gave {
             refuse_without_effect(gave, &input)?;
         }
+        if let Some(conflict) = self.policy.without_keys() {
+            return Err(conflict.to_string());
+        }
+        let sa_file = self.policy.sa_file.clone();
         let mut settings = self.policy.settings(0, Duration::ZERO);
         settings.assume_answered = matches!(
             input,
@@ -111,6 +115,7 @@ impl ReplayArgs {
         let settings = settings.validated().map_err(|error| error.to_string())?;
         Ok(ReplayOptions {
             settings,
+            sa_file,
             input,
             write: self.write,
         })

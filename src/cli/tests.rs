@@ -100,6 +100,7 @@ fn what_a_reload_applies() {
             "grandmaster",
             "client",
             "management",
+            "require-authentication",
             "authenticated",
             "max-rate",
             "client-rate",
@@ -190,7 +191,7 @@ fn every_option_is_effective() {
         "--up eth0 --down eth1 --jitter 7ms --jitter-share off --max-hold 50ms \
         --max-rate 2000 --client-rate 20 --max-clients 10 --client 001122.fffe.334455,192.0.2.7 \
         --client 00:11:22:33:44:55 --client-timeout 2min --domain 1,2 --domain 3 \
-        --grandmaster 001122.fffe.334455 --management all --authenticated drop --one-step rewrite \
+        --grandmaster 001122.fffe.334455 --management all --authenticated drop --sa-file sa.cfg --require-authentication up --one-step rewrite \
         --estimate off --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
         --timestamping software --no-promiscuous --ring-frames 1024 --sweep 50us --spin \
         --qdisc-bypass --batch 7 --no-warm-up --precise --filter tree --hold-frames 99 --summary off --seed 5 --wait",
@@ -209,6 +210,9 @@ fn every_option_is_effective() {
     assert_eq!(settings.grandmasters.len(), 1);
     assert_eq!(settings.management, crate::core::ManagementPolicy::All);
     assert_eq!(settings.authenticated, crate::core::Authenticated::Drop);
+    let required = settings.require_authentication;
+    assert_eq!(required, crate::core::RequireAuthentication::Up);
+    assert_eq!(options.sa_file.as_deref(), Some("sa.cfg".as_ref()));
     assert_eq!(settings.one_step, crate::core::OneStep::Rewrite);
     assert!(!settings.estimate && !settings.syntonize);
     assert!((settings.max_rate_ppm - 50.5).abs() < 1e-9);
@@ -239,8 +243,8 @@ fn every_option_is_effective() {
         banner(&options),
         "forwarding: up eth0 <-> down eth1, no-promiscuous, jitter 7ms, jitter-share off, max-hold 50ms, \
          hold-frames 99, domain 1,2,3, grandmaster 001122.fffe.334455, client \
-         001122.fffe.334455,192.0.2.7,00:11:22:33:44:55, management all, authenticated drop, max-rate 2000, \
-         client-rate 20, max-clients 10, client-timeout 2min, one-step rewrite, tx-timestamp-timeout 3ms, \
+         001122.fffe.334455,192.0.2.7,00:11:22:33:44:55, management all, sa-file sa.cfg, \
+         require-authentication up, authenticated drop, max-rate 2000, client-rate 20, max-clients 10, client-timeout 2min, one-step rewrite, tx-timestamp-timeout 3ms, \
          estimate off, syntonize off, max-rate-ppm 50.5, timestamping software, no-warm-up, ring-frames 1024, \
          sweep 50us, spin, precise, filter tree, qdisc-bypass, batch 7"
     );

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Command;
 use clap::error::{ContextKind, ErrorKind};
 
+use crate::auth::FileProblems;
 use crate::config::Problems;
 use crate::config::clap_error::{reason, without_usage, word};
 
@@ -18,6 +19,8 @@ pub enum Stop {
     Usage(String),
     /// The configuration file is wrong.
     Config(Problems),
+    /// The file of keys is wrong.
+    Keys(FileProblems),
 }
 
 impl Stop {
@@ -50,6 +53,7 @@ impl Stop {
             Self::Text(_) => Vec::new(),
             Self::Usage(line) => vec![line.clone()],
             Self::Config(problems) => problems.to_lines(),
+            Self::Keys(problems) => problems.to_lines(),
         }
     }
 }

@@ -51,13 +51,22 @@ impl Account {
 
     /// A frame is dropped for this reason: for the log, if it is a limit and was not logged lately.
     pub(crate) fn tell_limit(&mut self, reason: Reason, now: Instant) {
-        if !reason.is_limit() {
-            return;
+        if reason.is_limit() {
+            self.tell_drop(reason, now, || Event::Limit(reason));
         }
+    }
+
+    /// Frames are dropped for this reason: for the log, if that was not logged lately.
+    pub(crate) fn tell_drop(
+        &mut self,
+        reason: Reason,
+        now: Instant,
+        event: impl FnOnce() -> Event,
+    ) {
         let told = &mut self.limits_told[reason as usize];
         if told.is_none_or(|at| now.since(at) > TELL_AGAIN) {
             *told = Some(now);
-            self.events.tell(Event::Limit(reason), now);
+            self.events.tell(event(), now);
         }
     }
 
@@ -116,6 +125,18 @@ impl Account {
     /// Whether one came since the last call: its wait in the rings stays in the client's time.
     pub(crate) const fn take_untouched(&mut self) -> bool {
         std::mem::replace(&mut self.untouched, false)
+    }
+
+    // Signatures.
+
+    /// The signature of a message was verified.
+    pub(crate) const fn verified(&mut self) {
+        self.counters.verified += 1;
+    }
+
+    /// A message was signed.
+    pub(crate) const fn signed(&mut self) {
+        self.counters.signed += 1;
     }
 
     // Exchanges.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::Side;
+use crate::auth::KeyName;
 use crate::reason::Reason;
 use crate::time::Instant;
 use crate::wire::{ClockIdentity, Lane, PortIdentity};
@@ -42,6 +43,15 @@ pub enum Event {
     SecondPathGone,
     /// Frames are dropped for this reason for the first time in a while.
     Limit(Reason),
+    /// Messages are dropped for their signature, for the first time in a while.
+    Refused {
+        /// Why.
+        reason: Reason,
+        /// The side that this one came from, and the port that it says sent it.
+        from: (Side, PortIdentity),
+        /// The key that it names.
+        key: Option<KeyName>,
+    },
     /// A client downstream does only peer delay: it cannot be served.
     PeerDelayClient(PortIdentity),
     /// The local clock was stepped.

@@ -50,6 +50,7 @@
 //! | `policy` | [`Forwarder`]: what happens to each frame |
 //! | `clients` | who is ours, and what they asked |
 //! | `masters` | who sends time, and at what rate against ours |
+//! | `signature`, `signatures` | which messages are signed as they should be; what is signed again |
 //! | `syncs` | Sync with its Follow_Up, in either order |
 //! | `hold` | what waits, until when, and what leaves next |
 //! | `flight` | what was sent and awaits its TX timestamp, and its residence |
@@ -79,6 +80,8 @@ mod refs;
 mod residence;
 mod second_path;
 mod settings;
+mod signature;
+mod signatures;
 mod simple;
 mod syncs;
 mod table;
@@ -92,7 +95,7 @@ pub use event::Event;
 pub use masters::Syntonizer;
 pub use policy::Forwarder;
 pub use settings::{
-    Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, Settings, SettingsError,
-    ValidSettings,
+    Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RequireAuthentication,
+    Settings, SettingsError, ValidSettings,
 };
 pub use verdict::{Arrival, Departure, Edit, Token, Verdict};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub use conflict::Conflict;
 
+use crate::Side;
 pub use crate::core::clients::allow_list::ClientMatch;
 use crate::core::clients::allow_list::{AllowList, Sorted};
 use crate::range::{Quantity, Range};
@@ -38,8 +39,36 @@ pub enum OneStep {
 pub enum Authenticated {
     /// The whole exchange goes unheld and untouched.
     Pass,
+    /// Held and corrected as any other: its association leaves correctionField out of the check (`allow_mutable 1`).
+    Mutable,
     /// Dropped.
     Drop,
+}
+
+/// From which sides only verified messages pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequireAuthentication {
+    /// From none.
+    Off,
+    /// From upstream.
+    Up,
+    /// From downstream.
+    Down,
+    /// From both.
+    Both,
+}
+
+impl RequireAuthentication {
+    /// Whether it holds for messages from this side.
+    #[must_use]
+    pub const fn of(self, side: Side) -> bool {
+        match self {
+            Self::Off => false,
+            Self::Up => matches!(side, Side::Up),
+            Self::Down => matches!(side, Side::Down),
+            Self::Both => true,
+        }
+    }
 }
 
 /// Settings of the forwarder.
@@ -61,8 +90,10 @@ pub struct Settings {
     pub syntonize: bool,
     /// Bound of the rate ratio's distance from one, in parts per million.
     pub max_rate_ppm: f64,
-    /// What becomes of authenticated messages.
+    /// What becomes of authenticated messages that no key verifies.
     pub authenticated: Authenticated,
+    /// From which sides only messages pass that a key has verified.
+    pub require_authentication: RequireAuthentication,
     /// What Management passes from below.
     pub management: ManagementPolicy,
     /// Domains that pass; empty is all.
@@ -101,6 +132,7 @@ impl Default for Settings {
             syntonize: true,
             max_rate_ppm: 200.0,
             authenticated: Authenticated::Pass,
+            require_authentication: RequireAuthentication::Off,
             management: ManagementPolicy::Get,
             domains: Vec::new(),
             grandmasters: Sorted::default(),

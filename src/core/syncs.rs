@@ -43,7 +43,7 @@ pub(crate) enum SyncProgress {
     InFlight(u32),
     /// Its residence is known, in nanoseconds.
     Departed(i64),
-    /// Authenticated, or corrected in place: a Follow_Up passes untouched.
+    /// Signed and unchanged, or corrected in place: a Follow_Up passes untouched.
     Untouched,
     /// Not sent, or its residence will not be known: its Follow_Up is dropped.
     Lost,
@@ -64,6 +64,8 @@ pub(crate) struct Sync {
     origin_ns: Option<i64>,
     /// A Follow_Up was seen.
     followed: bool,
+    /// The association that signed it; of a Follow_Up that came first, that one.
+    association: Option<u8>,
 }
 
 impl Sync {
@@ -74,6 +76,7 @@ impl Sync {
             rx: None,
             origin_ns: None,
             followed: false,
+            association: None,
         }
     }
 
@@ -85,6 +88,11 @@ impl Sync {
     /// Its RX timestamp and its correctionField in nanoseconds, for the rate.
     pub(crate) const fn rx(&self) -> Option<(Stamp, i64)> {
         self.rx
+    }
+
+    /// The association that signed it.
+    pub(crate) const fn association(&self) -> Option<u8> {
+        self.association
     }
 
     /// It was launched. `followed`: a Follow_Up waits for it already, and none may come after that. Returns the origin
@@ -150,25 +158,25 @@ impl Syncs {
         (now.as_nanos().saturating_sub(sync.since.as_nanos()) < LIFE_NS).then_some(row)
     }
 
-    /// A Sync arrived; `before` is its entry, if it has one. It is lost until it is launched. Returns its entry, and a
-    /// Follow_Up that must be dropped now.
+    /// A Sync arrived, signed by this association; `before` is its entry, if it has one. It is lost until it is
+    /// launched. Returns its entry, and a Follow_Up that must be dropped now.
     pub(crate) fn arrived(
         &mut self,
         key: SyncKey,
         before: Option<u32>,
-        rx: Option<(Stamp, i64)>,
+        (rx, association): (Option<(Stamp, i64)>, Option<u8>),
         now: Instant,
     ) -> (Option<u32>, Option<FrameRef>) {
         let Some(row) = before else {
             let mut sync = Sync::new(now, SyncProgress::Lost);
-            sync.rx = rx;
+            (sync.rx, sync.association) = (rx, association);
             return self.insert(key, sync);
         };
         let Some(sync) = self.rows.get_mut(row) else {
             return (None, None);
         };
         let before = std::mem::replace(&mut sync.progress, SyncProgress::Lost);
-        sync.rx = rx;
+        (sync.rx, sync.association) = (rx, association);
         let orphan = match before {
             // No residence will be known; else the Follow_Up goes on waiting for it.
             SyncProgress::FollowUpFirst(frame) if rx.is_none() => Some(frame),
@@ -183,11 +191,11 @@ impl Syncs {
         &mut self,
         key: SyncKey,
         frame: FrameRef,
-        origin_ns: Option<i64>,
+        (origin_ns, association): (Option<i64>, Option<u8>),
         (now, deadline): (Instant, Instant),
     ) -> (bool, Option<FrameRef>) {
         let mut sync = Sync::new(now, SyncProgress::FollowUpFirst(frame));
-        sync.origin_ns = origin_ns;
+        (sync.origin_ns, sync.association) = (origin_ns, association);
         sync.followed = true;
         let (row, orphan) = self.insert(key, sync);
         if let Some(row) = row {

@@ -1,8 +1,11 @@
 //! What the core is told of a frame, and what it decides.
 
 use std::num::NonZeroU64;
+use std::ops::Deref;
 
 use crate::Side;
+use crate::auth::Verified;
+use crate::core::signature::Signature;
 use crate::reason::Reason;
 use crate::time::{Instant, Stamp};
 use crate::wire::{Frame, Layout, edit};
@@ -32,13 +35,31 @@ impl Arrival {
         }
         self.stamp
     }
+}
 
+/// A frame that arrived, and what its signature has shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrived<'a> {
+    pub(crate) arrival: &'a Arrival,
+    pub(crate) signature: Signature,
+}
+
+impl Deref for Arrived<'_> {
+    type Target = Arrival;
+
+    fn deref(&self) -> &Arrival {
+        self.arrival
+    }
+}
+
+impl Arrived<'_> {
     /// The edit that completes an unfinished checksum and restores a group's MAC address, and changes nothing else.
     pub(crate) fn plain_edit(&self) -> Edit {
         Edit {
             complete_checksum: self.checksum_unfinished,
             // The policy lets nothing else pass that has the gateway's MAC.
             restore_group_mac: self.to_host,
+            verified: self.signature.verified(),
             ..Edit::default()
         }
     }
@@ -75,11 +96,13 @@ pub struct Edit {
     /// A one-step Sync of this master that stays one-step: its residence since [`Arrival::stamp`] is estimated when
     /// its batch is sent, and added to correctionField ([`crate::core::Forwarder::rewrite_correction`]).
     pub rewrite: Option<u32>,
+    /// It was verified: what is changed in it is signed again ([`crate::core::Forwarder::edit`]).
+    pub verified: Option<Verified>,
 }
 
 impl Edit {
-    /// Makes the changes in a frame of this layout. That of `rewrite` is not among them: it is made when the batch is
-    /// sent.
+    /// Makes the changes in a frame of this layout, and signs nothing. That of `rewrite` is not among them: it is made
+    /// when the batch is sent.
     pub fn apply(&self, bytes: &mut [u8], layout: Layout) {
         if self.set_two_step {
             edit::set_two_step(bytes, layout);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use crate::auth::KeyName;
 use crate::reason::Reason;
 use crate::wire::{Announce, ClockIdentity, Frame, Lane, MessageType, PortIdentity};
 
@@ -37,6 +38,8 @@ pub(super) struct Heard {
     pub(super) malformed: u32,
     /// Addresses that ARP asked for, and how often.
     pub(super) asked_for: BTreeMap<Ipv4Addr, u32>,
+    /// Keys that messages were signed with.
+    pub(super) keys: BTreeSet<KeyName>,
     /// PTP frames in all.
     pub(super) frames: u32,
 }
@@ -66,6 +69,14 @@ impl Heard {
         }
         let sender = frame.port_identity();
         let kind = frame.message_type();
+        if let Ok(signed) = frame.authentication()
+            && self.keys.len() < MOST
+        {
+            self.keys.insert(KeyName {
+                spp: signed.spp(),
+                id: signed.key_id(),
+            });
+        }
         if self.lanes.len() < MOST {
             self.lanes.insert(frame.lane());
         }

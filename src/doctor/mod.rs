@@ -11,6 +11,7 @@
 //! | `sharing` | other programs that hold packet sockets on them |
 //! | `listen` | receives on both for some seconds |
 //! | `heard` | what was received, summed up by side |
+//! | `signed` | whether the gateway has the keys of signed messages |
 //! | `network` | what that says of the set-up |
 
 mod finding;
@@ -20,6 +21,7 @@ mod listen;
 mod machine;
 mod network;
 mod sharing;
+mod signed;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -39,6 +41,12 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
     let mut report = Report::default();
     let progress = !options.json && io::stderr().is_terminal();
     report.extend(machine::look());
+    let (keys, found) = options
+        .sa_file
+        .as_deref()
+        .map(signed::read)
+        .unwrap_or_default();
+    report.extend(found);
     let links = interfaces::read(&options.interfaces);
     report.extend(interfaces::judge(&links));
     report.extend(sharing::look(&links, &gateways(&links)));
@@ -51,11 +59,15 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
             );
         }
         match listen::both(pair.as_ref(), options.listen) {
-            Ok(heard) => report.extend(network::judge(
-                &options.interfaces,
-                &options.domains,
-                &heard,
-            )),
+            Ok(heard) => {
+                let names = &options.interfaces;
+                report.extend(network::judge(names, &options.domains, &heard));
+                // A bad file was reported, and what it would hold is not known.
+                if keys.is_some() || options.sa_file.is_none() {
+                    let corrects = options.corrects_signed;
+                    report.extend(signed::judge(names, keys.as_ref(), corrects, &heard));
+                }
+            }
             Err(error) => report.extend([Finding::error(
                 "listen",
                 format!("cannot listen: {error:#}"),

@@ -231,7 +231,10 @@ impl<C: Clock> Brain<C> {
                 }
             }
         }
-        edit.apply(slot, frame.layout());
+        if let Err(reason) = self.core.edit(edit, slot, frame.layout()) {
+            self.core.unsent_frame(from, frame, token, reason, now);
+            return;
+        }
         if token.is_some() {
             self.note_latest(to, Some(arrival.at + self.core.settings().max_hold));
         }

@@ -36,6 +36,19 @@ impl Reason {
             Self::Authenticated => {
                 "An answer needs a correction if its request waited for more than 1 ms."
             }
+            Self::Unsigned => "Who has signed once goes on signing, until its client is forgotten.",
+            Self::BadAuthentication => {
+                "The name of a client belongs to the association that first signed for it: members of another \
+                 cannot take it."
+            }
+            Self::OldKey => {
+                "What waits when the file is read again still leaves, signed with the key that it came with."
+            }
+            Self::BadIcv => "Gateway and sender must agree on algorithm, key and `allow_mutable`.",
+            Self::Replayed => {
+                "Messages other than Sync and Follow_Up may be ahead by 64 whatever the window. A sender that was \
+                 silent for some seconds may begin anew."
+            }
             Self::SecondPath => {
                 "Its residence time would be ambiguous, so that exchange is dropped rather than given a wrong time."
             }

@@ -40,6 +40,16 @@ impl Reason {
             Self::ClientRate => "find out why it asks so often, or raise --client-rate",
             Self::MaxRate => "raise --max-rate or --max-hold, or lower the clients' rate",
             Self::Authenticated => "see --authenticated in ptpproxy --help",
+            Self::Unsigned => "give the sender a key, or see --require-authentication",
+            Self::BadAuthentication => {
+                "give each client one association, without seqnum_length or res_length"
+            }
+            Self::UnknownKey => "add the key to the sa-file, and reload",
+            Self::OldKey => "give the sender the new key",
+            Self::BadIcv => {
+                "compare the sender's sa_file, allow_mutable too; else find who changes messages"
+            }
+            Self::Replayed => "raise seqid_window, or find who repeats messages",
             Self::SecondPath => "open the loop: another gateway or bridge joins the same segments",
             Self::Stale => "look for an overloaded or stopped gateway",
             Self::HoldFull => "raise --hold-frames",
@@ -74,6 +84,20 @@ impl Reason {
                 | Self::MasterBelow
                 | Self::Routed
                 | Self::SimpleSync
+        ) || self.is_refusal() && !matches!(self, Self::Unsigned)
+    }
+
+    /// Whether a message was not signed as it should be: the core reports whose, once in a while.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::Unsigned
+                | Self::BadAuthentication
+                | Self::UnknownKey
+                | Self::OldKey
+                | Self::BadIcv
+                | Self::Replayed
         )
     }
 

@@ -20,6 +20,7 @@ use std::io::{self, ErrorKind, Write};
 
 use anyhow::{Context as _, anyhow};
 
+use crate::auth::SecurityAssociations;
 use crate::options::ReplayOptions;
 use input::Stop;
 use lines::Lines;
@@ -34,6 +35,10 @@ use written::Written;
 /// # Errors
 /// A file cannot be read or written; names the file and the packet. What could be read was replayed.
 pub fn run(options: &ReplayOptions, out: &mut impl Write) -> anyhow::Result<()> {
+    let keys = options.sa_file.as_deref().map(SecurityAssociations::load);
+    let keys = keys
+        .transpose()
+        .map_err(|problems| anyhow!(problems.to_lines().join("\nerror: ")))?;
     let stop = Stop::on_signals().context("cannot watch for signals")?;
     let sources = match Sources::open(options, &stop) {
         Ok(sources) => sources,
@@ -46,7 +51,7 @@ pub fn run(options: &ReplayOptions, out: &mut impl Write) -> anyhow::Result<()> 
         None => None,
     };
     let lines = Lines::new(out, sources.live());
-    match Replay::new(options, written, lines).run(sources, &stop) {
+    match Replay::new(options, keys, written, lines).run(sources, &stop) {
         // Only writing to `out` fails with a bare error of this type.
         Err(error) => match error.downcast::<io::Error>() {
             Ok(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -7,10 +7,12 @@ use std::time::Duration;
 use log::warn;
 
 use crate::Side;
+use crate::auth::SecurityAssociations;
 use crate::engine::Engine;
 use crate::options::ReplayOptions;
 use crate::reason::Reason;
 use crate::telemetry::{Counters, Kind};
+use crate::time::Instant;
 use crate::wire::Frame;
 
 use super::capture::Packet;
@@ -55,18 +57,24 @@ pub(super) struct Replay<'a, W> {
 impl<'a, W: Write> Replay<'a, W> {
     pub(super) fn new(
         options: &ReplayOptions,
+        keys: Option<SecurityAssociations>,
         written: Option<Written>,
         lines: Lines<'a, W>,
     ) -> Self {
         let world = Rc::new(World::default());
         world.set_now_ns(Timeline::start_ns());
+        let mut engine = Engine::new(
+            ReplayPort::new(Rc::clone(&world)),
+            ReplayPort::new(Rc::clone(&world)),
+            VirtualClock(Rc::clone(&world)),
+            options.settings.clone(),
+        );
+        if let Some(keys) = keys {
+            let now = Instant::from_nanos(world.now_ns());
+            engine.core_mut().set_keys(keys, now);
+        }
         Self {
-            engine: Engine::new(
-                ReplayPort::new(Rc::clone(&world)),
-                ReplayPort::new(Rc::clone(&world)),
-                VirtualClock(Rc::clone(&world)),
-                options.settings.clone(),
-            ),
+            engine,
             world,
             timeline: Timeline::new(),
             waiting: WaitingFrames::default(),

@@ -1,6 +1,6 @@
 //! The gateway on real interfaces, from its start to its end.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use log::{info, warn};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -21,6 +21,7 @@ use super::signals::{Signals, on_hangup};
 use super::threads::Threads;
 use super::{aim, ports, reload};
 use crate::PerSide;
+use crate::auth::SecurityAssociations;
 use crate::cli;
 use crate::control::Readers;
 use crate::engine::Engine;
@@ -50,6 +51,8 @@ impl Gateway {
     /// # Errors
     /// One line on what could not be set up, with the remedy.
     pub fn open(options: &RunOptions) -> Result<Option<Self>> {
+        // Keys: a bad file is an error before anything else happens.
+        let keys = keys(options)?;
         // Signals: from here on a stop or a reload asked for is not lost, nor is a step of the clock.
         let mut signals = Signals::new().context("signal handlers")?;
         let hangups = on_hangup().context("signal handlers")?;
@@ -77,6 +80,9 @@ impl Gateway {
         lower_timer_slack();
         // The core, whose clients the filter upstream follows.
         let mut engine = engine(options, rings);
+        if let Some(keys) = keys {
+            engine.core_mut().set_keys(keys, SystemClock.now());
+        }
         let (core, up) = engine.core_and_up();
         filters.start(core, up)?;
         let decider = decider(options, SystemClock.now());
@@ -164,6 +170,24 @@ impl Gateway {
         self.forwarding.parts.notify.stopping();
         drop(self.readers.take());
         self.forwarding.print_totals()
+    }
+}
+
+/// The keys of signed messages. Nobody reads them from our memory from here on.
+fn keys(options: &RunOptions) -> Result<Option<SecurityAssociations>> {
+    let Some(path) = &options.sa_file else {
+        return Ok(None);
+    };
+    if let Err(error) = process::keep_memory_private() {
+        warn!("keys may show in a core dump: {error}");
+    }
+    match SecurityAssociations::load(path) {
+        Ok(keys) => {
+            info!("{}: {}", path.display(), keys.summary());
+            Ok(Some(keys))
+        }
+        // The program puts the word before the first line.
+        Err(problems) => bail!(problems.to_lines().join("\nerror: ")),
     }
 }
 

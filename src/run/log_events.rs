@@ -45,6 +45,19 @@ pub(super) fn log_event(event: Event) {
         Event::Limit(reason) => {
             warn!(event = reason.label(), remedy = reason.remedy(); "dropping ({reason}): {}", reason.describe().trim())
         }
+        Event::Refused {
+            reason,
+            from: (side, sender),
+            key,
+        } => {
+            let key = key.map_or_else(String::new, |key| format!(" with {key}"));
+            warn!(
+                event = reason.label(), side = side.label(), remedy = reason.remedy();
+                "dropping ({reason}): from {sender}{key} on the {} side: {}",
+                side.label(),
+                reason.remedy()
+            );
+        }
         Event::PeerDelayClient(client) => warn!(
             event = "peer-delay";
             "{client} measures peer delay: those messages end at the neighbour and are not forwarded"

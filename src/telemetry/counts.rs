@@ -77,6 +77,10 @@ macro_rules! core_counts {
                 follow_ups_made => "ptpproxy_follow_ups_made_total",
                 /// Messages with an AUTHENTICATION TLV that passed without correction.
                 authenticated => "ptpproxy_authenticated_total",
+                /// Messages whose signature was verified (`--sa-file`).
+                verified => "ptpproxy_verified_total",
+                /// Messages signed again after an edit, or signed because they were made here.
+                signed => "ptpproxy_signed_total",
                 /// Clients that moved here from the up side.
                 roamed => "ptpproxy_clients_roamed_total",
                 /// Messages of our clients that were also seen upstream.

@@ -6,8 +6,17 @@ use ptpproxy::cli;
 
 use super::{effect, parse, with};
 
-const INTERFACES: &str = "up = \"eth0\"\ndown = \"eth1\"\nseed = 1\n";
-const BASE: [&str; 6] = ["--up", "eth0", "--down", "eth1", "--seed", "1"];
+const INTERFACES: &str = "up = \"eth0\"\ndown = \"eth1\"\nseed = 1\nsa-file = \"keys\"\n";
+const BASE: [&str; 8] = [
+    "--up",
+    "eth0",
+    "--down",
+    "eth1",
+    "--seed",
+    "1",
+    "--sa-file",
+    "keys",
+];
 
 /// A key, a value that is not the default, and what the program then knows.
 const KEYS: &[(&str, &str, &str)] = &[
@@ -32,6 +41,12 @@ const KEYS: &[(&str, &str, &str)] = &[
         "clients: [Clock(001122.fffe.334455), Ip(192.0.2.7)]",
     ),
     ("management", "\"all\"", "management: All"),
+    ("sa-file", "\"/sa.cfg\"", "sa_file: Some(\"/sa.cfg\")"),
+    (
+        "require-authentication",
+        "\"down\"",
+        "require_authentication: Down",
+    ),
     ("authenticated", "\"drop\"", "authenticated: Drop"),
     ("max-rate", "2000", "max_rate: Some(2000)"),
     ("client-rate", "20", "client_rate: 20"),

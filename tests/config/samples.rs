@@ -56,7 +56,10 @@ fn every_key_stands_in_the_full_sample_at_its_default() {
     let file = super::Scratch::new(&bare);
     let (all, level) = parse(&["--config", &file.name()]).expect("each line is good");
     let all = effect(&all, level);
-    let (default, level) = parse(&["--up", "eth0", "--down", "eth1", "--seed", "0"]).expect("good");
+    // What has no default stands there as an example.
+    let examples = ["--up", "eth0", "--down", "eth1", "--seed", "0", "--sa-file"];
+    let (default, level) =
+        parse(&[&examples[..], &["/etc/ptpproxy/sa.conf"]].concat()).expect("good");
     assert_eq!(all, effect(&default, level));
     assert!(text.lines().all(|line| line.len() <= 110), "{text}");
 }

@@ -125,6 +125,8 @@ fn a_ptp4l_on_the_gateway_works_beside() {
                 transport,
                 interfaces,
                 log_sync_interval: -4,
+                program: None,
+                more: "",
             }
             .start(&rig.gateway, &folder)
             .unwrap();

@@ -4,6 +4,7 @@
 //! Each test runs in a sandbox of its own, without root. Without ptp4l they are skipped, unless
 //! `PTPPROXY_REQUIRE_PEERS=1`.
 
+mod signed;
 mod starts;
 
 use std::ffi::OsString;

@@ -14,9 +14,10 @@ mod ntp;
 mod other_way;
 mod own_mac;
 mod paths;
+mod signed;
 mod simple;
 mod stations;
 mod table;
 mod watched;
 
-use testkit::{frames, gateway, script};
+use testkit::{frames, gateway, script, signatures};

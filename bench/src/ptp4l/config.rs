@@ -4,7 +4,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -49,6 +49,10 @@ pub struct Ptp4l<'a> {
     pub interfaces: &'a [&'a str],
     /// logSyncInterval of a grandmaster: `-4` is 16 Sync a second. A client prints as many samples.
     pub log_sync_interval: i8,
+    /// The program; `None` is the installed one.
+    pub program: Option<&'a Path>,
+    /// More lines of its configuration, for all ports.
+    pub more: &'a str,
 }
 
 /// The path of the installed ptp4l; `None` when there is none.
@@ -62,13 +66,31 @@ pub fn find() -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// The path of a ptp4l that signs messages (4.4 or later): that of `PTPPROXY_SIGNING_PTP4L`, or the installed one.
+#[must_use]
+pub fn find_signing() -> Option<PathBuf> {
+    let named = env::var_os("PTPPROXY_SIGNING_PTP4L").map(PathBuf::from);
+    named.into_iter().chain(find()).find(|path| signs(path))
+}
+
+fn signs(program: &Path) -> bool {
+    let output = Command::new(program).arg("-v").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let version = text.unwrap_or_default();
+    let mut numbers = version.trim().split(['.', '-']).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (4, 4),
+        _ => false,
+    }
+}
+
 impl Ptp4l<'_> {
     /// Starts it in `namespace`; its configuration and its socket live in `folder`.
     ///
     /// # Errors
     /// When ptp4l is not installed or cannot be started.
     pub fn start(&self, namespace: &Namespace, folder: &TempDir) -> Result<Program> {
-        let Some(program) = find() else {
+        let Some(program) = self.program.map(Path::to_owned).or_else(find) else {
             bail!("ptp4l is not installed (Debian: linuxptp)")
         };
         let base = folder.path().join(namespace.name());
@@ -123,6 +145,7 @@ impl Ptp4l<'_> {
                 }
             };
         }
+        text += self.more;
         let unicast = match self.role {
             Role::UnicastClient(_, master) => {
                 // A short grant, so that it is renewed while we look.
@@ -156,6 +179,8 @@ mod tests {
             transport: Transport::Udp4,
             interfaces: &["eth0"],
             log_sync_interval: -4,
+            program: None,
+            more: "",
         };
         let text = client.config("/tmp/uds");
         let (global, rest) = text.split_once("[unicast_master_table]\n").unwrap();
@@ -173,6 +198,8 @@ mod tests {
             transport: Transport::Ethernet,
             interfaces: &["a", "b"],
             log_sync_interval: -4,
+            program: None,
+            more: "",
         };
         let text = tc.config("/tmp/uds");
         assert!(

@@ -58,6 +58,10 @@ pub struct Rig {
     pub client: Namespace,
     /// logSyncInterval of the grandmaster: `-4`, 16 a second, if nobody changes it.
     pub log_sync_interval: i8,
+    /// The ptp4l of both ends; `None` is the installed one.
+    pub ptp4l: Option<PathBuf>,
+    /// More lines of its configuration.
+    pub more: String,
     transport: Transport,
     folder: TempDir,
 }
@@ -74,6 +78,8 @@ impl Rig {
             gateway: Namespace::new("gateway")?,
             client: Namespace::new("client")?,
             log_sync_interval: -4,
+            ptp4l: None,
+            more: String::new(),
             transport,
             folder: TempDir::new()?,
         };
@@ -109,12 +115,14 @@ impl Rig {
             .start(&self.client, &self.folder)
     }
 
-    fn ptp4l<'a>(&self, role: Role, interfaces: &'a [&'a str]) -> Ptp4l<'a> {
+    fn ptp4l<'a>(&'a self, role: Role, interfaces: &'a [&'a str]) -> Ptp4l<'a> {
         Ptp4l {
             role,
             transport: self.transport,
             interfaces,
             log_sync_interval: self.log_sync_interval,
+            program: self.ptp4l.as_deref(),
+            more: &self.more,
         }
     }
 

@@ -98,7 +98,7 @@ impl WarningKind {
         match self {
             Self::Link => true,
             Self::SecondPath => cause.is_empty(),
-            Self::Dropped(reason) => reason.is_limit(),
+            Self::Dropped(reason) => reason.is_limit() || reason.is_refusal(),
             _ => false,
         }
     }

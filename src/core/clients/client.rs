@@ -59,8 +59,10 @@ pub(crate) struct Client {
     next_place: u8,
     /// It was answered, and the answer could be corrected: its requests may be held.
     served: bool,
-    /// It authenticates: its requests are never held.
-    authenticates: bool,
+    /// Its messages are signed and may not change: its requests are never held.
+    fixed: bool,
+    /// The association that signs for it, once one has.
+    association: Option<u8>,
 }
 
 impl Client {
@@ -79,7 +81,8 @@ impl Client {
             joined: 0,
             next_place: 0,
             served: false,
-            authenticates: false,
+            fixed: false,
+            association: None,
         }
     }
 
@@ -135,9 +138,19 @@ impl Client {
         now.as_nanos() <= u64::from(self.granted_until_s) * SECOND_NS
     }
 
-    /// It sent a message with an AUTHENTICATION TLV, or was sent one.
-    pub(crate) const fn authenticates(&mut self) {
-        self.authenticates = true;
+    /// Whether what it sends or is sent is signed and may not change.
+    pub(crate) const fn set_fixed(&mut self, fixed: bool) {
+        self.fixed = fixed;
+    }
+
+    /// The association that signs for it, once one has.
+    pub(crate) const fn association(&self) -> Option<u8> {
+        self.association
+    }
+
+    /// A message of it was verified. Nobody but this association speaks for it from now on.
+    pub(crate) fn signed_by(&mut self, association: Option<u8>) {
+        self.association = self.association.or(association);
     }
 
     /// Its request was answered, and the answer could be corrected.
@@ -163,7 +176,7 @@ impl Client {
 
     /// Whether its requests may be held.
     pub(crate) const fn may_be_held(&self) -> bool {
-        self.served && !self.authenticates
+        self.served && !self.fixed
     }
 
     /// Row of the master that answered last.

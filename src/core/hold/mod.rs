@@ -14,11 +14,12 @@ mod store;
 use std::collections::VecDeque;
 
 use crate::Side;
+use crate::auth::Verified;
 use crate::core::hold::departures::Departures;
 use crate::core::hold::pace::Pace;
 use crate::core::hold::store::{FrameStore, Kept};
 use crate::core::refs::ClientRef;
-use crate::core::verdict::{Arrival, Edit};
+use crate::core::verdict::{Arrived, Edit};
 use crate::reason::Reason;
 use crate::time::Instant;
 use crate::wire::{Frame, MessageType};
@@ -90,7 +91,7 @@ impl Hold {
     pub(crate) fn keep_request(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
         request: impl FnOnce() -> WaitingRequest,
     ) -> Option<FrameRef> {
         let egress = arrival.side.other();
@@ -103,7 +104,7 @@ impl Hold {
     pub(crate) fn keep_general(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
         master: u32,
     ) -> Option<FrameRef> {
         let egress = arrival.side.other();
@@ -112,16 +113,17 @@ impl Hold {
         })
     }
 
-    /// As [`Hold::keep_general`], of a Follow_Up that we made for a Sync of this master. Its checksum is
-    /// complete, whatever that of the Sync is.
+    /// As [`Hold::keep_general`], of a Follow_Up that we made for a Sync of this master, and signed if that was. Its
+    /// checksum is complete, whatever that of the Sync is.
     pub(crate) fn keep_made(
         &mut self,
-        frame: &Frame<'_>,
-        sync: &Arrival,
+        (frame, verified): (&Frame<'_>, Option<Verified>),
+        sync: &Arrived<'_>,
         master: u32,
     ) -> Option<FrameRef> {
         let edit = Edit {
             complete_checksum: false,
+            verified,
             ..sync.plain_edit()
         };
         self.keep(frame, sync.side.other(), edit, || Purpose::General {

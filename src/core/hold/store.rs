@@ -111,9 +111,9 @@ impl Kept {
         self.layout.message_type()
     }
 
-    /// Makes its edit in a copy of it.
-    pub(crate) fn edit(&self, copy: &mut [u8]) {
-        self.edit.apply(copy, self.layout);
+    /// What changes in it as it leaves, and where that is.
+    pub(crate) const fn edit(&self) -> (&Edit, Layout) {
+        (&self.edit, self.layout)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::core::clients::{ClientKey, SeenAbove};
 use crate::core::event::Event;
 use crate::core::policy::Forwarder;
 use crate::core::settings::Settings;
-use crate::core::verdict::Arrival;
+use crate::core::verdict::Arrived;
 use crate::reason::Reason;
 use crate::time::Instant;
 use crate::wire::{Address, Frame, Mac, MessageType, PortIdentity};
@@ -14,29 +14,36 @@ impl Forwarder {
     // Who may be our client.
 
     /// The sender's row in the client table. A new sender becomes our client, if it may be.
-    pub(super) fn sender(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<u32, Reason> {
+    pub(super) fn sender(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrived<'_>,
+    ) -> Result<u32, Reason> {
         let key = ClientKey {
             identity: frame.port_identity(),
             lane: frame.lane(),
         };
         let addresses = (frame.source_mac(), frame.source());
         let Some(row) = self.clients.find(&key) else {
-            return self.new_client(frame, key, addresses, arrival.now);
+            let row = self.new_client(frame, key, addresses, arrival.now)?;
+            let association = arrival.signature.association();
+            self.clients.row(row)?.signed_by(association);
+            return Ok(row);
         };
         let client = self.clients.row(row)?;
+        // Nor does a known name let in who does not sign for it.
+        arrival.signature.continues(client.association())?;
         // A known name does not let in an address that is not listed.
         let moved = client.addresses() != addresses;
         if moved && !allowed(&self.settings, key.identity, addresses) {
             return Err(Reason::NotAllowed);
         }
-        if client.is_listed() {
-            client.seen(arrival.now);
-            return Ok(row);
-        }
-        if !self.still_allowed(row) {
+        if !client.is_listed() && !self.still_allowed(row) {
             return Err(Reason::NotAllowed);
         }
-        self.clients.row(row)?.seen(arrival.now);
+        let mut client = self.clients.row(row)?;
+        client.seen(arrival.now);
+        client.signed_by(arrival.signature.association());
         Ok(row)
     }
 

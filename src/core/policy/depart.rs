@@ -52,8 +52,17 @@ impl Forwarder {
             }
         };
         room.copy_from_slice(bytes);
-        kept.edit(room);
         let len = bytes.len();
+        let (edit, layout) = kept.edit();
+        match self.signatures.edit(edit, room, layout) {
+            Ok(true) => self.account.signed(),
+            Ok(false) => {}
+            Err(reason) => {
+                // No request: those leave as they came.
+                self.drop_kept(frame, reason);
+                return None;
+            }
+        }
         let kind = Kind::Message(kept.message_type());
         self.account.forwarded(egress.other(), kind);
         if self.tap.is_on() {

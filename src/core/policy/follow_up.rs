@@ -3,7 +3,7 @@
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::syncs::{SyncKey, SyncProgress};
-use crate::core::verdict::{Arrival, Verdict};
+use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
 use crate::time::Stamp;
 use crate::wire::Frame;
@@ -12,12 +12,12 @@ impl Forwarder {
     pub(super) fn follow_up(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
     ) -> Result<Verdict, Reason> {
         let master = self.allowed_master(frame, arrival.now)?;
         let key = self.sync_key(frame);
         let row = self.syncs.find(&key, arrival.now);
-        if frame.authenticated() {
+        if arrival.signature.is_fixed() {
             return self.authenticated_follow_up(arrival, row);
         }
         let Some(row) = row else {
@@ -28,6 +28,7 @@ impl Forwarder {
         if progress == SyncProgress::SecondPath {
             return Err(Reason::SecondPath);
         }
+        arrival.signature.continues(sync.association())?;
         if !sync.follow() {
             return Err(Reason::Duplicate);
         }
@@ -59,7 +60,7 @@ impl Forwarder {
     /// A Follow_Up whose integrity check an edit would break: it passes untouched, as its Sync did.
     fn authenticated_follow_up(
         &mut self,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
         row: Option<u32>,
     ) -> Result<Verdict, Reason> {
         let sync = row.and_then(|row| self.syncs.get_mut(row));
@@ -78,7 +79,7 @@ impl Forwarder {
     fn follow_up_first(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
         key: SyncKey,
         master: u32,
     ) -> Result<Verdict, Reason> {
@@ -90,7 +91,8 @@ impl Forwarder {
             .keep_general(frame, arrival, master)
             .ok_or(Reason::HoldFull)?;
         let until = (arrival.now, arrival.now + self.settings.max_hold);
-        let (waits, orphan) = self.syncs.follow_up_first(key, kept, origin(frame), until);
+        let said = (origin(frame), arrival.signature.association());
+        let (waits, orphan) = self.syncs.follow_up_first(key, kept, said, until);
         if let Some(frame) = orphan {
             self.drop_kept(frame, Reason::NoSync);
         }

@@ -4,18 +4,23 @@ use crate::core::clients::ClientKey;
 use crate::core::event::Event;
 use crate::core::masters::MasterKey;
 use crate::core::policy::Forwarder;
-use crate::core::verdict::{Arrival, Verdict};
+use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
 use crate::time::Instant;
 use crate::wire::{Frame, MessageType};
 
 impl Forwarder {
     /// One row of the policy's table for each message type.
-    pub(super) fn decide_down(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+    pub(super) fn decide_down(&mut self, frame: &Frame<'_>, arrival: &Arrived<'_>) -> Verdict {
         let verdict = match frame.message_type() {
             MessageType::DelayReq => return self.request(frame, arrival),
             MessageType::Signaling => self.signaling_from_client(frame, arrival),
             MessageType::Management => self.management_from_below(frame, arrival),
+            MessageType::Sync | MessageType::FollowUp | MessageType::Announce
+                if arrival.signature.is_refused() =>
+            {
+                Err(Reason::MasterBelow)
+            }
             MessageType::Sync => Err(self.sync_from_below(frame, arrival.now)),
             MessageType::FollowUp | MessageType::Announce | MessageType::DelayResp => {
                 Err(self.time_from_below(frame, arrival.now))

@@ -5,14 +5,14 @@ use crate::core::clients::{ClientKey, OpenKey};
 use crate::core::event::Event;
 use crate::core::masters::MasterKey;
 use crate::core::policy::Forwarder;
-use crate::core::verdict::{Arrival, Verdict};
+use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
 use crate::time::Instant;
 use crate::wire::{Frame, MessageType};
 
 impl Forwarder {
     /// One row of the policy's table for each message type.
-    pub(super) fn decide_up(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+    pub(super) fn decide_up(&mut self, frame: &Frame<'_>, arrival: &Arrived<'_>) -> Verdict {
         let verdict = match frame.message_type() {
             MessageType::Sync => self.sync(frame, arrival),
             MessageType::FollowUp => self.follow_up(frame, arrival),
@@ -20,6 +20,7 @@ impl Forwarder {
             MessageType::DelayResp => self.response(frame, arrival),
             MessageType::Signaling => self.signaling_to_client(frame, arrival),
             MessageType::Management => self.management_from_above(frame, arrival),
+            MessageType::DelayReq if arrival.signature.is_refused() => Err(Reason::Foreign),
             MessageType::DelayReq => Err(self.request_from_above(frame, arrival.now)),
             MessageType::PdelayReq | MessageType::PdelayResp | MessageType::PdelayRespFollowUp => {
                 Err(Reason::PeerDelay)
@@ -28,7 +29,7 @@ impl Forwarder {
         verdict.unwrap_or_else(Verdict::Drop)
     }
 
-    fn announce(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<Verdict, Reason> {
+    fn announce(&mut self, frame: &Frame<'_>, arrival: &Arrived<'_>) -> Result<Verdict, Reason> {
         let announce = frame.announce().ok_or(Reason::BadLength)?;
         let row = self
             .masters

@@ -3,7 +3,7 @@
 use crate::core::open_management::ManagementKey;
 use crate::core::policy::Forwarder;
 use crate::core::settings::ManagementPolicy;
-use crate::core::verdict::{Arrival, Verdict};
+use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
 use crate::wire::{Frame, PortIdentity, tlv};
 
@@ -20,7 +20,7 @@ impl Forwarder {
     pub(super) fn management_from_below(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
     ) -> Result<Verdict, Reason> {
         let may_pass = matches!(
             (frame.management_action(), self.settings.management),
@@ -54,7 +54,7 @@ impl Forwarder {
     pub(super) fn management_from_above(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
     ) -> Result<Verdict, Reason> {
         if is_metadata(frame) {
             self.allowed_master(frame, arrival.now)?;

@@ -12,6 +12,7 @@
 //! | `time` | time and timestamps in |
 //! | `settle` | the residence of an event message is known, or lost |
 //! | `depart` | what is due out |
+//! | `signed` | keys in, and what leaves signed |
 //! | `unicast` | keyed folds of addresses, for what unicast messages share; what the kernel routes |
 //! | `simple` | exchanges of simple PTP |
 //! | `prefetch` | the memory of clients, asked for before their frames are dealt with |
@@ -34,6 +35,7 @@ mod response;
 mod second_path;
 mod settle;
 mod signaling;
+mod signed;
 mod simple;
 mod sync;
 mod time;
@@ -53,12 +55,13 @@ use crate::core::hold::Hold;
 use crate::core::masters::Masters;
 use crate::core::open_management::Management;
 use crate::core::second_path::SecondPath;
-use crate::core::settings::{Authenticated, Holds, Settings, ValidSettings};
+use crate::core::settings::{Holds, Settings, ValidSettings};
+use crate::core::signatures::Signatures;
 use crate::core::simple::SimpleRequests;
 use crate::core::syncs::Syncs;
 use crate::core::table::Secret;
 use crate::core::tap::Tap;
-use crate::core::verdict::{Arrival, Verdict};
+use crate::core::verdict::{Arrival, Arrived, Verdict};
 use crate::reason::Reason;
 use crate::telemetry::Kind;
 use crate::time::Instant;
@@ -83,12 +86,13 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///   [`prefetch_bucket`](Self::prefetch_bucket) and [`prefetch_row`](Self::prefetch_row) before, for speed only.
 /// * **What is due out**: [`next_egress`](Self::next_egress), then [`depart`](Self::depart) or
 ///   [`drop_next`](Self::drop_next); [`rewrite_correction`](Self::rewrite_correction) for a one-step Sync;
+///   [`edit`](Self::edit) for what is forwarded at once;
 ///   [`next_wake`](Self::next_wake) says when there will be more.
 /// * **Readers**: [`counters`](Self::counters), [`measures`](Self::measures), [`next_event`](Self::next_event),
 ///   [`client_slots`](Self::client_slots), [`master_states`](Self::master_states) and others. They may be called at
 ///   any time.
 ///
-/// [`watch`](Self::watch) and [`apply`](Self::apply) may be called between any two turns.
+/// [`watch`](Self::watch), [`apply`](Self::apply) and [`set_keys`](Self::set_keys) may be called between any two turns.
 /// [`listen_first`](Self::listen_first), [`gate_new_clients`](Self::gate_new_clients) and
 /// [`follow_changes`](Self::follow_changes) are called once, before the first turn, or not at all.
 ///
@@ -114,8 +118,8 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///   (stamped | unsent)*
 /// ```
 ///
-/// * [`Verdict::Forward`]: the caller copies the frame into its egress batch and makes the edit in the copy. If it
-///   cannot, it calls `unsent_frame`.
+/// * [`Verdict::Forward`]: the caller copies the frame into its egress batch and has `edit` make the edit in the copy. If
+///   it cannot, it calls `unsent_frame`.
 /// * [`Verdict::Wait`]: the core has copied the frame. It comes out by `depart`.
 /// * [`Verdict::Drop`]: nothing is left to do.
 /// * `next_egress` names a side. If its batch is full, the caller sends that (`kicked`, read the clocks, `stamped`) and
@@ -151,6 +155,7 @@ pub struct Forwarder {
     /// The IP addresses of this machine, sorted; `None` until somebody says.
     own_addresses: Option<Vec<IpAddr>>,
     management: Management,
+    signatures: Signatures,
     account: Account,
     tap: Tap,
     /// The moment of the last [`Forwarder::advance`].
@@ -178,6 +183,7 @@ impl Forwarder {
             simple: SimpleRequests::new(),
             own_addresses: None,
             management: Management::new(),
+            signatures: Signatures::new(),
             account: Account::new(),
             tap: Tap::default(),
             present: Instant::default(),
@@ -199,12 +205,18 @@ impl Forwarder {
     pub fn frame(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
         let kind = Kind::Message(frame.message_type());
         self.account.received(arrival.side, kind);
-        let verdict = match self.common(frame, arrival) {
-            Some(reason) => Verdict::Drop(reason),
-            None => match arrival.side {
-                Side::Up => self.decide_up(frame, arrival),
-                Side::Down => self.decide_down(frame, arrival),
-            },
+        let verdict = match self
+            .common(frame, arrival)
+            .and_then(|()| self.vouch(frame, arrival))
+        {
+            Err(reason) => Verdict::Drop(reason),
+            Ok(signature) => {
+                let arrived = Arrived { arrival, signature };
+                match arrival.side {
+                    Side::Up => self.decide_up(frame, &arrived),
+                    Side::Down => self.decide_down(frame, &arrived),
+                }
+            }
         };
         if self.tap.is_on() {
             self.tell_verdict(frame, arrival, &verdict);
@@ -214,38 +226,38 @@ impl Forwarder {
             Verdict::Drop(reason) => {
                 self.account.dropped(arrival.side, kind, *reason);
                 self.account.tell_limit(*reason, arrival.now);
+                if reason.is_refusal() {
+                    self.tell_refusal(*reason, frame, arrival);
+                }
             }
             Verdict::Wait => self.account.waits(arrival.side, kind),
         }
         verdict
     }
 
-    /// The rows of the policy that hold for both sides.
-    fn common(&self, frame: &Frame<'_>, arrival: &Arrival) -> Option<Reason> {
+    /// The rows of the policy that hold for both sides and need to know nobody.
+    fn common(&self, frame: &Frame<'_>, arrival: &Arrival) -> Result<(), Reason> {
         // Bridges and access points that convert multicast to unicast put our MAC in a group's place: the IP group
         // decides.
         if arrival.to_host && frame.group_mac().is_none() {
-            return Some(self.for_host(frame));
+            return Err(self.for_host(frame));
         }
         if frame.major_sdo_id() == 1 {
-            return Some(Reason::Gptp);
+            return Err(Reason::Gptp);
         }
         if frame.carries_ntp() {
-            return Some(Reason::NtpOverPtp);
+            return Err(Reason::NtpOverPtp);
         }
         if matches!(
             frame.message_type(),
             MessageType::PdelayReq | MessageType::PdelayResp | MessageType::PdelayRespFollowUp
         ) {
-            return None;
+            return Ok(());
         }
         let domains = &self.settings.domains;
         if !domains.is_empty() && !domains.contains(&frame.domain()) {
-            return Some(Reason::Domain);
+            return Err(Reason::Domain);
         }
-        if self.settings.authenticated == Authenticated::Drop && frame.authenticated() {
-            return Some(Reason::Authenticated);
-        }
-        None
+        Ok(())
     }
 }

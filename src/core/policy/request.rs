@@ -15,8 +15,9 @@ use crate::core::policy::depart::unadmitted;
 use crate::core::refs::Owner;
 use crate::core::second_path::SecondPath;
 use crate::core::settings::{Holds, Settings};
+use crate::core::signature::Signature;
 use crate::core::tap::Tap;
-use crate::core::verdict::{Arrival, Token, Verdict};
+use crate::core::verdict::{Arrival, Arrived, Token, Verdict};
 use crate::reason::Reason;
 use crate::telemetry::{Kind, What};
 use crate::time::{Instant, Stamp};
@@ -27,7 +28,7 @@ const EARLY_HOLD_NS: u64 = 5_000_000;
 
 impl Forwarder {
     /// A client's Delay_Req: it goes upstream, now or after a drawn delay.
-    pub(super) fn request(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+    pub(super) fn request(&mut self, frame: &Frame<'_>, arrival: &Arrived<'_>) -> Verdict {
         // The verdict is made where it stays: a move would stall on store-to-load forwarding.
         match self.take_request(frame, arrival) {
             Ok(Some(token)) => Verdict::Forward(arrival.plain_edit(), Some(token)),
@@ -40,7 +41,7 @@ impl Forwarder {
     fn take_request(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
     ) -> Result<Option<Token>, Reason> {
         let rx = arrival.fresh_stamp(self.holds.stale_after_ns)?;
         let row = self.sender(frame, arrival)?;
@@ -55,7 +56,7 @@ impl Forwarder {
             arrival,
             rx,
             key,
-            authenticated: frame.authenticated(),
+            fixed: arrival.signature.is_fixed(),
             client: self.clients.row(row)?,
             settings: &self.settings,
             holds: &self.holds,
@@ -91,10 +92,11 @@ impl Forwarder {
 /// A Delay_Req, the client that sent it, and the parts that it passes.
 struct Request<'a> {
     frame: &'a Frame<'a>,
-    arrival: &'a Arrival,
+    arrival: &'a Arrived<'a>,
     rx: Stamp,
     key: OpenKey,
-    authenticated: bool,
+    /// It may not change, and so may not wait.
+    fixed: bool,
     client: ClientMut<'a>,
     settings: &'a Settings,
     holds: &'a Holds,
@@ -145,8 +147,11 @@ impl Request<'_> {
     /// It is a new one of its client.
     fn arrived(&mut self) -> Result<(), Reason> {
         self.client.request_arrived(self.arrival.at);
-        if self.authenticated {
-            self.client.authenticates();
+        match self.arrival.signature {
+            Signature::Fixed => self.client.set_fixed(true),
+            // Other settings may have been in force.
+            Signature::Mutable | Signature::Verified(_) => self.client.set_fixed(false),
+            Signature::None | Signature::Refused => {}
         }
         if self.paths.known() && !self.client.admitted() {
             // The other gateway's copy may have come while the kernel's filter did not let it in.
@@ -157,7 +162,7 @@ impl Request<'_> {
 
     /// When it departs.
     fn plan(&mut self) -> Result<Plan, Reason> {
-        let Arrival { at, now, .. } = *self.arrival;
+        let Arrival { at, now, .. } = *self.arrival.arrival;
         if self.settings.assume_answered {
             self.client.served();
         }
@@ -166,7 +171,7 @@ impl Request<'_> {
             due: self.draw(window_ns),
             latest: at.plus_nanos(self.holds.planned_ns),
             held: false,
-            gated: !self.authenticated && !self.client.admitted(),
+            gated: !self.fixed && !self.client.admitted(),
             paced: false,
             behind: false,
         };
@@ -175,7 +180,7 @@ impl Request<'_> {
         if !plan.gated {
             plan.behind = self.send_earlier()?;
         }
-        if self.authenticated && self.paths.listening() {
+        if self.fixed && self.paths.listening() {
             // Nor may it wait: nothing would take the wait out again.
             return Err(Reason::Unannounced);
         }
@@ -183,7 +188,7 @@ impl Request<'_> {
             plan.due = plan.latest;
         } else if plan.due <= now {
             // What goes untouched must not wait: nothing would take the wait out again.
-            let latest = if self.authenticated { now } else { plan.latest };
+            let latest = if self.fixed { now } else { plan.latest };
             plan.due = self.hold.book(now, latest).ok_or(Reason::MaxRate)?;
             plan.paced = true;
         }
@@ -193,7 +198,7 @@ impl Request<'_> {
 
     /// Its departure time by the drawn delay alone.
     fn draw(&mut self, window_ns: u64) -> Instant {
-        let Arrival { at, now, .. } = *self.arrival;
+        let Arrival { at, now, .. } = *self.arrival.arrival;
         if window_ns == 0 {
             now
         } else {
@@ -262,7 +267,7 @@ impl Request<'_> {
 
     /// Opens it for answers. Returns its place among the client's open requests.
     fn open(&mut self) -> u8 {
-        let Arrival { at, now, .. } = *self.arrival;
+        let Arrival { at, now, .. } = *self.arrival.arrival;
         let (place, lapse) = self.client.open(self.key, at, now);
         if let Some(lapse) = lapse {
             self.account.unanswered(1);
@@ -275,7 +280,7 @@ impl Request<'_> {
 
     /// It waits for its departure time, or leaves behind an earlier one.
     fn wait(&mut self, place: u8, plan: &Plan) -> Result<(), Reason> {
-        let Arrival { at, now, .. } = *self.arrival;
+        let Arrival { at, now, .. } = *self.arrival.arrival;
         if plan.held {
             self.account.held();
         }
@@ -316,7 +321,7 @@ impl Request<'_> {
 
     /// It leaves now, as an event message in flight.
     fn send_now(&mut self, place: u8) -> Result<Token, Reason> {
-        let Arrival { at, now, .. } = *self.arrival;
+        let Arrival { at, now, .. } = *self.arrival.arrival;
         let owner = Owner::Request {
             client: self.client.of(),
             place,
@@ -334,7 +339,7 @@ impl Request<'_> {
     fn note(&mut self, place: u8, passes: bool) {
         if !passes {
             self.client.request_mut(place).lost();
-        } else if self.authenticated {
+        } else if self.fixed {
             self.client.request_mut(place).untouched();
             self.account.passes_untouched();
         }

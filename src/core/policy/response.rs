@@ -9,7 +9,7 @@ use crate::core::refs::{ClientRef, Owner};
 use crate::core::second_path::Answer;
 use crate::core::settings::Authenticated;
 use crate::core::table::Secret;
-use crate::core::verdict::{Arrival, Verdict};
+use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
 use crate::time::Instant;
 use crate::wire::Frame;
@@ -18,7 +18,7 @@ impl Forwarder {
     pub(super) fn response(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
     ) -> Result<Verdict, Reason> {
         let key = ClientKey {
             identity: frame.requesting_port().ok_or(Reason::BadLength)?,
@@ -32,11 +32,12 @@ impl Forwarder {
     pub(super) fn answered(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
         row: u32,
     ) -> Result<Verdict, Reason> {
         let now = arrival.now;
         let mut client = self.clients.row(row)?;
+        arrival.signature.continues(client.association())?;
         let place = open_place(frame, &client, self.secret, now).ok_or(Reason::Unsolicited)?;
         let request = client.request(place);
         let (progress, flight) = (request.progress(), request.residence_or_flight());
@@ -60,9 +61,9 @@ impl Forwarder {
             client.answered(response_ns);
         }
 
-        if frame.authenticated() || progress == Progress::Untouched {
+        if arrival.signature.is_fixed() || progress == Progress::Untouched {
             let waited = client.request(place).waited_visibly();
-            client.authenticates();
+            client.set_fixed(true);
             return self.authenticated_response(progress, waited, arrival);
         }
         if progress == Progress::InFlight {
@@ -83,7 +84,7 @@ impl Forwarder {
     fn first_answer(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
         (row, place, master): (u32, u8, u32),
     ) -> Result<Option<u64>, Reason> {
         let mut client = self.clients.row(row)?;
@@ -101,7 +102,7 @@ impl Forwarder {
     fn await_residence(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
         flight: u32,
         master: u32,
     ) -> Result<Verdict, Reason> {
@@ -127,7 +128,7 @@ impl Forwarder {
         &mut self,
         progress: Progress,
         waited_visibly: bool,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
     ) -> Result<Verdict, Reason> {
         if self.settings.authenticated == Authenticated::Drop {
             return Err(Reason::Authenticated);

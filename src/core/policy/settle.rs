@@ -6,7 +6,7 @@ use crate::core::hold::FrameRef;
 use crate::core::policy::Forwarder;
 use crate::core::refs::{ClientRef, Owner};
 use crate::core::residence;
-use crate::core::verdict::{Arrival, Verdict};
+use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
 use crate::wire::Frame;
 
@@ -119,7 +119,7 @@ impl Forwarder {
     pub(super) fn send_corrected(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
         (owner, sequence_id): (Owner, u16),
         (master, residence_ns): (u32, i64),
     ) -> Result<Verdict, Reason> {

@@ -3,7 +3,7 @@
 use crate::Side;
 use crate::core::clients::ClientKey;
 use crate::core::policy::Forwarder;
-use crate::core::verdict::{Arrival, Verdict};
+use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
 use crate::wire::tlv::{Unicast, UnicastKind};
 use crate::wire::{ClockIdentity, Frame, MessageType, PortIdentity};
@@ -12,7 +12,7 @@ impl Forwarder {
     pub(super) fn signaling_to_client(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
     ) -> Result<Verdict, Reason> {
         let target = frame.target_port().ok_or(Reason::BadLength)?;
         self.check_echo(frame, arrival)?;
@@ -31,6 +31,8 @@ impl Forwarder {
             lane: frame.lane(),
         };
         let row = self.clients.find(&key).ok_or(Reason::NotOurClient)?;
+        let association = self.clients.row(row)?.association();
+        arrival.signature.continues(association)?;
         if let Some(grant) = frame.unicast_grant() {
             let span_ns = u64::from(grant.seconds) * 1_000_000_000;
             let until = arrival.now.plus_nanos(span_ns);
@@ -43,7 +45,7 @@ impl Forwarder {
     pub(super) fn signaling_from_client(
         &mut self,
         frame: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
     ) -> Result<Verdict, Reason> {
         self.check_echo(frame, arrival)?;
         let row = self.sender(frame, arrival)?;
@@ -57,7 +59,7 @@ impl Forwarder {
     }
 
     /// Notes what becomes of a client's unicast Sync; either side may cancel it.
-    fn follow_grants(&mut self, frame: &Frame<'_>, client: u32, arrival: &Arrival) {
+    fn follow_grants(&mut self, frame: &Frame<'_>, client: u32, arrival: &Arrived<'_>) {
         let now = arrival.now;
         let of_sync = |unicast: &Unicast| unicast.message_type == MessageType::Sync;
         for unicast in frame.unicast().filter(of_sync) {

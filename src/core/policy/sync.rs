@@ -5,8 +5,9 @@ use crate::core::hold::FrameRef;
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::settings::OneStep;
+use crate::core::signature::Signature;
 use crate::core::syncs::{SyncKey, SyncProgress};
-use crate::core::verdict::{Arrival, Edit, Token, Verdict};
+use crate::core::verdict::{Arrived, Edit, Token, Verdict};
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::{Frame, edit};
@@ -17,7 +18,7 @@ const LARGEST_FOLLOW_UP: usize = 512;
 /// How a Sync passes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Passage {
-    /// Authenticated: as it came, and so does its Follow_Up.
+    /// Signed, and it may not change: as it came, and so does its Follow_Up.
     Untouched,
     /// Its residence goes into its Follow_Up.
     TwoStep,
@@ -28,7 +29,11 @@ enum Passage {
 }
 
 impl Forwarder {
-    pub(super) fn sync(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Result<Verdict, Reason> {
+    pub(super) fn sync(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrived<'_>,
+    ) -> Result<Verdict, Reason> {
         let now = arrival.now;
         let master = self.allowed_master(frame, now)?;
         if self.paths.listening() {
@@ -38,18 +43,18 @@ impl Forwarder {
         self.masters
             .sync_arrived(master, arrival.at, key.unicast_to);
         let before = self.syncs.find(&key, now);
-        let mut follow_up = self.early_follow_up(before)?;
+        let mut follow_up = self.early_follow_up(before, arrival.signature)?;
         let rx = match arrival.fresh_stamp(self.holds.stale_after_ns) {
             Ok(rx) => rx,
             Err(reason) => {
                 // Its Follow_Up must not pass either.
-                self.enter_sync(key, before, None, now);
+                self.enter_sync(key, before, None, arrival);
                 return Err(reason);
             }
         };
         let correction_ns = frame.correction() >> 16;
         let simple = self.answers_simply(frame, now).is_some();
-        let passage = self.passage(frame, rx, simple)?;
+        let passage = self.passage(frame, arrival.signature, rx, simple)?;
         if passage != Passage::TwoStep
             && let Some(kept) = follow_up.take()
         {
@@ -68,7 +73,7 @@ impl Forwarder {
             Passage::TwoStep | Passage::Rewritten => {}
         }
         let row = self
-            .enter_sync(key, before, Some((rx, correction_ns)), now)
+            .enter_sync(key, before, Some((rx, correction_ns)), arrival)
             .ok_or(Reason::InFlightFull)?;
         let (token, origin) = self.launch_sync(row, passage, rx, follow_up, now)?;
         if frame.two_step() {
@@ -83,31 +88,57 @@ impl Forwarder {
         Ok(Verdict::Forward(change, Some(token)))
     }
 
-    /// The Follow_Up that came before a Sync with this entry, if one did.
-    fn early_follow_up(&mut self, entry: Option<u32>) -> Result<Option<FrameRef>, Reason> {
-        let sync = entry.and_then(|row| self.syncs.get_mut(row));
-        match sync.map(|sync| sync.progress()) {
+    /// The Follow_Up that came before a Sync with this entry, if one did that the same association signed.
+    fn early_follow_up(
+        &mut self,
+        entry: Option<u32>,
+        sync: Signature,
+    ) -> Result<Option<FrameRef>, Reason> {
+        let entry = entry.and_then(|row| self.syncs.get_mut(row));
+        let known = entry.map(|entry| (entry.progress(), entry.association()));
+        match known.map(|(progress, _)| progress) {
             None => Ok(None),
-            Some(SyncProgress::FollowUpFirst(frame)) => Ok(Some(frame)),
+            Some(SyncProgress::FollowUpFirst(frame)) => {
+                let association = known.and_then(|(_, association)| association);
+                sync.continues(association)?;
+                if association == sync.association() {
+                    return Ok(Some(frame));
+                }
+                self.drop_kept(frame, Reason::Unsigned);
+                Ok(None)
+            }
             Some(SyncProgress::SecondPath) => Err(Reason::SecondPath),
             Some(_) => Err(Reason::Duplicate),
         }
     }
 
-    fn passage(&self, frame: &Frame<'_>, rx: Stamp, simple: bool) -> Result<Passage, Reason> {
-        // By a hardware clock its departure cannot be estimated.
-        let estimated = rx.clock() == ClockId::Steady;
-        Ok(if frame.authenticated() {
+    fn passage(
+        &self,
+        frame: &Frame<'_>,
+        signature: Signature,
+        rx: Stamp,
+        simple: bool,
+    ) -> Result<Passage, Reason> {
+        // By a hardware clock a departure cannot be estimated.
+        let estimable = rx.clock() == ClockId::Steady;
+        Ok(if signature.is_fixed() {
             Passage::Untouched
         } else if simple {
             // Nothing follows it.
-            if !estimated {
+            if !estimable {
                 return Err(Reason::SimpleSync);
             }
             Passage::Rewritten
         } else if frame.two_step() {
             Passage::TwoStep
-        } else if self.settings.one_step == OneStep::Convert || !estimated {
+        } else if signature.is_mutable() {
+            // twoStepFlag is signed, and nobody here can sign a Follow_Up. An estimate is some microseconds off; the
+            // residence that it would keep untouched is a whole polling interval at worst.
+            match estimable {
+                true => Passage::Rewritten,
+                false => Passage::Untouched,
+            }
+        } else if self.settings.one_step == OneStep::Convert || !estimable {
             Passage::Converted
         } else {
             Passage::Rewritten
@@ -120,9 +151,11 @@ impl Forwarder {
         key: SyncKey,
         before: Option<u32>,
         rx: Option<(Stamp, i64)>,
-        now: Instant,
+        arrival: &Arrived<'_>,
     ) -> Option<u32> {
-        let (row, orphan) = self.syncs.arrived(key, before, rx, now);
+        let association = arrival.signature.association();
+        let came = (rx, association);
+        let (row, orphan) = self.syncs.arrived(key, before, came, arrival.now);
         if let Some(frame) = orphan {
             self.drop_kept(frame, Reason::NoSync);
         }
@@ -164,17 +197,24 @@ impl Forwarder {
     fn make_follow_up(
         &mut self,
         sync: &Frame<'_>,
-        arrival: &Arrival,
+        arrival: &Arrived<'_>,
         master: u32,
     ) -> Result<FrameRef, Reason> {
         let mut made = [0_u8; LARGEST_FOLLOW_UP];
-        let frame = edit::follow_up(sync, &mut made)
-            .and_then(|len| made.get(..len))
+        let mut len = edit::follow_up(sync, &mut made).ok_or(Reason::HoldFull)?;
+        let mut verified = None;
+        if let Signature::Verified(of_sync) = arrival.signature {
+            let signed = self.signatures.sign_made(&mut made, len, of_sync)?;
+            (len, verified) = (signed.0, Some(signed.1));
+            self.account.signed();
+        }
+        let frame = made
+            .get(..len)
             .and_then(|bytes| Frame::parse(bytes).ok())
             .ok_or(Reason::HoldFull)?;
         let kept = self
             .hold
-            .keep_made(&frame, arrival, master)
+            .keep_made((&frame, verified), arrival, master)
             .ok_or(Reason::HoldFull)?;
         self.account.follow_up_made();
         Ok(kept)

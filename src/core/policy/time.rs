@@ -47,6 +47,7 @@ impl Forwarder {
             self.drop_kept(frame, Reason::NoSync);
         }
         self.account.advance(now);
+        self.signatures.advance(now);
         self.sweep(now);
         let elapsed = self.paths.advance(now);
         if elapsed.gone {

@@ -35,6 +35,16 @@ pub fn lock_memory() -> io::Result<()> {
     check(unsafe { libc::mlockall(libc::MCL_CURRENT) })
 }
 
+/// From now on no other process of the same user may look into this one's memory, and none of it goes into a core
+/// dump (PR_SET_DUMPABLE).
+///
+/// # Errors
+/// The system's.
+pub fn keep_memory_private() -> io::Result<()> {
+    // SAFETY: PR_SET_DUMPABLE takes one integer.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) })
+}
+
 /// Gives this thread a real-time priority, 1 to 99 (SCHED_FIFO).
 ///
 /// # Errors
@@ -122,6 +132,19 @@ mod tests {
         }
         assert!(cpu_time() >= before + Duration::from_millis(5));
         assert!(peak_rss_kib() > 100);
+    }
+
+    #[test]
+    fn memory_is_private_once_that_was_asked_for() {
+        let dumpable = || {
+            // SAFETY: PR_GET_DUMPABLE takes no argument.
+            unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }
+        };
+        let before = dumpable();
+        keep_memory_private().unwrap();
+        assert_eq!(dumpable(), 0);
+        // SAFETY: as above: the other tests go on as before.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, before) }, 0);
     }
 
     #[test]

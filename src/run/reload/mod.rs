@@ -15,6 +15,8 @@ mod report;
 mod take_over;
 mod thread;
 
+#[cfg(test)]
+pub(super) use order::TakenOver;
 pub(super) use order::{Order, Orders};
 pub use report::ReloadReport;
 pub(super) use take_over::take_over;

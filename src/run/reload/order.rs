@@ -7,17 +7,28 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
+use crate::auth::{KeyChanges, SecurityAssociations};
 use crate::core::ValidSettings;
 use crate::options::SweepIntervals;
 
 /// What the loop is to go on with.
 pub(in crate::run) struct Order {
     pub(in crate::run) settings: ValidSettings,
+    /// Keys that were read again.
+    pub(in crate::run) keys: Option<SecurityAssociations>,
     pub(in crate::run) sweep: SweepIntervals,
     pub(in crate::run) spin: bool,
     pub(in crate::run) summary: Option<Duration>,
-    /// Takes what could not be done of it.
-    pub(in crate::run) reply: Sender<Vec<String>>,
+    /// Takes what became of it.
+    pub(in crate::run) reply: Sender<TakenOver>,
+}
+
+/// What became of an order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::run) struct TakenOver {
+    /// What could not be done of it.
+    pub(in crate::run) errors: Vec<String>,
+    pub(in crate::run) keys: KeyChanges,
 }
 
 /// Where the loop finds its orders; readable when there is one.

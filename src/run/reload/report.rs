@@ -13,6 +13,8 @@ use crate::options::Change;
 pub struct ReloadReport {
     /// In force now.
     pub applied: Vec<Change>,
+    /// What became of the keys, in words; `None` if they are the same.
+    pub keys: Option<String>,
     /// Other than what runs, and read at the start only.
     pub needs_restart: Vec<Change>,
     /// What went wrong. If nothing was applied all settings are what they were.
@@ -30,7 +32,7 @@ impl ReloadReport {
     /// Logs it: a line for each of the three at most.
     pub(super) fn log(&self, file: Option<&Path>) {
         if let Some(first) = self.errors.first() {
-            let kept = if self.applied.is_empty() {
+            let kept = if self.is_as_before() {
                 "not reloaded, all settings stay: "
             } else {
                 "reloaded, but "
@@ -51,12 +53,23 @@ impl ReloadReport {
         }
     }
 
+    /// Whether nothing else is in force than before.
+    const fn is_as_before(&self) -> bool {
+        self.applied.is_empty() && self.keys.is_none()
+    }
+
+    /// What is in force now, in words.
+    fn in_force(&self) -> Vec<String> {
+        let applied = self.applied.iter().map(ToString::to_string);
+        applied.chain(self.keys.clone()).collect()
+    }
+
     fn reloaded(&self) -> Option<String> {
-        if self.applied.is_empty() {
+        if self.is_as_before() {
             let quiet = self.errors.is_empty() && self.needs_restart.is_empty();
             return quiet.then(|| "reloaded: nothing has changed".into());
         }
-        Some(format!("reloaded: {}", list(&self.applied)))
+        Some(format!("reloaded: {}", self.in_force().join("; ")))
     }
 
     fn restart(&self) -> Option<String> {
@@ -79,7 +92,7 @@ impl From<ReloadReport> for Reloaded {
         let words = |changes: &[Change]| changes.iter().map(ToString::to_string).collect();
         Self {
             protocol: PROTOCOL,
-            applied: words(&report.applied),
+            applied: report.in_force(),
             needs_restart: words(&report.needs_restart),
             errors: report.errors,
         }

@@ -1,6 +1,6 @@
 //! The loop's part: values that are ready are put in force between two turns.
 
-use super::order::Order;
+use super::order::{Order, TakenOver};
 use crate::engine::Clock;
 use crate::run::filters::Filters;
 use crate::run::lap::Lap;
@@ -22,8 +22,10 @@ pub(in crate::run) fn take_over<P: LinkPort, C: Clock>(
     pacer.set(order.sweep, order.spin);
     let filtered = filters.set_domains(domains, engine);
     let error = |error| format!("domain: the kernel's filter was not replaced: {error}");
+    let errors = filtered.map_err(error).err().into_iter().collect();
+    let now = engine.clock_mut().now();
+    let keys = order.keys.map(|keys| engine.core_mut().set_keys(keys, now));
+    let keys = keys.unwrap_or_default();
     // Whoever asked may have gone.
-    let _ = order
-        .reply
-        .send(filtered.map_err(error).err().into_iter().collect());
+    let _ = order.reply.send(TakenOver { errors, keys });
 }

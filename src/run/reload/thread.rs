@@ -8,10 +8,11 @@ use std::thread;
 
 use log::LevelFilter;
 
-use super::order::{Order, Orders};
+use super::order::{Order, Orders, TakenOver};
 use super::report::ReloadReport;
+use crate::auth::SecurityAssociations;
 use crate::cli::{self, Action};
-use crate::options::{Change, RunOptions, Source, Values};
+use crate::options::{Change, RunOptions, Source, Value, Values};
 
 /// Has the configuration read again: a handle for any thread, to be cloned at will.
 #[derive(Clone, Debug)]
@@ -128,8 +129,9 @@ impl ReloadThread {
     }
 
     fn read(&mut self) -> (ReloadReport, Option<LevelFilter>) {
-        if self.source.file.is_none() {
-            let text = "nothing to reload: the gateway was started without --config FILE";
+        let has_keys = |value: &Value| value.key == "sa-file" && !value.items.is_empty();
+        if self.source.file.is_none() && !self.running.iter().any(has_keys) {
+            let text = "nothing to reload: the gateway was started without --config FILE and --sa-file FILE";
             return (ReloadReport::failed(text.into()), None);
         }
         let (options, level) = match cli::parse(self.source.arguments.iter().cloned()) {
@@ -154,13 +156,34 @@ impl ReloadThread {
         let mut report = ReloadReport {
             applied,
             needs_restart,
-            errors: Vec::new(),
+            ..ReloadReport::default()
         };
-        if report.applied.is_empty() {
+        // Of the file that was named at the start: another one needs a restart.
+        let moved = report
+            .needs_restart
+            .iter()
+            .any(|change| change.key == "sa-file");
+        let keys = match options.sa_file.as_deref().filter(|_| !moved) {
+            Some(path) => match SecurityAssociations::load(path) {
+                Ok(keys) => Some(keys),
+                Err(problems) => {
+                    let report = ReloadReport {
+                        errors: problems.to_lines(),
+                        ..ReloadReport::default()
+                    };
+                    return (report, None);
+                }
+            },
+            None => None,
+        };
+        if report.applied.is_empty() && keys.is_none() {
             return (report, None);
         }
-        match self.hand_over(&options) {
-            Ok(errors) => report.errors = errors,
+        match self.hand_over(&options, keys) {
+            Ok(TakenOver { errors, keys }) => {
+                report.errors = errors;
+                report.keys = keys.in_words();
+            }
             Err(error) => return (ReloadReport::failed(error), None),
         }
         self.running.take_live(&options.source.values);
@@ -168,10 +191,15 @@ impl ReloadThread {
     }
 
     /// Gives the loop its order and waits until it has taken over.
-    fn hand_over(&mut self, options: &RunOptions) -> Result<Vec<String>, String> {
+    fn hand_over(
+        &mut self,
+        options: &RunOptions,
+        keys: Option<SecurityAssociations>,
+    ) -> Result<TakenOver, String> {
         let (reply, answer) = mpsc::channel();
         let order = Order {
             settings: options.settings.clone(),
+            keys,
             sweep: options.rings.sweep,
             spin: options.rings.spin,
             summary: options.summary,

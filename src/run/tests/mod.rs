@@ -17,7 +17,7 @@ use super::loop_engine::WatchedClock;
 use super::notify::Notify;
 use super::pacer::{Pacer, Wait};
 use super::publisher::Publisher;
-use super::reload::Order;
+use super::reload::{Order, TakenOver};
 use super::wake::Wake;
 use crate::core::Settings;
 use crate::engine::{Clock as _, Engine};
@@ -130,10 +130,11 @@ impl Bench {
     }
 
     /// New settings are ready; where the loop answers.
-    fn order(&mut self, settings: Settings) -> Receiver<Vec<String>> {
+    fn order(&mut self, settings: Settings) -> Receiver<TakenOver> {
         let (reply, answer) = mpsc::channel();
         self.script.borrow_mut().orders.push_back(Order {
             settings: settings.validated().expect("they fit"),
+            keys: None,
             sweep: SWEEP,
             spin: false,
             summary: Some(30 * MS),
@@ -275,7 +276,7 @@ fn an_order_is_taken_before_the_next_turn_and_not_before_it_is_announced() {
     assert_eq!(bench.dropped(Reason::Domain), 0);
     bench.happens(Wake::Orders);
     bench.turn();
-    assert_eq!(answer.try_recv(), Ok(Vec::new()));
+    assert_eq!(answer.try_recv(), Ok(TakenOver::default()));
     let filters = PerSide {
         up: bench.forwarding.engine.up_mut().filters,
         down: bench.forwarding.engine.down_mut().filters,

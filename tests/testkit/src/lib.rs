@@ -1,7 +1,7 @@
 //! What the tests share, and the fuzz targets of `fuzz/`.
 //!
 //! * The core alone: [`frames`] made without the product's code, a [`gateway`] whose time is given to it,
-//!   octets as a [`script`] of frames and time.
+//!   octets as a [`script`] of frames and time, messages that [`signatures`] sign.
 //! * [`targets`]: what is fuzzed, and what it starts from.
 //! * The program on real interfaces (feature `network`): [`segments`] of a network, a [`host`] at an end, the
 //!   [`proxy`] under test, a [`tap`], what else must be [`installed`].
@@ -20,6 +20,7 @@ pub mod proxy;
 pub mod script;
 #[cfg(feature = "network")]
 pub mod segments;
+pub mod signatures;
 #[cfg(feature = "network")]
 pub mod tap;
 pub mod targets;

@@ -164,6 +164,8 @@ fn transparent_clock(gateway: &Namespace, options: &Options, folder: &TempDir) -
         },
         interfaces: &[UP, DOWN],
         log_sync_interval: -4,
+        program: None,
+        more: "",
     };
     clock.start(gateway, folder)
 }

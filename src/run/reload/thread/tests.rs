@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::core::{Forwarder, Settings};
+use crate::core::{Forwarder, RequireAuthentication, Settings};
 use crate::options::Reload;
+use crate::time::Instant;
 
 use super::*;
 
@@ -38,6 +39,10 @@ impl Bench {
         let (unstarted, mut orders) = prepare(&options.source, pair).expect("a pair");
         let reloader = unstarted.start().expect("a thread");
         let mut core = Forwarder::new(options.settings);
+        if let Some(path) = &options.sa_file {
+            let keys = SecurityAssociations::load(path).expect("good keys");
+            core.set_keys(keys, Instant::default());
+        }
         let looped = thread::spawn(move || {
             orders.wake.set_nonblocking(false).expect("blocking");
             while orders.wake.read(&mut [0]).expect("woken") > 0 {
@@ -46,7 +51,13 @@ impl Bench {
                 };
                 let stop = order.settings.domains == [255];
                 core.apply(order.settings);
-                order.reply.send(Vec::new()).expect("somebody waits");
+                let now = Instant::default();
+                let keys = order.keys.map(|keys| core.set_keys(keys, now));
+                let taken = TakenOver {
+                    keys: keys.unwrap_or_default(),
+                    ..TakenOver::default()
+                };
+                order.reply.send(taken).expect("somebody waits");
                 if stop {
                     break;
                 }
@@ -176,6 +187,8 @@ fn every_live_key_reaches_the_core_or_the_loop() {
             "client" => ("\"192.0.2.7\"", "clients: [Ip(192.0.2.7)]"),
             "management" => ("\"all\"", "management: All"),
             "authenticated" => ("\"drop\"", "authenticated: Drop"),
+            // It needs keys: another test shows it.
+            "require-authentication" => continue,
             "max-rate" => ("20", "max_rate: Some(20)"),
             "client-rate" => ("20", "client_rate: 20"),
             "client-timeout" => ("\"2s\"", "client_timeout: 2s"),
@@ -226,6 +239,83 @@ fn without_a_file_there_is_nothing_to_read() {
     let report = reloader.reload();
     assert!(report.errors[0].contains("without --config"), "{report}");
     drop(orders);
+}
+
+/// A file of keys that only its owner may read; removed on drop.
+struct Keys(PathBuf);
+
+impl Keys {
+    fn new(text: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ptpproxy-keys-{}-{number}.cfg", std::process::id());
+        let keys = Self(std::env::temp_dir().join(name));
+        keys.write(text);
+        keys
+    }
+
+    fn write(&self, text: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::write(&self.0, text).expect("written");
+        fs::set_permissions(&self.0, fs::Permissions::from_mode(0o600)).expect("changed");
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn keys_are_read_again_with_the_file_or_without_one() {
+    let head = "[security_association]\nspp 1\n";
+    let (one, two) = ("1 SHA256 ASCII:one\n", "2 SHA256 ASCII:two\n");
+    let keys = Keys::new(&format!("{head}{one}"));
+    let name = keys.0.to_string_lossy().into_owned();
+    let bench = Bench::new(BASE, &["--sa-file", &name]);
+    assert_eq!(
+        bench.reload(BASE).to_string(),
+        "reloaded: nothing has changed"
+    );
+    keys.write(&format!("{head}{one}{two}"));
+    let require = "require-authentication = \"up\"\n";
+    assert_eq!(
+        bench.reload(&format!("{BASE}{require}")).to_string(),
+        "reloaded: require-authentication off -> up; keys: 1 added, 1 kept"
+    );
+    keys.write(&format!(
+        "{head}allow_mutable 1\n{one}2 AES128 ASCII:0123456789abcdef\n"
+    ));
+    assert_eq!(
+        bench.reload(&format!("{BASE}{require}")).to_string(),
+        "reloaded: keys: 1 replaced, 1 under other rules"
+    );
+    // A bad file changes nothing, nor does a good configuration beside it.
+    keys.write("spp 1\n");
+    let report = bench.reload(&format!("{BASE}{require}jitter = \"5ms\"\n"));
+    assert!(
+        report.applied.is_empty() && report.keys.is_none(),
+        "{report}"
+    );
+    assert!(
+        report.errors[0].starts_with(&format!("{name}:1: ")),
+        "{report}"
+    );
+    // Another file needs a restart, and this one is not read in its place.
+    keys.write(&format!("{head}{one}"));
+    let moved = Keys::new(&format!("{head}{two}"));
+    let other = moved.0.to_string_lossy().into_owned();
+    let file = Bench::new(&format!("{BASE}sa-file = \"{name}\"\n"), &[]);
+    let report = file.reload(&format!("{BASE}sa-file = \"{other}\"\n"));
+    assert_eq!(
+        report.to_string(),
+        format!("needs a restart: sa-file {name} -> {other}")
+    );
+    file.end();
+    keys.write(&format!("{head}{two}"));
+    let settings = bench.end();
+    assert_eq!(settings.require_authentication, RequireAuthentication::Off);
 }
 
 #[test]

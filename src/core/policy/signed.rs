@@ -1,0 +1,69 @@
+//! Signatures: keys in, which messages count as signed, and what leaves signed.
+
+use crate::auth::{KeyChanges, KeyName, SecurityAssociations};
+use crate::core::event::Event;
+use crate::core::policy::Forwarder;
+use crate::core::signature::Signature;
+use crate::core::verdict::{Arrival, Edit};
+use crate::reason::Reason;
+use crate::time::Instant;
+use crate::wire::{Authentication, Frame, Layout};
+
+impl Forwarder {
+    /// Goes on with these keys: messages that are signed are verified from now on, and signed again where they change.
+    ///
+    /// What waits is signed with the keys that it came with. The first time memory for what is seen of each sender is
+    /// reserved, by `max_clients`; there is no way back to a forwarder without keys.
+    pub fn set_keys(&mut self, keys: SecurityAssociations, now: Instant) -> KeyChanges {
+        let (settings, secret) = (&self.settings, self.secret);
+        self.signatures.set_keys(keys, settings, secret, now)
+    }
+
+    /// Senders of signed messages that were forgotten while they were active, for want of memory: what they sent could
+    /// be replayed once.
+    #[must_use]
+    pub fn forgotten_senders(&self) -> u64 {
+        self.signatures.forgotten_senders()
+    }
+
+    /// Makes the edit of a frame that is forwarded at once, and signs it again if it must be.
+    ///
+    /// # Errors
+    /// The frame must not be sent, for this reason.
+    pub fn edit(&mut self, edit: &Edit, bytes: &mut [u8], layout: Layout) -> Result<(), Reason> {
+        if self.signatures.edit(edit, bytes, layout)? {
+            self.account.signed();
+        }
+        Ok(())
+    }
+
+    /// Whose messages are dropped for their signature: for the log, once in a while.
+    #[cold]
+    pub(super) fn tell_refusal(&mut self, reason: Reason, frame: &Frame<'_>, arrival: &Arrival) {
+        self.account.tell_drop(reason, arrival.now, || {
+            let name = |signed: Authentication<'_>| KeyName {
+                spp: signed.spp(),
+                id: signed.key_id(),
+            };
+            Event::Refused {
+                reason,
+                from: (arrival.side, frame.port_identity()),
+                key: frame.authentication().ok().map(name),
+            }
+        });
+    }
+
+    /// What the signature of a message shows. Before a client, a master or any memory is touched: who has no key has no
+    /// effect.
+    pub(super) fn vouch(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+    ) -> Result<Signature, Reason> {
+        let signature = self.signatures.check(frame, arrival, &self.settings)?;
+        if signature.verified().is_some() {
+            self.account.verified();
+        }
+        Ok(signature)
+    }
+}
