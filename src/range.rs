@@ -78,7 +78,7 @@ macro_rules! bare {
     };
 }
 
-bare!(u8, u32, u64, f64);
+bare!(u8, i32, u32, u64, f64);
 
 impl<T: Quantity> fmt::Display for Range<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -120,7 +120,7 @@ reasons! {
     InFlightFull = "in-flight-full",
     /// No receive timestamp from the kernel.
     NoRxStamp = "no-rx-stamp",
-    /// No transmit timestamp in time and `--estimate off` is set.
+    /// No transmit timestamp in time, and the departure cannot be estimated or `--estimate off` is set.
     NoTxStamp = "no-tx-stamp",
     /// The local clock was set while the message was here: its residence time would be ambiguous.
     ClockStep = "clock-step",

@@ -153,7 +153,7 @@ impl Port for FixedPort {
         KickReport { sent, unsent: 0 }
     }
 
-    fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
+    fn completions(&mut self, sink: &mut dyn FnMut(Completion<'_>)) {
         for (token, stamp) in self.stamps.drain(..) {
             sink(Completion::Stamped(token, stamp));
         }

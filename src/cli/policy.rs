@@ -7,8 +7,8 @@ use clap::ValueEnum as _;
 
 use super::flag::flags;
 use super::names::client;
-use super::ranges::Within;
-use super::values::{OrOff, Switch};
+use super::ranges::{InNanoseconds, Within};
+use super::values::{Latencies, OrOff, Switch};
 use crate::core::{
     Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RequireAuthentication,
     Settings,
@@ -180,9 +180,9 @@ flags! {
             arg(value_enum, value_name = "HOW", default_value_t = Settings::default().one_step)
         }
 
-        /// Longest wait for the kernel's TX timestamp; after it the departure time is estimated.
+        /// Longest wait for a TX timestamp; after it the departure time is estimated.
         ///
-        /// Raise it only if a slow driver causes many estimates.
+        /// Hardware timestamps that are known to come later are waited for longer, up to --max-hold.
         tx_timestamp_timeout: Span = {
             section: TIMESTAMPING, reload: Live, banner: Banner::Changed,
             takes: Within::<Span>::new("a duration", Settings::TX_TIMESTAMP_TIMEOUT, "10ms"),
@@ -196,6 +196,28 @@ flags! {
             section: TIMESTAMPING, reload: Live, banner: Banner::Changed,
             arg(value_enum, value_name = "on|off", hide_possible_values = true,
                 default_value_t = Switch::from(Settings::default().estimate))
+        }
+
+        /// What lies between the cable and the receive timestamps of an interface, in nanoseconds: UP,DOWN, or one
+        /// value for both.
+        ///
+        /// As ingressLatency of linuxptp: it is part of each residence time.
+        ingress_latency: Latencies = {
+            section: TIMESTAMPING, reload: Live, banner: Banner::Changed,
+            takes: InNanoseconds,
+            arg(value_name = "NS[,NS]", default_value_t = Latencies(Settings::default().ingress_latency_ns),
+                allow_hyphen_values = true)
+        }
+
+        /// What lies between the transmit timestamps of an interface and the cable, in nanoseconds: UP,DOWN, or one
+        /// value for both.
+        ///
+        /// As egressLatency of linuxptp: it is part of each residence time.
+        egress_latency: Latencies = {
+            section: TIMESTAMPING, reload: Live, banner: Banner::Changed,
+            takes: InNanoseconds,
+            arg(value_name = "NS[,NS]", default_value_t = Latencies(Settings::default().egress_latency_ns),
+                allow_hyphen_values = true)
         }
 
         /// Scale residence times from the local clock's rate to the grandmaster's.
@@ -239,6 +261,8 @@ impl PolicyArgs {
             max_hold: self.max_hold.0,
             tx_timestamp_timeout: self.tx_timestamp_timeout.0,
             estimate: self.estimate.into(),
+            ingress_latency_ns: self.ingress_latency.0,
+            egress_latency_ns: self.egress_latency.0,
             one_step: self.one_step,
             syntonize: self.syntonize.into(),
             max_rate_ppm: self.max_rate_ppm,

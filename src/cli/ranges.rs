@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::values::{OrAuto, OrOff, Seconds};
+use super::values::{Latencies, OrAuto, OrOff, Seconds};
+use crate::PerSide;
+use crate::core::Settings;
 use crate::range::{Quantity, Range};
 use crate::span::Span;
 
@@ -160,6 +162,36 @@ impl<V: Written> Takes for Within<V> {
     }
 }
 
+/// Nanoseconds of both interfaces.
+#[derive(Clone, Copy)]
+pub(super) struct InNanoseconds;
+
+impl Takes for InNanoseconds {
+    type Value = Latencies;
+
+    fn read(&self, text: &str) -> Result<Latencies, String> {
+        let within = |text: &str| {
+            let ns = text.trim().parse::<i32>().ok();
+            ns.filter(|&ns| Settings::LATENCY_NS.contains(ns))
+        };
+        let both = match text.split_once(',') {
+            Some((up, down)) => within(up).zip(within(down)),
+            None => within(text).map(|ns| (ns, ns)),
+        };
+        let (up, down) = both.ok_or_else(|| {
+            format!(
+                "expected whole numbers, {}, as in 350 or 350,420",
+                self.range()
+            )
+        })?;
+        Ok(Latencies(PerSide { up, down }))
+    }
+
+    fn range(&self) -> String {
+        Settings::LATENCY_NS.to_string()
+    }
+}
+
 /// A value within a range, or `off`.
 #[derive(Clone, Copy)]
 pub(super) struct WithinOrOff<V: Written>(Within<V>);
@@ -195,6 +227,27 @@ impl<V: Written> Takes for WithinOrAuto<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn latencies_are_of_both_or_of_each() {
+        let read = |text| {
+            InNanoseconds
+                .read(text)
+                .map(|Latencies(ns)| (ns.up, ns.down))
+        };
+        assert_eq!(read("350"), Ok((350, 350)));
+        assert_eq!(read("-5,0"), Ok((-5, 0)));
+        for text in ["", "x", "1,2,3", "1000001", "1,-1000001", "1us"] {
+            let error = read(text).expect_err(text);
+            assert_eq!(
+                error,
+                "expected whole numbers, -1000000 to 1000000, as in 350 or 350,420"
+            );
+        }
+        for text in ["350", "-5,0"] {
+            assert_eq!(InNanoseconds.read(text).expect("good").to_string(), text);
+        }
+    }
 
     #[test]
     fn a_value_is_read_or_the_range_is_said() {

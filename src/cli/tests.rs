@@ -63,8 +63,8 @@ fn the_help_says_the_range_that_is_checked() {
     for (name, argument, flag) in flags.iter() {
         let values = argument.get_value_names().unwrap_or_default();
         let quantity = values.iter().any(|value| {
-            let value = value.split('|').next().unwrap_or_default();
-            ["DUR", "N", "SHARE", "SECONDS", "PPM"].contains(&value)
+            let value = value.split(['|', '[']).next().unwrap_or_default();
+            ["DUR", "N", "NS", "SHARE", "SECONDS", "PPM"].contains(&value)
         });
         assert_eq!(flag.range.is_some(), quantity, "--{name} <{values:?}>");
         let Some(range) = flag.range else { continue };
@@ -108,6 +108,8 @@ fn what_a_reload_applies() {
             "one-step",
             "tx-timestamp-timeout",
             "estimate",
+            "ingress-latency",
+            "egress-latency",
             "syntonize",
             "max-rate-ppm",
             "sweep",
@@ -192,7 +194,7 @@ fn every_option_is_effective() {
         --max-rate 2000 --client-rate 20 --max-clients 10 --client 001122.fffe.334455,192.0.2.7 \
         --client 00:11:22:33:44:55 --client-timeout 2min --domain 1,2 --domain 3 \
         --grandmaster 001122.fffe.334455 --management all --authenticated drop --sa-file sa.cfg --require-authentication up --one-step rewrite \
-        --estimate off --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
+        --estimate off --ingress-latency 350 --egress-latency -20,80 --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
         --timestamping software --no-promiscuous --ring-frames 1024 --sweep 50us --spin \
         --qdisc-bypass --batch 7 --no-warm-up --precise --filter tree --hold-frames 99 --summary off --seed 5 --wait",
     )
@@ -215,6 +217,9 @@ fn every_option_is_effective() {
     assert_eq!(options.sa_file.as_deref(), Some("sa.cfg".as_ref()));
     assert_eq!(settings.one_step, crate::core::OneStep::Rewrite);
     assert!(!settings.estimate && !settings.syntonize);
+    let (ingress, egress) = (&settings.ingress_latency_ns, &settings.egress_latency_ns);
+    assert_eq!((ingress.up, ingress.down), (350, 350));
+    assert_eq!((egress.up, egress.down), (-20, 80));
     assert!((settings.max_rate_ppm - 50.5).abs() < 1e-9);
     assert_eq!(settings.tx_timestamp_timeout, Duration::from_millis(3));
     assert_eq!(settings.hold_frames, 99);
@@ -245,7 +250,7 @@ fn every_option_is_effective() {
          hold-frames 99, domain 1,2,3, grandmaster 001122.fffe.334455, client \
          001122.fffe.334455,192.0.2.7,00:11:22:33:44:55, management all, sa-file sa.cfg, \
          require-authentication up, authenticated drop, max-rate 2000, client-rate 20, max-clients 10, client-timeout 2min, one-step rewrite, tx-timestamp-timeout 3ms, \
-         estimate off, syntonize off, max-rate-ppm 50.5, timestamping software, no-warm-up, ring-frames 1024, \
+         estimate off, ingress-latency 350, egress-latency -20,80, syntonize off, max-rate-ppm 50.5, timestamping software, no-warm-up, ring-frames 1024, \
          sweep 50us, spin, precise, filter tree, qdisc-bypass, batch 7"
     );
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::PerSide;
 use crate::span::Span;
 
 /// A value, or a word in its place.
@@ -50,6 +51,21 @@ or_word! {
 or_word! {
     /// A value, or `auto`.
     OrAuto, "auto"
+}
+
+/// Nanoseconds of both interfaces: `UP,DOWN`, or one number for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Latencies(pub(super) PerSide<i32>);
+
+impl fmt::Display for Latencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PerSide { up, down } = self.0;
+        if up == down {
+            write!(f, "{up}")
+        } else {
+            write!(f, "{up},{down}")
+        }
+    }
 }
 
 /// Seconds: a bare number, or a duration with its unit.

@@ -99,7 +99,7 @@ impl Watch {
             Some((at, before)) => (*at, Arc::clone(before)),
             None => (now, Arc::new(snapshot.clone())),
         };
-        let mut status = status::status(self.board.info(), &before, &snapshot, now.since(at), now);
+        let mut status = status::status(&self.board.info(), &before, &snapshot, now.since(at), now);
         let mut found = warnings::warnings(&before, &snapshot, &self.troubles, now);
         found.extend(self.quiet.found(&snapshot, now));
         status.warnings = found.into_iter().map(Into::into).collect();

@@ -92,6 +92,7 @@ pub(crate) use clients::FRAMES_AHEAD;
 pub use clients::allow_list::{AllowList, Sorted};
 pub use clients::{ClientChange, Upcoming};
 pub use event::Event;
+pub use flight::{Lack, TxStamps};
 pub use masters::Syntonizer;
 pub use policy::Forwarder;
 pub use settings::{

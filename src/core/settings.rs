@@ -8,11 +8,11 @@ use std::time::Duration;
 
 pub use conflict::Conflict;
 
-use crate::Side;
 pub use crate::core::clients::allow_list::ClientMatch;
 use crate::core::clients::allow_list::{AllowList, Sorted};
 use crate::range::{Quantity, Range};
 use crate::wire::ClockIdentity;
+use crate::{PerSide, Side};
 
 /// What Management passes from below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,10 @@ pub struct Settings {
     pub tx_timestamp_timeout: Duration,
     /// Whether a departure without a stamp is estimated, or its exchange dropped.
     pub estimate: bool,
+    /// What lies between the cable and a receive timestamp of an interface, in nanoseconds.
+    pub ingress_latency_ns: PerSide<i32>,
+    /// What lies between a transmit timestamp of an interface and the cable, in nanoseconds.
+    pub egress_latency_ns: PerSide<i32>,
     /// What becomes of a one-step Sync.
     pub one_step: OneStep,
     /// Whether residence is scaled to the master's rate.
@@ -128,6 +132,8 @@ impl Default for Settings {
             max_hold: Duration::from_millis(100),
             tx_timestamp_timeout: Duration::from_millis(10),
             estimate: true,
+            ingress_latency_ns: PerSide { up: 0, down: 0 },
+            egress_latency_ns: PerSide { up: 0, down: 0 },
             one_step: OneStep::Convert,
             syntonize: true,
             max_rate_ppm: 200.0,
@@ -206,6 +212,8 @@ impl Settings {
     pub const JITTER_SHARE: Range<f64> = Range::above(0.0, 1.0);
     /// Range of `max_hold`.
     pub const MAX_HOLD: Range<Duration> = Range::above(Duration::ZERO, Self::MAX_HOLD_LIMIT);
+    /// Range of `ingress_latency_ns` and `egress_latency_ns`.
+    pub const LATENCY_NS: Range<i32> = Range::new(-1_000_000, 1_000_000);
     /// Range of `tx_timestamp_timeout`.
     pub const TX_TIMESTAMP_TIMEOUT: Range<Duration> =
         Range::above(Duration::ZERO, Duration::from_secs(1));
@@ -251,6 +259,13 @@ impl Settings {
             self.tx_timestamp_timeout,
             Self::TX_TIMESTAMP_TIMEOUT,
         ));
+        for (name, of) in [
+            ("ingress-latency", &self.ingress_latency_ns),
+            ("egress-latency", &self.egress_latency_ns),
+        ] {
+            check(outside(name, of.up, Self::LATENCY_NS));
+            check(outside(name, of.down, Self::LATENCY_NS));
+        }
         check(outside(
             "max-rate-ppm",
             self.max_rate_ppm,

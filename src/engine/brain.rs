@@ -36,6 +36,8 @@ pub(super) struct Brain<C> {
     pub(super) unsent: PerSide<u64>,
     /// By side of departure: when the first event message of the batch will be stale.
     latest: PerSide<Option<Instant>>,
+    /// By side of departure: whether the batch is of event messages, where they go apart from others.
+    of_events: PerSide<bool>,
 }
 
 impl<C: Clock> Brain<C> {
@@ -48,6 +50,7 @@ impl<C: Clock> Brain<C> {
             last_read: PerSide::default(),
             unsent: PerSide::default(),
             latest: PerSide::default(),
+            of_events: PerSide::default(),
         }
     }
 
@@ -183,8 +186,9 @@ impl<C: Clock> Brain<C> {
             return (Err(Reason::NoRxStamp), now);
         };
         if steady.clock() != ClockId::Steady {
-            // The offset of a hardware clock from ours is not known. The frame arrived before it was read.
-            return (Ok(steady), now);
+            // It arrived before it was read, whatever its clock shows.
+            let at = self.core.arrived(steady).map_or(now, |at| at.min(now));
+            return (Ok(steady), at);
         }
         match u64::try_from(steady.as_nanos()) {
             Ok(ns) if ns <= now.as_nanos() + FUTURE_NS => (Ok(steady), Instant::from_nanos(ns)),
@@ -202,7 +206,8 @@ impl<C: Clock> Brain<C> {
     ) {
         let (from, now) = (arrival.side, arrival.now);
         let to = from.other();
-        if edit.rewrite.is_some() || egress.slot().is_none() {
+        let mixed = self.mixes(to, token.is_some(), egress);
+        if mixed || edit.rewrite.is_some() || egress.slot().is_none() {
             self.send_batch(to, egress);
             if let Some(token) = &token {
                 self.core.postponed(token);
@@ -238,6 +243,7 @@ impl<C: Clock> Brain<C> {
         if token.is_some() {
             self.note_latest(to, Some(arrival.at + self.core.settings().max_hold));
         }
+        self.of_events[to] = token.is_some();
         egress.commit(bytes.len(), token);
         if edit.rewrite.is_some() {
             self.send_batch(to, egress);
@@ -259,7 +265,7 @@ impl<C: Clock> Brain<C> {
 
     /// Moves the next frame; false when the ring stays full.
     fn place(&mut self, side: Side, egress: &mut impl Port, now: Instant) -> bool {
-        if egress.slot().is_none() {
+        if self.mixes(side, self.core.next_awaits_stamp(), egress) || egress.slot().is_none() {
             self.send_batch(side, egress);
         }
         let Some(slot) = egress.slot() else {
@@ -267,9 +273,15 @@ impl<C: Clock> Brain<C> {
         };
         if let Some(departure) = self.core.depart(slot, now) {
             self.note_latest(side, departure.latest);
+            self.of_events[side] = departure.token.is_some();
             egress.commit(departure.len, departure.token);
         }
         true
+    }
+
+    /// Whether an event message, or another one, must not join the batch of a side.
+    fn mixes(&self, side: Side, event: bool, egress: &impl Port) -> bool {
+        egress.batches_apart() && egress.queued() > 0 && self.of_events[side] != event
     }
 
     /// Sends a batch in the middle of a turn, and takes its TX timestamps.
@@ -310,6 +322,11 @@ impl<C: Clock> Brain<C> {
         port.completions(&mut |completion| match completion {
             Completion::Stamped(token, stamp) => {
                 core.stamped(token, watch.translate(stamp).ok_or(Reason::NoTxStamp));
+            }
+            Completion::Software(token, stamp) => {
+                if let Some(stamp) = watch.translate(stamp) {
+                    core.software_stamped(token, stamp);
+                }
             }
             Completion::Unsent(token, reason) => core.unsent(token, reason),
         });

@@ -44,6 +44,8 @@ pub struct Turn {
     pub more: bool,
     /// Event messages were sent whose TX timestamps are not here yet.
     pub stamps_due: bool,
+    /// Requests wait until such a timestamp comes.
+    pub turns_wait: bool,
     /// A message came that cannot be corrected: its wait here stays in the client's time.
     pub untouched: bool,
 }
@@ -151,6 +153,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             sent,
             more: below.more || above.more,
             stamps_due: false,
+            turns_wait: false,
             untouched: brain.core.take_untouched(),
         };
         brain.core.read_up_to(below.up_to.min(above.up_to), now);
@@ -167,6 +170,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             brain.take_stamps(down);
         }
         turn.stamps_due = brain.core.stamps_due();
+        turn.turns_wait = brain.core.turns_wait();
         turn
     }
 }

@@ -22,9 +22,11 @@ pub struct Received<'a> {
 /// What became of an event message after [`Port::kick`].
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Completion {
+pub enum Completion<'a> {
     /// It departed at this moment.
     Stamped(Token, Stamp),
+    /// It departed at this moment by the kernel's timestamp; that of the hardware may still come.
+    Software(&'a Token, Stamp),
     /// It was not sent and never will be.
     Unsent(Token, Reason),
 }
@@ -75,10 +77,16 @@ pub trait Port {
     /// [`Port::completions`]. Returns how many frames there were.
     fn take_back(&mut self) -> usize;
 
+    /// Whether frames with a token and frames without one go in batches apart: each frame of a batch is timestamped if one
+    /// is, and a card that has few places for timestamps would spend them on what needs none.
+    fn batches_apart(&self) -> bool {
+        false
+    }
+
     /// Sends the batch in one system call. What the kernel does not take is taken back.
     fn kick(&mut self) -> KickReport;
 
     /// Reports each departure (and each failure) known since the last call. A token never comes back when the kernel
     /// loses its timestamp: the caller keeps a deadline of its own.
-    fn completions(&mut self, sink: &mut dyn FnMut(Completion));
+    fn completions(&mut self, sink: &mut dyn FnMut(Completion<'_>));
 }

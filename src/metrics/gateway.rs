@@ -39,7 +39,7 @@ impl Collector for Scrape {
             healthy,
             now,
         } = self;
-        all(&mut encoder, board.info(), snapshot, *healthy, *now)
+        all(&mut encoder, &board.info(), snapshot, *healthy, *now)
     }
 }
 

@@ -55,7 +55,9 @@ impl Reason {
             Self::HoldFull => "raise --hold-frames",
             Self::InFlightFull => "check the NIC driver: it may give no transmit timestamps",
             Self::NoRxStamp => "nothing during the start; later check the NIC driver",
-            Self::NoTxStamp => "leave --estimate on",
+            Self::NoTxStamp => {
+                "leave --estimate on; with hardware timestamps: see whether the card gives any (ethtool -T)"
+            }
             Self::Residence => "report it as a fault of this program",
             Self::TxFull | Self::TxFailed => "check the link and its queue",
             Self::TooLarge => "raise the MTU",

@@ -77,7 +77,7 @@ pub(super) struct ReplayPort {
     slot: Box<[u8]>,
     batch: Vec<(Sent, Option<Token>)>,
     sent: Vec<Sent>,
-    departed: Vec<Completion>,
+    departed: Vec<Completion<'static>>,
 }
 
 impl ReplayPort {
@@ -162,7 +162,7 @@ impl Port for ReplayPort {
         report
     }
 
-    fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
+    fn completions(&mut self, sink: &mut dyn FnMut(Completion<'_>)) {
         self.departed.drain(..).for_each(sink);
     }
 }

@@ -42,14 +42,19 @@ impl Port for PacketPort {
         self.tx.take_back()
     }
 
+    fn batches_apart(&self) -> bool {
+        self.tx.stamps_by_hardware()
+    }
+
     fn kick(&mut self) -> KickReport {
         self.tx.kick()
     }
 
-    fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
+    fn completions(&mut self, sink: &mut dyn FnMut(Completion<'_>)) {
         self.tx.completions(&mut |done| {
             sink(match done {
                 Done::Stamped(token, stamp) => Completion::Stamped(token, stamp),
+                Done::Software(token, stamp) => Completion::Software(token, stamp),
                 Done::Unsent(token, reason) => Completion::Unsent(token, reason),
             });
         });

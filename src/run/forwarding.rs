@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
-use log::{debug, warn};
+use log::{debug, info, warn};
 
 use super::decide::{Decider, Known, earliest};
 use super::filters::Filters;
@@ -19,6 +19,7 @@ use super::outside::{Outside, at_start};
 use super::port::LinkPort;
 use super::publisher::{self, Publisher};
 use super::reload;
+use super::stamping::{StampChoice, Step};
 use super::totals;
 use super::wake::{Wake, Wakes};
 use crate::engine::{Clock, Turn};
@@ -42,6 +43,7 @@ pub(super) struct Forwarding<P, C, O> {
 pub(super) struct Parts {
     /// Interfaces, as they were called at the start.
     pub(super) names: PerSide<String>,
+    pub(super) stamping: StampChoice,
     pub(super) filters: Filters,
     pub(super) lap: Lap,
     pub(super) links: LinkLog,
@@ -74,6 +76,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         let now = self.engine.clock_mut().now();
         self.note_lateness(started, now);
         self.serve(turn, now);
+        self.judge_stamps(now);
         let known = self.known(turn, now);
         let next = self.parts.decider.next(&known);
         self.parts.lateness.waits(next.wait, started, now);
@@ -122,6 +125,50 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         parts
             .publisher
             .publish_if_due(engine, parts.filters.in_force(), now);
+    }
+
+    /// Leaves hardware timestamps that do not come, and takes them again.
+    fn judge_stamps(&mut self, now: Instant) {
+        let Self {
+            engine,
+            parts,
+            outside,
+            ..
+        } = self;
+        let lacks = engine.core().lacks_stamps();
+        let Some(step) = parts.stamping.next(lacks, now) else {
+            return;
+        };
+        match step {
+            Step::PutRight => {
+                if let Err(error) = outside.put_stamping_right() {
+                    debug!("hardware timestamps not switched on again: {error}");
+                }
+                engine.core_mut().judge_stamps_anew();
+                return;
+            }
+            Step::Warn(text) => {
+                warn!("{text}");
+                return;
+            }
+            Step::Back => {
+                info!("hardware timestamps come again");
+                return;
+            }
+            Step::Leave(Some(text)) => warn!("{text}"),
+            Step::Leave(None) | Step::Return => {}
+        }
+        let (source, stamps) = (parts.stamping.source(), parts.stamping.tx_stamps());
+        for side in [Side::Up, Side::Down] {
+            if let Err(error) = port(engine, side).set_stamps(source) {
+                warn!(
+                    "{}: its timestamps stay as they are: {error}",
+                    parts.names[side]
+                );
+            }
+        }
+        engine.core_mut().set_tx_stamps(stamps);
+        parts.publisher.stamps_changed(parts.stamping.in_words());
     }
 
     /// What the next wait depends on.

@@ -18,6 +18,7 @@ use super::notify::Notify;
 use super::pacer::Pacer;
 use super::publisher::Publisher;
 use super::signals::{Signals, on_hangup};
+use super::stamping::StampChoice;
 use super::threads::Threads;
 use super::{aim, ports, reload};
 use crate::PerSide;
@@ -69,7 +70,7 @@ impl Gateway {
         let stamping = Stamping::set_up(options.rings.timestamping, interfaces.as_ref())?;
         // Rings: each has its filter before its first frame.
         let mut filters = filters(options);
-        let rings = ports::open(options, interfaces.as_ref(), stamping.source, &filters)?;
+        let rings = ports::open(options, interfaces.as_ref(), &stamping, &filters)?;
         // The first line: whoever waits for it can send.
         info!("{}", cli::banner(options));
         info!("timestamps: {}", stamping.why);
@@ -83,7 +84,14 @@ impl Gateway {
         if let Some(keys) = keys {
             engine.core_mut().set_keys(keys, SystemClock.now());
         }
+        let stamping = StampChoice::new(
+            options.rings.timestamping,
+            names(options),
+            machine.stamping(),
+            SystemClock.now(),
+        );
         let (core, up) = engine.core_and_up();
+        core.set_tx_stamps(stamping.tx_stamps());
         filters.start(core, up)?;
         let decider = decider(options, SystemClock.now());
         let publisher = Publisher::new(
@@ -103,6 +111,7 @@ impl Gateway {
         let lateness = Lateness::new(SystemClock.now());
         let parts = Parts {
             names: names(options),
+            stamping,
             filters,
             lap,
             links,

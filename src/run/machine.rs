@@ -143,6 +143,10 @@ impl Outside for Machine {
         })
     }
 
+    fn put_stamping_right(&mut self) -> io::Result<()> {
+        self.stamping.put_right()
+    }
+
     fn own_addresses(&self) -> io::Result<Vec<IpAddr>> {
         own_addresses()
     }

@@ -11,6 +11,7 @@
 //! | `outside`, `machine`, `waiter`, `aim` | waiting and news: what the loop asks for, and how the system does it |
 //! | `wake`, `signals` | why it wakes |
 //! | `port`, `loop_engine` | ports and engine as the loop sees them |
+//! | `stamping` | who timestamps: hardware only while it delivers |
 //! | `filters` | the kernel's filters follow the clients |
 //! | `reload` | settings read again |
 //! | `publisher`, `lap`, `log_events`, `link_log`, `notify`, `totals` | what it shows: board, summary, log, service manager, totals |
@@ -36,6 +37,7 @@ mod ports;
 mod publisher;
 mod reload;
 mod signals;
+mod stamping;
 mod threads;
 mod totals;
 mod waiter;

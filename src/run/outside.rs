@@ -40,6 +40,12 @@ pub(super) trait Outside {
     /// The system's: interfaces could not be read.
     fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()>;
 
+    /// Switches the interfaces' hardware timestamps on again.
+    ///
+    /// # Errors
+    /// The system's.
+    fn put_stamping_right(&mut self) -> io::Result<()>;
+
     /// After [`Wake::Links`]: the IP addresses of this machine.
     ///
     /// # Errors

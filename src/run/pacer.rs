@@ -34,6 +34,8 @@ const EMPTY_SWEEPS: u32 = 2;
 const EARLY: Duration = super::aim::MOST;
 /// Frames closer together than this many polling intervals start the polling.
 const CLOSE: u32 = 2;
+/// Polling interval while requests wait until the card has timestamped those before them.
+const TURN: Duration = Duration::from_micros(50);
 /// After a message that cannot be corrected, expect another for this long: clients may ask once a minute, at up
 /// to twice that interval.
 const UNTOUCHED_FOR: Duration = Duration::from_secs(130);
@@ -99,6 +101,13 @@ impl Pacer {
         self.note_untouched(turn, now);
         if turn.more || self.spin {
             return Wait::No;
+        }
+        if turn.turns_wait {
+            // What is due leaves as soon as a timestamp is read.
+            self.sweeping = true;
+            self.empty = 0;
+            self.last_busy = Some(now);
+            return Wait::Sweep(self.sweep().min(TURN));
         }
         let interval = self.sweep();
         let busy = turn.received + turn.sent > 0 || turn.stamps_due;
@@ -227,6 +236,20 @@ mod tests {
             pacer.after(turn(0), at(2_100), Some(at(2_130)), None),
             Wait::Frame(Some(at(2_200))),
             "departures on the grid"
+        );
+    }
+
+    #[test]
+    fn sweeps_are_shorter_while_requests_take_turns() {
+        let mut pacer = Pacer::new(SWEEP, false);
+        let waits = Turn {
+            turns_wait: true,
+            ..turn(0)
+        };
+        assert_eq!(pacer.after(waits, at(900), None, None), Wait::Sweep(TURN));
+        assert_eq!(
+            pacer.after(turn(1), at(950), None, None),
+            Wait::Sweep(SWEEP.usual)
         );
     }
 

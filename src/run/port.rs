@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::engine::Port;
-use crate::ring::{Interface, MapFilter, PacketPort};
+use crate::ring::{Interface, MapFilter, PacketPort, StampSource};
 
 /// What a kernel filter is put on.
 pub(super) trait FilterSocket {
@@ -19,8 +19,11 @@ pub(super) trait FilterSocket {
 pub(super) trait LinkPort: Port + FilterSocket {
     /// Frames that passed the filter, and those of them that found the receive ring full. A system call.
     fn frames_and_drops(&mut self) -> (u64, u64);
-    /// Transmit timestamps that were lost or could not be trusted.
-    fn stamps_lost(&self) -> u64;
+    /// From now on timestamps are taken by this source.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn set_stamps(&mut self, source: StampSource) -> io::Result<()>;
     /// Its interface is like this now.
     fn follow(&mut self, interface: &Interface);
     /// Its interface was deleted and made anew.
@@ -49,8 +52,9 @@ impl LinkPort for PacketPort {
         self.rx.drops()
     }
 
-    fn stamps_lost(&self) -> u64 {
-        self.tx.stats().stamps_lost
+    fn set_stamps(&mut self, source: StampSource) -> io::Result<()> {
+        self.rx.set_stamps(source)?;
+        self.tx.set_stamps(source)
     }
 
     fn follow(&mut self, interface: &Interface) {

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use log::info;
+use log::{info, warn};
 
 use super::filters::Filters;
 use super::notify::Notify;
 use super::signals::Signals;
 use crate::options::{RingOptions, RunOptions};
 use crate::ring::{
-    Interface, PacketPort, RxOptions, RxRing, StampSource, SystemClock, TxOptions, TxRing,
+    Interface, PacketPort, RxOptions, RxRing, StampSource, Stamping, SystemClock, TxOptions, TxRing,
 };
 use crate::{PerSide, Side};
 
@@ -21,14 +21,24 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 pub(super) fn open(
     options: &RunOptions,
     interfaces: PerSide<&Interface>,
-    stamps: StampSource,
+    stamping: &Stamping,
     filters: &Filters,
 ) -> Result<PerSide<PacketPort>> {
     let open = |side: Side| {
         let filter = filters.at_start(side)?;
         let interface = interfaces[side];
-        open_one(&options.rings, interface, stamps, &filter)
-            .with_context(|| format!("opening --{} {}", side.label(), interface.name))
+        let software = stamping.software_transmit[side];
+        let bypass = options.rings.qdisc_bypass || !software;
+        if !software {
+            warn!("{}", without_stamps(&interface.name, stamping.source));
+        }
+        open_one(
+            &options.rings,
+            interface,
+            (stamping.source, bypass),
+            &filter,
+        )
+        .with_context(|| format!("opening --{} {}", side.label(), interface.name))
     };
     Ok(PerSide {
         up: open(Side::Up)?,
@@ -36,10 +46,25 @@ pub(super) fn open(
     })
 }
 
+/// What it means that a driver does not let the kernel timestamp what it sends. Nobody could say when a frame leaves a
+/// queue: so it skips that.
+fn without_stamps(name: &str, source: StampSource) -> String {
+    let then = match source {
+        StampSource::Software => {
+            "departures by it are estimated, to tens of microseconds on a machine and worse on a virtual one; use an \
+             interface with transmit timestamps (ethtool -T)"
+        }
+        StampSource::Hardware(_) => "lost hardware timestamps are estimated",
+    };
+    format!(
+        "{name}: its driver gives no software transmit timestamps, so frames skip its queueing discipline and {then}"
+    )
+}
+
 fn open_one(
     rings: &RingOptions,
     interface: &Interface,
-    stamps: StampSource,
+    (stamps, bypass): (StampSource, bool),
     filter: &[libc::sock_filter],
 ) -> Result<PacketPort> {
     let receive = RxOptions {
@@ -50,7 +75,7 @@ fn open_one(
     };
     let transmit = TxOptions {
         frames: rings.frames.min(2048),
-        qdisc_bypass: rings.qdisc_bypass,
+        qdisc_bypass: bypass,
         warm_up: rings.warm_up,
         batch: rings.batch,
         stamps,

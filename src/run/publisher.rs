@@ -112,6 +112,12 @@ impl Publisher {
         self.changed = true;
     }
 
+    /// Notes that other timestamps are taken.
+    pub(super) fn stamps_changed(&mut self, stamps: String) {
+        self.board.set_stamps(stamps);
+        self.changed = true;
+    }
+
     /// Notes how late the loop was.
     pub(super) const fn late(&mut self, late: Late) {
         self.state.late = late;
@@ -211,15 +217,14 @@ pub(super) fn port_counts<P: LinkPort, C: Clock>(
     known: Option<(u64, u64)>,
 ) -> PortCounts {
     let unsent = engine.unsent(side);
-    // Those that a port misses do not come in time either.
-    let overdue = engine.core().stamps_overdue_on(side);
+    let stamps_lost = engine.core().stamps_lost(side);
     let port = port(engine, side);
     let (ring_frames, ring_drops) = known.unwrap_or_else(|| port.frames_and_drops());
     PortCounts {
         ring_frames,
         ring_drops,
         unsent,
-        stamps_lost: port.stamps_lost().max(overdue),
+        stamps_lost,
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::control::client::{Gateway, clients_request};
 use crate::control::reply::{ClientList, Sort, Status};
@@ -23,7 +23,8 @@ const AHEAD: usize = 500;
 /// Shows a gateway until `q` is pressed. The terminal is left as it was.
 pub(super) fn run(gateway: &Gateway, interval: Duration) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    // Not SIGHUP, which ends it: a terminal that is gone has nothing to be put back, and reads its end for ever.
+    for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let mut top = Top {

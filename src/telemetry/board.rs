@@ -1,6 +1,6 @@
 //! What is shared between the loop and its readers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::counters::Counters;
@@ -11,7 +11,7 @@ use super::state::State;
 use super::trace::Trace;
 use super::words::{Take, Words};
 
-/// What never changes while the gateway runs.
+/// What hardly changes while the gateway runs.
 #[derive(Clone, Debug)]
 pub struct Info {
     /// Interface toward the grandmaster, as it was named on the command line.
@@ -28,6 +28,8 @@ pub struct Info {
 #[derive(Debug)]
 pub struct Board {
     info: Info,
+    /// Which timestamps are taken now; changed once in a while.
+    stamps: Mutex<String>,
     record: Record,
     clients: Arc<ClientSlots>,
     trace: Arc<Trace>,
@@ -39,6 +41,7 @@ impl Board {
     #[must_use]
     pub fn new(info: Info, clients: Arc<ClientSlots>) -> Self {
         Self {
+            stamps: Mutex::new(info.stamps.clone()),
             info,
             record: Record::new(Counters::WORDS + Measures::WORDS + State::WORDS),
             clients,
@@ -46,10 +49,19 @@ impl Board {
         }
     }
 
-    /// What never changes.
+    /// What never changes, and which timestamps are taken now.
     #[must_use]
-    pub const fn info(&self) -> &Info {
-        &self.info
+    pub fn info(&self) -> Info {
+        let stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
+        Info {
+            stamps: stamps.clone(),
+            ..self.info.clone()
+        }
+    }
+
+    /// From now on these timestamps are taken.
+    pub fn set_stamps(&self, stamps: String) {
+        *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
     }
 
     /// The clients in the table now.

@@ -59,6 +59,16 @@ const KEYS: &[(&str, &str, &str)] = &[
         "tx_timestamp_timeout: 3ms",
     ),
     ("estimate", "\"off\"", "estimate: false"),
+    (
+        "ingress-latency",
+        "\"-5,7\"",
+        "ingress_latency_ns: PerSide { up: -5, down: 7 }",
+    ),
+    (
+        "egress-latency",
+        "80",
+        "egress_latency_ns: PerSide { up: 80, down: 80 }",
+    ),
     ("syntonize", "false", "syntonize: false"),
     ("max-rate-ppm", "50.5", "max_rate_ppm: 50.5"),
     ("timestamping", "\"software\"", "timestamping: Software"),

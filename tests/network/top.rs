@@ -225,3 +225,37 @@ fn top_fills_the_terminal_and_leaves_it_as_it_was() {
         assert_eq!(terminal.modes(), "0 1");
     });
 }
+
+/// What reads a terminal that is gone reads the end for ever.
+#[test]
+fn a_terminal_that_goes_ends_top() {
+    in_sandbox!({
+        let Some(tmux) = installed::find("tmux", "tmux") else {
+            return;
+        };
+        let folder = TempDir::new().unwrap();
+        let socket = folder.path().join("gateway.sock");
+        let line = Line::new();
+        let proxy = Proxy::start(&line.gateway, &["--control", socket.to_str().unwrap()]);
+        let terminal = Terminal::new(&tmux, folder.path(), 80, 24);
+        terminal.until("a prompt", |screen| has(screen, "$"));
+        let program = env!("CARGO_BIN_EXE_ptpproxy");
+        let top = format!(
+            "sh -c 'echo $$ > pid; exec {program} top --socket {}'",
+            socket.display()
+        );
+        terminal.keys(&["-l", &top]);
+        terminal.keys(&["Enter"]);
+        terminal.until("top", |screen| has(screen, "q quit"));
+        let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
+        let process = Path::new("/proc").join(pid.trim());
+        assert!(process.exists());
+        drop(terminal);
+        let deadline = Instant::now() + PATIENCE;
+        while process.exists() {
+            assert!(Instant::now() < deadline, "top goes on without a terminal");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        proxy.stop();
+    });
+}

@@ -103,6 +103,31 @@ fn a_request_that_has_not_left_has_no_answer() {
     }
 }
 
+/// A request that left is answered or unanswered, whatever becomes of its timestamp; a lost one counts when its timeout
+/// passes.
+#[test]
+fn a_request_without_a_residence_is_unanswered() {
+    let mut gateway = Gateway::new(Settings {
+        estimate: false,
+        ..unheld()
+    });
+    gateway.stamps = false;
+    assert!(gateway.hears(Down, &delay_req(10, 7)).is_sent());
+    gateway.pass(MS * 9);
+    assert_eq!(gateway.core.stamps_lost(Up), 0);
+    gateway.pass(MS * 2);
+    assert_eq!(gateway.core.stamps_lost(Up), 1);
+    let answer = gateway.hears(Up, &delay_resp(1, 7, port(10)));
+    assert_eq!(answer, Dropped(Reason::NoTxStamp));
+    for _ in 0..100 {
+        gateway.pass(MS * 100);
+    }
+    let counters = gateway.core.counters();
+    assert_eq!((counters.answered, counters.unanswered), (0, 1));
+    assert_eq!(gateway.core.stamps_lost(Down), 0);
+    gateway.assert_conserved();
+}
+
 /// What the interface did not take has no answer to expect, whether it would pass untouched or not.
 #[test]
 fn a_request_that_never_left_has_no_answer() {

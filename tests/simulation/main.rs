@@ -1,6 +1,7 @@
 //! The engine in a simulated network with a virtual clock: what may never happen does not happen,
 //! and what leaves is as good as promised.
 
+mod cards;
 mod common;
 mod faults;
 mod limits;

@@ -99,7 +99,7 @@ impl Port for Scripted {
         KickReport { sent, unsent: 0 }
     }
 
-    fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
+    fn completions(&mut self, sink: &mut dyn FnMut(Completion<'_>)) {
         self.batch.completions(&mut |done| {
             if !self.loses_stamps {
                 sink(done);

@@ -127,7 +127,7 @@ impl Port for LeanPort {
         KickReport { sent, unsent: 0 }
     }
 
-    fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
+    fn completions(&mut self, sink: &mut dyn FnMut(Completion<'_>)) {
         for (token, stamp) in self.stamps.drain(..) {
             sink(Completion::Stamped(token, stamp));
         }

@@ -9,7 +9,7 @@ use ptpproxy::time::Stamp;
 pub struct Batch {
     slot: [u8; 2048],
     frames: Vec<(Vec<u8>, Option<Token>)>,
-    done: Vec<Completion>,
+    done: Vec<Completion<'static>>,
 }
 
 impl Default for Batch {
@@ -60,7 +60,7 @@ impl Batch {
     }
 
     /// [`Port::completions`](ptpproxy::engine::Port::completions).
-    pub fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
+    pub fn completions(&mut self, sink: &mut dyn FnMut(Completion<'_>)) {
         self.done.drain(..).for_each(sink);
     }
 }

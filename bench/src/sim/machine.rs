@@ -21,6 +21,8 @@ const EPOCH_NS: i64 = 1_700_000_000_000_000_000;
 pub struct MachineModel {
     /// CLOCK_REALTIME against CLOCK_MONOTONIC_RAW, which runs true.
     pub realtime_ppm: f64,
+    /// The clock of its cards against the same.
+    pub card_ppm: f64,
     /// How far apart the two clocks may have been read, in nanoseconds.
     pub uncertainty_ns: u32,
     /// It is told when CLOCK_REALTIME is set.
@@ -33,6 +35,7 @@ impl Default for MachineModel {
     fn default() -> Self {
         Self {
             realtime_ppm: 0.0,
+            card_ppm: 0.0,
             uncertainty_ns: 40,
             told_when_set: true,
             wake_ns: (5_000, 30_000),
@@ -45,6 +48,7 @@ impl Default for MachineModel {
 pub struct Machine {
     now: Cell<u64>,
     realtime: Cell<Oscillator>,
+    card: Cell<Oscillator>,
     was_set: Cell<bool>,
     model: MachineModel,
     rng: RefCell<SmallRng>,
@@ -57,6 +61,7 @@ impl Machine {
         Rc::new(Self {
             now: Cell::new(0),
             realtime: Cell::new(Oscillator::new(EPOCH_NS, model.realtime_ppm)),
+            card: Cell::new(Oscillator::new(EPOCH_NS + 37_000_000_000, model.card_ppm)),
             was_set: Cell::new(false),
             model,
             rng: RefCell::new(SmallRng::seed_from_u64(seed)),
@@ -83,6 +88,19 @@ impl Machine {
     #[must_use]
     pub fn realtime(&self, at: u64) -> i64 {
         self.realtime.get().read(at)
+    }
+
+    /// The clock of its cards at true time `at`.
+    #[must_use]
+    pub fn card(&self, at: u64) -> i64 {
+        self.card.get().read(at)
+    }
+
+    /// The clock of its cards is set forward by `ns`, not before the machine's own present.
+    pub fn step_card(&self, at: u64, ns: i64) {
+        let mut card = self.card.get();
+        card.step(at.max(self.now()), ns);
+        self.card.set(card);
     }
 
     /// CLOCK_REALTIME is set forward by `ns`, not before the machine's own present.

@@ -51,7 +51,7 @@ pub use master::{Master, MasterModel};
 pub use mode::Mode;
 pub use now::{Now, stamp};
 pub use oscillator::Oscillator;
-pub use port::{Buffers, PortModel, Sent, SimPort, StampFate};
+pub use port::{Buffers, Card, PortModel, Sent, SimPort, StampFate};
 pub use scenario::{Action, Scenario};
 pub use soak::{Soak, Soaked};
 pub use violation::Violation;

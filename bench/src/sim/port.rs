@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use ptpproxy::core::TxStamps;
 use ptpproxy::engine::{Completion, KickReport, Port, Received, Token};
 use ptpproxy::reason::Reason;
 use ptpproxy::time::{ClockId, Stamp};
@@ -33,6 +34,45 @@ pub struct PortModel {
     pub batch: usize,
     /// Octets of an egress slot.
     pub slot: usize,
+    /// The card, if it timestamps: its clock is the machine's, one for both ports.
+    pub card: Option<Card>,
+    /// The kernel timestamps what is sent.
+    pub software: bool,
+}
+
+/// How a card timestamps.
+#[derive(Clone, Copy, Debug)]
+pub struct Card {
+    /// Frames whose transmit stamps may be under way at once; others get none.
+    pub places: usize,
+    /// A transmit stamp comes after this.
+    pub delay_ns: u64,
+    /// Share of transmit stamps that never come.
+    pub tx_lost: f64,
+    /// Share of frames that arrive without a stamp of the card's.
+    pub rx_absent: f64,
+}
+
+impl Default for Card {
+    fn default() -> Self {
+        Self {
+            places: usize::MAX,
+            delay_ns: 50_000,
+            tx_lost: 0.0,
+            rx_absent: 0.0,
+        }
+    }
+}
+
+impl PortModel {
+    /// What its departures get.
+    #[must_use]
+    pub fn tx_stamps(&self) -> TxStamps {
+        TxStamps {
+            hardware: self.card.map(|_| 0),
+            software: self.software,
+        }
+    }
 }
 
 impl Default for PortModel {
@@ -47,6 +87,8 @@ impl Default for PortModel {
             kick_ns: (1_000, 1_000),
             batch: 64,
             slot: 256,
+            card: None,
+            software: true,
         }
     }
 }
@@ -111,8 +153,13 @@ struct Waiting {
 
 struct Outcome {
     ready: u64,
-    completion: Completion,
+    /// The kernel's stamp, until it is reported; that of the card is awaited.
+    software: Option<Stamp>,
+    completion: Completion<'static>,
 }
+
+/// Never.
+const NEVER: u64 = u64::MAX;
 
 /// A simulated port of one machine.
 pub struct SimPort {
@@ -125,6 +172,8 @@ pub struct SimPort {
     slot: Option<Vec<u8>>,
     batch: Vec<(Vec<u8>, Option<Token>)>,
     outcomes: Vec<Outcome>,
+    /// When the card has read each stamp that is under way.
+    busy: Vec<u64>,
     /// What departed, until the world takes it.
     pub sent: VecDeque<Sent>,
 }
@@ -143,6 +192,7 @@ impl SimPort {
             slot: None,
             batch: Vec::new(),
             outcomes: Vec::new(),
+            busy: Vec::new(),
             sent: VecDeque::new(),
         }
     }
@@ -156,6 +206,9 @@ impl SimPort {
     pub fn arrive(&mut self, at: u64, bytes: Vec<u8>) {
         let model = self.model;
         let stamp = (!self.happens(model.rx_absent)).then(|| {
+            if model.card.is_some_and(|card| !self.happens(card.rx_absent)) {
+                return Stamp::new(ClockId::Hardware(0), self.machine.card(at));
+            }
             let ns = self.machine.realtime(at) + self.noise(model.rx_noise_ns);
             Stamp::new(ClockId::Realtime, ns)
         });
@@ -165,7 +218,8 @@ impl SimPort {
     /// When the next transmit stamp that is still under way will be here.
     #[must_use]
     pub fn next_outcome(&self) -> Option<u64> {
-        self.outcomes.iter().map(|outcome| outcome.ready).min()
+        let ready = self.outcomes.iter().map(|outcome| outcome.ready);
+        ready.filter(|&ready| ready != NEVER).min()
     }
 
     fn noise(&mut self, ns: i64) -> i64 {
@@ -180,12 +234,26 @@ impl SimPort {
         share > 0.0 && self.rng.random_bool(share)
     }
 
-    fn depart(&mut self, bytes: Vec<u8>, token: Option<Token>, kicked: u64) -> bool {
+    /// The card's stamp of a departure, and when it is there; whoever has no token gets one as well if others of its
+    /// batch have.
+    fn card_stamp(&mut self, card: Card, at: u64) -> Option<(u64, Stamp)> {
+        self.busy.retain(|&until| until > at);
+        if self.busy.len() >= card.places {
+            return None;
+        }
+        self.busy.push(at + card.delay_ns);
+        let lost = self.happens(card.tx_lost);
+        let stamp = Stamp::new(ClockId::Hardware(0), self.machine.card(at));
+        (!lost).then_some((at + card.delay_ns, stamp))
+    }
+
+    fn depart(&mut self, bytes: Vec<u8>, token: Option<Token>, kicked: u64, stamped: bool) -> bool {
         let model = self.model;
         if self.happens(model.refused) {
             if let Some(token) = token {
                 self.outcomes.push(Outcome {
                     ready: 0,
+                    software: None,
                     completion: Completion::Unsent(token, Reason::TxFailed),
                 });
             }
@@ -194,15 +262,35 @@ impl SimPort {
         }
         self.machine.spend(model.kick_ns.1);
         let at = self.machine.now();
+        let by_card = match model.card.filter(|_| stamped) {
+            Some(card) => self.card_stamp(card, at),
+            None => None,
+        };
         let stamp = match token {
             None => StampFate::None,
-            Some(_) if self.happens(model.tx_lost) => StampFate::Lost,
+            Some(token) if model.card.is_some() => {
+                let ns = self.machine.realtime(at) + self.noise(model.tx_noise_ns);
+                let software = model.software.then(|| Stamp::new(ClockId::Realtime, ns));
+                let (ready, stamp) = by_card.unwrap_or((NEVER, Stamp::new(ClockId::Steady, 0)));
+                self.outcomes.push(Outcome {
+                    ready,
+                    software,
+                    completion: Completion::Stamped(token, stamp),
+                });
+                if by_card.is_some() {
+                    StampFate::Came
+                } else {
+                    StampFate::Lost
+                }
+            }
+            Some(_) if !model.software || self.happens(model.tx_lost) => StampFate::Lost,
             Some(token) => {
                 let late = self.happens(model.tx_late.0);
                 let ns = self.machine.realtime(at) + self.noise(model.tx_noise_ns);
                 let stamp = Stamp::new(ClockId::Realtime, ns);
                 self.outcomes.push(Outcome {
                     ready: if late { at + model.tx_late.1 } else { 0 },
+                    software: None,
                     completion: Completion::Stamped(token, stamp),
                 });
                 if late {
@@ -270,10 +358,15 @@ impl Port for SimPort {
         for token in self.batch.drain(..).filter_map(|(_, token)| token) {
             self.outcomes.push(Outcome {
                 ready: now,
+                software: None,
                 completion: Completion::Unsent(token, Reason::Stale),
             });
         }
         frames
+    }
+
+    fn batches_apart(&self) -> bool {
+        self.model.card.is_some()
     }
 
     fn kick(&mut self) -> KickReport {
@@ -281,8 +374,9 @@ impl Port for SimPort {
         self.machine.spend(self.model.kick_ns.0);
         let mut report = KickReport::default();
         let mut batch = std::mem::take(&mut self.batch);
+        let stamped = batch.iter().any(|(_, token)| token.is_some());
         for (bytes, token) in batch.drain(..) {
-            if self.depart(bytes, token, kicked) {
+            if self.depart(bytes, token, kicked, stamped) {
                 report.sent += 1;
             } else {
                 report.unsent += 1;
@@ -292,8 +386,16 @@ impl Port for SimPort {
         report
     }
 
-    fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
+    fn completions(&mut self, sink: &mut dyn FnMut(Completion<'_>)) {
         let now = self.machine.now();
+        for outcome in &mut self.outcomes {
+            if let Completion::Stamped(token, _) = &outcome.completion
+                && let Some(software) = outcome.software.take()
+            {
+                sink(Completion::Software(token, software));
+            }
+        }
+        self.outcomes.retain(|outcome| outcome.ready != NEVER);
         let mut at = 0;
         while at < self.outcomes.len() {
             if self.outcomes[at].ready <= now {

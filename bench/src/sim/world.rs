@@ -6,9 +6,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
-use ptpproxy::Side;
+use ptpproxy::core::TxStamps;
 use ptpproxy::engine::Engine;
 use ptpproxy::wire::{Frame, MessageType};
+use ptpproxy::{PerSide, Side};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -19,7 +20,7 @@ use super::link::below;
 use super::machine::{Machine, SimClock, UPTIME_NS};
 use super::master::Master;
 use super::mode::Mode;
-use super::port::{Buffers, Sent, SimPort};
+use super::port::{Buffers, PortModel, Sent, SimPort};
 use super::scenario::{Action, Scenario};
 
 /// The engine in a simulated gateway.
@@ -221,6 +222,11 @@ impl World {
                     gateway.machine.step(at, ns);
                 }
             }
+            Action::StepCard(ns) => {
+                for gateway in &self.gateways {
+                    gateway.machine.step_card(at, ns);
+                }
+            }
             Action::SlewLocal(ppm) => {
                 for gateway in &self.gateways {
                     gateway.machine.slew(at, ppm);
@@ -236,9 +242,11 @@ impl World {
             }
             Action::Ports(up, down) => {
                 self.audit.limits_mut().widen([up, down]);
+                let stamps = stamps(up, down);
                 for gateway in &mut self.gateways {
                     gateway.engine.up_mut().set_model(up);
                     gateway.engine.down_mut().set_model(down);
+                    gateway.engine.core_mut().set_tx_stamps(stamps);
                 }
             }
         }
@@ -404,6 +412,13 @@ impl World {
     }
 }
 
+fn stamps(up: PortModel, down: PortModel) -> PerSide<TxStamps> {
+    PerSide {
+        up: up.tx_stamps(),
+        down: down.tx_stamps(),
+    }
+}
+
 fn gateway(scenario: &Scenario, number: u64, buffers: &Buffers, seed: u64) -> Gateway {
     let machine = Machine::new(scenario.machine, seed);
     let port = |model, seed| SimPort::new(Rc::clone(&machine), model, buffers.clone(), seed);
@@ -412,8 +427,11 @@ fn gateway(scenario: &Scenario, number: u64, buffers: &Buffers, seed: u64) -> Ga
     let mut settings = scenario.settings.clone();
     settings.seed = settings.seed.wrapping_add(number);
     let clock = SimClock(Rc::clone(&machine));
+    let mut engine = Engine::new(up, down, clock, settings.validated().expect("they fit"));
+    let stamps = stamps(scenario.up_port, scenario.down_port);
+    engine.core_mut().set_tx_stamps(stamps);
     Gateway {
-        engine: Engine::new(up, down, clock, settings.validated().expect("they fit")),
+        engine,
         machine,
         turn_at: None,
         stopped_until: 0,

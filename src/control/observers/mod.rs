@@ -85,7 +85,7 @@ impl Observers {
             while self.trace.take(&mut self.words).is_some() {}
             self.lost = self.trace.lost();
         }
-        self.all.push(Observer::new(stream, request, board.info()));
+        self.all.push(Observer::new(stream, request, &board.info()));
         self.want();
     }
 

@@ -31,10 +31,11 @@ pub(crate) enum Progress {
     Untouched,
     /// A second path was found: its answers are dropped.
     SecondPath,
-    /// Not sent, or its residence will not be known: its answers are dropped.
+    /// Not sent: no answer is to be expected.
     Lost,
-    /// The local clock stepped while it was here: its answers are dropped.
-    ClockStep,
+    /// Sent, but its residence will not be known: its answers are dropped. Why is in `residence_or_flight`
+    /// ([`OpenRequest::unmeasured`]).
+    Unmeasured,
 }
 
 /// One open request, in 20 bytes.
@@ -42,7 +43,7 @@ pub(crate) enum Progress {
 pub(crate) struct OpenRequest {
     /// When its Delay_Req arrived; from departure on, when it departed. See [`UNIT`].
     since: u32,
-    /// By [`Progress`]: a slot in flight, or a residence in nanoseconds.
+    /// By [`Progress`]: a slot in flight, a residence in nanoseconds, or the number of a [`Reason`].
     residence_or_flight: u32,
     /// A keyed fold of the address that a unicast request was sent to; zero for multicast.
     unicast_to: u32,
@@ -73,7 +74,7 @@ const PROGRESS: [Progress; 8] = [
     Progress::Untouched,
     Progress::SecondPath,
     Progress::Lost,
-    Progress::ClockStep,
+    Progress::Unmeasured,
 ];
 
 impl OpenRequest {
@@ -124,7 +125,11 @@ impl OpenRequest {
                     self.since = units(at);
                 }
             }
-            Err(Reason::ClockStep) => self.set_progress(Progress::ClockStep),
+            Err(reason @ (Reason::NoTxStamp | Reason::ClockStep | Reason::Residence)) => {
+                self.set_progress(Progress::Unmeasured);
+                self.residence_or_flight = reason as u32;
+            }
+            // Why it was not sent.
             Err(_) => self.set_progress(Progress::Lost),
         }
     }
@@ -192,6 +197,12 @@ impl OpenRequest {
 
     const fn set_progress(&mut self, progress: Progress) {
         self.sdo_and_progress = self.sdo_and_progress & !7 | progress as u8;
+    }
+
+    /// Why its residence will not be known, if so.
+    pub(crate) fn unmeasured(&self) -> Option<Reason> {
+        let reason = usize::try_from(self.residence_or_flight).ok()?;
+        (self.progress() == Progress::Unmeasured).then(|| Reason::ALL.get(reason).copied())?
     }
 
     /// Whether it waited too long for its answer to pass uncorrected.

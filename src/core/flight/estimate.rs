@@ -10,7 +10,6 @@ const KICKS: u32 = 4096;
 pub(crate) struct Estimator {
     kicks: Box<[Instant]>,
     next_kick: u32,
-    clock: ClockId,
     errors_ns: [i64; RECENT],
     at: usize,
     len: usize,
@@ -21,7 +20,6 @@ impl Estimator {
         Self {
             kicks: vec![Instant::default(); KICKS as usize].into_boxed_slice(),
             next_kick: 0,
-            clock: ClockId::Steady,
             errors_ns: [0; RECENT],
             at: 0,
             len: 0,
@@ -39,15 +37,14 @@ impl Estimator {
         self.next_kick = self.next_kick.wrapping_add(1);
     }
 
-    /// A frame of `batch` departed at `stamp`.
+    /// A frame of `batch` departed at `stamp`. Only the steady clock tells: a hardware clock's distance from it is not
+    /// known well enough.
     pub(crate) fn learn(&mut self, batch: u32, stamp: Stamp) {
         let Some(kick) = self.kick_time(batch) else {
             return;
         };
-        if stamp.clock() != self.clock {
-            self.clock = stamp.clock();
-            self.len = 0;
-            self.at = 0;
+        if stamp.clock() != ClockId::Steady {
+            return;
         }
         self.errors_ns[self.at] = stamp.as_nanos().saturating_sub(nanos(kick));
         self.at = (self.at + 1) % RECENT;
@@ -55,16 +52,13 @@ impl Estimator {
     }
 
     /// The departure of a frame of `batch`, if it is known when that was sent: its time plus the median of recent
-    /// errors. Only on the steady clock: a hardware clock's distance from it is not known well enough.
+    /// errors.
     pub(crate) fn estimate(&self, batch: u32) -> Option<Stamp> {
-        self.kick_time(batch).and_then(|kick| self.at_kick(kick))
+        self.kick_time(batch).map(|kick| self.at_kick(kick))
     }
 
     /// The departure of a frame whose batch is sent at `kick`.
-    pub(crate) fn at_kick(&self, kick: Instant) -> Option<Stamp> {
-        if self.clock != ClockId::Steady {
-            return None;
-        }
+    pub(crate) fn at_kick(&self, kick: Instant) -> Stamp {
         let mut errors = self.errors_ns;
         let recent = &mut errors[..self.len];
         let error = if recent.is_empty() {
@@ -72,13 +66,11 @@ impl Estimator {
         } else {
             *recent.select_nth_unstable(self.len / 2).1
         };
-        Some(Stamp::new(
-            ClockId::Steady,
-            nanos(kick).saturating_add(error),
-        ))
+        Stamp::new(ClockId::Steady, nanos(kick).saturating_add(error))
     }
 
-    fn kick_time(&self, batch: u32) -> Option<Instant> {
+    /// When a batch was sent.
+    pub(crate) fn kick_time(&self, batch: u32) -> Option<Instant> {
         let age = self.next_kick.wrapping_sub(batch);
         (1..=KICKS)
             .contains(&age)
@@ -114,11 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn knows_nothing_of_a_hardware_clock() {
+    fn a_hardware_clock_tells_nothing() {
         let mut estimator = Estimator::new();
         let batch = estimator.batch();
         estimator.kicked(Instant::from_nanos(5));
         estimator.learn(batch, Stamp::new(ClockId::Hardware(0), 1));
-        assert_eq!(estimator.estimate(batch), None);
+        let steady = Stamp::new(ClockId::Steady, 5);
+        assert_eq!(estimator.estimate(batch), Some(steady));
     }
 }

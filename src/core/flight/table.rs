@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use crate::Side;
+use crate::core::flight::window::Place;
 use crate::core::hold::FrameRef;
 use crate::core::refs::Owner;
 use crate::core::verdict::Token;
-use crate::time::{ClockId, Instant, Stamp};
+use crate::time::{Instant, Stamp};
 
 /// The departure time of a Delay_Req that waited.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,14 @@ pub(crate) struct Flight {
     pub(crate) egress: Side,
     /// The batch that it leaves in, for estimates.
     pub(super) batch: u32,
+    /// Its place among those that await a hardware timestamp.
+    pub(super) place: Place,
+    /// The kernel's TX timestamp, while that of the hardware is awaited.
+    pub(super) software: Option<Stamp>,
+    /// How often the hardware clock had been set before it was launched.
+    pub(super) sets: u32,
+    /// Its exchange went on without a hardware timestamp; whether that still comes tells how slow the card is.
+    pub(super) given_up: bool,
     /// The general message that waits for its residence.
     pub(super) waiter: Option<FrameRef>,
     /// Its departure time, if it waited.
@@ -42,13 +51,6 @@ impl Flight {
     pub(crate) const fn waiter(&self) -> Option<FrameRef> {
         self.waiter
     }
-
-    /// When it departed if it stayed for `ns`, by the steady clock if it was timestamped by that.
-    pub(crate) fn departure(&self, ns: u32) -> Option<Instant> {
-        let arrived = u64::try_from(self.rx.as_nanos()).ok()?;
-        (self.rx.clock() == ClockId::Steady)
-            .then(|| Instant::from_nanos(arrived).plus_nanos(u64::from(ns)))
-    }
 }
 
 struct Slot {
@@ -62,6 +64,8 @@ pub(super) struct FlightTable {
     free: Vec<u32>,
     /// In order of their deadlines; those that have landed are skipped.
     deadlines: VecDeque<(Instant, u32, u32)>,
+    /// Those that were given up and stay for a while, likewise.
+    given_up: VecDeque<(Instant, u32, u32)>,
 }
 
 impl FlightTable {
@@ -75,6 +79,7 @@ impl FlightTable {
                 .collect(),
             free: (0..capacity).rev().collect(),
             deadlines: VecDeque::with_capacity(2 * capacity as usize),
+            given_up: VecDeque::with_capacity(2 * capacity as usize),
         }
     }
 
@@ -95,6 +100,9 @@ impl FlightTable {
                     .get(slot as usize)
                     .is_some_and(|slot| slot.generation == generation)
             });
+        }
+        if self.free.is_empty() {
+            self.forget_given_up(None);
         }
         let slot = self.free.pop()?;
         let entry = &mut self.slots[slot as usize];
@@ -127,6 +135,38 @@ impl FlightTable {
     /// The flight in a slot, while its owner still refers to it.
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Flight> {
         self.slots.get_mut(slot as usize)?.flight.as_mut()
+    }
+
+    /// One that was just taken stays until then, given up: its TX timestamp may still come.
+    pub(crate) fn keep_given_up(&mut self, flight: Flight, until: Instant) {
+        if self.given_up.len() == self.given_up.capacity() || self.free.last() != Some(&flight.slot)
+        {
+            return;
+        }
+        self.free.pop();
+        let entry = &mut self.slots[flight.slot as usize];
+        // Its token is still the one that names it.
+        entry.generation = entry.generation.wrapping_sub(1);
+        entry.flight = Some(Flight {
+            given_up: true,
+            waiter: None,
+            ..flight
+        });
+        self.given_up
+            .push_back((until, flight.slot, entry.generation));
+    }
+
+    /// Forgets those that were given up and have stayed until now; or the first of them, if `now` is `None`.
+    pub(crate) fn forget_given_up(&mut self, now: Option<Instant>) {
+        while let Some(&(until, slot, generation)) = self.given_up.front() {
+            if now.is_some_and(|now| until > now) {
+                return;
+            }
+            self.given_up.pop_front();
+            if self.take(slot, generation).is_some() && now.is_none() {
+                return;
+            }
+        }
     }
 
     /// Takes the next one whose deadline has passed.
@@ -182,6 +222,7 @@ fn slot_of(token: u64) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::core::refs::SyncRef;
+    use crate::time::ClockId;
 
     fn flight(slot: u32) -> Flight {
         Flight {
@@ -192,6 +233,10 @@ mod tests {
             }),
             egress: Side::Down,
             batch: 0,
+            place: Place::default(),
+            software: None,
+            sets: 0,
+            given_up: false,
             drawn: None,
             jumps: 0,
             waiter: None,
@@ -222,6 +267,32 @@ mod tests {
         assert_eq!(flights.land(token).expect("in flight").slot, slot);
         assert!(flights.launch(deadline, flight).is_some());
         assert!(flights.land(again).is_none(), "the generation has wrapped");
+    }
+
+    #[test]
+    fn one_that_was_given_up_stays_for_a_while_and_makes_room() {
+        let mut flights = FlightTable::new(2);
+        let (deadline, until) = (Instant::from_nanos(1_000), Instant::from_nanos(9_000));
+        let mut tokens = Vec::new();
+        for _ in 0..2 {
+            tokens.push(flights.launch(deadline, flight).expect("room").0);
+            let overdue = flights.pop_overdue(deadline).expect("overdue");
+            flights.keep_given_up(overdue, until);
+        }
+        assert!(flights.pop_overdue(until).is_none(), "once is enough");
+        // A new one takes the place of the older.
+        let (newer, _) = flights.launch(deadline, flight).expect("room");
+        assert!(flights.land(tokens.remove(0)).is_none());
+        let late = flights.land(tokens.remove(0)).expect("it stayed");
+        assert!(late.given_up);
+        assert!(flights.land(newer).is_some_and(|flight| !flight.given_up));
+        let (token, _) = flights.launch(deadline, flight).expect("room");
+        let overdue = flights.pop_overdue(deadline).expect("overdue");
+        flights.keep_given_up(overdue, until);
+        flights.forget_given_up(Some(Instant::from_nanos(8_999)));
+        assert!(flights.any());
+        flights.forget_given_up(Some(until));
+        assert!(!flights.any() && flights.land(token).is_none());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::core::hold::store::{FrameStore, Kept};
 use crate::core::refs::ClientRef;
 use crate::core::verdict::{Arrived, Edit};
 use crate::reason::Reason;
-use crate::time::Instant;
+use crate::time::{ClockId, Instant};
 use crate::wire::{Frame, MessageType};
 
 pub(crate) use store::{FrameRef, Purpose, WaitingRequest};
@@ -33,8 +33,12 @@ pub(crate) type Due = [Option<FrameRef>; 32];
 pub(crate) struct Hold {
     store: FrameStore,
     departures: Departures,
-    /// What leaves next, in order. Frames that are gone are skipped.
-    leaving: VecDeque<FrameRef>,
+    /// General messages that leave next, in order. Frames that are gone are skipped.
+    general: VecDeque<FrameRef>,
+    /// Requests that leave next, in order. Where a card timestamps few at a time, they take turns here.
+    requests: VecDeque<FrameRef>,
+    /// The next frame is one of these.
+    requests_next: bool,
     pace: Option<Pace>,
 }
 
@@ -55,7 +59,9 @@ impl Hold {
         Self {
             store,
             departures: Departures::new(2 * frames),
-            leaving: VecDeque::with_capacity(2 * frames),
+            general: VecDeque::with_capacity(2 * frames),
+            requests: VecDeque::with_capacity(2 * frames),
+            requests_next: false,
             pace: rate.map(Pace::new),
         }
     }
@@ -302,13 +308,21 @@ impl Hold {
             }
         }
         request.leaving = true;
-        self.leaving.push_back(frame);
+        self.requests.push_back(frame);
         Ok(())
     }
 
     /// The local clock jumped: the requests that came after this reading of the clocks have ambiguous timestamps.
     pub(crate) fn clock_stepped(&mut self, reading: u32) {
-        self.store.mark_ambiguous(reading);
+        self.store.mark_ambiguous(|request| {
+            request.reading == reading && request.rx.clock() == ClockId::Steady
+        });
+    }
+
+    /// A hardware clock was set: what it timestamped before is ambiguous.
+    pub(crate) fn hardware_clock_set(&mut self) {
+        self.store
+            .mark_ambiguous(|request| request.rx.clock() != ClockId::Steady);
     }
 
     // What leaves next.
@@ -318,28 +332,50 @@ impl Hold {
         let Some(kept) = self.store.get_mut(frame) else {
             return;
         };
-        let again = match &mut kept.purpose {
-            Purpose::Request(request) => std::mem::replace(&mut request.leaving, true),
-            Purpose::General { .. } => false,
-        };
-        if !again {
-            self.leaving.push_back(frame);
+        match &mut kept.purpose {
+            Purpose::Request(request) => {
+                if !std::mem::replace(&mut request.leaving, true) {
+                    self.requests.push_back(frame);
+                }
+            }
+            Purpose::General { .. } => self.general.push_back(frame),
         }
     }
 
-    /// The side by which the next frame leaves.
-    pub(crate) fn next_egress(&mut self) -> Option<Side> {
-        while let Some(&frame) = self.leaving.front() {
-            if let Some((_, kept)) = self.store.get(frame) {
-                return Some(kept.egress);
-            }
-            self.leaving.pop_front();
-        }
-        None
+    /// The side by which the next frame leaves; a request only if there is `room` for its TX timestamp.
+    pub(crate) fn next_egress(&mut self, room: bool) -> Option<Side> {
+        let request = first(&mut self.requests, &self.store).filter(|_| room);
+        self.requests_next = request.is_some();
+        request.or_else(|| first(&mut self.general, &self.store))
+    }
+
+    /// Whether the next frame, by the side that [`Hold::next_egress`] named, is a request.
+    pub(crate) const fn next_is_request(&self) -> bool {
+        self.requests_next
+    }
+
+    /// Whether requests wait that are due.
+    pub(crate) fn turns_wait(&self) -> bool {
+        !self.requests.is_empty()
     }
 
     /// Takes the next frame that leaves.
     pub(crate) fn next(&mut self) -> Option<FrameRef> {
-        self.leaving.pop_front()
+        if self.requests_next {
+            self.requests.pop_front()
+        } else {
+            self.general.pop_front()
+        }
     }
+}
+
+/// The side by which the first of these frames leaves that is not gone.
+fn first(frames: &mut VecDeque<FrameRef>, store: &FrameStore) -> Option<Side> {
+    while let Some(&frame) = frames.front() {
+        if let Some((_, kept)) = store.get(frame) {
+            return Some(kept.egress);
+        }
+        frames.pop_front();
+    }
+    None
 }

@@ -51,7 +51,7 @@ pub(crate) struct WaitingRequest {
     pub(crate) sequence_id: u16,
     /// How often the clocks had been read before it was.
     pub(crate) reading: u32,
-    /// The local clock jumped while it was read: its RX timestamp may be from before the jump or from after it.
+    /// The clock of its RX timestamp jumped while it was read, or since: nothing is to be subtracted from that.
     pub(crate) ambiguous: bool,
     /// Its departure time.
     pub(crate) due: Instant,
@@ -232,13 +232,13 @@ impl FrameStore {
         })
     }
 
-    /// Marks the requests that came after this reading of the clocks as ambiguous.
-    pub(crate) fn mark_ambiguous(&mut self, reading: u32) {
+    /// Marks the requests as ambiguous of which this is true.
+    pub(crate) fn mark_ambiguous(&mut self, is: impl Fn(&WaitingRequest) -> bool) {
         for cell in &mut self.cells {
             if let Some(kept) = &mut cell.kept
                 && let Purpose::Request(request) = &mut kept.purpose
             {
-                request.ambiguous |= request.reading == reading;
+                request.ambiguous |= is(request);
             }
         }
     }

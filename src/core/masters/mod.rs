@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::core::table::{Full, Key, Secret, Table};
 use crate::telemetry::{MasterState, SyncDue, mean};
-use crate::time::{Instant, Stamp};
+use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::{Announce, ClockIdentity, Frame, Lane, PortIdentity};
 
 use due::Due;
@@ -281,11 +281,13 @@ impl Masters {
         })
     }
 
-    /// The rate of a master over that of the local clock; one before it was known.
-    pub(crate) fn ratio(&self, row: u32) -> f64 {
-        self.rows
-            .get(row)
-            .map_or(1.0, |master| master.syntonizer.ratio())
+    /// The rate of a master over that of a clock of ours, and which: one of the steady clock before it was known.
+    pub(crate) fn ratio(&self, row: u32) -> (f64, ClockId) {
+        let syntonizer = self.rows.get(row).map(|master| &master.syntonizer);
+        syntonizer.map_or((1.0, ClockId::Steady), |syntonizer| {
+            let clock = syntonizer.clock().unwrap_or(ClockId::Steady);
+            (syntonizer.ratio(), clock)
+        })
     }
 
     /// Whether the rate of a master is known.

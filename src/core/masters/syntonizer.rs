@@ -24,6 +24,8 @@ const SUSPECTS: usize = 4;
 const GOOD_ENOUGH: f64 = 1e-6;
 /// No path varies by as much.
 const JUMP_NS: u64 = 1_000_000_000;
+/// This many points in a row by another clock replace it: its own timestamps do not come any more. Fewer are left out.
+const OTHERS: u8 = 8;
 /// Noise is never believed to be below this.
 const NOISE_FLOOR_NS: f64 = 100.0;
 
@@ -48,6 +50,8 @@ pub enum Change {
 pub struct Syntonizer {
     bound: f64,
     clock: Option<ClockId>,
+    /// The clock of the last points if they were taken by another one, and how many they are.
+    other: Option<(ClockId, u8)>,
     points: [Point; WINDOW],
     /// Index of the oldest point.
     first: usize,
@@ -75,6 +79,7 @@ impl Syntonizer {
         Self {
             bound: max_ppm * 1e-6,
             clock: None,
+            other: None,
             points: [NOWHERE; WINDOW],
             first: 0,
             len: 0,
@@ -127,11 +132,19 @@ impl Syntonizer {
             .filter(|&ns| ns < JUMP_NS)
     }
 
+    /// The clock of ours that the ratio is against; `None` before the first Sync.
+    pub(crate) const fn clock(&self) -> Option<ClockId> {
+        self.clock
+    }
+
     /// Takes one Sync: when it left by the master's clock, corrections of the path added, and when it
-    /// arrived by ours.
+    /// arrived by ours. One whose timestamp is by another clock than those before is left out.
     pub fn observe(&mut self, master_ns: i64, local: Stamp) -> Change {
         self.deviation_ns = None;
         if self.clock != Some(local.clock()) {
+            if !self.takes_over(local.clock()) {
+                return Change::None;
+            }
             let lost = self.known;
             *self = Self {
                 ratio: self.ratio,
@@ -142,6 +155,7 @@ impl Syntonizer {
                 return Change::Lost;
             }
         }
+        self.other = None;
         let point = Point {
             master_ns,
             local_ns: local.as_nanos(),
@@ -168,6 +182,14 @@ impl Syntonizer {
             return self.measure();
         }
         self.suspect(point)
+    }
+
+    /// Whether points are taken by this other clock from now on.
+    fn takes_over(&mut self, clock: ClockId) -> bool {
+        let before = self.other.filter(|&(other, _)| other == clock);
+        let count = before.map_or(0, |(_, count)| count) + 1;
+        self.other = Some((clock, count));
+        self.clock.is_none() || count >= OTHERS
     }
 
     fn newest(&self) -> Option<Point> {
@@ -434,6 +456,42 @@ mod tests {
         run(&mut syntonizer, &mut master, 0.0, 30.0);
         assert!(!syntonizer.known());
         assert!((syntonizer.ratio() - 1.0).abs() < 201e-6);
+    }
+
+    /// A card that loses some receive timestamps: those Syncs carry the kernel's instead.
+    #[test]
+    fn points_by_another_clock_are_left_out_until_no_others_come() {
+        let mut syntonizer = Syntonizer::new(200.0);
+        let mut master = Master::new(40.0);
+        let by = |clock, stamp: Stamp| Stamp::new(clock, stamp.as_nanos());
+        let mut changes = Vec::new();
+        for i in 0..390_i32 {
+            let (m, l) = master.sync(f64::from(i) * 0.125e9, 200.0);
+            // A tenth, and now and then seven in a row.
+            let software = i % 10 == 3 || i % 100 >= 93;
+            let l = if software {
+                by(
+                    ClockId::Steady,
+                    Stamp::new(ClockId::Steady, l.as_nanos() - 7_000_000_000),
+                )
+            } else {
+                by(ClockId::Hardware(0), l)
+            };
+            changes.push(syntonizer.observe(m, l));
+        }
+        changes.retain(|&change| change != Change::None);
+        assert_eq!(changes, [Change::Known]);
+        assert_eq!(syntonizer.clock(), Some(ClockId::Hardware(0)));
+        assert!(error_ppb(&syntonizer, 40.0).abs() < 300.0);
+        // From now on there is no hardware timestamp.
+        for i in 390..390 + i32::from(OTHERS) {
+            assert!(syntonizer.known(), "{i}");
+            let (m, l) = master.sync(f64::from(i) * 0.125e9, 200.0);
+            changes.push(syntonizer.observe(m, by(ClockId::Steady, l)));
+        }
+        assert_eq!(changes.last(), Some(&Change::Lost));
+        run(&mut syntonizer, &mut master, 60.0, 10.0);
+        assert!(syntonizer.known() && syntonizer.clock() == Some(ClockId::Steady));
     }
 
     #[test]

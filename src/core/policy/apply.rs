@@ -26,6 +26,7 @@ impl Forwarder {
         }
         self.masters.set_bound(settings.max_rate_ppm);
         self.holds = Holds::of(&settings);
+        self.flights.apply(&settings);
         self.settings = settings;
     }
 }

@@ -6,10 +6,11 @@ use crate::core::flight::{Drawn, Flights};
 use crate::core::hold::{FrameRef, Purpose, WaitingRequest};
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
+use crate::core::settings::Settings;
 use crate::core::verdict::{Departure, Token};
 use crate::reason::Reason;
 use crate::telemetry::Kind;
-use crate::time::{ClockId, Instant};
+use crate::time::Instant;
 
 impl Forwarder {
     /// When the next request departs that waits for its departure time.
@@ -21,7 +22,20 @@ impl Forwarder {
     /// The side by which the next frame leaves.
     #[must_use]
     pub fn next_egress(&mut self) -> Option<Side> {
-        self.hold.next_egress()
+        self.hold
+            .next_egress(self.flights.has_room(Side::Up, self.present))
+    }
+
+    /// Whether the next frame, by the side that [`Forwarder::next_egress`] named, is an event message.
+    #[must_use]
+    pub const fn next_awaits_stamp(&self) -> bool {
+        self.hold.next_is_request()
+    }
+
+    /// Whether requests that are due wait until a TX timestamp comes: the sooner it is read, the sooner they leave.
+    #[must_use]
+    pub fn turns_wait(&self) -> bool {
+        self.hold.turns_wait()
     }
 
     /// Writes the next frame that leaves into an egress slot of the side that [`Forwarder::next_egress`] named. `None`
@@ -37,9 +51,9 @@ impl Forwarder {
         let (token, latest) = match kept.purpose() {
             Purpose::General { .. } => (None, None),
             Purpose::Request(request) => {
-                let deadline = now + self.settings.tx_timestamp_timeout;
+                let by = (now, &self.settings);
                 let (clients, flights) = (&mut self.clients, &mut self.flights);
-                match launch(clients, flights, (frame, request), egress, (now, deadline)) {
+                match launch(clients, flights, (frame, request), egress, by) {
                     Ok(token) => (Some(token), Some(request.end)),
                     Err(reason) => {
                         if reason == Reason::Stale {
@@ -147,12 +161,12 @@ fn launch(
     flights: &mut Flights,
     (frame, waited): (FrameRef, &WaitingRequest),
     egress: Side,
-    (now, deadline): (Instant, Instant),
+    (now, settings): (Instant, &Settings),
 ) -> Result<Token, Reason> {
     if now > waited.stale_at {
         return Err(Reason::Stale);
     }
-    if waited.ambiguous && waited.rx.clock() == ClockId::Steady {
+    if waited.ambiguous {
         return Err(Reason::ClockStep);
     }
     let mut client = clients.same(waited.client).ok_or(Reason::NotOurClient)?;
@@ -173,7 +187,13 @@ fn launch(
         due: waited.due,
         hold_ns: u32::try_from(waited.due.since(waited.at).as_nanos()).unwrap_or(u32::MAX),
     };
-    let launched = flights.launch((waited.rx, owner), egress, None, deadline, Some(drawn));
+    let launched = flights.launch(
+        (waited.rx, owner),
+        egress,
+        None,
+        (now, settings),
+        Some(drawn),
+    );
     // A newer one of the same client may wait by now.
     client.waits_no_longer(frame);
     let request = client.request_mut(waited.place);

@@ -25,7 +25,8 @@ impl Forwarder {
     /// The rate of a master over that of the local clock, by which residences are scaled.
     pub(super) fn ratio(&self, master: u32) -> f64 {
         if self.settings.syntonize {
-            self.masters.ratio(master)
+            let (ratio, clock) = self.masters.ratio(master);
+            self.flights.ratio_to_reference(ratio, clock)
         } else {
             1.0
         }

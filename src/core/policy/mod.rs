@@ -80,7 +80,8 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///
 /// * **Time and timestamps in**: [`clocks_read`](Self::clocks_read) or [`clock_stepped`](Self::clock_stepped),
 ///   [`advance`](Self::advance), [`kicked`](Self::kicked), [`postponed`](Self::postponed),
-///   [`stamped`](Self::stamped), [`unsent`](Self::unsent), [`unsent_frame`](Self::unsent_frame),
+///   [`software_stamped`](Self::software_stamped), [`stamped`](Self::stamped), [`unsent`](Self::unsent),
+///   [`unsent_frame`](Self::unsent_frame),
 ///   [`backlog`](Self::backlog), [`read_up_to`](Self::read_up_to), [`admit`](Self::admit).
 /// * **Frames in**: [`frame`](Self::frame) for one that parses, [`malformed`](Self::malformed) for one that does not;
 ///   [`prefetch_bucket`](Self::prefetch_bucket) and [`prefetch_row`](Self::prefetch_row) before, for speed only.
@@ -92,8 +93,9 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///   [`client_slots`](Self::client_slots), [`master_states`](Self::master_states) and others. They may be called at
 ///   any time.
 ///
-/// [`watch`](Self::watch), [`apply`](Self::apply) and [`set_keys`](Self::set_keys) may be called between any two turns.
-/// [`listen_first`](Self::listen_first), [`gate_new_clients`](Self::gate_new_clients) and
+/// [`watch`](Self::watch), [`apply`](Self::apply), [`set_keys`](Self::set_keys) and
+/// [`set_tx_stamps`](Self::set_tx_stamps) may be called between any
+/// two turns. [`listen_first`](Self::listen_first), [`gate_new_clients`](Self::gate_new_clients) and
 /// [`follow_changes`](Self::follow_changes) are called once, before the first turn, or not at all.
 ///
 /// # A turn
@@ -104,7 +106,7 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///
 /// ```text
 /// clocks_read | clock_stepped      the clocks were read: first of all, and again wherever it says "read the clocks"
-/// (stamped | unsent)*              TX timestamps and failures that the ports report
+/// (software_stamped | stamped | unsent)*  TX timestamps and failures that the ports report
 /// backlog                          of both sides, if stamps_overdue: does the port still hold frames of old batches?
 /// advance                          the present: what is due leaves next
 /// (next_egress, depart)*           before frames are read, or one client's requests change places
@@ -122,6 +124,9 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///   it cannot, it calls `unsent_frame`.
 /// * [`Verdict::Wait`]: the core has copied the frame. It comes out by `depart`.
 /// * [`Verdict::Drop`]: nothing is left to do.
+/// * Where a card timestamps few frames at a time, requests take turns: `next_egress` names their side only while one more
+///   timestamp may be awaited there. [`next_awaits_stamp`](Self::next_awaits_stamp) says whether the next frame needs one:
+///   on such a port the caller sends no frame without a token in one batch with those that have one.
 /// * `next_egress` names a side. If its batch is full, the caller sends that (`kicked`, read the clocks, `stamped`) and
 ///   then calls `depart`; if there is still no room, `drop_next`.
 /// * If a batch is sent early while a frame with a token was to join it, the caller calls `postponed` for that token.
@@ -178,7 +183,7 @@ impl Forwarder {
             masters: Masters::new(settings.max_rate_ppm, secret),
             syncs: Syncs::new(syncs, hold.capacity() / EARLY_FOLLOW_UPS, secret),
             hold,
-            flights: Flights::new(),
+            flights: Flights::new(&settings),
             paths: SecondPath::new(secret),
             simple: SimpleRequests::new(),
             own_addresses: None,

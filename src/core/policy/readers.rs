@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::Side;
 use crate::core::clients::ClientChange;
 use crate::core::event::Event;
 use crate::core::policy::Forwarder;
@@ -95,6 +96,12 @@ impl Forwarder {
     /// The frames that wait, as they came.
     pub fn waiting_frames(&self) -> impl Iterator<Item = &[u8]> {
         self.hold.iter()
+    }
+
+    /// Event messages that departed by a side without a TX timestamp in time.
+    #[must_use]
+    pub fn stamps_lost(&self, side: Side) -> u64 {
+        self.flights.lost(side)
     }
 
     /// The masters upstream: sender, domain, and the rate ratio less one in parts per million if it is known.

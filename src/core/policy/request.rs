@@ -44,6 +44,7 @@ impl Forwarder {
         arrival: &Arrived<'_>,
     ) -> Result<Option<Token>, Reason> {
         let rx = arrival.fresh_stamp(self.holds.stale_after_ns)?;
+        let rx = self.flights.trusted(arrival.side, rx)?;
         let row = self.sender(frame, arrival)?;
         let key = OpenKey {
             sequence_id: frame.sequence_id(),
@@ -74,7 +75,7 @@ impl Forwarder {
         let place = request.open();
         let client = request.client.of();
         let follows = !request.client.has_grant(arrival.now);
-        let sent = if plan.due > arrival.now || plan.behind {
+        let sent = if plan.due > arrival.now || plan.behind || request.takes_turns() {
             request.wait(place, &plan).map(|()| None)
         } else {
             request.send_now(place).map(Some)
@@ -265,6 +266,12 @@ impl Request<'_> {
         Ok(true)
     }
 
+    /// Whether it has to wait until the card has a place for one more timestamp. What goes untouched needs none.
+    fn takes_turns(&self) -> bool {
+        !self.fixed
+            && (!self.flights.has_room(Side::Up, self.arrival.now) || self.hold.turns_wait())
+    }
+
     /// Opens it for answers. Returns its place among the client's open requests.
     fn open(&mut self) -> u8 {
         let Arrival { at, now, .. } = *self.arrival.arrival;
@@ -326,10 +333,10 @@ impl Request<'_> {
             client: self.client.of(),
             place,
         };
-        let deadline = now + self.settings.tx_timestamp_timeout;
+        let by = (now, self.settings);
         let (token, slot) = self
             .flights
-            .launch((self.rx, owner), Side::Up, None, deadline, None)
+            .launch((self.rx, owner), Side::Up, None, by, None)
             .ok_or(Reason::InFlightFull)?;
         self.client.request_mut(place).departs(slot, now, at);
         Ok(token)

@@ -45,7 +45,7 @@ impl Forwarder {
             self.another_way(row, frame, now);
             return Err(Reason::Unsolicited);
         }
-        expected(progress, &mut client)?;
+        expected(place, &mut client)?;
         let master = allowed_master(&mut self.masters, &self.settings, frame, now)?;
         if self.masters.made_itself_up(master) {
             return Err(Reason::Unannounced);
@@ -174,13 +174,14 @@ fn is_ahead_of_ours(
         | Progress::Departed
         | Progress::SecondPath
         | Progress::Lost
-        | Progress::ClockStep => false,
+        | Progress::Unmeasured => false,
     }
 }
 
 /// Whether the answer to a request that has come this far can be corrected.
-fn expected(progress: Progress, client: &mut ClientMut<'_>) -> Result<(), Reason> {
-    match progress {
+fn expected(place: u8, client: &mut ClientMut<'_>) -> Result<(), Reason> {
+    let request = client.request(place);
+    match request.progress() {
         Progress::Empty | Progress::Waiting => Err(Reason::Unsolicited),
         Progress::SecondPath => {
             // It is answered, so it may be held: the next request of it may find only one way.
@@ -188,7 +189,7 @@ fn expected(progress: Progress, client: &mut ClientMut<'_>) -> Result<(), Reason
             Err(Reason::SecondPath)
         }
         Progress::Lost => Err(Reason::NoTxStamp),
-        Progress::ClockStep => Err(Reason::ClockStep),
+        Progress::Unmeasured => Err(request.unmeasured().unwrap_or(Reason::NoTxStamp)),
         Progress::InFlight | Progress::Departed | Progress::Untouched => Ok(()),
     }
 }

@@ -110,6 +110,7 @@ impl Forwarder {
     /// Everything was read that had arrived on either side until `then`: corrected messages that waited for that may
     /// leave. (Under a flood the present is never reached: that must not keep them for ever.)
     pub fn read_up_to(&mut self, then: Instant, now: Instant) {
+        self.flights.read_up_to(then);
         while let Some(guarded) = self.paths.next_guarded(then) {
             let drop = if now.since(guarded.until) > self.settings.max_hold {
                 // We were kept from running: it is of no use any more.

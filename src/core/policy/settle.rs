@@ -77,7 +77,7 @@ impl Forwarder {
             };
         }
         let ns = residence_ns.map(|ns| u32::try_from(ns).unwrap_or(u32::MAX));
-        let departure = ns.ok().and_then(|ns| flight.departure(ns));
+        let departure = (ns.ok()).and_then(|ns| self.flights.departure(flight, ns));
         request.settle(ns, departure);
         if let Ok(ns) = ns {
             if flight.waiter().is_some() {

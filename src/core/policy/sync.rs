@@ -44,7 +44,8 @@ impl Forwarder {
             .sync_arrived(master, arrival.at, key.unicast_to);
         let before = self.syncs.find(&key, now);
         let mut follow_up = self.early_follow_up(before, arrival.signature)?;
-        let rx = match arrival.fresh_stamp(self.holds.stale_after_ns) {
+        let rx = arrival.fresh_stamp(self.holds.stale_after_ns);
+        let rx = match rx.and_then(|rx| self.flights.trusted(arrival.side, rx)) {
             Ok(rx) => rx,
             Err(reason) => {
                 // Its Follow_Up must not pass either.
@@ -172,10 +173,10 @@ impl Forwarder {
         now: Instant,
     ) -> Result<(Token, Option<i64>), Reason> {
         let owner = Owner::Sync(self.syncs.of(row));
-        let deadline = now + self.settings.tx_timestamp_timeout;
+        let by = (now, &self.settings);
         let launched = self
             .flights
-            .launch((rx, owner), Side::Down, follow_up, deadline, None);
+            .launch((rx, owner), Side::Down, follow_up, by, None);
         let Some((token, slot)) = launched else {
             if let Some(frame) = follow_up {
                 self.drop_kept(frame, Reason::InFlightFull);

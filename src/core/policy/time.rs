@@ -1,8 +1,8 @@
 //! Time and timestamps in.
 
-use crate::Side;
 use crate::core::event::Event;
 use crate::core::flight::Flight;
+use crate::core::flight::{Lack, Residence, TxStamps};
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::residence;
@@ -11,6 +11,7 @@ use crate::reason::Reason;
 use crate::telemetry::What;
 use crate::time::{Instant, Stamp};
 use crate::wire::{Frame, MessageType};
+use crate::{PerSide, Side};
 
 impl Forwarder {
     // Time.
@@ -32,16 +33,10 @@ impl Forwarder {
     pub fn advance(&mut self, now: Instant) {
         self.present = now;
         self.depart_due(now);
-        while let Some(flight) = self.flights.land_overdue(now) {
+        while let Some(flight) = self.flights.land_overdue(now, &self.settings) {
             let estimate = self.settings.estimate;
-            let residence = self.flights.estimated_residence(&flight, estimate);
-            if residence.is_ok() {
-                self.account.estimated();
-            }
-            if self.tap.is_on() {
-                self.tell_residence(&flight, residence);
-            }
-            self.settle(&flight, residence);
+            let residence = self.flights.overdue_residence(&flight, estimate);
+            self.measured(&flight, residence);
         }
         while let Some(frame) = self.syncs.pop_overdue(now) {
             self.drop_kept(frame, Reason::NoSync);
@@ -66,6 +61,7 @@ impl Forwarder {
         }
         [
             self.hold.next_due(),
+            self.turns_wait().then(|| self.flights.room_at(Side::Up)),
             self.flights.next_deadline(),
             self.syncs.next_deadline(),
             self.paths.next_due(),
@@ -109,27 +105,60 @@ impl Forwarder {
             .is_some_and(|deadline| deadline <= now)
     }
 
-    /// How many TX timestamps of this egress have not come in time.
-    #[must_use]
-    pub fn stamps_overdue_on(&self, egress: Side) -> u64 {
-        self.flights.overdue()[egress]
-    }
-
     /// An event message departed at this moment; or its TX timestamp is not to be relied on.
     pub fn stamped(&mut self, token: Token, stamp: Result<Stamp, Reason>) {
-        let Some(flight) = self.flights.land(token) else {
-            return;
-        };
-        let residence = stamp.and_then(|stamp| self.flights.residence(&flight, stamp));
-        if self.tap.is_on() {
-            self.tell_residence(&flight, residence);
+        let stamped = self.flights.stamped(token, stamp, self.present);
+        if stamped.clock_set {
+            self.hold.hardware_clock_set();
+            self.tell(Event::ClockStep);
         }
-        self.settle(&flight, residence);
+        if let Some((flight, residence)) = stamped.landed {
+            self.measured(&flight, residence);
+        }
+    }
+
+    /// The kernel's TX timestamp of an event message whose hardware timestamp may still come.
+    pub fn software_stamped(&mut self, token: &Token, stamp: Stamp) {
+        self.flights.software_stamped(token, stamp);
+    }
+
+    /// From now on departures are timestamped like this.
+    pub fn set_tx_stamps(&mut self, stamps: PerSide<TxStamps>) {
+        self.flights.set_stamps(stamps);
+    }
+
+    /// Which hardware timestamps do not come, though they should by [`Forwarder::set_tx_stamps`].
+    #[must_use]
+    pub fn lacks_stamps(&self) -> Option<(Side, Lack)> {
+        self.flights.lacks()
+    }
+
+    /// From now on it is judged anew whether they come.
+    pub fn judge_stamps_anew(&mut self) {
+        self.flights.judge_anew();
+    }
+
+    /// When a frame arrived that has this hardware timestamp, as far as departures tell how that clock lies to ours.
+    #[must_use]
+    pub fn arrived(&self, rx: Stamp) -> Option<Instant> {
+        self.flights.arrived(rx)
+    }
+
+    /// The residence of an event message is known, exactly or not; or it will never be.
+    fn measured(&mut self, flight: &Flight, residence: Result<Residence, Reason>) {
+        if residence.is_ok_and(|residence| residence.estimated) {
+            self.account.estimated();
+        }
+        let residence_ns = residence.map(|residence| residence.ns);
+        if self.tap.is_on() {
+            self.tell_residence(flight, residence_ns);
+        }
+        self.settle(flight, residence_ns);
     }
 
     /// An event message was not sent, and will not be.
     pub fn unsent(&mut self, token: Token, reason: Reason) {
-        let Some(flight) = self.flights.land(token) else {
+        let Some(flight) = self.flights.land_unsent(token) else {
             return;
         };
         let message = match flight.owner {
@@ -158,7 +187,7 @@ impl Forwarder {
                 .kept((now, from), frame.bytes(), What::Dropped { reason });
         }
         self.account.tell_limit(reason, now);
-        if let Some(flight) = token.and_then(|token| self.flights.land(token)) {
+        if let Some(flight) = token.and_then(|token| self.flights.land_unsent(token)) {
             self.flight_unsent(&flight, reason);
         }
     }

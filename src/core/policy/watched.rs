@@ -74,7 +74,7 @@ impl Forwarder {
             .and_then(|ns| u32::try_from(ns).map_err(|_| Reason::Residence));
         let (what, at) = match ns {
             Ok(ns) => {
-                let departure = flight.departure(ns);
+                let departure = self.flights.departure(flight, ns);
                 let late = flight.drawn.zip(departure);
                 let late = late.map(|(drawn, departure)| departure.since(drawn.due).as_nanos());
                 let what = What::Departed {

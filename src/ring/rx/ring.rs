@@ -135,6 +135,23 @@ impl RxRing {
         self.slots.peek(ahead)
     }
 
+    /// From now on timestamps are taken by this source.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_stamps(&mut self, stamps: StampSource) -> io::Result<()> {
+        let fd = self.socket.as_fd();
+        let flags = stamps.receive_flags();
+        sys::set_option(fd, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, &flags)?;
+        let raw = match stamps {
+            StampSource::Hardware(_) => libc::SOF_TIMESTAMPING_RAW_HARDWARE,
+            StampSource::Software => 0,
+        };
+        sys::set_option(fd, libc::SOL_PACKET, libc::PACKET_TIMESTAMP, &raw)?;
+        self.stamps = stamps;
+        Ok(())
+    }
+
     /// Replaces the filter: one step, each frame sees the old one or the new one.
     ///
     /// # Errors

@@ -73,6 +73,7 @@ pub(super) struct HardwareStamps {
     socket: OwnedFd,
     interface: String,
     former: libc::hwtstamp_config,
+    setting: libc::hwtstamp_config,
 }
 
 impl HardwareStamps {
@@ -105,6 +106,7 @@ impl HardwareStamps {
             socket,
             interface: name.to_owned(),
             former,
+            setting: config(libc::HWTSTAMP_TX_ON.cast_signed(), filter),
         };
         // Drivers may answer with a wider filter, or silently with none at all.
         if setting.rx_filter == libc::HWTSTAMP_FILTER_NONE.cast_signed()
@@ -115,6 +117,20 @@ impl HardwareStamps {
             ));
         }
         Ok(stamps)
+    }
+
+    /// Switches them on again.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn put_right(&self) -> io::Result<()> {
+        let mut setting = self.setting;
+        exchange(
+            &self.socket,
+            libc::SIOCSHWTSTAMP,
+            &self.interface,
+            &mut setting,
+        )
     }
 }
 

@@ -33,18 +33,30 @@ impl StampSource {
             | libc::SOF_TIMESTAMPING_OPT_TSONLY
             | match self {
                 Self::Software => libc::SOF_TIMESTAMPING_SOFTWARE,
-                Self::Hardware(_) => libc::SOF_TIMESTAMPING_RAW_HARDWARE,
+                Self::Hardware(_) => {
+                    libc::SOF_TIMESTAMPING_RAW_HARDWARE
+                        | libc::SOF_TIMESTAMPING_SOFTWARE
+                        | libc::SOF_TIMESTAMPING_OPT_TX_SWHW
+                }
             }
     }
 
+    /// Stamps that the kernel reports of each frame: beside that of the hardware its own, which serves if the other is
+    /// lost.
+    pub(in crate::ring) const fn stamps_a_frame(self) -> usize {
+        match self {
+            Self::Software => 1,
+            Self::Hardware(_) => 2,
+        }
+    }
+
     /// Flags of the control message that stamps one kick.
-    ///
-    /// Hardware asks for hardware stamps alone: a software stamp would come first, use the token up and
-    /// subtract from nothing.
     pub(in crate::ring) const fn transmit_flags(self) -> u32 {
         match self {
             Self::Software => libc::SOF_TIMESTAMPING_TX_SOFTWARE,
-            Self::Hardware(_) => libc::SOF_TIMESTAMPING_TX_HARDWARE,
+            Self::Hardware(_) => {
+                libc::SOF_TIMESTAMPING_TX_HARDWARE | libc::SOF_TIMESTAMPING_TX_SOFTWARE
+            }
         }
     }
 

@@ -30,6 +30,7 @@ on_veth! {
             let mut seen = Vec::new();
             source.completions(&mut |done| seen.push(match done {
                 Completion::Stamped(token, _) => (token.into_value(), None),
+                Completion::Software(..) => panic!("no hardware stamps these"),
                 Completion::Unsent(token, reason) => (token.into_value(), Some(reason)),
             }));
             seen.sort_unstable();

@@ -133,12 +133,16 @@ unsafe fn parse(message: &libc::msghdr, source: StampSource) -> Option<(u32, Sta
 
 fn pick(stamps: &ScmTimestamping, source: StampSource) -> Option<Stamp> {
     let [software, _, hardware] = stamps.ts;
-    let time = match source {
-        StampSource::Software => software,
-        StampSource::Hardware(_) => hardware,
+    let some = |time, clock| {
+        let ns = timespec_ns(time).filter(|&ns| ns != 0)?;
+        Some(Stamp::new(clock, ns))
     };
-    let ns = timespec_ns(time)?;
-    (ns != 0).then_some(Stamp::new(source.clock(), ns))
+    // A message carries one of the two.
+    let by_hardware = match source {
+        StampSource::Software => None,
+        StampSource::Hardware(_) => some(hardware, source.clock()),
+    };
+    by_hardware.or_else(|| some(software, StampSource::Software.clock()))
 }
 
 /// `cmsg_len` of a control message that carries a `T`.
@@ -211,5 +215,16 @@ mod tests {
         let parsed = unsafe { parse(&message, StampSource::Software) };
         let at = Stamp::new(crate::time::ClockId::Realtime, 2_208_988_800_000_000_005);
         assert_eq!(parsed, Some((9, at)));
+        // By a source of hardware timestamps it is the kernel's all the same, and the hardware's is its own.
+        let hardware = StampSource::Hardware(2);
+        assert_eq!(pick(&stamps, hardware), Some(at));
+        let [software, none, _] = stamps.ts;
+        let stamps = ScmTimestamping {
+            ts: [none, none, software],
+        };
+        assert_eq!(pick(&stamps, StampSource::Software), None);
+        let clock = crate::time::ClockId::Hardware(2);
+        let at = Stamp::new(clock, 2_208_988_800_000_000_005);
+        assert_eq!(pick(&stamps, hardware), Some(at));
     }
 }

@@ -6,11 +6,24 @@ use crate::time::Stamp;
 /// What became of a frame that had a token.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Done<T> {
+pub enum Done<'a, T> {
     /// It departed at this time.
     Stamped(T, Stamp),
+    /// It departed at this time by the kernel; the hardware's timestamp may still come.
+    Software(&'a T, Stamp),
     /// It did not depart and never will.
     Unsent(T, Reason),
+}
+
+impl<T: 'static> Done<'_, T> {
+    /// What is known for good; `None` while the hardware's timestamp may still come.
+    pub fn last(self) -> Option<Done<'static, T>> {
+        match self {
+            Self::Stamped(token, stamp) => Some(Done::Stamped(token, stamp)),
+            Self::Unsent(token, reason) => Some(Done::Unsent(token, reason)),
+            Self::Software(..) => None,
+        }
+    }
 }
 
 /// What a transmit ring counted since it was opened.

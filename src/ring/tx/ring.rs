@@ -20,7 +20,7 @@ use crate::ring::link::Interface;
 use crate::ring::os::bindings::SO_TIMESTAMPING_NEW;
 use crate::ring::os::{clock, sys};
 use crate::ring::stamps::StampSource;
-use crate::time::Instant;
+use crate::time::{Instant, Stamp};
 
 /// A TPACKET_V2 transmit ring on one interface. `T` is the caller's token of a frame to be timestamped.
 ///
@@ -43,11 +43,20 @@ pub struct TxRing<T> {
     most: usize,
     batch_tokens: usize,
     /// What the next call of `completions` reports first.
-    ready: VecDeque<Done<T>>,
+    ready: VecDeque<Ready<T>>,
     doubt_since: Option<Instant>,
     down: bool,
     stats: TxStats,
     warmer: Option<Warmer>,
+    /// Frames skip the queueing discipline.
+    bypass: bool,
+}
+
+/// What is still to be reported of a frame.
+#[derive(Debug)]
+enum Ready<T> {
+    Stamped(T, Stamp),
+    Unsent(T, Reason),
 }
 
 /// Longer than any queue keeps a frame: after it, no stamp of an earlier kick can come.
@@ -66,7 +75,7 @@ impl<T> TxRing<T> {
             mtu: interface.mtu,
             stamps: options.stamps,
             ids: StampIds::new(frames.saturating_mul(2)),
-            budget: StampBudget::new(queue),
+            budget: StampBudget::new(queue, options.stamps.stamps_a_frame()),
             errors: ErrorQueue::new(),
             batch: Vec::with_capacity(frames),
             most: options.batch.max(1) as usize,
@@ -79,8 +88,15 @@ impl<T> TxRing<T> {
             warmer: (options.warm_up && options.stamps == StampSource::Software)
                 .then(Warmer::open)
                 .and_then(Result::ok),
+            bypass: options.qdisc_bypass,
             socket,
         })
+    }
+
+    /// Whether a hardware clock timestamps what leaves.
+    #[must_use]
+    pub const fn stamps_by_hardware(&self) -> bool {
+        matches!(self.stamps, StampSource::Hardware(_))
     }
 
     /// Space for one frame in the current batch; `None` when the ring is full, or the batch holds as
@@ -116,16 +132,17 @@ impl<T> TxRing<T> {
         self.slots.queued() as usize
     }
 
-    /// Whether the kernel still holds frames of earlier kicks, in a queue or with the interface.
+    /// Whether the kernel still holds frames of earlier kicks in a queue. Where they skip it, those that it has not given
+    /// back are with the interface, which may report late what it has sent.
     pub fn holds_frames(&mut self) -> bool {
-        self.slots.held()
+        !self.bypass && self.slots.held()
     }
 
     /// Gives the batch up: none of it leaves, tokens come back as stale. Returns how many frames it had.
     pub fn take_back(&mut self) -> usize {
         let settled = self.slots.settle(None);
         for token in self.batch.drain(..).flatten() {
-            self.ready.push_back(Done::Unsent(token, Reason::Stale));
+            self.ready.push_back(Ready::Unsent(token, Reason::Stale));
         }
         self.batch_tokens = 0;
         self.stats.unsent += u64::from(settled.left);
@@ -153,7 +170,7 @@ impl<T> TxRing<T> {
         let taken = settled.taken as usize;
         self.note(&result, settled.left);
         for token in self.batch.drain(taken.min(self.batch.len())..).flatten() {
-            self.ready.push_back(Done::Unsent(token, Reason::TxFailed));
+            self.ready.push_back(Ready::Unsent(token, Reason::TxFailed));
         }
         self.batch_tokens = 0;
         if stamped {
@@ -187,15 +204,23 @@ impl<T> TxRing<T> {
     /// Reads the stamps there are; the next call of `completions` reports them.
     fn read_stamps(&mut self) {
         let mut ready = std::mem::take(&mut self.ready);
-        self.drain(&mut |done| ready.push_back(done));
+        self.drain(&mut |done| match done {
+            Done::Stamped(token, stamp) => ready.push_back(Ready::Stamped(token, stamp)),
+            Done::Unsent(token, reason) => ready.push_back(Ready::Unsent(token, reason)),
+            // Only to make up for one that is missing.
+            Done::Software(..) => {}
+        });
         self.ready = ready;
     }
 
     /// Reports each departure and each failure known since the last call. A token whose stamp the
     /// kernel lost, or that cannot be trusted, never comes back.
-    pub fn completions(&mut self, sink: &mut dyn FnMut(Done<T>)) {
-        while let Some(done) = self.ready.pop_front() {
-            sink(done);
+    pub fn completions(&mut self, sink: &mut dyn FnMut(Done<'_, T>)) {
+        while let Some(ready) = self.ready.pop_front() {
+            sink(match ready {
+                Ready::Stamped(token, stamp) => Done::Stamped(token, stamp),
+                Ready::Unsent(token, reason) => Done::Unsent(token, reason),
+            });
         }
         // Nothing stamped is out: not worth a system call.
         if self.ids.expects_stamps() || self.budget.expected() > 0 {
@@ -204,10 +229,17 @@ impl<T> TxRing<T> {
     }
 
     /// Reads the error queue until it is empty.
-    fn drain(&mut self, sink: &mut dyn FnMut(Done<T>)) {
+    fn drain(&mut self, sink: &mut dyn FnMut(Done<'_, T>)) {
         let (fd, expected) = (self.socket.as_fd(), self.budget.expected());
+        let clock = self.stamps.clock();
         let (ids, stats) = (&mut self.ids, &mut self.stats);
-        let mut stamped = |id, stamp| {
+        let mut stamped = |id, stamp: Stamp| {
+            if stamp.clock() != clock {
+                if let Some(token) = ids.waits(id) {
+                    sink(Done::Software(token, stamp));
+                }
+                return;
+            }
             ids.stamp(id, stamp, &mut |token, stamp| {
                 stats.stamped += 1;
                 sink(Done::Stamped(token, stamp));
@@ -243,6 +275,23 @@ impl<T> TxRing<T> {
         self.mtu = mtu;
     }
 
+    /// From now on timestamps are taken by this source.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_stamps(&mut self, stamps: StampSource) -> io::Result<()> {
+        let flags = stamps.report_flags();
+        sys::set_option(
+            self.socket.as_fd(),
+            libc::SOL_SOCKET,
+            SO_TIMESTAMPING_NEW,
+            &flags,
+        )?;
+        self.stamps = stamps;
+        self.budget.set_stamps_a_frame(stamps.stamps_a_frame());
+        Ok(())
+    }
+
     /// Binds the same ring again, after its interface was deleted and made anew.
     ///
     /// # Errors
@@ -274,7 +323,7 @@ impl<T> TxRing<T> {
 
     fn report_unsent(&mut self, token: Option<T>, reason: Reason) {
         if let Some(token) = token {
-            self.ready.push_back(Done::Unsent(token, reason));
+            self.ready.push_back(Ready::Unsent(token, reason));
         }
     }
 

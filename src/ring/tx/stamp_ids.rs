@@ -165,6 +165,13 @@ impl<T> StampIds<T> {
         }
     }
 
+    /// The token that waits for the stamp with this id.
+    pub(super) fn waits(&self, id: u32) -> Option<&T> {
+        let mask = self.pending.len() - 1;
+        let (known, token) = self.pending.get(id as usize & mask)?.as_ref()?;
+        (*known == id).then_some(token)
+    }
+
     /// Starts anew after the kernel's counter was set to 0; whoever still waits gets no stamp.
     pub(super) fn reset(&mut self) {
         self.drift();

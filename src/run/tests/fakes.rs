@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::Side;
 use crate::engine::{Clock, Completion, KickReport, Port, Received, Token};
 use crate::reason::Reason;
-use crate::ring::{Interface, LinkChange, MapFilter};
+use crate::ring::{Interface, LinkChange, MapFilter, StampSource};
 use crate::run::outside::Outside;
 use crate::run::pacer::Wait;
 use crate::run::port::{FilterSocket, LinkPort};
@@ -67,7 +67,7 @@ pub(super) struct FakePort {
     lent: Vec<u8>,
     slot: [u8; 256],
     batch: Vec<(Vec<u8>, Option<Token>)>,
-    departed: Vec<Completion>,
+    departed: Vec<Completion<'static>>,
     pub(super) sent: Vec<Vec<u8>>,
     pub(super) sent_at: Vec<Instant>,
     /// Programs that were attached.
@@ -75,6 +75,8 @@ pub(super) struct FakePort {
     /// The index of the interface that it was bound to again, and the MTUs that it was to follow.
     pub(super) bound: Option<u32>,
     pub(super) mtus: Vec<u32>,
+    /// Who was to take timestamps, one after the other.
+    pub(super) sources: Vec<StampSource>,
 }
 
 impl FakePort {
@@ -91,6 +93,7 @@ impl FakePort {
             filters: 0,
             bound: None,
             mtus: Vec::new(),
+            sources: Vec::new(),
         }
     }
 }
@@ -140,7 +143,7 @@ impl Port for FakePort {
         KickReport { sent, unsent: 0 }
     }
 
-    fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
+    fn completions(&mut self, sink: &mut dyn FnMut(Completion<'_>)) {
         self.departed.drain(..).for_each(sink);
     }
 }
@@ -165,8 +168,9 @@ impl LinkPort for FakePort {
         (0, 0)
     }
 
-    fn stamps_lost(&self) -> u64 {
-        0
+    fn set_stamps(&mut self, source: StampSource) -> io::Result<()> {
+        self.sources.push(source);
+        Ok(())
     }
 
     fn follow(&mut self, interface: &Interface) {
@@ -193,6 +197,8 @@ pub(super) struct Script {
     /// How the loop waited, each time.
     pub(super) waits: Vec<Wait>,
     pub(super) looks: usize,
+    /// How often it was to switch hardware timestamps on again.
+    pub(super) put_right: usize,
 }
 
 /// A machine that follows a script.
@@ -239,6 +245,11 @@ impl Outside for FakeMachine {
     fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()> {
         let links = std::mem::take(&mut self.script.borrow_mut().links);
         links.iter().for_each(|(side, change)| sink(*side, change));
+        Ok(())
+    }
+
+    fn put_stamping_right(&mut self) -> io::Result<()> {
+        self.script.borrow_mut().put_right += 1;
         Ok(())
     }
 

@@ -18,12 +18,13 @@ use super::notify::Notify;
 use super::pacer::{Pacer, Wait};
 use super::publisher::Publisher;
 use super::reload::{Order, TakenOver};
+use super::stamping::StampChoice;
 use super::wake::Wake;
 use crate::core::Settings;
 use crate::engine::{Clock as _, Engine};
 use crate::options::{FilterChoice, SweepIntervals};
 use crate::reason::Reason;
-use crate::ring::{Interface, LinkChange, LinkKind};
+use crate::ring::{Interface, LinkChange, LinkKind, StampSource, Stamping, Timestamping};
 use crate::{PerSide, Side};
 use fakes::{FakeMachine, FakePort, Script, Time};
 
@@ -69,8 +70,12 @@ impl Bench {
             decider.pacer(),
         );
         let links = LinkLog::new(interfaces.as_ref(), time.get());
+        let names = interfaces.map(|interface| interface.name);
+        let hardware = Stamping::of(StampSource::Hardware(0), "hardware".to_owned());
+        let wanted = Timestamping::Auto;
         let parts = Parts {
-            names: interfaces.map(|interface| interface.name),
+            stamping: StampChoice::new(wanted, names.clone(), &hardware, time.get()),
+            names,
             filters,
             lap: Lap::new(summary, time.get()),
             links,

@@ -76,7 +76,7 @@ impl Port for SimPort {
         KickReport { sent, unsent: 0 }
     }
 
-    fn completions(&mut self, sink: &mut dyn FnMut(Completion)) {
+    fn completions(&mut self, sink: &mut dyn FnMut(Completion<'_>)) {
         self.batch.completions(sink);
     }
 }

@@ -105,9 +105,10 @@ impl<T> Outbox<T> {
         }
         let departed = &mut self.departed;
         self.ring.completions(&mut |done| {
-            departed.push(match done {
-                Done::Stamped(token, stamp) => (token, Some(stamp.as_nanos())),
-                Done::Unsent(token, _) => (token, None),
+            departed.extend(match done {
+                Done::Stamped(token, stamp) => Some((token, Some(stamp.as_nanos()))),
+                Done::Unsent(token, _) => Some((token, None)),
+                Done::Software(..) => None,
             });
         });
     }
