@@ -22,8 +22,9 @@ use crate::span::Span;
 /// Frames in a ring.
 const RING_FRAMES: Range<u32> = Range::new(64, MOST_RING_FRAMES);
 const MOST_RING_FRAMES: u32 = 65_536;
-/// Frames in a ring by `auto`, at least.
-const USUAL_RING_FRAMES: u32 = 4096;
+/// Frames in a ring by `auto`, at least: what a thousand clients at 16 requests a second send in 128 ms, so that the
+/// gateway may be stopped for a tenth of a second.
+const USUAL_RING_FRAMES: u32 = 2048;
 /// One frame for this many clients by `auto`: at one request per second each, 1/8 second of traffic.
 const CLIENTS_PER_RING_FRAME: u32 = 8;
 
@@ -88,12 +89,12 @@ flags! {
 
         /// Frames in each packet ring, a power of two.
         ///
-        /// `auto` is 4096, or 1/8 of --max-clients if that is more. Raise it if rings overflow. Each frame takes
-        /// 2 KB in both RX rings; both TX rings have at most 2048 frames.
+        /// `auto` is 2048, or 1/8 of --max-clients if that is more. Raise it if rings overflow. Each frame takes
+        /// 2 KB in both RX rings; both TX rings have eight times --batch, at most 2048.
         ring_frames: OrAuto<u32> = {
             section: RINGS, reload: Restart,
             banner: Banner::Resolved(|options| options.rings.frames.to_string()),
-            takes: Within::<u32>::new("a power of two", RING_FRAMES, "4096").also(u32::is_power_of_two).or_auto(),
+            takes: Within::<u32>::new("a power of two", RING_FRAMES, "2048").also(u32::is_power_of_two).or_auto(),
             arg(value_name = "N|auto", default_value_t = OrAuto(None))
         }
 

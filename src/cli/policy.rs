@@ -61,7 +61,7 @@ flags! {
         /// `hold-full`.
         hold_frames: u32 = {
             section: HOLDING, reload: Restart, banner: Banner::Changed,
-            takes: Within::<u32>::new("a whole number", Settings::HOLD_FRAMES, "8192"),
+            takes: Within::<u32>::new("a whole number", Settings::HOLD_FRAMES, "4096"),
             arg(value_name = "N", default_value_t = Settings::default().hold_frames)
         }
 

@@ -133,7 +133,7 @@ fn defaults_are_those_of_the_core() {
     assert_eq!(
         options.rings,
         RingOptions {
-            frames: 4096,
+            frames: 2048,
             sweep: SweepIntervals {
                 usual: Duration::from_millis(1),
                 untouched: Duration::from_micros(200),
@@ -152,9 +152,9 @@ fn defaults_are_those_of_the_core() {
     assert!(!options.wait);
     // The rings grow with the client table.
     for (clients, frames) in [
-        (1, 4096),
-        (32_768, 4096),
-        (32_776, 8192),
+        (1, 2048),
+        (16_384, 2048),
+        (16_392, 4096),
         (100_000, 16_384),
         (2_000_000, 65_536),
     ] {
@@ -261,7 +261,7 @@ fn the_banner_names_the_defaults_that_matter() {
     assert_eq!(
         banner(&options),
         "forwarding: up eth0 <-> down eth1, jitter 20ms, jitter-share 0.125, max-hold 100ms, max-clients \
-         4096, timestamping auto, ring-frames 4096, sweep 1ms or 200us"
+         4096, timestamping auto, ring-frames 2048, sweep 1ms or 200us"
     );
     // What equals the default is none, and a long list is counted.
     let clients: Vec<String> = (1..9).map(|client| format!("192.0.2.{client}")).collect();

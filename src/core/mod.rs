@@ -61,6 +61,7 @@
 //! | `tap` | each message's steps, for whoever watches |
 //! | `settings` | what the core is told at its start and by a reload |
 //! | `verdict` | what the core is told of a frame, and what it decides |
+//! | `memory` | how much all this reserves |
 //! | `residence` | how long a message stayed, in units of correctionField |
 //! | `refs` | how one part names a row of another |
 //! | `bucket`, `table` | a rate limit; the hash table under it all, safe against chosen keys |
@@ -74,6 +75,7 @@ mod event;
 mod flight;
 mod hold;
 mod masters;
+mod memory;
 mod open_management;
 mod policy;
 mod refs;
@@ -94,6 +96,7 @@ pub use clients::{ClientChange, Upcoming};
 pub use event::Event;
 pub use flight::{Lack, TxStamps};
 pub use masters::Syntonizer;
+pub use memory::reserved_bytes;
 pub use policy::Forwarder;
 pub use settings::{
     Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RequireAuthentication,

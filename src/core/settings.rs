@@ -147,7 +147,7 @@ impl Default for Settings {
             client_timeout: Duration::from_secs(60),
             client_rate: 256,
             max_rate: None,
-            hold_frames: 8192,
+            hold_frames: 4096,
             grid: Duration::ZERO,
             seed: 0,
             assume_answered: false,

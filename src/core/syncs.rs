@@ -140,6 +140,11 @@ pub(crate) struct Syncs {
     early: VecDeque<(Instant, u32, u32)>,
 }
 
+/// Syncs that are remembered beside a table for this many clients: each may have its own by unicast.
+pub(super) fn beside(max_clients: u32) -> usize {
+    (max_clients as usize).clamp(8192, 65536)
+}
+
 impl Syncs {
     /// Room for `capacity` Syncs, and for `early` Follow_Ups that came before theirs.
     pub(crate) fn new(capacity: usize, early: usize, secret: Secret) -> Self {

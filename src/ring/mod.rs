@@ -23,10 +23,10 @@ mod tests;
 
 pub use client_map::{ClientMap, MapFilter};
 pub use link::{
-    Claim, GroupMembership, Holder, Interface, LinkChange, LinkKind, Monitor, check_pair, gateways,
-    holders, own_addresses,
+    Claim, GroupMembership, Holder, Interface, LinkChange, LinkKind, Monitor, NotJoined,
+    check_pair, gateways, holders, own_addresses,
 };
-pub use os::setup::require_kernel;
+pub use os::setup::{kernel_version, needs, require_kernel};
 #[cfg(test)]
 pub(crate) use os::sys::{attach_filter, detach_filter};
 pub use os::{ClockSetWatch, SystemClock, Timer, process};

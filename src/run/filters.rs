@@ -5,6 +5,7 @@
 //! anew when they have changed.
 
 mod map;
+mod refusal;
 mod sampler;
 mod tree;
 
@@ -26,6 +27,7 @@ use super::loop_engine::LoopEngine;
 use super::port::{FilterSocket, LinkPort};
 use super::publisher::count;
 use map::Map;
+use refusal::Facts;
 use sampler::Sampler;
 use tree::{Tree, for_kernel};
 
@@ -153,7 +155,12 @@ impl Filters {
         self.instructions = self.at_start(Side::Up)?.len();
         self.tree.found(self.instructions);
         if matches!(self.choice, FilterChoice::Auto | FilterChoice::Map) {
-            match Map::start(&self.spec(Side::Up, None), core, up) {
+            let facts = Facts::here();
+            let started = facts.check().and_then(|()| {
+                Map::start(&self.spec(Side::Up, None), core, up)
+                    .map_err(|error| facts.explain(&error))
+            });
+            match started {
                 Ok(map) => {
                     self.instructions = map.instructions;
                     self.tree.found(map.instructions);
@@ -161,10 +168,10 @@ impl Filters {
                     self.now_in_force(InForce::Map, 0);
                     return Ok(());
                 }
-                Err(error) if self.choice == FilterChoice::Map => anyhow::bail!(
-                    "--filter map: {error} (needs CAP_BPF: run as root or see deploy/; or --filter auto)"
-                ),
-                Err(error) => debug!("no map for the kernel filter upstream: {error}"),
+                Err(why) if self.choice == FilterChoice::Map => {
+                    anyhow::bail!("--filter map: {why}")
+                }
+                Err(why) => debug!("no map for the kernel filter upstream: {why}"),
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ use super::lateness::Lateness;
 use super::link_log::LinkLog;
 use super::loop_engine::{LoopEngine, WatchedClock};
 use super::machine::{Machine, Watches};
+use super::memory::Memory;
 use super::notify::Notify;
 use super::pacer::Pacer;
 use super::publisher::Publisher;
@@ -68,12 +69,18 @@ impl Gateway {
         // Claim: no other gateway of this machine joins the same two networks.
         let claim = Claim::take(interfaces.as_ref(), &options.settings.domains)?;
         let stamping = Stamping::set_up(options.rings.timestamping, interfaces.as_ref())?;
+        // Memory: asked for where it is there.
+        let (short, memory) = Memory::of(options).check(process::available_memory())?;
         // Rings: each has its filter before its first frame.
         let mut filters = filters(options);
         let rings = ports::open(options, interfaces.as_ref(), &stamping, &filters)?;
         // The first line: whoever waits for it can send.
         info!("{}", cli::banner(options));
         info!("timestamps: {}", stamping.why);
+        match short {
+            true => warn!("{memory}"),
+            false => info!("{memory}"),
+        }
         let links = LinkLog::new(interfaces.as_ref(), SystemClock.now());
         // Groups: from here on switches send PTP our way. Links: what happens to them is seen.
         let watches = Watches::new(signals, clock_set, orders);

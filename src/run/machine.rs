@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::{Context as _, Result};
-use log::warn;
+use log::{info, warn};
 use mio::Token;
 
 use super::outside::Outside;
@@ -15,8 +15,8 @@ use super::signals::Signals;
 use super::waiter::{self, Waiter};
 use super::wake::{Wake, Wakes};
 use crate::ring::{
-    ClockSetWatch, GroupMembership, Interface, LinkChange, Monitor, PacketPort, StampSource,
-    Stamping, own_addresses,
+    ClockSetWatch, GroupMembership, Interface, LinkChange, Monitor, NotJoined, PacketPort,
+    StampSource, Stamping, own_addresses,
 };
 use crate::time::Instant;
 use crate::{PerSide, Side};
@@ -60,7 +60,15 @@ impl Machine {
         ports: &PerSide<PacketPort>,
         stamping: Stamping,
     ) -> Result<Self> {
-        let groups = interfaces.map(join);
+        let joined = interfaces.map(GroupMembership::join);
+        let names = interfaces.map(|interface| interface.name.as_str());
+        for (warns, line) in lines(names, [&joined.up.1, &joined.down.1]) {
+            match warns {
+                true => warn!("{line}"),
+                false => info!("{line}"),
+            }
+        }
+        let groups = joined.map(|(groups, _)| groups);
         let monitor = Monitor::open(interfaces).context("watching the links")?;
         let waiter = Waiter::new()?;
         // The transmit sockets are in no set: waking a poller between a frame's transmit timestamp and its
@@ -163,10 +171,36 @@ fn note(token: Token, wakes: &mut Wakes) {
     }
 }
 
+/// Joins again, on an interface that has come back.
 fn join(interface: &Interface) -> GroupMembership {
-    let (membership, warnings) = GroupMembership::join(interface);
-    for warning in warnings {
-        warn!("{warning}");
+    let (groups, missing) = GroupMembership::join(interface);
+    for one in missing.iter().filter(|one| !one.is_absent()) {
+        warn!("{}: {one}", interface.name);
     }
-    membership
+    groups
+}
+
+/// What is said at the start about groups that were not joined, and whether it is a warning: one line for what holds on
+/// both interfaces.
+fn lines(names: PerSide<&str>, missing: [&Vec<NotJoined>; 2]) -> Vec<(bool, String)> {
+    let [up, down] = missing.map(|missing| {
+        missing
+            .iter()
+            .map(|one| (!one.is_absent(), one.to_string()))
+            .collect::<Vec<_>>()
+    });
+    let mut lines = Vec::new();
+    for (warns, text) in &up {
+        lines.push(
+            match (*warns, down.iter().any(|(_, other)| other == text)) {
+                (false, _) => (false, text.clone()),
+                (true, true) => (true, format!("{} and {}: {text}", names.up, names.down)),
+                (true, false) => (true, format!("{}: {text}", names.up)),
+            },
+        );
+    }
+    for (warns, text) in down.into_iter().filter(|line| !up.contains(line)) {
+        lines.push((warns, format!("{}: {text}", names.down)));
+    }
+    lines
 }

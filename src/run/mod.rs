@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `gateway` | from the start to the end: the order of the start |
 //! | `ports` | interfaces waited for, rings opened |
+//! | `memory` | how much a gateway takes, and whether it is there |
 //! | `confine` | capabilities and system calls given up |
 //! | `threads` | what runs beside the loop |
 //! | `forwarding` | the loop; generic over ports, clock and machine |
@@ -29,6 +30,7 @@ mod link_log;
 mod log_events;
 mod loop_engine;
 mod machine;
+mod memory;
 mod notify;
 mod outside;
 mod pacer;

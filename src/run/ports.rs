@@ -74,17 +74,25 @@ fn open_one(
         ..RxOptions::default()
     };
     let transmit = TxOptions {
-        frames: rings.frames.min(2048),
         qdisc_bypass: bypass,
-        warm_up: rings.warm_up,
-        batch: rings.batch,
-        stamps,
-        ..TxOptions::default()
+        ..transmit_options(rings, stamps)
     };
     Ok(PacketPort {
         rx: RxRing::open(interface, filter, &receive)?,
         tx: TxRing::open(interface, &transmit)?,
     })
+}
+
+/// How a transmit ring is set up: frames for some batches, since the kernel is given one when it is full.
+pub(super) fn transmit_options(rings: &RingOptions, stamps: StampSource) -> TxOptions {
+    let frames = (8 * rings.batch).next_power_of_two().clamp(64, 2048);
+    TxOptions {
+        frames: frames.min(rings.frames),
+        warm_up: rings.warm_up,
+        batch: rings.batch,
+        stamps,
+        ..TxOptions::default()
+    }
 }
 
 /// Waits until both interfaces exist. False when the process is asked to stop before.

@@ -27,7 +27,7 @@ fn a_good_file_gives_what_would_run() {
         out,
         format!(
             "{}: OK: up eth0 <-> down eth1.100, jitter 20ms, jitter-share 0.125, max-hold 100ms, \
-             domain 24, max-rate 2000, max-clients 4096, timestamping auto, ring-frames 4096, sweep 1ms or \
+             domain 24, max-rate 2000, max-clients 4096, timestamping auto, ring-frames 2048, sweep 1ms or \
              200us\n",
             file.name()
         )

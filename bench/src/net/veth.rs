@@ -1,5 +1,6 @@
 //! Cables between namespaces.
 
+use std::io;
 use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result};
@@ -69,8 +70,33 @@ impl<'a> Veth<'a> {
             InfoKind::Veth,
             Some(InfoData::Veth(InfoVeth::Peer(far))),
         )
+        .map_err(with_remedy)
         .with_context(|| format!("{}:{a_name} to {}:{b_name}", a.name(), b.name()))?;
         a.set_up(a_name, true)?;
         b.set_up(b_name, true)
+    }
+}
+
+/// A namespace of an ordinary user's cannot load the module itself.
+fn with_remedy(error: anyhow::Error) -> anyhow::Error {
+    let code = (error.root_cause().downcast_ref::<io::Error>()).and_then(io::Error::raw_os_error);
+    match code {
+        Some(libc::EOPNOTSUPP) => error.context("no veth in this kernel: as root, modprobe veth"),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_veth_is_told_from_other_trouble() {
+        let text = |code| {
+            let error = anyhow::Error::from(io::Error::from_raw_os_error(code));
+            format!("{:#}", with_remedy(error.context("making it")))
+        };
+        assert!(text(libc::EOPNOTSUPP).contains("modprobe veth"));
+        assert!(!text(libc::EEXIST).contains("modprobe"));
     }
 }

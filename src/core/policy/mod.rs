@@ -58,7 +58,7 @@ use crate::core::second_path::SecondPath;
 use crate::core::settings::{Holds, Settings, ValidSettings};
 use crate::core::signatures::Signatures;
 use crate::core::simple::SimpleRequests;
-use crate::core::syncs::Syncs;
+use crate::core::syncs::{self, Syncs};
 use crate::core::table::Secret;
 use crate::core::tap::Tap;
 use crate::core::verdict::{Arrival, Arrived, Verdict};
@@ -175,13 +175,13 @@ impl Forwarder {
         let mut rng = SmallRng::seed_from_u64(settings.seed);
         let secret = Secret(rng.random(), rng.random());
         let hold = Hold::new(settings.hold_frames, settings.max_rate);
-        let syncs = (settings.max_clients as usize).clamp(8192, 65536);
+        let remembered = syncs::beside(settings.max_clients);
         Self {
             rng,
             secret,
             clients: Clients::new(settings.max_clients, secret),
             masters: Masters::new(settings.max_rate_ppm, secret),
-            syncs: Syncs::new(syncs, hold.capacity() / EARLY_FOLLOW_UPS, secret),
+            syncs: Syncs::new(remembered, hold.capacity() / EARLY_FOLLOW_UPS, secret),
             hold,
             flights: Flights::new(&settings),
             paths: SecondPath::new(secret),

@@ -64,8 +64,12 @@ impl Claim {
             let listed = match list() {
                 Ok(listed) => listed,
                 Err(error) => {
+                    let remedy = match error.raw_os_error() {
+                        Some(libc::ENOENT) => " (load the kernel module af_packet_diag)",
+                        _ => "",
+                    };
                     log::warn!(
-                        "cannot tell whether another gateway runs on these interfaces: {error}"
+                        "cannot tell whether another gateway runs on these interfaces: {error}{remedy}"
                     );
                     return Ok(Self { _sockets: sockets });
                 }

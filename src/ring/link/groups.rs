@@ -1,5 +1,6 @@
 //! Makes the network send PTP our way: link-layer memberships and multicast groups.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -48,27 +49,54 @@ pub struct GroupMembership {
     sockets: Vec<OwnedFd>,
 }
 
-impl GroupMembership {
-    /// Joins 224.0.1.129 and FF0x::181. A family that cannot is no error: what went wrong is returned,
-    /// one line each.
+/// A family whose groups were not joined on one interface.
+#[derive(Debug)]
+pub struct NotJoined {
+    family: &'static str,
+    error: io::Error,
+}
+
+impl NotJoined {
+    /// The machine has no such family at all: switches have nothing to send our way, and nobody is to be warned.
     #[must_use]
-    pub fn join(interface: &Interface) -> (Self, Vec<String>) {
+    pub fn is_absent(&self) -> bool {
+        self.error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+    }
+}
+
+impl fmt::Display for NotJoined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { family, error } = self;
+        if self.is_absent() {
+            write!(
+                f,
+                "this machine has no {family}: PTP over it passes, but its groups are not joined"
+            )
+        } else {
+            write!(
+                f,
+                "the PTP groups of {family} were not joined: {error}; switches with snooping may not send PTP over it our way"
+            )
+        }
+    }
+}
+
+impl GroupMembership {
+    /// Joins 224.0.1.129 and FF0x::181. A family that cannot is no error: what went wrong is returned.
+    #[must_use]
+    pub fn join(interface: &Interface) -> (Self, Vec<NotJoined>) {
         let mut sockets = Vec::new();
-        let mut warnings = Vec::new();
-        for (protocol, joined) in [
+        let mut missing = Vec::new();
+        for (family, joined) in [
             ("IPv4 (IGMP)", join_v4(interface.index)),
             ("IPv6 (MLD)", join_v6(interface.index)),
         ] {
             match joined {
                 Ok(socket) => sockets.push(socket),
-                Err(error) => warnings.push(format!(
-                    "{}: the PTP groups of {protocol} were not joined: {error}; switches with snooping may \
-                     not send PTP over it our way",
-                    interface.name
-                )),
+                Err(error) => missing.push(NotJoined { family, error }),
             }
         }
-        (Self { sockets }, warnings)
+        (Self { sockets }, missing)
     }
 
     /// Families joined, 0 to 2.

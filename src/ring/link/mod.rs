@@ -21,7 +21,7 @@ mod pair;
 
 pub use addresses::own_addresses;
 pub use claim::{Claim, Holder, gateways, holders};
-pub use groups::GroupMembership;
+pub use groups::{GroupMembership, NotJoined};
 pub use interface::{Interface, LinkKind};
 pub use monitor::{LinkChange, Monitor};
 pub use pair::check_pair;

@@ -35,6 +35,31 @@ pub fn lock_memory() -> io::Result<()> {
     check(unsafe { libc::mlockall(libc::MCL_CURRENT) })
 }
 
+/// How many bytes this process may lock (RLIMIT_MEMLOCK, the soft limit); `None` is no limit.
+#[must_use]
+pub fn locked_memory_limit() -> Option<u64> {
+    let mut limit = MaybeUninit::<libc::rlimit>::zeroed();
+    // SAFETY: getrlimit writes one rlimit.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, limit.as_mut_ptr()) }).ok()?;
+    // SAFETY: zeroed at first and filled by the kernel; it holds integers only.
+    let current = unsafe { limit.assume_init() }.rlim_cur;
+    (current != libc::RLIM_INFINITY).then_some(u64::from(current))
+}
+
+/// Bytes that the system can give without swapping (MemAvailable of /proc/meminfo), if it says so.
+#[must_use]
+pub fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    kib.split_whitespace()
+        .next()?
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1024)
+}
+
 /// From now on no other process of the same user may look into this one's memory, and none of it goes into a core
 /// dump (PR_SET_DUMPABLE).
 ///
@@ -132,6 +157,12 @@ mod tests {
         }
         assert!(cpu_time() >= before + Duration::from_millis(5));
         assert!(peak_rss_kib() > 100);
+    }
+
+    #[test]
+    fn limits_and_memory_are_read() {
+        assert!(available_memory().unwrap() > 1 << 20);
+        assert!(locked_memory_limit().is_none_or(|bytes| bytes < 1 << 60));
     }
 
     #[test]

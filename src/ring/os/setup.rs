@@ -25,10 +25,33 @@ pub fn require_kernel() -> Result<()> {
     }
 }
 
+/// The version of the running kernel; `None` if its release is no number.
+#[must_use]
+pub fn kernel_version() -> Option<(u32, u32)> {
+    parse_release(&kernel_release().ok()?)
+}
+
+/// What to do about a capability that is missing. Whoever is root already is not told to become it: a container or a
+/// service may be root without it.
+#[must_use]
+pub fn needs(capability: &str) -> String {
+    // SAFETY: geteuid takes nothing and cannot fail.
+    needs_as(capability, unsafe { libc::geteuid() } == 0)
+}
+
+fn needs_as(capability: &str, root: bool) -> String {
+    if root {
+        format!("needs {capability}, which this root does not have here: see deploy/")
+    } else {
+        format!("needs {capability}: run as root or see deploy/")
+    }
+}
+
 /// Names what failed on which interface, and the remedy where one is known.
 pub(in crate::ring) fn failed(interface: &str, what: &str, error: &io::Error) -> anyhow::Error {
+    let rights = format!(" ({})", needs("CAP_NET_RAW"));
     let remedy = match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => " (needs CAP_NET_RAW: run as root or see deploy/)",
+        Some(libc::EPERM | libc::EACCES) => rights.as_str(),
         Some(libc::ENODEV | libc::ENXIO) => " (the interface is gone)",
         Some(libc::ENOMEM | libc::ENOBUFS) => {
             " (the kernel has no memory for it: lower --ring-frames, or raise net.core.optmem_max)"
@@ -73,6 +96,16 @@ mod tests {
         assert!(parse_release("4.19.1") < Some(OLDEST));
         assert_eq!(parse_release("odd"), None);
         require_kernel().unwrap();
+    }
+
+    #[test]
+    fn root_is_not_told_to_become_root() {
+        assert!(needs_as("CAP_BPF", false).contains("CAP_BPF: run as root"));
+        let root = needs_as("CAP_BPF", true);
+        assert!(
+            root.contains("CAP_BPF") && !root.contains("run as"),
+            "{root}"
+        );
     }
 
     #[test]

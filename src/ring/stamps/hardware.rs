@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::ring::link::Interface;
 use crate::ring::os::bindings::{ETHTOOL_GET_TS_INFO, EthtoolTsInfo};
+use crate::ring::os::setup::needs;
 use crate::ring::os::sys;
 
 /// What the driver reports of an interface's timestamps (ETHTOOL_GET_TS_INFO).
@@ -97,8 +98,8 @@ impl HardwareStamps {
         let mut setting = config(libc::HWTSTAMP_TX_ON.cast_signed(), filter);
         exchange(&socket, libc::SIOCSHWTSTAMP, name, &mut setting).map_err(|error| {
             let remedy = match error.raw_os_error() {
-                Some(libc::EPERM) => " (needs CAP_NET_ADMIN: run as root or see deploy/)",
-                _ => "",
+                Some(libc::EPERM) => format!(" ({})", needs("CAP_NET_ADMIN")),
+                _ => String::new(),
             };
             anyhow!("{name}: switching hardware timestamps on: {error}{remedy}")
         })?;

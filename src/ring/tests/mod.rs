@@ -5,5 +5,6 @@ pub(super) mod net;
 mod port;
 mod rings;
 mod rx;
+mod stamps_kept;
 mod tx;
 mod tx_trouble;

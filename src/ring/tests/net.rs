@@ -30,7 +30,7 @@ pub(in crate::ring) fn in_namespace(name: &str, body: fn()) {
         return;
     }
     if let Err(why) = namespaces_work() {
-        ptpproxy_lab::net::skip(&format!("user namespaces: {why}"));
+        ptpproxy_lab::net::skip(&format!("user namespaces with veth: {why}"));
         return;
     }
     let passed = ptpproxy_lab::net::retry(name, || {
@@ -94,11 +94,13 @@ pub(in crate::ring) fn raise(name: &str) {
 fn namespaces_work() -> Result<(), String> {
     let output = Command::new("unshare")
         .args(["-Urn", "--", "ip", "link"])
+        .args("add va type veth peer name vb".split(' '))
         .output()
         .map_err(|error| format!("unshare: {error}"))?;
     if output.status.success() {
         Ok(())
     } else {
-        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+        let text = String::from_utf8_lossy(&output.stderr);
+        Err(format!("{} (no veth? as root: modprobe veth)", text.trim()))
     }
 }

@@ -16,7 +16,7 @@ const BATCH: usize = TxOptions::BATCH as usize + 1;
 
 /// Buffers for one batch of stamps.
 #[derive(Debug)]
-pub(super) struct ErrorQueue {
+pub(in crate::ring) struct ErrorQueue {
     control: Box<[Control; BATCH]>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct ErrorQueue {
 type Control = [u64; 20];
 
 impl ErrorQueue {
-    pub(super) fn new() -> Self {
+    pub(in crate::ring) fn new() -> Self {
         Self {
             control: Box::new([[0; 20]; BATCH]),
         }
@@ -32,7 +32,7 @@ impl ErrorQueue {
 
     /// Empties the queue: each stamp of `source`, with its id, goes to `sink`. Returns how many messages
     /// there were. If they are no more than `expected`, that is one system call.
-    pub(super) fn drain(
+    pub(in crate::ring) fn drain(
         &mut self,
         fd: BorrowedFd<'_>,
         source: StampSource,

@@ -24,6 +24,8 @@ mod stamp_budget;
 mod stamp_ids;
 mod warm;
 
+#[cfg(test)]
+pub(super) use error_queue::ErrorQueue;
 pub use options::TxOptions;
 pub use report::{Done, TxStats};
 pub use ring::TxRing;

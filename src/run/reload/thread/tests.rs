@@ -195,6 +195,11 @@ fn every_live_key_reaches_the_core_or_the_loop() {
             "one-step" => ("\"rewrite\"", "one_step: Rewrite"),
             "tx-timestamp-timeout" => ("\"3ms\"", "tx_timestamp_timeout: 3ms"),
             "estimate" => ("false", "estimate: false"),
+            "ingress-latency" => ("350", "ingress_latency_ns: PerSide { up: 350, down: 350 }"),
+            "egress-latency" => (
+                "\"-20,80\"",
+                "egress_latency_ns: PerSide { up: -20, down: 80 }",
+            ),
             "syntonize" => ("false", "syntonize: false"),
             "max-rate-ppm" => ("50", "max_rate_ppm: 50.0"),
             "sweep" => ("\"50us\"", "grid: 50µs"),

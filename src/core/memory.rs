@@ -1,0 +1,30 @@
+//! How much memory a forwarder reserves.
+
+use super::Settings;
+use super::syncs;
+
+/// Parts whose size nothing changes: what is in flight, masters, echoes, limits.
+const FIXED: u64 = 4_770_000;
+/// A message that can be held: room for its bytes, what is known of it, its places in the queues.
+const HELD: u64 = 567;
+/// A client, but for its place among the hashes.
+const CLIENT: u64 = 352;
+/// Twice as many places among the hashes as clients, rounded up to a power of two: in two tables.
+const PLACE: u64 = 16;
+/// A Sync that is remembered.
+const SYNC: u64 = 132;
+
+/// Bytes that [`Forwarder::new`](crate::core::Forwarder::new) reserves for these settings, a tenth too many at most (on
+/// a 64-bit machine; others take less). `tests/memory.rs` compares it with what is allocated. Much of it is taken from
+/// the system only when it is used first.
+#[must_use]
+pub fn reserved_bytes(settings: &Settings) -> u64 {
+    let clients = u64::from(settings.max_clients);
+    let places = (2 * clients).next_power_of_two();
+    let syncs = syncs::beside(settings.max_clients) as u64;
+    FIXED
+        + HELD * u64::from(settings.hold_frames)
+        + CLIENT * clients
+        + PLACE * places
+        + SYNC * syncs
+}

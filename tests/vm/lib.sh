@@ -1,0 +1,57 @@
+# Shared by the scripts of this folder, which source it: the guests, and where things are kept.
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # the scripts read them
+
+VM=$(realpath -m -- "${PTPPROXY_VM:-target/vm}")
+HERE=$(uname -m)
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# NAME  MACHINE  SUITE  KERNEL PACKAGE  MEMORY (MB)  KERNEL COMMAND LINE  ROUNDS
+# Rounds are functions of guest/rounds. A kernel's version is its suite's newest.
+GUESTS='
+x86_64-5.10   x86_64  bullseye linux-image-amd64     512 -              ring,lock,map,precise,rights
+x86_64-6.1    x86_64  bookworm linux-image-amd64     512 -              ring,lock,map,precise,rights
+x86_64-6.12   x86_64  trixie   linux-image-amd64     512 -              ring,lock,map,precise,rights
+x86_64-new    x86_64  sid      linux-image-amd64     512 -              ring,lock,map,precise,rights
+aarch64-6.12  aarch64 trixie   linux-image-arm64     512 -              ring,lock,map,precise,rights
+aarch64-16k   aarch64 trixie   linux-image-arm64-16k 512 -              ring,lock,map,precise,rights
+armv7-6.12    armv7   trixie   linux-image-armmp     512 -              ring,lock,map,precise,rights,year2040
+armv7-small   armv7   trixie   linux-image-armmp      96 ipv6.disable=1,rootfstype=ramfs memory,lock
+x86_64-small  x86_64  bookworm linux-image-amd64      96 ipv6.disable=1,rootfstype=ramfs memory,lock
+drivers       x86_64  trixie   linux-image-amd64     768 -              drivers
+'
+
+# The fields of a guest into variables.
+guest() { # NAME
+    read -r name machine suite package memory line rounds < <(awk -v name="$1" '$1 == name' <<<"$GUESTS")
+    [ -n "$name" ] || fail "no guest $1; there are: $(awk 'NF { printf "%s ", $1 }' <<<"$GUESTS")"
+    [ "$line" != - ] || line=
+    line=${line//,/ }
+    rounds=${PTPPROXY_VM_ROUNDS:-$rounds}
+}
+
+# Debian's name of a machine.
+debian() { # MACHINE
+    case $1 in
+        x86_64) echo amd64 ;;
+        aarch64) echo arm64 ;;
+        armv7) echo armhf ;;
+        *) fail "no guests of machine $1" ;;
+    esac
+}
+
+# Debian's packages for MACHINE, as of these lists: this machine's own lists and packages are not touched.
+apt() { # MACHINE PROGRAM ARGUMENTS...
+    local architecture program=$2
+    architecture=$(debian "$1")
+    shift 2
+    mkdir -p "$VM/apt/cache/$architecture/archives/partial"
+    "$program" -qq -o Dir::Etc::sourcelist="$VM/apt/sources.list" -o Dir::Etc::sourceparts=- \
+        -o Dir::State::Lists="$VM/apt/lists" -o Dir::State::status="$VM/apt/status" -o Dir::Cache="$VM/apt/cache/$architecture" \
+        -o APT::Architecture="$architecture" -o APT::Architectures::="$architecture" -o APT::Sandbox::User="$(id -un)" \
+        -o APT::Install-Recommends=false -o Acquire::Languages=none -o DPkg::Lock::Timeout=600 "$@"
+}
