@@ -99,7 +99,10 @@ mod tests {
     #[test]
     fn the_defaults_take_little_and_more_is_taken_only_when_asked_for() {
         let usual = with("");
-        assert!(usual.rings <= 10 * MIB && usual.tables <= 10 * MIB, "{usual}");
+        assert!(
+            usual.rings <= 10 * MIB && usual.tables <= 10 * MIB,
+            "{usual}"
+        );
         assert_eq!(with("--max-clients 1000").rings, usual.rings);
         assert!(with("--max-clients 100000").rings > usual.rings);
         assert!(with("--ring-frames 64").rings < MIB);

@@ -12,6 +12,10 @@ use super::port::PortModel;
 
 /// Something that happens at a given time.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a scenario has few of them, and copies them"
+)]
 pub enum Action {
     /// CLOCK_REALTIME of every gateway is set forward by this.
     StepLocal(i64),

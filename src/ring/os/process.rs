@@ -43,7 +43,12 @@ pub fn locked_memory_limit() -> Option<u64> {
     check(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, limit.as_mut_ptr()) }).ok()?;
     // SAFETY: zeroed at first and filled by the kernel; it holds integers only.
     let current = unsafe { limit.assume_init() }.rlim_cur;
-    (current != libc::RLIM_INFINITY).then_some(u64::from(current))
+    #[allow(
+        clippy::useless_conversion,
+        reason = "rlim_t has 32 bits on some machines"
+    )]
+    let bytes = u64::from(current);
+    (current != libc::RLIM_INFINITY).then_some(bytes)
 }
 
 /// Bytes that the system can give without swapping (MemAvailable of /proc/meminfo), if it says so.
