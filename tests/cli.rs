@@ -233,7 +233,7 @@ fn a_bad_value_is_named_with_the_remedy() {
         ("--timestamping fast", &["auto, hardware, software"]),
         (
             "--ring-frames 1000",
-            &["1000", "auto", "power of two", "4096"],
+            &["1000", "auto", "power of two", "2048"],
         ),
         ("--sweep 0us", &["20us to 10ms", "or auto"]),
         ("--sweep 11ms", &["20us to 10ms"]),

@@ -29,9 +29,9 @@ fn the_readme_is_short_enough_to_read() {
 fn every_drop_reason_is_explained_and_no_other() {
     let reference = read("deploy/REFERENCE.md");
     let (_, section) = reference
-        .split_once("\n## Drop reasons\n")
+        .split_once("\n### Reasons\n")
         .expect("the section is there");
-    let (section, _) = section.split_once("\n## ").expect("another follows");
+    let (section, _) = section.split_once("\n### ").expect("another follows");
     let explained: BTreeSet<&str> = section
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))

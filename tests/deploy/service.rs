@@ -211,6 +211,9 @@ fn is_refused_beside_one_by_hand(booted: &Booted<'_>, config: &str) {
         .lines()
         .any(|line| line.contains(STOP_IT) && line.contains(&refusal));
     assert!(refused, "{refusal:?} in {log}");
+    // It would be started again when that one has gone.
+    let stopped = booted.systemctl(&["stop", "ptpproxy"]);
+    assert!(stopped.status.success(), "{}", text(&stopped));
 }
 
 /// Without `wait` an interface that is not there ends the service for good, after five tries.

@@ -15,8 +15,14 @@ use crate::segments::{END, Line, Parallel};
 
 /// What doctor says in this namespace, by level: level, check, text and remedy of each line.
 fn doctor(gateway: &Namespace, arguments: &[&str]) -> Vec<[String; 4]> {
-    let mut command = Command::new(program());
-    command.args(["doctor", "--json"]).args(arguments);
+    // With a /sys of its own, as on a machine: that of a test shows the network that it was mounted in.
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c"])
+        .arg("mount -t sysfs sysfs /sys && exec \"$0\" \"$@\"")
+        .arg(program())
+        .args(["doctor", "--json"])
+        .args(arguments);
     let output = gateway
         .run(|| command.output())
         .unwrap()
@@ -108,9 +114,6 @@ fn a_bridge_that_converts_multicast_is_found() {
         let line = Line::new();
         let gateway = &line.gateway;
         gateway.bridge("br0", &[DOWN]).unwrap();
-        if !std::path::Path::new("/sys/class/net/br0").exists() && !sees_itself(gateway) {
-            return skip("/sys shows another network namespace");
-        }
         if !ip(
             gateway,
             "link set dev down0 type bridge_slave mcast_to_unicast on",
@@ -126,12 +129,6 @@ fn a_bridge_that_converts_multicast_is_found() {
             remedy,
         );
     });
-}
-
-/// Whether /sys is that of this namespace.
-fn sees_itself(home: &Namespace) -> bool {
-    home.run(|| std::path::Path::new("/sys/class/net/br0").exists())
-        .unwrap()
 }
 
 /// Sends an Announce and a Sync of the master now and then, until doctor has listened.

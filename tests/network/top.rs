@@ -150,7 +150,7 @@ fn top_fills_the_terminal_and_leaves_it_as_it_was() {
         // No figure is cut: what does not fit is on a line of its own.
         for figure in [
             "variation ",
-            " ppm",
+            "rate ",
             "3 of ",
             " requests, ",
             " open, ",

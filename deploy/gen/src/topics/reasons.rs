@@ -62,8 +62,8 @@ const CLIENTS: [(&str, &str, &str); 11] = [
     (
         "End to end, multicast",
         "Sync, Follow_Up, Announce and its Delay_Resp, corrected. Its requests are held.",
-        "`ptp4l` 3.1.1 and 4.4, `statime` 0.4.0, `ptpd` 2.3.1 (without `servo:max_delay`): all requests answered, path \
-         delay 3 to 6 us, as of the cables.",
+        "`ptp4l` 3.1.1 and 4.4, `statime` 0.4.0: all requests answered, path delay 3 to 6 us, as of the cables. `ptpd` \
+         2.3.1 (without `servo:max_delay`): all requests answered.",
     ),
     (
         "Hybrid, or negotiated unicast",
