@@ -55,7 +55,7 @@
 //! | `hold` | what waits, until when, and what leaves next |
 //! | `flight` | what was sent and awaits its TX timestamp, and its residence |
 //! | `second_path` | another gateway beside us |
-//! | `simple` | open requests of simple PTP |
+//! | `unicast`, `simple` | what has to be known of unicast; open requests of simple PTP |
 //! | `open_management` | Management requests that may be answered |
 //! | `account`, `event` | what happened, for whoever reads it |
 //! | `tap` | each message's steps, for whoever watches |
@@ -88,6 +88,7 @@ mod simple;
 mod syncs;
 mod table;
 mod tap;
+mod unicast;
 mod verdict;
 
 pub(crate) use clients::FRAMES_AHEAD;

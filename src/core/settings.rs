@@ -332,8 +332,35 @@ pub(crate) struct Holds {
     pub(crate) max_hold_ns: u64,
 }
 
+/// Settings that are in force, and what follows from them.
+pub(crate) struct InForce {
+    settings: Settings,
+    holds: Holds,
+}
+
+impl InForce {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            holds: Holds::of(&settings),
+            settings,
+        }
+    }
+
+    pub(crate) const fn holds(&self) -> &Holds {
+        &self.holds
+    }
+}
+
+impl Deref for InForce {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
 impl Holds {
-    pub(crate) fn of(settings: &Settings) -> Self {
+    fn of(settings: &Settings) -> Self {
         let max_hold = settings.max_hold;
         let margin = Duration::from_millis(1).min(max_hold / 10) + 2 * settings.grid;
         let planned = max_hold.saturating_sub(margin);

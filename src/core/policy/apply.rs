@@ -1,7 +1,7 @@
 //! Other settings while it runs: no frame that waits is lost by it, and no client.
 
 use crate::core::policy::Forwarder;
-use crate::core::settings::{Holds, Settings, ValidSettings};
+use crate::core::settings::{InForce, Settings, ValidSettings};
 
 impl Forwarder {
     /// Goes on with other settings. What is sized or drawn at the start keeps its value: `max_clients`, `hold_frames`
@@ -25,8 +25,7 @@ impl Forwarder {
             self.hold.set_rate(settings.max_rate);
         }
         self.masters.set_bound(settings.max_rate_ppm);
-        self.holds = Holds::of(&settings);
         self.flights.apply(&settings);
-        self.settings = settings;
+        self.settings = InForce::new(settings);
     }
 }

@@ -51,7 +51,7 @@ impl Forwarder {
         let (token, latest) = match kept.purpose() {
             Purpose::General { .. } => (None, None),
             Purpose::Request(request) => {
-                let by = (now, &self.settings);
+                let by = (now, &*self.settings);
                 let (clients, flights) = (&mut self.clients, &mut self.flights);
                 match launch(clients, flights, (frame, request), egress, by) {
                     Ok(token) => (Some(token), Some(request.end)),

@@ -42,8 +42,6 @@ mod time;
 mod unicast;
 mod watched;
 
-use std::net::IpAddr;
-
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -55,12 +53,12 @@ use crate::core::hold::Hold;
 use crate::core::masters::Masters;
 use crate::core::open_management::Management;
 use crate::core::second_path::SecondPath;
-use crate::core::settings::{Holds, Settings, ValidSettings};
+use crate::core::settings::{InForce, Settings, ValidSettings};
 use crate::core::signatures::Signatures;
-use crate::core::simple::SimpleRequests;
 use crate::core::syncs::{self, Syncs};
 use crate::core::table::Secret;
 use crate::core::tap::Tap;
+use crate::core::unicast::Unicast;
 use crate::core::verdict::{Arrival, Arrived, Verdict};
 use crate::reason::Reason;
 use crate::telemetry::Kind;
@@ -146,8 +144,7 @@ const EARLY_FOLLOW_UPS: usize = 4;
 /// * [`Stamp`](crate::time::Stamp)s are of the steady clock or of a hardware clock, never of CLOCK_REALTIME: the
 ///   caller translates those ([`engine::ClockWatch`](crate::engine::ClockWatch)).
 pub struct Forwarder {
-    settings: Settings,
-    holds: Holds,
+    settings: InForce,
     rng: SmallRng,
     secret: Secret,
     clients: Clients,
@@ -156,9 +153,7 @@ pub struct Forwarder {
     hold: Hold,
     flights: Flights,
     paths: SecondPath,
-    simple: SimpleRequests,
-    /// The IP addresses of this machine, sorted; `None` until somebody says.
-    own_addresses: Option<Vec<IpAddr>>,
+    unicast: Unicast,
     management: Management,
     signatures: Signatures,
     account: Account,
@@ -185,15 +180,13 @@ impl Forwarder {
             hold,
             flights: Flights::new(&settings),
             paths: SecondPath::new(secret),
-            simple: SimpleRequests::new(),
-            own_addresses: None,
+            unicast: Unicast::new(),
             management: Management::new(),
             signatures: Signatures::new(),
             account: Account::new(),
             tap: Tap::default(),
             present: Instant::default(),
-            holds: Holds::of(&settings),
-            settings,
+            settings: InForce::new(settings),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::wire::PortIdentity;
 impl Forwarder {
     /// The settings in force.
     #[must_use]
-    pub const fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &Settings {
         &self.settings
     }
 

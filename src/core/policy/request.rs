@@ -43,7 +43,7 @@ impl Forwarder {
         frame: &Frame<'_>,
         arrival: &Arrived<'_>,
     ) -> Result<Option<Token>, Reason> {
-        let rx = arrival.fresh_stamp(self.holds.stale_after_ns)?;
+        let rx = arrival.fresh_stamp(self.settings.holds().stale_after_ns)?;
         let rx = self.flights.trusted(arrival.side, rx)?;
         let row = self.sender(frame, arrival)?;
         let key = OpenKey {
@@ -60,7 +60,7 @@ impl Forwarder {
             fixed: arrival.signature.is_fixed(),
             client: self.clients.row(row)?,
             settings: &self.settings,
-            holds: &self.holds,
+            holds: self.settings.holds(),
             rng: &mut self.rng,
             masters: &self.masters,
             hold: &mut self.hold,

@@ -15,16 +15,16 @@ impl Forwarder {
     /// A client's request of simple PTP is on its way.
     pub(super) fn asked_simply(&mut self, frame: &Frame<'_>, client: ClientRef) {
         let hash = self.simple_hash(frame, frame.source(), frame.destination());
-        self.simple.asked(hash, client);
+        self.unicast.simple_mut().asked(hash, client);
     }
 
     /// The row of the client whose open request of simple PTP this Sync or Announce answers.
     pub(super) fn answers_simply(&mut self, frame: &Frame<'_>, now: Instant) -> Option<u32> {
-        if !self.simple.any() || frame.is_multicast() {
+        if !self.unicast.simple().any() || frame.is_multicast() {
             return None;
         }
         let hash = self.simple_hash(frame, frame.destination(), frame.source());
-        let client = self.clients.same(self.simple.who(hash)?)?;
+        let client = self.clients.same(self.unicast.simple().who(hash)?)?;
         let key = OpenKey {
             sequence_id: frame.sequence_id(),
             domain: frame.domain(),

@@ -44,7 +44,7 @@ impl Forwarder {
             .sync_arrived(master, arrival.at, key.unicast_to);
         let before = self.syncs.find(&key, now);
         let mut follow_up = self.early_follow_up(before, arrival.signature)?;
-        let rx = arrival.fresh_stamp(self.holds.stale_after_ns);
+        let rx = arrival.fresh_stamp(self.settings.holds().stale_after_ns);
         let rx = match rx.and_then(|rx| self.flights.trusted(arrival.side, rx)) {
             Ok(rx) => rx,
             Err(reason) => {
@@ -173,7 +173,7 @@ impl Forwarder {
         now: Instant,
     ) -> Result<(Token, Option<i64>), Reason> {
         let owner = Owner::Sync(self.syncs.of(row));
-        let by = (now, &self.settings);
+        let by = (now, &*self.settings);
         let launched = self
             .flights
             .launch((rx, owner), Side::Down, follow_up, by, None);

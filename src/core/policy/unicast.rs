@@ -19,9 +19,8 @@ impl Forwarder {
     }
 
     /// The IP addresses of this machine: what comes with its MAC for another one is routed by the kernel.
-    pub fn set_own_addresses(&mut self, mut addresses: Vec<IpAddr>) {
-        addresses.sort_unstable();
-        self.own_addresses = Some(addresses);
+    pub fn set_own_addresses(&mut self, addresses: Vec<IpAddr>) {
+        self.unicast.set_own(addresses);
     }
 
     /// Why a message with our own MAC is not forwarded.
@@ -31,8 +30,7 @@ impl Forwarder {
             Address::V4(ip) => IpAddr::V4(ip),
             Address::V6(ip) => IpAddr::V6(ip),
         };
-        let own = self.own_addresses.as_ref();
-        if frame.is_multicast() || own.is_none_or(|own| own.binary_search(&ip).is_ok()) {
+        if frame.is_multicast() || self.unicast.may_be_own(ip) {
             Reason::ToHost
         } else {
             Reason::Routed

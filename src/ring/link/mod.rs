@@ -24,4 +24,5 @@ pub use claim::{Claim, Holder, gateways, holders};
 pub use groups::{GroupMembership, NotJoined};
 pub use interface::{Interface, LinkKind};
 pub use monitor::{LinkChange, Monitor};
+pub(super) use netlink::ports_of;
 pub use pair::check_pair;

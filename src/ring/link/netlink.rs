@@ -65,6 +65,13 @@ pub(super) fn read_all() -> Result<Vec<Interface>> {
     read().context("reading the network interfaces by netlink")
 }
 
+/// The ports of a bridge, bond or team.
+pub(in crate::ring) fn ports_of(interface: &Interface) -> io::Result<Vec<Interface>> {
+    let mut links = read()?;
+    links.retain(|link| link.master == Some(interface.index));
+    Ok(links)
+}
+
 /// All interfaces of this network namespace.
 pub(super) fn read() -> io::Result<Vec<Interface>> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;

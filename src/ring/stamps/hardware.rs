@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::ring::link::Interface;
+use crate::ring::link::{Interface, LinkKind, ports_of};
 use crate::ring::os::bindings::{ETHTOOL_GET_TS_INFO, EthtoolTsInfo};
 use crate::ring::os::setup::needs;
 use crate::ring::os::sys;
@@ -29,6 +29,14 @@ impl HardwareInfo {
     /// # Errors
     /// The system's; EOPNOTSUPP where the driver has no answer.
     pub fn query(interface: &Interface) -> io::Result<Self> {
+        let mut info = Self::ask(interface)?;
+        if !info.software_transmit {
+            info.software_transmit = ports_stamp(interface);
+        }
+        Ok(info)
+    }
+
+    fn ask(interface: &Interface) -> io::Result<Self> {
         let socket = control_socket()?;
         let mut answer = EthtoolTsInfo {
             cmd: ETHTOOL_GET_TS_INFO,
@@ -65,6 +73,20 @@ impl HardwareInfo {
                 .filter(|_| raw && has(libc::SOF_TIMESTAMPING_RX_HARDWARE)),
             software_transmit: has(libc::SOF_TIMESTAMPING_TX_SOFTWARE),
         }
+    }
+}
+
+/// Whether a bridge, bond or team, which itself says nothing of it, sends by ports whose drivers timestamp what they send.
+fn ports_stamp(interface: &Interface) -> bool {
+    match interface.kind {
+        LinkKind::Bridge | LinkKind::Bond | LinkKind::Team => {
+            // One that cannot be asked is taken for the usual.
+            let stamps = |port: &Interface| {
+                HardwareInfo::query(port).map_or(true, |info| info.software_transmit)
+            };
+            ports_of(interface).is_ok_and(|ports| ports.iter().all(stamps))
+        }
+        _ => false,
     }
 }
 

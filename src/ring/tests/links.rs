@@ -1,5 +1,6 @@
 //! Interfaces, groups and set-up on a real kernel.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::net::{in_namespace, on_veth, raise, run, veth};
@@ -153,6 +154,22 @@ on_veth! {
             TxRing::<u64>::open(&a, &TxOptions::default()).unwrap_err().to_string(),
         ] {
             assert!(text.starts_with("va: ") && text.contains("needs CAP_NET_RAW") && text.contains("see deploy/"), "{text}");
+        }
+    }
+}
+
+on_veth! {
+    fn a_bridge_timestamps_by_its_ports() {
+        let _ends = veth("va", "vb");
+        run("ip link add name br0 type bridge");
+        run("ip link set dev vb master br0");
+        let stamps = |name| HardwareInfo::query(&Interface::lookup(name).unwrap()).unwrap().software_transmit;
+        assert!(stamps("va") && stamps("br0"));
+        // A port without.
+        let _ = Command::new("ip").args(["link", "add", "name", "ifb7", "type", "ifb"]).output();
+        if Interface::lookup("ifb7").is_ok() {
+            run("ip link set dev ifb7 master br0");
+            assert!(!stamps("ifb7") && !stamps("br0"));
         }
     }
 }
