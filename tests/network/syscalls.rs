@@ -170,7 +170,8 @@ fn reading_adds_no_system_call_to_the_loop() {
         let (mut above, mut below) = line.hosts(ETHERNET);
         above.announce(0);
         play(&mut above, &mut below, 0);
-        std::thread::sleep(Duration::from_millis(300));
+        // The addresses of a new cable settle (duplicate address detection): of that the loop is told.
+        std::thread::sleep(Duration::from_secs(3));
         // A loop that sleeps is not woken.
         let idle = || std::thread::sleep(Duration::from_secs(2));
         let (calls, table, (replies, ())) = count(&strace, &line.gateway, &proxy, || {
