@@ -201,7 +201,9 @@ fn answers(
     let share = share(answered, known);
     let syncs = now.state.masters.iter().any(|master| master.gives_time(at));
     let never = now.counters.answered == 0 && now.counters.unanswered >= NEVER_ANSWERED;
-    if never && asked > 0 && syncs {
+    if now.state.second_path {
+        // Its exchanges are dropped: that is the cause, and has a warning of its own.
+    } else if never && asked > 0 && syncs {
         // It has no load that could be lowered.
         let kind = WarningKind::NoAnswers;
         add(kind, "", kind.remedy().into());

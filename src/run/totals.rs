@@ -52,7 +52,7 @@ fn lines(hold_error: &Histogram) -> [Line; 3] {
         (
             "sample_one_in",
             u64::from(SAMPLE_ONE_IN),
-            "of a flood that the kernel drops upstream, one frame in this many is counted: foreign, \
+            "of a flood that the kernel drops, at least one frame in this many is counted: foreign, \
              not-our-client, peer-delay, gptp, ntp-over-ptp, domain, version, unknown-type",
         ),
         (

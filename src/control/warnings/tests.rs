@@ -73,7 +73,7 @@ fn codes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
 #[test]
 fn each_trouble_has_its_code() {
     type Change = fn(&mut Snapshot);
-    let table: [(&str, Change); 32] = [
+    let table: [(&str, Change); 33] = [
         ("", |_| {}),
         ("link", |now| now.state.ports.up.running = false),
         ("link", |now| now.state.ports.down.present = false),
@@ -139,6 +139,12 @@ fn each_trouble_has_its_code() {
             now.counters.forward(Side::Down, DELAY_REQ);
         }),
         ("no-answers", |now| {
+            (now.counters.answered, now.counters.unanswered) = (0, 8);
+            now.counters.forward(Side::Down, DELAY_REQ);
+        }),
+        ("second-path", |now| {
+            // Exchanges that go both ways are dropped: the grandmaster is not to blame.
+            now.state.second_path = true;
             (now.counters.answered, now.counters.unanswered) = (0, 8);
             now.counters.forward(Side::Down, DELAY_REQ);
         }),

@@ -4,13 +4,11 @@
 use std::io;
 use std::net::IpAddr;
 
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload, NlasIterator,
-};
+use netlink_packet_core::{NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
-use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
+
+use super::netlink::dump;
 
 /// Bytes of struct ifaddrmsg.
 const HEADER: usize = 8;
@@ -20,18 +18,7 @@ const HEADER: usize = 8;
 /// # Errors
 /// The system's.
 pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    let mut request = NetlinkMessage::new(
-        NetlinkHeader::default(),
-        NetlinkPayload::from(RouteNetlinkMessage::GetAddress(AddressMessage::default())),
-    );
-    request.header.flags = NLM_F_DUMP | NLM_F_REQUEST;
-    request.header.sequence_number = 1;
-    request.finalize();
-    let mut bytes = vec![0; request.buffer_len()];
-    request.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
+    let socket = dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
     let mut addresses = Vec::new();
     loop {
         let (bytes, _) = socket.recv_from_full()?;

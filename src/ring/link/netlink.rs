@@ -72,20 +72,23 @@ pub(in crate::ring) fn ports_of(interface: &Interface) -> io::Result<Vec<Interfa
     Ok(links)
 }
 
-/// All interfaces of this network namespace.
-pub(super) fn read() -> io::Result<Vec<Interface>> {
+/// A socket that answers with all there is of what `what` asks for.
+pub(super) fn dump(what: RouteNetlinkMessage) -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
-    let mut request = NetlinkMessage::new(
-        NetlinkHeader::default(),
-        NetlinkPayload::from(RouteNetlinkMessage::GetLink(LinkMessage::default())),
-    );
+    let mut request = NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::from(what));
     request.header.flags = NLM_F_DUMP | NLM_F_REQUEST;
     request.header.sequence_number = 1;
     request.finalize();
     let mut bytes = vec![0; request.buffer_len()];
     request.serialize(&mut bytes);
     socket.send(&bytes, 0)?;
+    Ok(socket)
+}
+
+/// All interfaces of this network namespace.
+pub(super) fn read() -> io::Result<Vec<Interface>> {
+    let socket = dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
     let mut links = Vec::new();
     loop {
         let (bytes, _) = socket.recv_from_full()?;

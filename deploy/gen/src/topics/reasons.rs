@@ -17,7 +17,8 @@ pub(crate) fn topic() -> Topic {
         text: "Each dropped frame is counted under one of these words. They are the same in the log, in `ptpproxy status`, \
                in the totals at the end, in the metrics and in `ptpproxy replay`.\n\nThe kernel drops most of what is not \
                for these clients before the program sees it. From upstream, `foreign`, `not-our-client`, `peer-delay`, \
-               `gptp`, `version` and `unknown-type`, and on both sides `domain`, are counted from a sample of one in 1024."
+               `gptp`, `version` and `unknown-type`, and on both sides `domain`, are counted in full up to about 64 a second each; of \
+               a flood at least one in 1024 is."
             .to_owned(),
         tables: vec![
             Table {
