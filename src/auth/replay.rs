@@ -9,6 +9,8 @@
 //! senders come. Only verified messages are entered, so only holders of a key can fill it; then the sender
 //! that was silent longest gives its row away.
 
+use std::hash::Hasher as _;
+
 use siphasher::sip::SipHasher13;
 
 use crate::time::Instant;
@@ -80,9 +82,9 @@ impl Replay {
         now: Instant,
     ) -> bool {
         let (k0, k1) = self.secret;
-        let hash = SipHasher13::new_with_keys(k0, k1)
-            .hash(bytemuck::bytes_of(&sender))
-            .max(1);
+        let mut hasher = SipHasher13::new_with_keys(k0, k1);
+        hasher.write(bytemuck::bytes_of(&sender));
+        let hash = hasher.finish().max(1);
         let mask = self.buckets.len() - 1;
         // The tag has all bits; the bucket is chosen by the upper ones, for usize may have 32.
         let bucket = &mut self.buckets[(hash >> 32) as u32 as usize & mask];

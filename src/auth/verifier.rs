@@ -1,6 +1,6 @@
 //! Verifies messages, and signs again what was edited since.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU64};
 
 use super::associations::{Entry, KeyName, SecurityAssociations};
 use super::key::Covered;
@@ -20,26 +20,46 @@ const MOST_PAST: usize = 4;
 /// Names of removed keys that are remembered.
 const MOST_REMOVED: usize = 1024;
 
-/// Shows that a message was verified, and signs it again. 8 bytes, to be kept beside the message.
+/// Shows that a message was verified, and signs it again. One word, to be kept beside the message: a structure of small
+/// fields would stall each time it is moved, and every message has a place for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// Which set of keys.
-    generation: u16,
-    /// Which of its keys.
-    slot: u16,
-    /// Offset of the ICV in the message.
-    icv: NonZeroU16,
-    spp: u8,
-}
+pub struct Verified(NonZeroU64);
 
 const _: () = assert!(size_of::<Option<Verified>>() == 8);
 
 impl Verified {
+    /// By this key of this set of keys, and this association; the ICV is at that offset in the message.
+    fn new(generation: u16, slot: u16, icv: NonZeroU16, spp: u8) -> Self {
+        let beside = u64::from(generation) << 16 | u64::from(slot) << 32 | u64::from(spp) << 48;
+        Self(NonZeroU64::from(icv) | beside)
+    }
+
+    /// Which set of keys.
+    const fn generation(self) -> u16 {
+        self.sixteen_bits(16)
+    }
+
+    /// Which of its keys.
+    const fn slot(self) -> u16 {
+        self.sixteen_bits(32)
+    }
+
+    /// Offset of the ICV in the message.
+    fn icv(self) -> usize {
+        usize::from(self.sixteen_bits(0))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "sixteen bits of it")]
+    const fn sixteen_bits(self, at: u32) -> u16 {
+        (self.0.get() >> at) as u16
+    }
+
     /// securityParameterPointer of the association whose key signed the message: two senders of different
     /// associations cannot take each other's place.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the byte above those")]
     pub const fn spp(self) -> u8 {
-        self.spp
+        (self.0.get() >> 48) as u8
     }
 }
 
@@ -174,12 +194,8 @@ impl Verifier {
         {
             return Err(Refusal::Replayed(name));
         }
-        Ok(Verified {
-            generation: self.keys.generation,
-            slot,
-            icv,
-            spp: name.spp,
-        })
+        let generation = self.keys.generation;
+        Ok(Verified::new(generation, slot, icv, name.spp))
     }
 
     /// Signs a verified message again after an edit, in place, with the key that it came with. `layout` is
@@ -194,7 +210,7 @@ impl Verifier {
         verified: Verified,
     ) -> Result<(), KeyGone> {
         let entry = self.entry(verified).ok_or(KeyGone)?;
-        let (ptp, at) = (layout.ptp_offset(), usize::from(verified.icv.get()));
+        let (ptp, at) = (layout.ptp_offset(), verified.icv());
         let message = bytes.get(ptp..ptp + at).ok_or(KeyGone)?;
         let icv = entry.key.icv(covered(entry, message));
         authentication::set_icv(bytes, layout, at, icv.as_bytes());
@@ -225,7 +241,7 @@ impl Verifier {
             .ok()
             .and_then(NonZeroU16::new)
             .ok_or(KeyGone)?;
-        let made = Verified { icv, ..sync };
+        let made = Verified::new(sync.generation(), sync.slot(), icv, sync.spp());
         self.sign(bytes, layout, made)?;
         Ok((len, layout, made))
     }
@@ -300,9 +316,9 @@ impl Verifier {
         let past = self.past.iter().map(|(keys, _)| keys).rev();
         std::iter::once(&self.keys)
             .chain(past)
-            .find(|keys| keys.generation == verified.generation)?
+            .find(|keys| keys.generation == verified.generation())?
             .set
-            .slot(verified.slot)
+            .slot(verified.slot())
     }
 
     #[cold]

@@ -161,10 +161,15 @@ impl Account {
         self.counters.estimated += 1;
     }
 
-    /// A Delay_Req was answered after `response_ns`, for the first time.
+    /// The answer to a Delay_Req, given after `response_ns`, leaves toward its client: the first of them.
     pub(crate) fn answered(&mut self, response_ns: u64) {
         self.counters.answered += 1;
         self.measures.response.add(response_ns);
+    }
+
+    /// An answer that was counted did not leave.
+    pub(crate) const fn not_answered(&mut self) {
+        self.counters.answered = self.counters.answered.saturating_sub(1);
     }
 
     /// This many Delay_Req found no answer.

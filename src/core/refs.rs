@@ -14,6 +14,14 @@ pub(crate) struct SyncRef {
     pub(crate) generation: u32,
 }
 
+/// An open request by its place, and the sequenceId that it has: the place may be another's meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestRef {
+    pub(crate) client: ClientRef,
+    pub(crate) place: u8,
+    pub(crate) sequence_id: u16,
+}
+
 /// Whose event message it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Owner {

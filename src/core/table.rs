@@ -18,7 +18,8 @@ pub(crate) trait Key: Copy + Eq {
 pub(crate) struct Secret(pub(crate) u64, pub(crate) u64);
 
 impl Secret {
-    /// A keyed hash of `words`.
+    /// A keyed hash of `words`. In one place only: there the compiler makes the hash for 24 bytes.
+    #[inline(never)]
     pub(crate) fn hash(self, words: [u64; 3]) -> u64 {
         SipHasher13::new_with_keys(self.0, self.1).hash(bytemuck::bytes_of(&words))
     }

@@ -213,6 +213,12 @@ impl Slot<'_> {
         self.store_high(word::HOLD, mean);
     }
 
+    /// An answer that was counted did not leave.
+    pub(crate) fn not_answered(self) {
+        let counts = self.load(word::ANSWERED);
+        self.store_low(word::ANSWERED, low(counts).saturating_sub(1));
+    }
+
     /// A request found no answer.
     pub(crate) fn unanswered(self) {
         let counts = self.load(word::ANSWERED);

@@ -1,6 +1,7 @@
 //! The policy of the forwarder, row by row and rule by rule, on the core alone.
 
 mod abuse;
+mod answered;
 mod any_script;
 mod apply;
 mod captures;

@@ -158,9 +158,15 @@ impl Client {
         self.served = true;
     }
 
-    /// This master, by its row, answered it, for the first time to this request.
-    pub(crate) fn answered_by(&mut self, master: u32) {
+    /// This master, by its row, answers its request. After how long, in nanoseconds; `None` if it has before.
+    pub(crate) fn answer(&mut self, place: u8, master: u32, at: Instant) -> Option<u64> {
+        let request = self.request_mut(place);
+        let response_ns = request.age_ns(at);
+        if !request.answer(master) {
+            return None;
+        }
         self.master = u16::try_from(master + 1).unwrap_or(0);
+        Some(response_ns)
     }
 
     /// A copy of this request of it took another way. Whether it is doubted by now.
@@ -252,9 +258,18 @@ impl Client {
     /// Closes the requests that are open no longer. How many of them found no answer.
     pub(super) fn close_old_requests(&mut self, now: Instant) -> u64 {
         self.other_way.forget_old(now);
+        self.close_those(|request| !request.live(now))
+    }
+
+    /// Closes all its requests. How many of them found no answer.
+    pub(super) fn close_requests(&mut self) -> u64 {
+        self.close_those(|_| true)
+    }
+
+    fn close_those(&mut self, over: impl Fn(&OpenRequest) -> bool) -> u64 {
         let mut unanswered = 0;
         for request in &mut self.requests {
-            if request.progress() != Progress::Empty && !request.live(now) {
+            if request.progress() != Progress::Empty && over(request) {
                 unanswered += u64::from(request.close());
             }
         }

@@ -47,7 +47,7 @@ pub(crate) struct OpenRequest {
     residence_or_flight: u32,
     /// A keyed fold of the address that a unicast request was sent to; zero for multicast.
     unicast_to: u32,
-    /// Masters that have answered, by row number modulo 32.
+    /// Masters that have answered, by row number modulo 31, and [`REACHED`].
     answered_by: u32,
     sequence_id: u16,
     domain: u8,
@@ -65,6 +65,8 @@ pub(crate) enum Lapse {
 }
 
 const WAITED_VISIBLY: u8 = 8;
+/// An answer has left toward its client.
+const REACHED: u32 = 1 << 31;
 
 const PROGRESS: [Progress; 8] = [
     Progress::Empty,
@@ -158,21 +160,32 @@ impl OpenRequest {
         }
     }
 
-    /// A master answers; false if it has before. Of two masters whose rows are 32 apart only one counts: who
+    /// A master answers; false if it has before. Of two masters whose rows are 31 apart only one counts: who
     /// announces that many cannot have its answers multiplied.
     pub(crate) const fn answer(&mut self, master: u32) -> bool {
-        let bit = 1 << (master % 32);
+        let bit = 1 << (master % 31);
         let first = self.answered_by & bit == 0;
         self.answered_by |= bit;
         first
     }
 
+    /// An answer leaves toward its client; false if one has before.
+    pub(super) const fn reached(&mut self) -> bool {
+        let first = self.answered_by & REACHED == 0;
+        self.answered_by |= REACHED;
+        first
+    }
+
+    /// The answer that was to leave did not; false if none was.
+    pub(super) const fn not_reached(&mut self) -> bool {
+        let was = self.answered_by & REACHED != 0;
+        self.answered_by &= !REACHED;
+        was
+    }
+
     /// A newer one takes its place: how it lapsed, if it did.
     pub(super) fn evicted(&self, now: Instant) -> Option<Lapse> {
-        if self.progress() == Progress::Empty
-            || self.progress() == Progress::Lost
-            || self.answered()
-        {
+        if !self.lacks_answer() {
             None
         } else if self.live(now) {
             Some(Lapse::Evicted)
@@ -183,9 +196,18 @@ impl OpenRequest {
 
     /// Its time is over. Whether it found no answer.
     pub(super) fn close(&mut self) -> bool {
-        let unanswered = !self.answered() && self.progress() != Progress::Lost;
+        let unanswered = self.lacks_answer();
         self.set_progress(Progress::Empty);
         unanswered
+    }
+
+    /// Whether it went upstream and its client has no answer.
+    const fn lacks_answer(&self) -> bool {
+        let sent = !matches!(
+            self.progress(),
+            Progress::Empty | Progress::Waiting | Progress::Lost
+        );
+        sent && self.answered_by & REACHED == 0
     }
 
     // What is known of it.
@@ -212,7 +234,7 @@ impl OpenRequest {
 
     /// Whether a master has answered.
     pub(crate) const fn answered(&self) -> bool {
-        self.answered_by != 0
+        self.answered_by & !REACHED != 0
     }
 
     /// By [`Progress`]: its slot in flight, or its residence in nanoseconds.
@@ -231,6 +253,11 @@ impl OpenRequest {
     /// majorSdoId.
     pub(crate) const fn sdo(&self) -> u8 {
         self.sdo_and_progress >> 4
+    }
+
+    /// Whether this is the request with that sequenceId still.
+    pub(super) fn is_open(&self, sequence_id: u16) -> bool {
+        self.sequence_id == sequence_id && self.progress() != Progress::Empty
     }
 
     /// Open for answers: in use and young enough.
@@ -317,8 +344,10 @@ mod tests {
             assert_eq!(open.progress(), progress);
             assert_eq!(open.matches(key, start), progress != Progress::Empty);
         }
-        assert!(open.answer(3) && open.answer(4) && !open.answer(3) && !open.answer(35));
-        assert!(open.answered());
+        assert!(open.answer(3) && open.answer(4) && !open.answer(3) && !open.answer(34));
+        assert!(open.answered() && open.lacks_answer(), "none has left");
+        assert!(open.reached() && !open.reached() && !open.lacks_answer());
+        assert!(open.not_reached() && !open.not_reached() && open.answered());
         assert!(open.waited_visibly() && !OpenRequest::new(key, start).waited_visibly());
         assert!(!open.matches(OpenKey { sdo: 0, ..key }, start));
         assert!(

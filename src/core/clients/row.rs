@@ -87,9 +87,23 @@ impl ClientMut<'_> {
         (place, lapse)
     }
 
-    /// Its request was answered after `response_ns`, for the first time.
-    pub(crate) fn answered(&self, response_ns: u64) {
-        self.slot.answered(response_ns);
+    /// An answer leaves toward it; false if one to the same request has before.
+    pub(crate) fn reached(&mut self, place: u8, sequence_id: u16, response_ns: u64) -> bool {
+        let request = self.client.request_mut(place);
+        let first = request.is_open(sequence_id) && request.reached();
+        if first {
+            self.slot.answered(response_ns);
+        }
+        first
+    }
+
+    /// An answer that was counted did not leave; false if none was counted.
+    pub(crate) fn not_reached(&mut self, place: u8) -> bool {
+        let was = self.client.request_mut(place).not_reached();
+        if was {
+            self.slot.not_answered();
+        }
+        was
     }
 
     /// Its request departed. It was to be held for `hold_ns`, and stayed for `residence_ns`.
@@ -104,6 +118,11 @@ impl ClientMut<'_> {
             self.slot.unanswered();
         }
         unanswered
+    }
+
+    /// Closes all its requests: it is forgotten. How many of them found no answer.
+    pub(crate) fn close_requests(&mut self) -> u64 {
+        self.client.close_requests()
     }
 
     /// Whether its silence is long enough to forget it.

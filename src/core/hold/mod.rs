@@ -24,7 +24,7 @@ use crate::reason::Reason;
 use crate::time::{ClockId, Instant};
 use crate::wire::{Frame, MessageType};
 
-pub(crate) use store::{FrameRef, Purpose, WaitingRequest};
+pub(crate) use store::{Answers, FrameRef, General, Purpose, WaitingRequest};
 
 /// Due requests that are taken together, so that the memory of all is on its way before the first needs it.
 pub(crate) type Due = [Option<FrameRef>; 32];
@@ -106,16 +106,16 @@ impl Hold {
         })
     }
 
-    /// Keeps a copy of a general message of this master until a residence is known; `None` when memory is full.
+    /// Keeps a copy of a general message until a residence is known; `None` when memory is full.
     pub(crate) fn keep_general(
         &mut self,
         frame: &Frame<'_>,
         arrival: &Arrived<'_>,
-        master: u32,
+        general: General,
     ) -> Option<FrameRef> {
         let egress = arrival.side.other();
-        self.keep(frame, egress, arrival.plain_edit(), || Purpose::General {
-            master,
+        self.keep(frame, egress, arrival.plain_edit(), || {
+            Purpose::General(general)
         })
     }
 
@@ -132,8 +132,8 @@ impl Hold {
             verified,
             ..sync.plain_edit()
         };
-        self.keep(frame, sync.side.other(), edit, || Purpose::General {
-            master,
+        self.keep(frame, sync.side.other(), edit, || {
+            Purpose::General(General::follow_up(master))
         })
     }
 
@@ -177,7 +177,7 @@ impl Hold {
             message: kept.message_type(),
             request: match &kept.purpose {
                 Purpose::Request(of) => Some((of.client, of.place, of.sequence_id)),
-                Purpose::General { .. } => None,
+                Purpose::General(_) => None,
             },
         };
         self.store.release(frame);
@@ -197,7 +197,7 @@ impl Hold {
     pub(crate) fn general(&self, frame: FrameRef) -> Option<(u32, Option<FrameRef>)> {
         let (_, kept) = self.store.get(frame)?;
         match kept.purpose {
-            Purpose::General { master } => Some((master, kept.behind)),
+            Purpose::General(general) => Some((general.master, kept.behind)),
             Purpose::Request(_) => None,
         }
     }
@@ -251,7 +251,7 @@ impl Hold {
         let (_, kept) = self.store.get(frame)?;
         match &kept.purpose {
             Purpose::Request(request) => Some(request.client),
-            Purpose::General { .. } => None,
+            Purpose::General(_) => None,
         }
     }
 
@@ -338,7 +338,7 @@ impl Hold {
                     self.requests.push_back(frame);
                 }
             }
-            Purpose::General { .. } => self.general.push_back(frame),
+            Purpose::General(_) => self.general.push_back(frame),
         }
     }
 

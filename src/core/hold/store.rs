@@ -1,7 +1,7 @@
 //! Copies of the frames that wait, in memory that is reserved once.
 
 use crate::Side;
-use crate::core::refs::ClientRef;
+use crate::core::refs::{ClientRef, RequestRef};
 use crate::core::verdict::Edit;
 use crate::prefetch;
 use crate::time::{Instant, Stamp};
@@ -68,13 +68,39 @@ pub(crate) struct WaitingRequest {
     pub(crate) leaving: bool,
 }
 
+/// The open request that an answer is for, and after how long its master gave it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answers {
+    pub(crate) request: RequestRef,
+    pub(crate) response_ns: u64,
+}
+
+/// What is known of a general message that waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct General {
+    /// Its master's row.
+    pub(crate) master: u32,
+    /// Of an answer to a Delay_Req.
+    pub(crate) answers: Option<Answers>,
+}
+
+impl General {
+    /// A Follow_Up.
+    pub(crate) const fn follow_up(master: u32) -> Self {
+        Self {
+            master,
+            answers: None,
+        }
+    }
+}
+
 /// What a kept frame is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     /// A Delay_Req until its departure time.
     Request(WaitingRequest),
-    /// A Follow_Up or Delay_Resp of this master's row until the residence of its event message is known.
-    General { master: u32 },
+    /// A Follow_Up or Delay_Resp until the residence of its event message is known.
+    General(General),
 }
 
 /// What is known of a kept frame.
@@ -221,7 +247,7 @@ impl FrameStore {
     pub(crate) fn request_mut(&mut self, frame: FrameRef) -> Option<&mut WaitingRequest> {
         match &mut self.get_mut(frame)?.purpose {
             Purpose::Request(request) => Some(request),
-            Purpose::General { .. } => None,
+            Purpose::General(_) => None,
         }
     }
 

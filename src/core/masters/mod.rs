@@ -141,6 +141,8 @@ pub(crate) struct Masters {
     rows: Table<MasterKey, Master>,
     max_ppm: f64,
     hand: u32,
+    /// Who was heard last, most likely the next as well: no hash is needed then.
+    last: u32,
     due: Due,
 }
 
@@ -150,6 +152,7 @@ impl Masters {
             rows: Table::new(MASTERS, secret),
             max_ppm,
             hand: 0,
+            last: 0,
             due: Due::default(),
         }
     }
@@ -175,11 +178,16 @@ impl Masters {
         if multicast {
             self.due.multicast(now);
         }
-        if let Some(row) = self.rows.find(&key) {
-            if let Some(master) = self.rows.get_mut(row) {
-                master.last_seen = now;
-            }
-            return Ok(row);
+        if self.rows.key(self.last) != Some(&key)
+            && let Some(row) = self.rows.find(&key)
+        {
+            self.last = row;
+        }
+        if self.rows.key(self.last) == Some(&key)
+            && let Some(master) = self.rows.get_mut(self.last)
+        {
+            master.last_seen = now;
+            return Ok(self.last);
         }
         if self.rows.len() == MASTERS {
             self.evict_a_silent_one(now);

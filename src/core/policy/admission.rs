@@ -102,6 +102,9 @@ impl Forwarder {
 
     /// Forgets a client; its request that waits is dropped for this reason.
     fn forget(&mut self, row: u32, reason: Reason) {
+        if let Ok(mut client) = self.clients.row(row) {
+            self.account.unanswered(client.close_requests());
+        }
         if let Some(Some(frame)) = self.clients.remove(row) {
             self.drop_kept(frame, reason);
         }

@@ -3,7 +3,7 @@
 use crate::Side;
 use crate::core::clients::{Clients, Progress};
 use crate::core::flight::{Drawn, Flights};
-use crate::core::hold::{FrameRef, Purpose, WaitingRequest};
+use crate::core::hold::{Answers, FrameRef, Purpose, WaitingRequest};
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::settings::Settings;
@@ -48,8 +48,12 @@ impl Forwarder {
             return None;
         };
         let egress = kept.egress();
+        let mut answers = None;
         let (token, latest) = match kept.purpose() {
-            Purpose::General { .. } => (None, None),
+            Purpose::General(general) => {
+                answers = general.answers;
+                (None, None)
+            }
             Purpose::Request(request) => {
                 let by = (now, &*self.settings);
                 let (clients, flights) = (&mut self.clients, &mut self.flights);
@@ -83,7 +87,20 @@ impl Forwarder {
             self.tell_left(frame, now);
         }
         self.hold.release(frame);
+        if let Some(answers) = answers {
+            self.reached(answers);
+        }
         Some(Departure { len, token, latest })
+    }
+
+    /// An answer leaves toward its client.
+    pub(super) fn reached(&mut self, answers: Answers) {
+        let (of, response_ns) = (answers.request, answers.response_ns);
+        if let Some(mut client) = self.clients.same(of.client)
+            && client.reached(of.place, of.sequence_id, response_ns)
+        {
+            self.account.answered(response_ns);
+        }
     }
 
     /// Drops the next frame that leaves: its egress has no room.

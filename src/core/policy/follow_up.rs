@@ -1,7 +1,7 @@
 //! Follow_Up from upstream, after its Sync or before it.
 
+use crate::core::hold::General;
 use crate::core::policy::Forwarder;
-use crate::core::refs::Owner;
 use crate::core::syncs::{SyncKey, SyncProgress};
 use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
@@ -35,13 +35,13 @@ impl Forwarder {
         self.rate_point(frame, master, rx);
         match progress {
             SyncProgress::Departed(ns) => {
-                let owner = Owner::Sync(self.syncs.of(row));
-                self.send_corrected(frame, arrival, (owner, 0), (master, ns))
+                let sync = self.syncs.of(row);
+                self.send_corrected(frame, arrival, sync, (master, ns))
             }
             SyncProgress::InFlight(slot) => {
                 let kept = self
                     .hold
-                    .keep_general(frame, arrival, master)
+                    .keep_general(frame, arrival, General::follow_up(master))
                     .ok_or(Reason::HoldFull)?;
                 if let Err(reason) = self.flights.wait_alone(slot, kept) {
                     self.hold.release(kept);
@@ -88,7 +88,7 @@ impl Forwarder {
         }
         let kept = self
             .hold
-            .keep_general(frame, arrival, master)
+            .keep_general(frame, arrival, General::follow_up(master))
             .ok_or(Reason::HoldFull)?;
         let until = (arrival.now, arrival.now + self.settings.max_hold);
         let said = (origin(frame), arrival.signature.association());

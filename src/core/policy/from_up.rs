@@ -17,7 +17,7 @@ impl Forwarder {
             MessageType::Sync => self.sync(frame, arrival),
             MessageType::FollowUp => self.follow_up(frame, arrival),
             MessageType::Announce => self.announce(frame, arrival),
-            MessageType::DelayResp => self.response(frame, arrival),
+            MessageType::DelayResp => return self.response(frame, arrival),
             MessageType::Signaling => self.signaling_to_client(frame, arrival),
             MessageType::Management => self.management_from_above(frame, arrival),
             MessageType::DelayReq if arrival.signature.is_refused() => Err(Reason::Foreign),
@@ -53,9 +53,9 @@ impl Forwarder {
         self.paths.introduced(arrival.now);
         match self.answers_simply(frame, arrival.now) {
             Some(row) => {
-                let verdict = self.answered(frame, arrival, row)?;
+                let correction = self.answered(frame, arrival, row)?;
                 self.masters.served_unicast(arrival.now);
-                Ok(verdict)
+                Ok(correction.map_or(Verdict::Wait, |by| arrival.forward_corrected(by)))
             }
             None => Ok(arrival.forward()),
         }

@@ -203,19 +203,7 @@ impl Forwarder {
     pub fn frame(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
         let kind = Kind::Message(frame.message_type());
         self.account.received(arrival.side, kind);
-        let verdict = match self
-            .common(frame, arrival)
-            .and_then(|()| self.vouch(frame, arrival))
-        {
-            Err(reason) => Verdict::Drop(reason),
-            Ok(signature) => {
-                let arrived = Arrived { arrival, signature };
-                match arrival.side {
-                    Side::Up => self.decide_up(frame, &arrived),
-                    Side::Down => self.decide_down(frame, &arrived),
-                }
-            }
-        };
+        let verdict = self.decide(frame, arrival);
         if self.tap.is_on() {
             self.tell_verdict(frame, arrival, &verdict);
         }
@@ -231,6 +219,19 @@ impl Forwarder {
             Verdict::Wait => self.account.waits(arrival.side, kind),
         }
         verdict
+    }
+
+    fn decide(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
+        let checked = self.common(frame, arrival);
+        let signature = match checked.and_then(|()| self.vouch(frame, arrival)) {
+            Ok(signature) => signature,
+            Err(reason) => return Verdict::Drop(reason),
+        };
+        let arrived = Arrived { arrival, signature };
+        match arrival.side {
+            Side::Up => self.decide_up(frame, &arrived),
+            Side::Down => self.decide_down(frame, &arrived),
+        }
     }
 
     /// The rows of the policy that hold for both sides and need to know nobody.

@@ -2,10 +2,12 @@
 
 use crate::core::clients::{ClientKey, ClientMut, OpenKey, Progress};
 use crate::core::flight::Flights;
+use crate::core::hold::{Answers, General};
 use crate::core::policy::Forwarder;
 use crate::core::policy::masters::allowed_master;
 use crate::core::policy::unicast::fold;
-use crate::core::refs::{ClientRef, Owner};
+use crate::core::refs::{ClientRef, Owner, RequestRef};
+use crate::core::residence;
 use crate::core::second_path::Answer;
 use crate::core::settings::Authenticated;
 use crate::core::table::Secret;
@@ -15,11 +17,20 @@ use crate::time::Instant;
 use crate::wire::Frame;
 
 impl Forwarder {
-    pub(super) fn response(
+    pub(super) fn response(&mut self, frame: &Frame<'_>, arrival: &Arrived<'_>) -> Verdict {
+        // The verdict is made where it stays: a move would stall on store-to-load forwarding.
+        match self.take_response(frame, arrival) {
+            Ok(Some(correction)) => arrival.forward_corrected(correction),
+            Ok(None) => Verdict::Wait,
+            Err(reason) => Verdict::Drop(reason),
+        }
+    }
+
+    fn take_response(
         &mut self,
         frame: &Frame<'_>,
         arrival: &Arrived<'_>,
-    ) -> Result<Verdict, Reason> {
+    ) -> Result<Option<i64>, Reason> {
         let key = ClientKey {
             identity: frame.requesting_port().ok_or(Reason::BadLength)?,
             lane: frame.lane(),
@@ -28,13 +39,14 @@ impl Forwarder {
         self.answered(frame, arrival, row)
     }
 
-    /// An answer to a request of the client in this row: a Delay_Resp, or the Announce of simple PTP.
+    /// An answer to a request of the client in this row: a Delay_Resp, or the Announce of simple PTP. The correction with
+    /// which it leaves now, zero to leave as it came; `None` if it waits.
     pub(super) fn answered(
         &mut self,
         frame: &Frame<'_>,
         arrival: &Arrived<'_>,
         row: u32,
-    ) -> Result<Verdict, Reason> {
+    ) -> Result<Option<i64>, Reason> {
         let now = arrival.now;
         let mut client = self.clients.row(row)?;
         arrival.signature.continues(client.association())?;
@@ -50,52 +62,92 @@ impl Forwarder {
         if self.masters.made_itself_up(master) {
             return Err(Reason::Unannounced);
         }
-        let first = self.first_answer(frame, arrival, (row, place, master))?;
-        let mut client = self.clients.row(row)?;
-        client.answered_by(master);
-        if client.is_doubted(now) {
-            return Err(Reason::SecondPath);
-        }
-        if let Some(response_ns) = first {
-            self.account.answered(response_ns);
-            client.answered(response_ns);
-        }
-
-        if arrival.signature.is_fixed() || progress == Progress::Untouched {
-            let waited = client.request(place).waited_visibly();
-            client.set_fixed(true);
-            return self.authenticated_response(progress, waited, arrival);
-        }
-        if progress == Progress::InFlight {
-            return self.await_residence(frame, arrival, flight, master);
-        }
-        client.served();
-        let client = client.of();
-        let owner = Owner::Request { client, place };
-        self.send_corrected(
-            frame,
-            arrival,
-            (owner, frame.sequence_id()),
-            (master, i64::from(flight)),
-        )
-    }
-
-    /// A master answers a client's open request. Returns after how long, if none has before.
-    fn first_answer(
-        &mut self,
-        frame: &Frame<'_>,
-        arrival: &Arrived<'_>,
-        (row, place, master): (u32, u8, u32),
-    ) -> Result<Option<u64>, Reason> {
-        let mut client = self.clients.row(row)?;
-        let first = answer(&mut client, place, master, arrival.at);
-        if first.is_err() {
-            self.answered_again(frame, (row, place, master), arrival.now);
-        } else if let Some(received_ns) = received_ns(frame) {
+        let Some(response_ns) = client.answer(place, master, arrival.at) else {
+            self.answered_again(frame, (row, place, master), now);
+            return Err(Reason::Duplicate);
+        };
+        if let Some(received_ns) = received_ns(frame) {
             let which = which(frame, (row, place, master));
             self.paths.answered(which, received_ns);
         }
-        first
+        if client.is_doubted(now) {
+            return Err(Reason::SecondPath);
+        }
+        let sequence_id = frame.sequence_id();
+        if progress != Progress::Departed
+            || arrival.signature.is_fixed()
+            || self.paths.guards_requests(now)
+        {
+            let request = RequestRef {
+                client: client.of(),
+                place,
+                sequence_id,
+            };
+            let answers = Answers {
+                request,
+                response_ns,
+            };
+            return self.answered_otherwise(frame, arrival, answers, (progress, flight, master));
+        }
+        // Most answers. Nothing is moved here: a move of what was just written would stall.
+        client.served();
+        if client.reached(place, sequence_id, response_ns) {
+            self.account.answered(response_ns);
+        }
+        let correction = residence::scaled(i64::from(flight), self.ratio(master));
+        Ok(Some(correction))
+    }
+
+    /// An answer that does not simply leave corrected: the residence of its request is not known yet, an edit would break
+    /// it, or a copy of its request may still be seen.
+    #[inline(never)]
+    fn answered_otherwise(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrived<'_>,
+        answers: Answers,
+        (progress, flight, master): (Progress, u32, u32),
+    ) -> Result<Option<i64>, Reason> {
+        let RequestRef { client, place, .. } = answers.request;
+        let mut asked = self.clients.same(client).ok_or(Reason::NotOurClient)?;
+        if arrival.signature.is_fixed() || progress == Progress::Untouched {
+            let waited = asked.request(place).waited_visibly();
+            asked.set_fixed(true);
+            self.authenticated_response(progress, waited)?;
+            self.reached(answers);
+            return Ok(Some(0));
+        }
+        let general = General {
+            master,
+            answers: Some(answers),
+        };
+        if progress == Progress::InFlight {
+            self.await_residence(frame, arrival, flight, general)?;
+            return Ok(None);
+        }
+        asked.served();
+        let owner = Owner::Request { client, place };
+        let of = (owner, frame.sequence_id());
+        self.await_copies(frame, arrival, of, (general, i64::from(flight)))?;
+        Ok(None)
+    }
+
+    /// An answer that was to leave did not.
+    pub(super) fn answer_unsent(&mut self, frame: &Frame<'_>, now: Instant) {
+        let Some(identity) = frame.requesting_port() else {
+            return;
+        };
+        let key = ClientKey {
+            identity,
+            lane: frame.lane(),
+        };
+        let row = self.clients.find(&key);
+        if let Some(mut client) = row.and_then(|row| self.clients.row(row).ok())
+            && let Some(place) = open_place(frame, &client, self.secret, now)
+            && client.not_reached(place)
+        {
+            self.account.not_answered();
+        }
     }
 
     /// An answer whose request is in flight waits for its residence. Another master's answer may wait already.
@@ -104,16 +156,16 @@ impl Forwarder {
         frame: &Frame<'_>,
         arrival: &Arrived<'_>,
         flight: u32,
-        master: u32,
-    ) -> Result<Verdict, Reason> {
+        general: General,
+    ) -> Result<(), Reason> {
         let kept = self
             .hold
-            .keep_general(frame, arrival, master)
+            .keep_general(frame, arrival, general)
             .ok_or(Reason::HoldFull)?;
         match self.flights.wait_first(flight, kept) {
             Ok(behind) => {
                 self.hold.wait_behind(kept, behind);
-                Ok(Verdict::Wait)
+                Ok(())
             }
             Err(reason) => {
                 self.hold.release(kept);
@@ -128,8 +180,7 @@ impl Forwarder {
         &mut self,
         progress: Progress,
         waited_visibly: bool,
-        arrival: &Arrived<'_>,
-    ) -> Result<Verdict, Reason> {
+    ) -> Result<(), Reason> {
         if self.settings.authenticated == Authenticated::Drop {
             return Err(Reason::Authenticated);
         }
@@ -140,7 +191,7 @@ impl Forwarder {
         if progress != Progress::Untouched {
             self.account.passes_untouched();
         }
-        Ok(arrival.forward())
+        Ok(())
     }
 }
 
@@ -194,22 +245,6 @@ fn expected(place: u8, client: &mut ClientMut<'_>) -> Result<(), Reason> {
     }
 }
 
-/// A master answers a client's open request. Returns after how long, if none has before.
-fn answer(
-    client: &mut ClientMut<'_>,
-    place: u8,
-    master: u32,
-    at: Instant,
-) -> Result<Option<u64>, Reason> {
-    let request = client.request_mut(place);
-    let first = !request.answered();
-    let response_ns = request.age_ns(at);
-    if !request.answer(master) {
-        return Err(Reason::Duplicate);
-    }
-    Ok(first.then_some(response_ns))
-}
-
 /// The place of the open request that a response answers.
 ///
 /// sequenceIds are counted per destination: a unicast answer is looked for among what went to its sender first. It may
@@ -226,16 +261,18 @@ fn open_place(
         sdo: frame.major_sdo_id(),
         unicast_to: 0,
     };
-    let to_group = || client.find_open(multicast, now);
+    if frame.is_multicast()
+        && let Some(place) = client.find_open(multicast, now)
+    {
+        // Most answers: no address needs to be hashed.
+        return Some(place);
+    }
     let unicast = OpenKey {
         unicast_to: fold(secret, frame.source()),
         ..multicast
     };
-    let to_sender = || client.find_open(unicast, now);
-    let place = if frame.is_multicast() {
-        to_group().or_else(to_sender)
-    } else {
-        to_sender().or_else(to_group)
-    };
-    place.or_else(|| client.find_elsewhere(unicast, now))
+    client
+        .find_open(unicast, now)
+        .or_else(|| client.find_open(multicast, now))
+        .or_else(|| client.find_elsewhere(unicast, now))
 }

@@ -2,9 +2,9 @@
 
 use crate::core::clients::Progress;
 use crate::core::flight::{Flight, believed};
-use crate::core::hold::FrameRef;
+use crate::core::hold::{FrameRef, General};
 use crate::core::policy::Forwarder;
-use crate::core::refs::{ClientRef, Owner};
+use crate::core::refs::{ClientRef, Owner, SyncRef};
 use crate::core::residence;
 use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
@@ -114,25 +114,40 @@ impl Forwarder {
         }
     }
 
-    /// A general message whose correction is known leaves: now, or when no copy of its event message was seen for a
-    /// while. `sequence_id` is that of its request, or 0 of a Sync.
+    /// A Follow_Up whose correction is known leaves: now, or when no copy of its Sync was seen for a while.
     pub(super) fn send_corrected(
         &mut self,
         frame: &Frame<'_>,
         arrival: &Arrived<'_>,
-        (owner, sequence_id): (Owner, u16),
+        sync: SyncRef,
         (master, residence_ns): (u32, i64),
     ) -> Result<Verdict, Reason> {
-        let correction = residence::scaled(residence_ns, self.ratio(master));
+        let owner = Owner::Sync(sync);
         if !self.paths.guards(owner, arrival.now) {
+            let correction = residence::scaled(residence_ns, self.ratio(master));
             return Ok(arrival.forward_corrected(correction));
         }
+        let general = General::follow_up(master);
+        self.await_copies(frame, arrival, (owner, 0), (general, residence_ns))?;
+        Ok(Verdict::Wait)
+    }
+
+    /// A general message whose correction is known leaves when no copy of its event message was seen for a while.
+    /// `sequence_id` is that of its request, or 0 of a Sync.
+    pub(super) fn await_copies(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrived<'_>,
+        (owner, sequence_id): (Owner, u16),
+        (general, residence_ns): (General, i64),
+    ) -> Result<(), Reason> {
+        let correction = residence::scaled(residence_ns, self.ratio(general.master));
         let kept = self
             .hold
-            .keep_general(frame, arrival, master)
+            .keep_general(frame, arrival, general)
             .ok_or(Reason::HoldFull)?;
         self.hold.correct(kept, correction);
         self.guard(kept, owner, Some(sequence_id), arrival.now);
-        Ok(Verdict::Wait)
+        Ok(())
     }
 }

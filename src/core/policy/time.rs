@@ -187,6 +187,9 @@ impl Forwarder {
                 .kept((now, from), frame.bytes(), What::Dropped { reason });
         }
         self.account.tell_limit(reason, now);
+        if from == Side::Up {
+            self.answer_unsent(frame, now);
+        }
         if let Some(flight) = token.and_then(|token| self.flights.land_unsent(token)) {
             self.flight_unsent(&flight, reason);
         }

@@ -41,7 +41,7 @@ impl Forwarder {
         match self.hold.get(kept)?.1.purpose() {
             Purpose::Request(request) if self.clients.is_shut_out(request.client) => None,
             Purpose::Request(request) => Some(request.due),
-            Purpose::General { .. } => None,
+            Purpose::General(_) => None,
         }
     }
 
@@ -58,7 +58,7 @@ impl Forwarder {
     #[cold]
     pub(super) fn tell_left(&self, frame: FrameRef, now: Instant) {
         if let Some((bytes, kept)) = self.hold.get(frame)
-            && let Purpose::General { .. } = kept.purpose()
+            && let Purpose::General(_) = kept.purpose()
         {
             let correction = kept.correction();
             let from = (now, kept.egress().other());

@@ -183,10 +183,18 @@ impl SecondPath {
 
     /// Whether the correction of this event message has to wait for a copy.
     pub(crate) fn guards(&self, owner: Owner, now: Instant) -> bool {
-        let sign = match owner {
-            Owner::Sync(_) => self.below,
-            Owner::Request { .. } => self.last_sign,
-        };
+        match owner {
+            Owner::Sync(_) => self.guards_after(self.below, now),
+            Owner::Request { .. } => self.guards_requests(now),
+        }
+    }
+
+    /// Whether the correction of a request has to wait for a copy.
+    pub(crate) fn guards_requests(&self, now: Instant) -> bool {
+        self.guards_after(self.last_sign, now)
+    }
+
+    fn guards_after(&self, sign: Option<Instant>, now: Instant) -> bool {
         sign.is_some_and(|at| now.since(at) <= MEMORY)
             || now < self.new_until && self.guarded.len() < GUARDED
     }

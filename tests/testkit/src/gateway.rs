@@ -243,7 +243,8 @@ impl Gateway {
         Instant::from_nanos(self.now)
     }
 
-    /// Each frame that came in has left, was dropped or waits: none is lost, none is counted twice.
+    /// Each frame that came in has left, was dropped or waits: none is lost, none is counted twice. No more requests
+    /// ended than were sent.
     pub fn assert_conserved(&self) {
         let counters = self.core.counters();
         let (mut received, mut gone) = (0, 0);
@@ -263,6 +264,9 @@ impl Gateway {
             gone + waiting,
             "{waiting} wait"
         );
+        let requests = counters.forwarded(Side::Down, Kind::Message(MessageType::DelayReq));
+        let ended = counters.answered + counters.unanswered;
+        assert!(ended <= requests, "{ended} of {requests} ended");
     }
 }
 
