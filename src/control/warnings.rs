@@ -307,8 +307,18 @@ impl Troubles {
         self.short.add(format!("{} {how}", client.identity));
     }
 
-    pub(super) fn unanswered(&mut self, client: &ClientView) {
-        self.unanswered.add(client.identity.to_string());
+    pub(super) fn unanswered(&mut self, client: &ClientView, masters: &[MasterState]) {
+        let identity = client.identity;
+        // A master answers where it sends: on the same transport, in the same VLAN.
+        let elsewhere = masters.iter().map(|master| master.lane);
+        let mut elsewhere = elsewhere.filter(|&lane| lane != client.lane);
+        self.unanswered.add(match elsewhere.next() {
+            Some(lane) if !masters.iter().any(|master| master.lane == client.lane) => format!(
+                "{identity} (it asks by {}, where no master sends; {lane} has one)",
+                client.lane
+            ),
+            _ => identity.to_string(),
+        });
     }
 
     fn report(&self, add: &mut impl FnMut(WarningKind, &'static str, String)) {

@@ -143,7 +143,7 @@ impl Watch {
                 };
             }
             if judged.bad {
-                troubles.unanswered(&client);
+                troubles.unanswered(&client, &snapshot.state.masters);
             }
             if client.requests > OPENING
                 && let Some(how) = warnings::too_short(&client, &snapshot.state.limits)

@@ -69,7 +69,7 @@ fn clients(socket: &str, arguments: &[&str]) -> ClientList {
 }
 
 /// Looks again until it is so.
-pub(crate) fn until(socket: &str, what: &str, so: impl Fn(&Status) -> bool) -> Status {
+pub(crate) fn until(socket: &str, what: &str, mut so: impl FnMut(&Status) -> bool) -> Status {
     let deadline = Instant::now() + 4 * PATIENCE;
     loop {
         let status = status(socket);

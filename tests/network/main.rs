@@ -9,6 +9,7 @@ mod doctor;
 mod ending;
 mod fleet;
 mod links;
+mod nobody_served;
 mod orders;
 mod parallel;
 mod reasons;
