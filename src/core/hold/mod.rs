@@ -27,7 +27,7 @@ use crate::wire::{Frame, MessageType};
 pub(crate) use store::{Answers, FrameRef, General, Purpose, WaitingRequest};
 
 /// Due requests that are taken together, so that the memory of all is on its way before the first needs it.
-pub(crate) type Due = [Option<FrameRef>; 32];
+pub(crate) type Due = [FrameRef; 32];
 
 /// The frames that wait, and those that leave next.
 pub(crate) struct Hold {
@@ -231,19 +231,24 @@ impl Hold {
         self.departures.next_due()
     }
 
-    /// Takes some requests whose departure time has come, and asks for their memory. If a place stays empty these were
-    /// the last.
+    /// Whether a departure time has come.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.next_due().is_some_and(|due| due <= now)
+    }
+
+    /// Takes some requests whose departure time has come, into `due`, and asks for their memory.
     #[inline]
-    pub(crate) fn take_due(&mut self, now: Instant) -> Due {
-        let mut due: Due = [None; 32];
-        for place in &mut due {
-            *place = self.departures.pop_due(now);
-            let Some(frame) = *place else {
+    pub(crate) fn take_due<'a>(&mut self, now: Instant, due: &'a mut Due) -> &'a [FrameRef] {
+        let mut taken = 0;
+        for place in &mut *due {
+            let Some(frame) = self.departures.pop_due(now) else {
                 break;
             };
+            *place = frame;
             self.store.prefetch(frame);
+            taken += 1;
         }
-        due
+        due.get(..taken).unwrap_or_default()
     }
 
     /// Whose request waits here.

@@ -17,7 +17,7 @@ const USUAL: usize = 128;
 const SMALL_PER_LARGE: u32 = 32;
 
 /// A kept frame: one cell of the store. The frame is gone once the cell has another generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FrameRef {
     cell: u32,
     generation: u32,

@@ -30,7 +30,7 @@ impl Forwarder {
             self.clients.row(row)?.signed_by(association);
             return Ok(row);
         };
-        let client = self.clients.row(row)?;
+        let mut client = self.clients.row(row)?;
         // Nor does a known name let in who does not sign for it.
         arrival.signature.continues(client.association())?;
         // A known name does not let in an address that is not listed.
@@ -38,10 +38,12 @@ impl Forwarder {
         if moved && !allowed(&self.settings, key.identity, addresses) {
             return Err(Reason::NotAllowed);
         }
-        if !client.is_listed() && !self.still_allowed(row) {
-            return Err(Reason::NotAllowed);
+        if !client.is_listed() {
+            if !self.still_allowed(row) {
+                return Err(Reason::NotAllowed);
+            }
+            client = self.clients.row(row)?;
         }
-        let mut client = self.clients.row(row)?;
         client.seen(arrival.now);
         client.signed_by(arrival.signature.association());
         Ok(row)

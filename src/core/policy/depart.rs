@@ -3,7 +3,7 @@
 use crate::Side;
 use crate::core::clients::{Clients, Progress};
 use crate::core::flight::{Drawn, Flights};
-use crate::core::hold::{Answers, FrameRef, Purpose, WaitingRequest};
+use crate::core::hold::{Answers, Due, FrameRef, Purpose, WaitingRequest};
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::settings::Settings;
@@ -114,18 +114,19 @@ impl Forwarder {
     /// Requests that are due by `now` leave next. A frame that has waited is out of the caches, and so is its client:
     /// some are taken together, so that the memory of all is on its way before the first needs it.
     pub(super) fn depart_due(&mut self, now: Instant) {
-        loop {
-            let batch = self.hold.take_due(now);
-            for &frame in batch.iter().flatten() {
+        if !self.hold.is_due(now) {
+            return;
+        }
+        let mut due = Due::default();
+        while self.hold.is_due(now) {
+            let batch = self.hold.take_due(now, &mut due);
+            for &frame in batch {
                 if let Some(client) = self.hold.client(frame) {
                     self.clients.prefetch(client.row);
                 }
             }
-            for &frame in batch.iter().flatten() {
+            for &frame in batch {
                 self.due(frame, now);
-            }
-            if batch.contains(&None) {
-                return;
             }
         }
     }
