@@ -206,7 +206,7 @@ fn host(name: &str, forwarding: Forwarding) -> Vec<Finding> {
     if forwarding.routes {
         found.push(
             Finding::warning("routing", format!("{name}: this machine routes: unicast PTP that is sent to its MAC address passes the gateway by, uncorrected"))
-                .remedy(format!("sysctl net.ipv4.conf.{name}.forwarding=0 (and net.ipv6), or drop UDP 319 and 320 in the forward chain")),
+                .remedy(format!("if it is no router: sysctl net.ipv4.conf.{name}.forwarding=0 (and net.ipv6); if it is: multicast PTP, and drop UDP 319 and 320 in its forward chain")),
         );
     }
     if forwarding.proxy_arp {

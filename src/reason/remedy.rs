@@ -10,9 +10,11 @@ impl Reason {
             Self::NotPtp
             | Self::ToHost
             | Self::Foreign
-            | Self::NotOurClient
             | Self::Gptp
             | Self::ManagementUnsolicited => "nothing",
+            Self::NotOurClient => {
+                "nothing; from downstream: look for a cable or bridge beside the gateway"
+            }
             Self::Unsolicited | Self::Duplicate | Self::ClockStep | Self::NoSync => {
                 "nothing, if seldom"
             }
