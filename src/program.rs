@@ -6,7 +6,8 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{self, Action};
+use crate::auth::FileProblems;
+use crate::cli::{self, Action, Stop};
 use crate::{doctor, logging, replay, run, show, watch};
 
 /// The whole program, given its arguments: the first is the name that it was called by.
@@ -43,10 +44,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            logging::fatal(&format!("{error:#}"));
-            ExitCode::FAILURE
-        }
+        // A mistake that a restart does not mend, as one in the configuration file: the service manager need not try again.
+        Err(error) => match error.downcast::<FileProblems>() {
+            Ok(problems) => Stop::Keys(problems).print(logging::fatal),
+            Err(error) => {
+                logging::fatal(&format!("{error:#}"));
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program from outside: help, bad command lines, exit codes.
 
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output, Stdio};
 
 fn ptpproxy() -> Command {
@@ -261,6 +262,38 @@ fn a_missing_interface_is_named() {
         line.starts_with("error: ") && line.contains("nosuch0"),
         "{text}"
     );
+}
+
+/// A file of keys is configuration: the exit code is that of a wrong configuration file, with which the service is not
+/// started again. Every fault has its line, with file and line number.
+#[test]
+fn a_bad_file_of_keys_is_an_error_of_configuration() {
+    let path = std::env::temp_dir().join(format!("ptpproxy-cli-{}.cfg", std::process::id()));
+    let text = "[security_association]\nspp 300\n1 MD5 ASCII:one-secret\n2 SHA256 HEX:00\n";
+    std::fs::write(&path, text).expect("a writable folder");
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&path, private).expect("our own file");
+    let keys = path.display().to_string();
+    for arguments in [
+        format!("--up nosuch0 --down nosuch1 --sa-file {keys}"),
+        format!("replay --up nosuch.pcap --down other.pcap --sa-file {keys}"),
+    ] {
+        let output = run(&arguments);
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {said}");
+        let of_line = |line: u8| format!("error: {keys}:{line}: ");
+        assert!(
+            said.lines().all(|line| line.starts_with("error: ")),
+            "{said}"
+        );
+        for line in [2, 3] {
+            assert!(said.contains(&of_line(line)), "{arguments}: {said}");
+        }
+        assert!(!said.contains("one-secret"), "{said}");
+    }
+    std::fs::remove_file(&path).expect("our own file");
+    let missing = run(&format!("--up nosuch0 --down nosuch1 --sa-file {keys}"));
+    assert_eq!(missing.status.code(), Some(2));
 }
 
 #[test]

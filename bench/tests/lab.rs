@@ -49,6 +49,7 @@ fn a_bare_cable_is_clean_over_each_transport() {
         &["--transport", "ethernet", "--vlan", "7"][..],
         &["--transport", "udp4", "--ppm", "100", "--spread"],
         &["--transport", "udp6", "--one-step"],
+        &["--transport", "udp4", "--vlan", "7", "--signed"],
     ] {
         let Some((output, report)) = lab(&[arguments, &["--gateway", "direct"]].concat()) else {
             return;
@@ -167,6 +168,27 @@ fn the_gateway_of_the_same_build_is_ok() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(report["gateway"], "ours");
     assert_eq!(report["ok"], true);
+}
+
+/// What it has corrected is signed as its sender would have, over each transport; a one-step Sync as well.
+#[test]
+fn signed_messages_are_answered_and_signed_right() {
+    for arguments in [
+        &["--signed", "--transport", "ethernet", "--spread"][..],
+        &["--signed", "--transport", "udp4", "--one-step", "--spread"],
+        &["--signed", "--transport", "udp6", "--vlan", "7", "--spread"],
+    ] {
+        let Some((output, report)) = lab(arguments) else {
+            return;
+        };
+        let (last, bad) = verdict(&output);
+        assert_eq!(
+            (last.as_str(), &bad[..]),
+            ("verdict: OK", &[][..]),
+            "{arguments:?}: {report}"
+        );
+        assert_eq!(report["signed"], true);
+    }
 }
 
 /// It forwards no Delay_Req: the verdict says so, and where they ended.

@@ -63,6 +63,8 @@ pub struct Status {
     pub masters: Vec<MasterStatus>,
     /// Masters in the table, silent ones among them.
     pub masters_known: u32,
+    /// Senders whose messages are refused for their signature, those with the most first.
+    pub refused: Vec<RefusedStatus>,
     /// No Sync is due: no multicast stream was seen, and no client has a grant of unicast Sync.
     pub nobody_asks: bool,
     /// Clients and their requests.
@@ -83,6 +85,23 @@ pub struct Status {
     pub second_path: bool,
     /// No Announce has passed since the start: Sync and Delay_Req do not pass yet.
     pub listening: bool,
+}
+
+/// A sender whose messages are refused for their signature, or in whose name somebody else sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedStatus {
+    /// The side that they come from.
+    pub side: String,
+    /// sourcePortIdentity of these messages.
+    pub sender: String,
+    /// Refused since the first one.
+    pub refused: u64,
+    /// Verified since then.
+    pub verified: u64,
+    /// The reason of the last one.
+    pub reason: String,
+    /// Time since then, in milliseconds.
+    pub last_ms: u64,
 }
 
 /// Something that is wrong.

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use super::figures::{millionths, ms, per_second, percent, seconds, tenths, whole_ms};
 use super::reply::{
     ClientsStatus, DropsStatus, FilterStatus, FramesStatus, Grandmaster, LimitsStatus,
-    MasterStatus, PROTOCOL, PortStatus, Status,
+    MasterStatus, PROTOCOL, PortStatus, RefusedStatus, Status,
 };
 use crate::reason::Reason;
 use crate::side::Side;
-use crate::telemetry::{Info, Kind, LinkFault, MasterState, PortState, Snapshot};
+use crate::telemetry::{Info, Kind, LinkFault, MasterState, PortState, RefusedSender, Snapshot};
 use crate::time::Instant;
 use crate::wire::MessageType;
 
@@ -45,6 +45,7 @@ pub(super) fn status(
         },
         masters: masters(&state.masters, now),
         masters_known: state.masters_known,
+        refused: refused(&state.refused, now),
         nobody_asks: state.nobody_asks(now),
         clients: clients(before, snapshot, window),
         frames: frames(before, snapshot, rate),
@@ -114,6 +115,20 @@ fn master(state: &MasterState, now: Instant) -> MasterStatus {
         rate_ppm: state.rate_ppm.map(millionths),
         variation_ns: state.variation_ns.map(tenths),
     }
+}
+
+fn refused(senders: &[RefusedSender], now: Instant) -> Vec<RefusedStatus> {
+    let mut senders = senders.to_vec();
+    senders.sort_by_key(|sender| std::cmp::Reverse(sender.refused));
+    let of = senders.iter().map(|sender| RefusedStatus {
+        side: sender.side.label().to_owned(),
+        sender: sender.sender.to_string(),
+        refused: sender.refused,
+        verified: sender.verified,
+        reason: sender.reason.label().to_owned(),
+        last_ms: whole_ms(now.since(sender.last)),
+    });
+    of.collect()
 }
 
 fn clients(before: &Snapshot, snapshot: &Snapshot, window: Duration) -> ClientsStatus {

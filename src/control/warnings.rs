@@ -2,7 +2,9 @@
 
 mod kind;
 mod machine;
+mod named;
 mod quiet;
+mod refused;
 
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use crate::time::Instant;
 use crate::wire::MessageType;
 
 pub use kind::WarningKind;
+use named::Named;
 pub(super) use quiet::Quiet;
 
 /// Below this share of answered requests the grandmaster is overloaded or out of reach.
@@ -30,8 +33,6 @@ const COPIED_SHARE: f64 = 0.05;
 const SLOW_NS: u64 = 50_000_000;
 /// Open requests of one client.
 const OPEN_REQUESTS: u32 = 8;
-/// Clients that a warning names.
-const NAMED: usize = 3;
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,7 @@ pub(super) fn warnings(
     clients.report(&mut add);
     machine::ports(before, now, &mut add);
     machine::late(before, now, &mut add);
+    refused::senders(before, now, &mut add);
     for &reason in Reason::ALL.iter().filter(|reason| reason.is_trouble()) {
         let lately = now
             .counters
@@ -335,32 +337,6 @@ impl Troubles {
                 "",
                 format!("asks too often: {who}"),
             );
-        }
-    }
-}
-
-/// The first few, and how many there are.
-#[derive(Clone, Debug, Default)]
-struct Named {
-    first: Vec<String>,
-    count: usize,
-}
-
-impl Named {
-    fn add(&mut self, who: String) {
-        self.count += 1;
-        if self.first.len() < NAMED {
-            self.first.push(who);
-        }
-    }
-
-    fn text(&self, separator: &str) -> Option<String> {
-        let more = self.count.checked_sub(self.first.len())?;
-        let names = self.first.join(separator);
-        match (self.count, more) {
-            (0, _) => None,
-            (_, 0) => Some(names),
-            (_, more) => Some(format!("{names}{separator}and {more} more")),
         }
     }
 }

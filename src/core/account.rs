@@ -134,6 +134,11 @@ impl Account {
         self.counters.verified += 1;
     }
 
+    /// This many senders of signed messages were forgotten so far.
+    pub(crate) const fn senders_forgotten(&mut self, senders: u64) {
+        self.counters.forgotten_senders = senders;
+    }
+
     /// A message was signed.
     pub(crate) const fn signed(&mut self) {
         self.counters.signed += 1;

@@ -51,6 +51,7 @@
 //! | `clients` | who is ours, and what they asked |
 //! | `masters` | who sends time, and at what rate against ours |
 //! | `signature`, `signatures` | which messages are signed as they should be; what is signed again |
+//! | `refused_senders` | whose messages are refused for their signature |
 //! | `syncs` | Sync with its Follow_Up, in either order |
 //! | `hold` | what waits, until when, and what leaves next |
 //! | `flight` | what was sent and awaits its TX timestamp, and its residence |
@@ -79,6 +80,7 @@ mod memory;
 mod open_management;
 mod policy;
 mod refs;
+mod refused_senders;
 mod residence;
 mod second_path;
 mod settings;

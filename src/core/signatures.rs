@@ -3,23 +3,29 @@
 
 use crate::Side;
 use crate::auth::{KeyChanges, Refusal, SecurityAssociations, Verified, Verifier};
+use crate::core::refused_senders::RefusedSenders;
 use crate::core::settings::{Authenticated, Settings};
 use crate::core::signature::Signature;
 use crate::core::table::Secret;
 use crate::core::verdict::{Arrival, Edit};
 use crate::reason::Reason;
+use crate::telemetry::RefusedSender;
 use crate::time::Instant;
 use crate::wire::{Frame, Layout, MessageType};
 
 /// The keys, and what was seen of those who sign.
 pub(crate) struct Signatures {
     verifier: Option<Verifier>,
+    refused: RefusedSenders,
 }
 
 impl Signatures {
     /// Without keys.
-    pub(crate) const fn new() -> Self {
-        Self { verifier: None }
+    pub(crate) fn new() -> Self {
+        Self {
+            verifier: None,
+            refused: RefusedSenders::new(),
+        }
     }
 
     /// Goes on with these keys. The first time all memory is reserved; later, what waits is signed with the keys that it
@@ -59,6 +65,25 @@ impl Signatures {
         self.verifier
             .as_ref()
             .map_or(0, Verifier::forgotten_senders)
+    }
+
+    /// Whose messages are refused, and how many of them.
+    pub(crate) fn refused_senders(&self) -> &[RefusedSender] {
+        self.refused.rows()
+    }
+
+    /// A message is dropped for its signature, or for want of one. Who has no key at all is nobody whose share matters.
+    #[cold]
+    pub(crate) fn refused(&mut self, reason: Reason, frame: &Frame<'_>, arrival: &Arrival) {
+        if reason != Reason::Unsigned {
+            let sender = frame.port_identity();
+            (self.refused).refuse(arrival.side, sender, reason, arrival.now);
+        }
+    }
+
+    /// A message was verified.
+    pub(crate) fn verified(&mut self, frame: &Frame<'_>, side: Side) {
+        self.refused.verify(side, frame.port_identity());
     }
 
     /// What a message's signature shows. To be asked once of each message, and before it has any effect.

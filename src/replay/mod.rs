@@ -36,9 +36,7 @@ use written::Written;
 /// A file cannot be read or written; names the file and the packet. What could be read was replayed.
 pub fn run(options: &ReplayOptions, out: &mut impl Write) -> anyhow::Result<()> {
     let keys = options.sa_file.as_deref().map(SecurityAssociations::load);
-    let keys = keys
-        .transpose()
-        .map_err(|problems| anyhow!(problems.to_lines().join("\nerror: ")))?;
+    let keys = keys.transpose()?;
     let stop = Stop::on_signals().context("cannot watch for signals")?;
     let sources = match Sources::open(options, &stop) {
         Ok(sources) => sources,

@@ -1,6 +1,6 @@
 //! The gateway on real interfaces, from its start to its end.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use log::{info, warn};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -202,8 +202,8 @@ fn keys(options: &RunOptions) -> Result<Option<SecurityAssociations>> {
             info!("{}: {}", path.display(), keys.summary());
             Ok(Some(keys))
         }
-        // The program puts the word before the first line.
-        Err(problems) => bail!(problems.to_lines().join("\nerror: ")),
+        // The program prints them as what is wrong with its configuration.
+        Err(problems) => Err(problems.into()),
     }
 }
 

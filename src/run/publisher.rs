@@ -10,7 +10,8 @@ use crate::core::Forwarder;
 use crate::engine::{Clock, Turn};
 use crate::ring::{Interface, LinkChange};
 use crate::telemetry::{
-    Board, FilterState, Info, Late, Limits, PortCounts, PortState, SHOWN_MASTERS, State, SyncDue,
+    Board, FilterState, Info, Late, Limits, PortCounts, PortState, SHOWN_MASTERS, SHOWN_REFUSED,
+    State, SyncDue,
 };
 use crate::time::Instant;
 use crate::wire::Mac;
@@ -58,6 +59,7 @@ impl Publisher {
                 sweep: pacer.sweep(),
                 ports: interfaces.map(port_state),
                 masters: Vec::with_capacity(SHOWN_MASTERS),
+                refused: Vec::with_capacity(SHOWN_REFUSED),
                 ..State::default()
             },
             last: Instant::default(),
@@ -197,6 +199,8 @@ impl Publisher {
             max_clients: settings.max_clients,
             hold_frames: settings.hold_frames,
         };
+        state.refused.clear();
+        state.refused.extend_from_slice(core.refused_senders());
         let (known, masters) = core.master_states(now);
         state.masters_known = count(known);
         state.masters.clear();

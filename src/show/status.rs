@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::figures::{ago, columns, dash, long, ms, ns, percent, rate, whole_ns};
 use crate::control::reply::{
-    DropsStatus, FramesStatus, Grandmaster, MasterStatus, PortStatus, Status,
+    DropsStatus, FramesStatus, Grandmaster, MasterStatus, PortStatus, RefusedStatus, Status,
 };
 use crate::span::Span;
 use crate::telemetry::{Counts, PortCounts};
@@ -55,6 +55,7 @@ pub(super) fn text(status: &Status) -> String {
             &format!("{more} in the table, silent ones included"),
         );
     }
+    page.table("refused", &refused(&status.refused), 2);
     page.add("clients", &clients(status));
     page.table("time", &times(status), 1);
     page.table("frames", &frames(&status.frames), 2);
@@ -113,6 +114,24 @@ fn links(ports: &[PortStatus]) -> Vec<Vec<String>> {
         let counts = PortCounts::ALL.iter();
         row.extend(counts.map(|count| count.of(&port.counts).to_string()));
         rows.push(row);
+    }
+    rows
+}
+
+/// Whose messages are refused for their signature.
+fn refused(senders: &[RefusedStatus]) -> Vec<Vec<String>> {
+    let mut rows = vec![row([
+        "side", "sender", "refused", "verified", "last", "reason",
+    ])];
+    for sender in senders {
+        rows.push(vec![
+            sender.side.clone(),
+            sender.sender.clone(),
+            sender.refused.to_string(),
+            sender.verified.to_string(),
+            format!("{} ago", ago(sender.last_ms)),
+            sender.reason.clone(),
+        ]);
     }
     rows
 }

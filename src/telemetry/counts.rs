@@ -81,6 +81,9 @@ macro_rules! core_counts {
                 verified => "ptpproxy_verified_total",
                 /// Messages signed again after an edit, or signed because they were made here.
                 signed => "ptpproxy_signed_total",
+                /// Senders of signed messages that were forgotten while they were active, for want of memory: what they sent
+                /// could be replayed once (see --max-clients).
+                forgotten_senders => "ptpproxy_forgotten_senders_total",
                 /// Clients that moved here from the up side.
                 roamed => "ptpproxy_clients_roamed_total",
                 /// Messages of our clients that were also seen upstream.

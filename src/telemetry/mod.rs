@@ -12,6 +12,7 @@
 //! | `state` | what a snapshot says: how the loop waits, filter, limits, ports and masters |
 //! | `port_state` | of an interface and its rings |
 //! | `master_state` | of a master upstream |
+//! | `refused_sender` | of a sender whose messages are refused for their signature |
 //! | `outage` | why the gateway serves nobody, out of a snapshot |
 //! | `slots` | one client's row, written as its exchanges happen |
 //! | `client_view` | what a reader sees of one client |
@@ -32,6 +33,7 @@ mod measures;
 mod outage;
 mod port_state;
 mod record;
+mod refused_sender;
 mod slots;
 mod state;
 mod trace;
@@ -47,6 +49,7 @@ pub use master_state::MasterState;
 pub use measures::{Measure, Measures, Spreads};
 pub use outage::{LinkFault, Outage, Silence, outages};
 pub use port_state::PortState;
+pub use refused_sender::{RefusedSender, SHOWN_REFUSED};
 pub use slots::ClientSlots;
 pub(crate) use slots::{Slot, Tenant, mean};
 pub use state::{FilterKind, FilterState, Late, Limits, Mode, SHOWN_MASTERS, State};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::due::SyncDue;
 use super::master_state::MasterState;
 use super::port_state::PortState;
+use super::refused_sender::RefusedSender;
 use super::words::{Put, Take, Words, record};
 use crate::side::PerSide;
 use crate::time::Instant;
@@ -147,6 +148,8 @@ record! {
         pub masters_known: u32,
         /// The first of them that were seen in the last minute.
         pub masters: Vec<MasterState>,
+        /// Senders whose messages are refused for their signature: those with the most.
+        pub refused: Vec<RefusedSender>,
     }
 }
 
@@ -169,6 +172,9 @@ impl Words for Vec<MasterState> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reason::Reason;
+    use crate::side::Side;
+    use crate::telemetry::SHOWN_REFUSED;
     use crate::telemetry::counts::PortCounts;
     use crate::wire::{Announce, ClockIdentity, ClockQuality, Lane, Mac, PortIdentity, Transport};
 
@@ -268,6 +274,17 @@ mod tests {
                 .into_iter()
                 .chain([unknown])
                 .collect(),
+            refused: vec![
+                RefusedSender {
+                    side: Side::Down,
+                    sender: master.sender,
+                    reason: Reason::BadIcv,
+                    last: Instant::from_nanos(15),
+                    refused: 16,
+                    verified: 17,
+                };
+                SHOWN_REFUSED
+            ],
         };
         let mut words = Vec::new();
         state.write(&mut words);

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::reason::Reason;
 use crate::side::PerSide;
 use crate::time::Instant;
 use crate::wire::{Announce, ClockIdentity, ClockQuality, Lane, Mac, PortIdentity};
@@ -129,6 +130,10 @@ one_word! {
     f64: value => value.to_bits(), word => Self::from_bits(word);
     Instant: value => value.as_nanos(), word => Self::from_nanos(word);
     Duration: value => u64::try_from(value.as_nanos()).unwrap_or(u64::MAX), word => Self::from_nanos(word);
+    Reason: value => value as u64, word => usize::try_from(word)
+        .ok()
+        .and_then(|at| Self::ALL.get(at).copied())
+        .unwrap_or(Self::ALL[0]);
     ClockIdentity: value => u64::from_be_bytes(value.0), word => Self(word.to_be_bytes());
     Mac: value => {
         let [a, b, c, d, e, f] = value.0;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use ptpproxy::control::reply::{
-    Client, ClientList, DropsStatus, FramesStatus, Grandmaster, MasterStatus, Status, Warning,
+    Client, ClientList, DropsStatus, FramesStatus, Grandmaster, MasterStatus, RefusedStatus,
+    Status, Warning,
 };
 use serde_json::Value;
 
@@ -79,6 +80,7 @@ fn every_field_of_the_json_has_a_row_and_no_other() {
     let status = Status {
         warnings: vec![Warning::default()],
         masters: vec![master],
+        refused: vec![RefusedStatus::default()],
         frames: vec![FramesStatus::default()],
         drops: vec![DropsStatus::default()],
         ..Status::default()

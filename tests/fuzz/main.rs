@@ -1,5 +1,5 @@
 //! A short run of each fuzz target on a stable compiler: its seeds, and some thousand random changes of
-//! them. Long runs, guided by coverage: `tests/deep`.
+//! them; `PTPPROXY_FUZZ=100` makes it a hundred times as many. Long runs, guided by coverage: `tests/deep`.
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -15,8 +15,10 @@ fn smoke(target: &str, changes: u32, run: fn(&[u8])) {
         .collect();
     assert!(seeds.len() > 5, "{} seeds", seeds.len());
     seeds.iter().for_each(|seed| run(seed));
-    let mut rng = SmallRng::seed_from_u64(1588);
-    for _ in 0..changes {
+    let times = std::env::var("PTPPROXY_FUZZ").ok();
+    let times = times.map_or(1, |times| times.parse().expect("a whole number"));
+    let mut rng = SmallRng::seed_from_u64(1588 * times);
+    for _ in 0..u64::from(changes) * times {
         let input = changed(&seeds, &mut rng);
         // What fails is printed, to be made a case of tests/regressions.rs.
         let result = std::panic::catch_unwind(|| run(&input));

@@ -25,7 +25,7 @@ pub(super) struct Machine {
 
 impl Machine {
     /// This one, now. What cannot be learned is `unknown`.
-    pub(super) fn here() -> Self {
+    pub(super) fn here(signed: bool) -> Self {
         let unknown = || "unknown".to_owned();
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let processor = read("/proc/cpuinfo")
@@ -43,7 +43,12 @@ impl Machine {
         };
         let commit =
             ask(Command::new("git").args(["describe", "--always", "--dirty=+", "--exclude=*"]));
-        let ptp4l = ptp4l::find().and_then(|path| ask(Command::new(path).arg("-v")));
+        let found = if signed {
+            ptp4l::find_signing()
+        } else {
+            ptp4l::find()
+        };
+        let ptp4l = found.and_then(|path| ask(Command::new(path).arg("-v")));
         Self {
             processor,
             cores: thread::available_parallelism().map_or(1, usize::from),

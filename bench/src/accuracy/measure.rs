@@ -1,5 +1,6 @@
 //! One measurement: a client behind a gateway, and the samples it prints.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::case::{Case, Condition};
 use super::stats::Stats;
-use crate::ptp4l::{Gateway, Rig, Role, Sample, Servo, Transport};
+use crate::ptp4l::{Ends, Rig, Role, Sample, Servo, TempDir, Transport, find_signing};
 
 /// What a measurement takes besides: to start everything and to hear the first sample.
 const START: Duration = Duration::from_millis(2500);
@@ -59,8 +60,19 @@ pub struct Measurement {
 ///
 /// # Errors
 /// When something does not start, no master is found, or samples stop.
-pub fn measure(gateway: &Gateway, transport: Transport, settings: Settings) -> Result<Vec<Sample>> {
-    let mut rig = Rig::new(gateway, transport)?;
+pub fn measure(
+    case: Case,
+    binary: &Path,
+    transport: Transport,
+    settings: Settings,
+) -> Result<Vec<Sample>> {
+    let folder = TempDir::new()?;
+    let keys = folder.path().join("sa.cfg");
+    let ends = Ends {
+        ptp4l: case.needs_signing().then(find_signing).flatten(),
+        more: case.write_keys(&keys)?,
+    };
+    let mut rig = Rig::with(&case.gateway(binary, &keys), transport, ends)?;
     rig.log_sync_interval = settings.log_sync_interval;
     let _grandmaster = rig.start_grandmaster()?;
     let mut client = rig.start_client(Role::Client(Servo::Measure))?;

@@ -8,6 +8,7 @@ mod measure;
 mod options;
 mod plot;
 mod report;
+mod signed;
 mod stats;
 
 pub use case::{Case, Condition};

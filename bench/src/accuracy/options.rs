@@ -62,6 +62,12 @@ pub struct Options {
     )]
     pub transports: Vec<Transport>,
 
+    /// Instead of the gateways: ptpproxy without keys, with keys, and with keys of `allow_mutable 1`, all with holds of
+    /// 20 ms, between two ptp4l that can sign (linuxptp 4.4; PTPPROXY_SIGNING_PTP4L names another than the installed
+    /// one); beside them a cable and a transparent clock, signed too. Writes signed.md and signed.json
+    #[arg(long, conflicts_with = "cases")]
+    pub signed: bool,
+
     /// Gateways; without direct there are no ratios to it
     #[arg(
         long,
@@ -104,6 +110,16 @@ impl Options {
     #[must_use]
     pub fn rounds(&self) -> u32 {
         if self.quick { 2 } else { self.rounds }
+    }
+
+    /// The gateways to measure.
+    #[must_use]
+    pub fn gateways(&self) -> &[Case] {
+        if self.signed {
+            &Case::SIGNED
+        } else {
+            &self.cases
+        }
     }
 
     /// How each measurement is made.
@@ -154,7 +170,8 @@ mod tests {
     fn everything_is_measured_by_default() {
         let options = parse(&[]);
         assert_eq!(options.transports, Transport::ALL);
-        assert_eq!(options.cases, Case::ALL);
+        assert_eq!(options.gateways(), Case::ALL);
+        assert_eq!(parse(&["--signed"]).gateways(), Case::SIGNED);
         assert_eq!((options.rounds(), options.settings().samples), (5, 300));
         assert_eq!(parse(&["--quick"]).rounds(), 2);
         let fast = parse(&["--log-sync-interval", "-6", "--warm-up", "0"]);

@@ -90,6 +90,7 @@ mod tests {
             .map(|offset_ns| Sample {
                 offset_ns,
                 path_delay_ns: 1000 + offset_ns,
+                locked: false,
             })
             .collect();
         let stats = Stats::of(&samples).unwrap();

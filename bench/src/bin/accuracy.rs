@@ -16,8 +16,13 @@ use ptpproxy_lab::ptp4l::{self, Sample};
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
     ensure!(
-        ptp4l::find().is_some(),
+        options.signed || ptp4l::find().is_some(),
         "ptp4l is not installed (Debian: apt-get install linuxptp)"
+    );
+    ensure!(
+        !options.signed || ptp4l::find_signing().is_some(),
+        "no ptp4l that signs (linuxptp 4.4): tests/peers/newer-linuxptp FOLDER unpacks one, and \
+         PTPPROXY_SIGNING_PTP4L=FOLDER/ptp4l names it"
     );
     let binary = match &options.binary {
         Some(path) => path
@@ -37,15 +42,18 @@ fn main() -> Result<ExitCode> {
     let report = Report::new(&options, measurements);
     let text = report.markdown();
     print!("{text}");
+    let name = if options.signed { "signed" } else { "accuracy" };
     let write = |extension: &str, text: &str| {
-        let path = options.out.join("accuracy").with_extension(extension);
+        let path = options.out.join(name).with_extension(extension);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         eprintln!("wrote {}", path.display());
         anyhow::Ok(())
     };
     write("md", &text)?;
     write("json", &serde_json::to_string_pretty(&report)?)?;
-    write("svg", &accuracy::draw(&report)?)?;
+    if !options.signed {
+        write("svg", &accuracy::draw(&report)?)?;
+    }
     Ok(if options.check && !report.is_good() {
         ExitCode::FAILURE
     } else {
@@ -55,7 +63,7 @@ fn main() -> Result<ExitCode> {
 
 /// Every measurement, in the order that favours nobody.
 fn run(options: &Options, binary: &std::path::Path) -> (Vec<Measurement>, String) {
-    let per_round = options.transports.len() * options.cases.len();
+    let per_round = options.transports.len() * options.gateways().len();
     let rounds = options.rounds();
     let total = options.conditions().len() * per_round * usize::try_from(rounds).unwrap_or(1);
     let mut progress = Progress::new(total, options.settings().duration());
@@ -66,8 +74,9 @@ fn run(options: &Options, binary: &std::path::Path) -> (Vec<Measurement>, String
         for round in 1..=rounds {
             for &transport in &options.transports {
                 // Each round begins with the next gateway.
-                let first = usize::try_from(round - 1).unwrap_or(0) % options.cases.len().max(1);
-                let (before, from) = options.cases.split_at(first);
+                let first =
+                    usize::try_from(round - 1).unwrap_or(0) % options.gateways().len().max(1);
+                let (before, from) = options.gateways().split_at(first);
                 for &case in from.iter().chain(before) {
                     let place = format!(
                         "{}, round {round} of {rounds}, {}, {}",
@@ -126,7 +135,7 @@ fn measure(
     transport: ptp4l::Transport,
     options: &Options,
 ) -> Result<(Stats, Vec<Sample>)> {
-    let samples = accuracy::measure(&case.gateway(binary), transport, options.settings())?;
+    let samples = accuracy::measure(case, binary, transport, options.settings())?;
     let stats = Stats::of(&samples).context("no samples")?;
     Ok((stats, samples))
 }

@@ -85,6 +85,11 @@ pub struct Options {
     #[arg(long)]
     pub one_step: bool,
 
+    /// All messages are signed (AUTHENTICATION TLV, HMAC-SHA256-128). ptpproxy is given the key, lets nothing else pass,
+    /// and what it forwards must be signed right
+    #[arg(long)]
+    pub signed: bool,
+
     /// How fast the grandmaster's clock runs, in parts per million
     #[arg(
         long,
@@ -233,6 +238,10 @@ impl Options {
             "--gateway direct is one cable: it goes with --gateways 1 only"
         );
         ensure!(
+            !(self.signed && self.gateway == GatewayKind::Ptp4lTc),
+            "--signed: the installed ptp4l may have no keys; any other --gateway will do"
+        );
+        ensure!(
             self.gateway == GatewayKind::Ours
                 || (self.jitter.is_none() && self.proxy_args.is_empty()),
             "--jitter and --proxy-args are for ptpproxy: they go with --gateway ours only"
@@ -275,5 +284,7 @@ mod tests {
         assert!(parse(&["--gateway", "direct", "--gateways", "2"]).is_err());
         assert!(parse(&["--gateway", "bridge", "--jitter", "off"]).is_err());
         assert!(parse(&["--rate", "nan"]).is_err());
+        assert!(parse(&["--signed", "--gateway", "bridge"]).is_ok());
+        assert!(parse(&["--signed", "--gateway", "ptp4l-tc"]).is_err());
     }
 }

@@ -71,7 +71,7 @@ mod veth;
 
 pub use link::{Link, Mac};
 pub use namespace::Namespace;
-pub use process::Process;
+pub use process::{Process, ignore_steering};
 pub use sandbox::{Sandbox, retry, run_test};
 pub use skip::{SKIP_IS_FAILURE, skip, skip_without_rights};
 pub use stolen::least_stolen;

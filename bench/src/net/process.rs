@@ -2,11 +2,18 @@
 
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::sys;
+
+/// Lets a program believe that it steers a clock: each call that would is answered with success, and does nothing.
+///
+/// A servo then goes through its states as it would with the right to steer; the clock stays as it is.
+pub fn ignore_steering(command: &mut Command) {
+    sys::ignore_steering_on_exec(command);
+}
 
 /// A running program in a [`Namespace`](super::Namespace); killed and reaped on drop.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::program::{Program, TempDir};
-use crate::net::Namespace;
+use crate::net::{Namespace, ignore_steering};
 use crate::network::Network as Transport;
 
 /// What a ptp4l is.
@@ -28,13 +28,13 @@ pub enum Role {
     TransparentClock,
 }
 
-/// What a client does with its samples. None of them moves the clock: a program in a lab's
-/// namespace may not.
+/// What a client does with its samples. None of them moves the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Servo {
     /// Prints every sample, and stays in the state UNCALIBRATED.
     Measure,
-    /// A PI servo that believes it steers: reaches SLAVE.
+    /// A PI servo that believes it steers (the kernel answers that it did, and does nothing): goes from s0 to s2 and
+    /// reaches SLAVE as it would where it may steer.
     Lock,
 }
 
@@ -100,7 +100,15 @@ impl Ptp4l<'_> {
             self.config(&base.with_extension("uds").to_string_lossy()),
         )
         .with_context(|| format!("cannot write {}", file.display()))?;
-        Program::start(namespace, Command::new(program).arg("-f").arg(file))
+        let mut command = Command::new(program);
+        command.arg("-f").arg(file);
+        if let Role::Client(Servo::Lock)
+        | Role::UnicastClient(Servo::Lock, _)
+        | Role::HybridClient(Servo::Lock) = self.role
+        {
+            ignore_steering(&mut command);
+        }
+        Program::start(namespace, &mut command)
     }
 
     /// The text of its configuration file.

@@ -16,4 +16,4 @@ pub use crate::network::Network as Transport;
 pub use config::{Ptp4l, Role, Servo, find, find_signing};
 pub use output::{Sample, StateChange, selected_master};
 pub use program::{Program, TempDir};
-pub use rig::{CLIENT_ADDRESS, GRANDMASTER_ADDRESS, Gateway, INTERFACE, Rig};
+pub use rig::{CLIENT_ADDRESS, Ends, GRANDMASTER_ADDRESS, Gateway, INTERFACE, Rig};

@@ -7,6 +7,8 @@ pub struct Sample {
     pub offset_ns: i64,
     /// One way, after the client's filter, in ns.
     pub path_delay_ns: i64,
+    /// The servo is locked (s2), not only jumping or waiting (s0, s1, s3).
+    pub locked: bool,
 }
 
 impl Sample {
@@ -15,10 +17,12 @@ impl Sample {
     pub fn parse(line: &str) -> Option<Self> {
         let (_, rest) = line.split_once("master offset ")?;
         let (offset, rest) = rest.trim_start().split_once(' ')?;
+        let servo = rest.trim_start().split(' ').next();
         let (_, delay) = rest.split_once("path delay ")?;
         Some(Self {
             offset_ns: offset.parse().ok()?,
             path_delay_ns: delay.trim().parse().ok()?,
+            locked: servo == Some("s2"),
         })
     }
 }
@@ -65,8 +69,10 @@ mod tests {
         let sample = Sample {
             offset_ns: -4224,
             path_delay_ns: 6143,
+            locked: false,
         };
         assert_eq!(Sample::parse(line), Some(sample));
+        assert!(Sample::parse(&line.replace("s0", "s2")).is_some_and(|sample| sample.locked));
         assert_eq!(
             Sample::parse("ptp4l[1.2]: rms 4 max 9 freq -1 +/- 3 delay 7 +/- 0"),
             None

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// The gateway's interface toward the grandmaster, and that toward the client.
 const UP: &str = "gm0";
 const DOWN: &str = "cl0";
+/// Between two gateways in a row: the first one's downstream end, and the second one's upstream end.
+const BETWEEN: [&str; 2] = ["mid0", "mid1"];
 
 /// What stands between the grandmaster and the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,22 @@ pub enum Gateway {
         /// More of its options.
         arguments: Vec<OsString>,
     },
+    /// Two of them in a row, with the same options.
+    TwoPtpproxies {
+        /// The program.
+        binary: PathBuf,
+        /// More of the options of both.
+        arguments: Vec<OsString>,
+    },
+}
+
+/// What the programs of a rig are, where they are not the installed ptp4l as it comes.
+#[derive(Clone, Debug, Default)]
+pub struct Ends {
+    /// The ptp4l of both ends, and of a transparent clock; `None` is the installed one.
+    pub ptp4l: Option<PathBuf>,
+    /// More lines of its configuration.
+    pub more: String,
 }
 
 /// A grandmaster's, a gateway's and a client's namespace, joined and addressed, and the gateway's
@@ -50,6 +68,8 @@ pub enum Gateway {
 pub struct Rig {
     /// The gateway's program, if it is one. (Before the namespaces, so that it ends first.)
     pub program: Option<Program>,
+    /// The second of two gateways in a row: the one next to the client.
+    pub second: Option<Program>,
     /// Where the grandmaster is to run, on [`INTERFACE`].
     pub grandmaster: Namespace,
     /// Where the gateway runs, on `gm0` and `cl0`.
@@ -58,10 +78,8 @@ pub struct Rig {
     pub client: Namespace,
     /// logSyncInterval of the grandmaster: `-4`, 16 a second, if nobody changes it.
     pub log_sync_interval: i8,
-    /// The ptp4l of both ends; `None` is the installed one.
-    pub ptp4l: Option<PathBuf>,
-    /// More lines of its configuration.
-    pub more: String,
+    /// What runs at both ends.
+    pub ends: Ends,
     transport: Transport,
     folder: TempDir,
 }
@@ -72,14 +90,22 @@ impl Rig {
     /// # Errors
     /// Outside of a [`Sandbox`](crate::net::Sandbox), or when the gateway's program does not start.
     pub fn new(gateway: &Gateway, transport: Transport) -> Result<Self> {
+        Self::with(gateway, transport, Ends::default())
+    }
+
+    /// The same with other programs at its ends.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(gateway: &Gateway, transport: Transport, ends: Ends) -> Result<Self> {
         let mut rig = Self {
             program: None,
+            second: None,
             grandmaster: Namespace::new("grandmaster")?,
             gateway: Namespace::new("gateway")?,
             client: Namespace::new("client")?,
             log_sync_interval: -4,
-            ptp4l: None,
-            more: String::new(),
+            ends,
             transport,
             folder: TempDir::new()?,
         };
@@ -90,7 +116,14 @@ impl Rig {
             veth(&rig.gateway, DOWN, &rig.client, INTERFACE)?;
         }
         address_ends(&rig.grandmaster, &rig.client)?;
-        rig.program = rig.start_gateway(gateway)?;
+        if let Gateway::TwoPtpproxies { binary, arguments } = gateway {
+            let [above, below] = BETWEEN;
+            veth(&rig.gateway, above, &rig.gateway, below)?;
+            rig.program = Some(rig.start_ptpproxy(binary, [UP, above], arguments)?);
+            rig.second = Some(rig.start_ptpproxy(binary, [below, DOWN], arguments)?);
+        } else {
+            rig.program = rig.start_gateway(gateway)?;
+        }
         Ok(rig)
     }
 
@@ -121,15 +154,15 @@ impl Rig {
             transport: self.transport,
             interfaces,
             log_sync_interval: self.log_sync_interval,
-            program: self.ptp4l.as_deref(),
-            more: &self.more,
+            program: self.ends.ptp4l.as_deref(),
+            more: &self.ends.more,
         }
     }
 
     fn start_gateway(&self, gateway: &Gateway) -> Result<Option<Program>> {
         let patience = Duration::from_secs(5);
         match gateway {
-            Gateway::Direct | Gateway::Nothing => Ok(None),
+            Gateway::Direct | Gateway::Nothing | Gateway::TwoPtpproxies { .. } => Ok(None),
             Gateway::Bridge => self.gateway.bridge("br0", &[UP, DOWN]).map(|()| None),
             Gateway::Ptp4lTc => {
                 for (last, interface) in [(0xfd, UP), (0xfe, DOWN)] {
@@ -143,13 +176,22 @@ impl Rig {
                 Ok(Some(program))
             }
             Gateway::Ptpproxy { binary, arguments } => {
-                let mut command = Command::new(binary);
-                command.args(["--up", UP, "--down", DOWN]).args(arguments);
-                let mut program = Program::start(&self.gateway, &mut command)?;
-                program.wait_for("first line", patience, |_| Some(()))?;
-                Ok(Some(program))
+                self.start_ptpproxy(binary, [UP, DOWN], arguments).map(Some)
             }
         }
+    }
+
+    fn start_ptpproxy(
+        &self,
+        binary: &Path,
+        [up, down]: [&str; 2],
+        arguments: &[OsString],
+    ) -> Result<Program> {
+        let mut command = Command::new(binary);
+        command.args(["--up", up, "--down", down]).args(arguments);
+        let mut program = Program::start(&self.gateway, &mut command)?;
+        program.wait_for("first line", Duration::from_secs(5), |_| Some(()))?;
+        Ok(program)
     }
 }
 

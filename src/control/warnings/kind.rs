@@ -80,6 +80,9 @@ kinds! {
                              CPU of its own";
     /// The kernel did not accept frames for sending.
     Unsent = "unsent", "check the link and its queue";
+    /// Messages in some senders' names were refused lately for their signature: their share of all in these names.
+    SignaturesRefused = "signatures-refused", "if all are: give sender and gateway the same keys; if some are: an end still signs with an \
+                                        old key, or somebody else sends in that name";
     /// At least a tenth of an interface's transmit timestamps were missing or late.
     StampsLost = "stamps-lost", "its driver gives none or gives them late, its queue drops frames, or another program switched \
                                  them off: see ptpproxy doctor; --timestamping software does without the hardware";

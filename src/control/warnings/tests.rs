@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::side::PerSide;
-use crate::telemetry::{ClientSlots, Measures, PortState, State, SyncDue, Tenant};
+use crate::telemetry::{ClientSlots, Measures, PortState, RefusedSender, State, SyncDue, Tenant};
 use crate::wire::{Address, Announce, ClockIdentity, Lane, Mac, PortIdentity, Transport};
 
 const NOW: Instant = Instant::from_nanos(100_000_000_000);
@@ -59,6 +59,40 @@ fn good() -> Snapshot {
             ..State::default()
         },
     }
+}
+
+/// A share of each sender, and both counts since the snapshot before only.
+#[test]
+fn whose_signatures_are_refused_is_said_with_its_share() {
+    let sender = |port: u16, refused: u64, verified: u64| RefusedSender {
+        side: Side::Down,
+        sender: PortIdentity {
+            clock: ClockIdentity([u8::try_from(port).expect("small"); 8]),
+            port,
+        },
+        reason: Reason::BadIcv,
+        last: NOW,
+        refused,
+        verified,
+    };
+    let (mut before, mut now) = (good(), good());
+    before.state.refused = vec![sender(1, 5, 100), sender(3, 9, 0)];
+    now.state.refused = vec![sender(1, 10, 115), sender(2, 7, 0), sender(3, 9, 50)];
+    let found = warnings(&before, &now, &Troubles::default(), NOW);
+    let [warning] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(warning.kind.code(), "signatures-refused");
+    let expected = "signatures refused: 100 % of 7 from 020202.0202.020202-2 on the down side (bad-icv); \
+                    25 % of 20 from 010101.0101.010101-1 on the down side (bad-icv); ";
+    assert!(warning.text.starts_with(expected), "{}", warning.text);
+    // A row that was lost and begun anew meanwhile.
+    before.state.refused = vec![sender(2, 70, 0)];
+    let found = warnings(&before, &now, &Troubles::default(), NOW);
+    assert!(
+        found[0].text.contains("100 % of 7 from 020202"),
+        "{found:?}"
+    );
 }
 
 fn codes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
@@ -289,7 +323,7 @@ fn a_short_interval_is_reported_with_its_rule() {
 fn of_many_clients_the_first_are_named() {
     let mut troubles = Troubles::default();
     for _ in 0..10 {
-        troubles.unanswered(&client(125, 1, 1));
+        troubles.unanswered(&client(125, 1, 1), &[]);
     }
     let found = warnings(&good(), &good(), &troubles, NOW);
     assert_eq!(found.len(), 1);

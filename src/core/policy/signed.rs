@@ -6,6 +6,7 @@ use crate::core::policy::Forwarder;
 use crate::core::signature::Signature;
 use crate::core::verdict::{Arrival, Edit};
 use crate::reason::Reason;
+use crate::telemetry::RefusedSender;
 use crate::time::Instant;
 use crate::wire::{Authentication, Frame, Layout};
 
@@ -26,6 +27,13 @@ impl Forwarder {
         self.signatures.forgotten_senders()
     }
 
+    /// Whose messages are refused for their signature: the ports with the most such messages, and how many of each were
+    /// verified since the first.
+    #[must_use]
+    pub fn refused_senders(&self) -> &[RefusedSender] {
+        self.signatures.refused_senders()
+    }
+
     /// Makes the edit of a frame that is forwarded at once, and signs it again if it must be.
     ///
     /// # Errors
@@ -37,9 +45,10 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Whose messages are dropped for their signature: for the log, once in a while.
+    /// Whose messages are dropped for their signature: for status, and once in a while for the log.
     #[cold]
     pub(super) fn tell_refusal(&mut self, reason: Reason, frame: &Frame<'_>, arrival: &Arrival) {
+        self.signatures.refused(reason, frame, arrival);
         self.account.tell_drop(reason, arrival.now, || {
             let name = |signed: Authentication<'_>| KeyName {
                 spp: signed.spp(),
@@ -63,6 +72,9 @@ impl Forwarder {
         let signature = self.signatures.check(frame, arrival, &self.settings)?;
         if signature.verified().is_some() {
             self.account.verified();
+            self.account
+                .senders_forgotten(self.signatures.forgotten_senders());
+            self.signatures.verified(frame, arrival.side);
         }
         Ok(signature)
     }

@@ -2,6 +2,7 @@
 
 pub mod checksum;
 pub mod shape;
+pub mod signing;
 pub mod station;
 mod template;
 pub mod view;

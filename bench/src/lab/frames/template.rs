@@ -4,6 +4,7 @@
 
 use super::checksum;
 use super::shape::{Network, Shape};
+use super::signing::{self, Signer};
 use super::station::Station;
 
 /// messageType values (IEEE 1588-2019, table 36) that the lab sends.
@@ -65,7 +66,7 @@ impl Kind {
 pub const TWO_STEP: u8 = 0x02;
 
 /// Longest frame that a template holds.
-pub const CAPACITY: usize = 160;
+pub const CAPACITY: usize = 192;
 
 /// A whole frame of one kind, ready to be copied into a transmit slot and patched there.
 #[derive(Clone, Debug)]
@@ -73,6 +74,7 @@ pub struct Template {
     bytes: [u8; CAPACITY],
     len: usize,
     shape: Shape,
+    signer: Option<Signer>,
 }
 
 impl Template {
@@ -102,9 +104,37 @@ impl Template {
             body[7] = 0x0C; // currentUtcOffsetValid, ptpTimescale
         }
         let len = (ptp + message + shape.trailer()).max(60);
-        let mut template = Self { bytes, len, shape };
-        let _ = Draft::over(&mut template.bytes, shape, len).source(source);
+        let mut template = Self {
+            bytes,
+            len,
+            shape,
+            signer: None,
+        };
+        let _ = Draft::over(&mut template.bytes, shape, len, None).source(source);
         template
+    }
+
+    /// If `signed`, each message made from it ends in an AUTHENTICATION TLV.
+    #[must_use]
+    pub fn signed(mut self, signed: bool) -> Self {
+        if !signed {
+            return self;
+        }
+        let (ip, ptp) = (self.shape.ip(), self.shape.ptp());
+        let message = usize::from(self.bytes[ptp + 3]) + signing::TLV;
+        self.len = (ptp + message + self.shape.trailer()).max(60);
+        let lengths: &[usize] = match self.shape.network {
+            Network::Ethernet => &[ptp + 3],
+            Network::Udp4 => &[ptp + 3, ptp - 3, ip + 3],
+            Network::Udp6 => &[ptp + 3, ptp - 3, ip + 5],
+        };
+        // The low octets: none of these frames is as long as 256.
+        let longer = u8::try_from(signing::TLV).unwrap_or(u8::MAX);
+        for &at in lengths {
+            self.bytes[at] += longer;
+        }
+        self.signer = Some(Signer::new());
+        self
     }
 
     /// Sets flagField's first octet.
@@ -132,26 +162,33 @@ impl Template {
     }
 
     /// Copies the frame into `slot`; `None` if that is too small.
-    pub fn draft<'a>(&self, slot: &'a mut [u8]) -> Option<Draft<'a>> {
+    pub fn draft<'a>(&'a self, slot: &'a mut [u8]) -> Option<Draft<'a>> {
         let slot = slot.get_mut(..self.len)?;
         slot.copy_from_slice(&self.bytes[..self.len]);
-        Some(Draft::over(slot, self.shape, self.len))
+        let signer = self.signer.as_ref();
+        Some(Draft::over(slot, self.shape, self.len, signer))
     }
 }
 
-/// A copy of a template in a transmit slot. [`Draft::finish`] fills in the checksums.
+/// A copy of a template in a transmit slot. [`Draft::finish`] signs it and fills in the checksums.
 #[derive(Debug)]
 #[must_use]
 pub struct Draft<'a> {
     bytes: &'a mut [u8],
     shape: Shape,
     len: usize,
+    signer: Option<&'a Signer>,
 }
 
 impl<'a> Draft<'a> {
     /// `bytes` must hold a template's frame: every offset below lies within it.
-    fn over(bytes: &'a mut [u8], shape: Shape, len: usize) -> Self {
-        Self { bytes, shape, len }
+    fn over(bytes: &'a mut [u8], shape: Shape, len: usize, signer: Option<&'a Signer>) -> Self {
+        Self {
+            bytes,
+            shape,
+            len,
+            signer,
+        }
     }
 
     fn put<const N: usize>(self, at: usize, value: [u8; N]) -> Self {
@@ -199,9 +236,16 @@ impl<'a> Draft<'a> {
         self.put(at, identity)
     }
 
-    /// Fills in the checksums; the frame's length.
+    /// Signs the message if its template is [signed](Template::signed), and fills in the checksums; the frame's length.
     #[must_use]
     pub fn finish(self) -> usize {
+        let ptp = self.shape.ptp();
+        if let Some(signer) = self.signer
+            && let Some(&length) = self.bytes.get(ptp + 3)
+            && let Some(message) = self.bytes.get_mut(ptp..ptp + usize::from(length))
+        {
+            signer.sign(message);
+        }
         checksum::fill(self.bytes, self.shape);
         self.len
     }
@@ -291,21 +335,34 @@ mod tests {
                 Kind::DelayResp,
                 Kind::Announce,
             ] {
-                let mut slot = [0; CAPACITY];
-                let len = Template::new(shape, kind, Station::client(3))
-                    .draft(&mut slot)
-                    .unwrap()
-                    .source(Station::client(513))
-                    .sequence(9)
-                    .correction(77)
-                    .finish();
-                assert!(len >= 60);
-                let Sight::Message(view) = View::of(&slot[..len], shape) else {
-                    panic!("{shape:?} {kind:?}");
-                };
-                assert_eq!(view.kind(), Some(kind));
-                assert_eq!(view.source(), Some(Station::client(513)));
-                assert_eq!((view.sequence(), view.correction()), (9, 77));
+                for signed in [false, true] {
+                    let mut slot = [0; CAPACITY];
+                    let len = Template::new(shape, kind, Station::client(3))
+                        .signed(signed)
+                        .draft(&mut slot)
+                        .unwrap()
+                        .source(Station::client(513))
+                        .sequence(9)
+                        .correction(77)
+                        .finish();
+                    assert!(len >= 60);
+                    let Sight::Message(view) = View::of(&slot[..len], shape) else {
+                        panic!("{shape:?} {kind:?}");
+                    };
+                    assert_eq!(view.kind(), Some(kind));
+                    assert_eq!(view.source(), Some(Station::client(513)));
+                    assert_eq!((view.sequence(), view.correction()), (9, 77));
+                    assert_eq!(view.is_signed_by(&Signer::new()), signed);
+                    slot[shape.ptp() + 15] ^= 1;
+                    checksum::fill(&mut slot[..len], shape);
+                    let Sight::Message(view) = View::of(&slot[..len], shape) else {
+                        panic!("{shape:?} {kind:?}");
+                    };
+                    assert!(
+                        !view.is_signed_by(&Signer::new()),
+                        "a changed correctionField"
+                    );
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::checksum;
 use super::shape::{Network, Shape};
+use super::signing::Signer;
 use super::station::Station;
 use super::template::{Kind, TWO_STEP};
 
@@ -21,6 +22,7 @@ pub enum Sight<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     message: &'a [u8],
+    length: usize,
 }
 
 impl<'a> View<'a> {
@@ -47,7 +49,7 @@ impl<'a> View<'a> {
         if !checksum::valid(frame, shape) {
             return Sight::Damaged;
         }
-        Sight::Message(Self { message })
+        Sight::Message(Self { message, length })
     }
 
     fn field<const N: usize>(self, at: usize) -> [u8; N] {
@@ -62,6 +64,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn kind(self) -> Option<Kind> {
         Kind::from_type(self.message.first()? & 0x0F)
+    }
+
+    /// Whether it ends in an AUTHENTICATION TLV of this key, with the right check value.
+    #[must_use]
+    pub fn is_signed_by(self, signer: &Signer) -> bool {
+        (self.message.get(..self.length)).is_some_and(|message| signer.has_signed(message))
     }
 
     /// The sender; `None` if it is none of the lab's stations.

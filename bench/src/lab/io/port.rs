@@ -6,6 +6,7 @@ use anyhow::Result;
 use ptpproxy::ring::{Done, Interface, RxOptions, RxRing, TxOptions, TxRing};
 
 use crate::lab::frames::shape::Shape;
+use crate::lab::frames::signing::Signer;
 use crate::lab::frames::view::{Sight, View};
 use crate::lab::frames::{Draft, Template};
 
@@ -20,7 +21,7 @@ pub const SAMPLE_ONE_IN: u32 = 64;
 pub enum Seen<'a> {
     /// No PTP message.
     Other,
-    /// A PTP message that was damaged on its way, or lost its stamp.
+    /// A PTP message that was damaged on its way, or lost its stamp or its signature.
     Damaged,
     /// A PTP message and its receive stamp in nanoseconds of the shared clock.
     Message(View<'a>, i64),
@@ -31,17 +32,29 @@ pub enum Seen<'a> {
 pub struct Inbox {
     ring: RxRing,
     shape: Shape,
+    signer: Option<Signer>,
 }
 
 impl Inbox {
     /// The next frame; `None` when nothing waits.
     pub fn receive(&mut self) -> Option<Seen<'_>> {
         let frame = self.ring.receive()?;
+        let right =
+            |view: View<'_>| (self.signer.as_ref()).is_none_or(|key| view.is_signed_by(key));
         Some(match (View::of(frame.bytes, self.shape), frame.stamp) {
             (Sight::Other, _) => Seen::Other,
-            (Sight::Message(view), Some(stamp)) => Seen::Message(view, stamp.as_nanos()),
+            (Sight::Message(view), Some(stamp)) if right(view) => {
+                Seen::Message(view, stamp.as_nanos())
+            }
             (Sight::Message(_) | Sight::Damaged, _) => Seen::Damaged,
         })
+    }
+
+    /// If `signed`, a message whose signature is missing or wrong counts as damaged from now on.
+    #[must_use]
+    pub fn signed(mut self, signed: bool) -> Self {
+        self.signer = signed.then(Signer::new);
+        self
     }
 
     /// From now on only one frame of [`SAMPLE_ONE_IN`] comes in, drawn by the kernel: the others cost the
@@ -152,6 +165,7 @@ pub fn open<T>(interface: &str, frames: u32, shape: Shape) -> Result<(Inbox, Out
     let inbox = Inbox {
         ring: RxRing::open(&interface, &everything, &rx)?,
         shape,
+        signer: None,
     };
     let outbox = Outbox {
         ring: TxRing::open(&interface, &tx)?,

@@ -72,6 +72,8 @@ pub struct Report {
     pub gateway: &'static str,
     /// The transport.
     pub transport: &'static str,
+    /// All messages were signed.
+    pub signed: bool,
     /// Clients.
     pub clients: u32,
     /// Requests a second of each.
@@ -195,6 +197,7 @@ impl Report {
             syncs_measured: sync_residual.total(),
             gateway: options.gateway.label(),
             transport: options.transport.label(),
+            signed: options.signed,
             clients: options.clients,
             rate: options.rate,
             burst: options.bursts(),

@@ -141,6 +141,7 @@ pub fn assignment(options: &Options, ports: Vec<Share>) -> Assignment {
     Assignment {
         ports,
         shape: options.shape(),
+        signed: options.signed,
         clients: options.clients,
         burst: options.bursts(),
         interval,

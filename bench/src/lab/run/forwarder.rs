@@ -1,5 +1,8 @@
 //! The program in a gateway: ptpproxy, or what a user would run instead.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -10,6 +13,7 @@ use super::machine;
 use super::scene::{DOWN, UP};
 use crate::forwarders;
 use crate::lab::frames::shape::Network;
+use crate::lab::frames::signing;
 use crate::lab::options::{GatewayKind, Options};
 use crate::net::Namespace;
 use crate::ptp4l::{Program, Ptp4l, Role, TempDir, Transport};
@@ -44,7 +48,15 @@ impl Forwarder {
         let mut folder = None;
         let mut program = match options.gateway {
             GatewayKind::Bridge | GatewayKind::Direct => return Ok(None),
-            GatewayKind::Ours => Program::start(gateway, &mut ours(binary, options)?)?,
+            GatewayKind::Ours => {
+                let mut command = ours(binary, options)?;
+                if options.signed {
+                    let temporary = TempDir::new()?;
+                    require_signatures(&mut command, &temporary)?;
+                    folder = Some(temporary);
+                }
+                Program::start(gateway, &mut command)?
+            }
             GatewayKind::Raw
             | GatewayKind::V3
             | GatewayKind::Stamped
@@ -143,6 +155,20 @@ fn ours(binary: Option<&Path>, options: &Options) -> Result<Command> {
     }
     command.args(options.proxy_args.split_whitespace());
     Ok(command)
+}
+
+/// Gives ptpproxy the key of all stations; nothing passes that is not signed with it.
+fn require_signatures(command: &mut Command, folder: &TempDir) -> Result<()> {
+    let path = folder.path().join("sa.cfg");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)?;
+    file.write_all(signing::sa_file().as_bytes())?;
+    command.arg("--sa-file").arg(path);
+    command.args(["--require-authentication", "both"]);
+    Ok(())
 }
 
 /// ptp4l as an end-to-end transparent clock. Over UDP it wants addresses, which nobody uses.

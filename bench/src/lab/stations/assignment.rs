@@ -19,6 +19,8 @@ pub struct Assignment {
     pub ports: Vec<Share>,
     /// The outer layers of every frame.
     pub shape: Shape,
+    /// All messages are signed.
+    pub signed: bool,
     /// How many clients there are in all.
     pub clients: u32,
     /// Clients answer each Sync at once; otherwise they send evenly.

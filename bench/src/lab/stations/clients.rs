@@ -57,7 +57,7 @@ pub fn run(assignment: Assignment, cue: &mut Cue) -> Result<ClientsDone> {
         let frames = assignment.clients.saturating_mul(4).min(65_536);
         let (inbox, outbox) = port::open(&share.interface, frames, assignment.shape)?;
         segments.push(Segment {
-            inbox,
+            inbox: inbox.signed(assignment.signed),
             outbox,
             clients: share.first..share.first + share.count,
             burst: 0..0,
@@ -83,7 +83,8 @@ impl Clients {
                 departures: Arrivals::new(from, assignment.length),
                 ..ClientsDone::default()
             },
-            template: Template::new(assignment.shape, Kind::DelayReq, Station::client(0)),
+            template: Template::new(assignment.shape, Kind::DelayReq, Station::client(0))
+                .signed(assignment.signed),
             assignment,
         }
     }
@@ -95,7 +96,7 @@ impl Clients {
         let mut rogue = self
             .assignment
             .rogue
-            .then(|| Rogue::new(self.assignment.shape, start));
+            .then(|| Rogue::new(self.assignment.shape, self.assignment.signed, start));
         let mut progress = start;
         loop {
             let now = clock::now();

@@ -26,7 +26,7 @@ pub fn source(assignment: Assignment, cue: &mut Cue) -> Result<FloodDone> {
     } else {
         Station::client(0)
     };
-    let template = Template::new(assignment.shape, flood.kind(), from);
+    let template = Template::new(assignment.shape, flood.kind(), from).signed(assignment.signed);
     let start = cue.ready()?;
     let mut done = FloodDone::default();
     let (measured, end) = (assignment.measured_from(start.at), assignment.end(start.at));
@@ -66,7 +66,8 @@ pub fn source(assignment: Assignment, cue: &mut Cue) -> Result<FloodDone> {
 /// frame would take the processor from the forwarder before it.
 pub fn sink(assignment: Assignment, cue: &mut Cue) -> Result<FloodDone> {
     let (flood, interface) = given(&assignment)?;
-    let (mut inbox, _outbox) = port::open::<()>(interface, 4096, assignment.shape)?;
+    let (inbox, _outbox) = port::open::<()>(interface, 4096, assignment.shape)?;
+    let mut inbox = inbox.signed(assignment.signed);
     inbox.sample()?;
     let start = cue.ready()?;
     let mut done = FloodDone::default();

@@ -72,7 +72,8 @@ impl Grandmaster {
         let shape = assignment.shape;
         let flags = if assignment.one_step { 0 } else { TWO_STEP };
         let sync_log = log_interval(assignment.sync_interval);
-        let template = |kind| Template::new(shape, kind, Station::MASTER);
+        let signed = assignment.signed;
+        let template = |kind| Template::new(shape, kind, Station::MASTER).signed(signed);
         let templates = Templates {
             sync: template(Kind::Sync).flags(flags).log_interval(sync_log),
             follow_up: template(Kind::FollowUp).log_interval(sync_log),
@@ -92,8 +93,8 @@ impl Grandmaster {
             sync: Pace::new(start.at + 5_000_000, assignment.sync_interval as f64),
             announce: Pace::per_second(start.at, 1.0),
             foreign: Pace::per_second(start.at, assignment.foreign),
+            inbox: inbox.signed(signed),
             assignment,
-            inbox,
             outbox,
             templates,
             done,

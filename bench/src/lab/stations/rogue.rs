@@ -16,10 +16,10 @@ pub struct Rogue {
 }
 
 impl Rogue {
-    /// A rogue that begins at `start`.
+    /// A rogue that begins at `start`; with the key of all stations if `signed`.
     #[must_use]
-    pub fn new(shape: Shape, start: i64) -> Self {
-        let template = |kind| Template::new(shape, kind, Station::ROGUE);
+    pub fn new(shape: Shape, signed: bool, start: i64) -> Self {
+        let template = |kind| Template::new(shape, kind, Station::ROGUE).signed(signed);
         Self {
             pace: Pace::per_second(start, 8.0),
             templates: [
