@@ -35,7 +35,8 @@
 //! | `listing`, `sort` | the first clients in an order |
 //! | `observers` | who watches each message live, and gets a line for each step |
 //! | `seen` | what those lines are made of |
-//! | `watch` | reads the board once a second: rates, and the log of what changed |
+//! | `watch` | reads the board: rates, and the log of what changed |
+//! | `pace` | how often: once a second, less often in silence |
 //! | `warnings` | what is wrong, out of two snapshots; `warnings/kind` lists each with its meaning |
 //! | `client` | the other end: finds the socket and asks |
 #![forbid(unsafe_code)]
@@ -45,6 +46,7 @@ mod connection;
 mod figures;
 mod listing;
 mod observers;
+mod pace;
 pub mod reply;
 pub mod seen;
 mod server;

@@ -15,10 +15,11 @@ use serde::Serialize;
 use super::connection::{Connection, Progress};
 use super::listing;
 use super::observers::Observers;
+use super::pace::Pace;
 use super::reply::{Failure, PROTOCOL, Reloaded};
 use super::socket::{self, Listening, Place};
 use super::sort::Sort;
-use super::watch::{self, Watch};
+use super::watch::Watch;
 use crate::ring::{SystemClock, process};
 use crate::telemetry::Board;
 
@@ -71,6 +72,11 @@ impl Readers {
                 Interest::READABLE,
             )?;
         }
+        let bell = Arc::clone(&waker);
+        board.changes().wake_by(move || {
+            // It would look a little later.
+            let _ = bell.wake();
+        });
         let server = Server {
             poll,
             listening,
@@ -122,13 +128,19 @@ impl Server {
             debug!("the control thread keeps its priority: {error}");
         }
         let mut events = Events::with_capacity(2 * CONNECTIONS);
-        let mut next_look = Instant::now();
+        let mut pace = Pace::new(Instant::now());
         while !self.stop.load(Ordering::Acquire) {
             let now = Instant::now();
-            if now >= next_look {
+            if pace.is_due(now) {
+                let changes = self.watch.board().changes().count();
                 self.watch.look(SystemClock.now());
-                // After a time stopped it does not catch up.
-                next_look = (next_look + watch::EVERY).max(now);
+                pace.looked(now, changes, self.watch.is_undecided());
+            }
+            let mut next_look = pace.next_look();
+            if let Some(seen) = pace.sleeps_after()
+                && !self.watch.board().changes().sleep_after(seen)
+            {
+                next_look = pace.something_changed();
             }
             let wake = self
                 .connections
@@ -148,7 +160,9 @@ impl Server {
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(),
-                    WAKER => {}
+                    WAKER => {
+                        pace.something_changed();
+                    }
                     token => self.proceed(token),
                 }
             }

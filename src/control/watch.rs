@@ -1,4 +1,4 @@
-//! Reads the board once a second: keeps what rates need, and logs what changed.
+//! Reads the board: keeps what rates need, and logs what changed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::warnings::{self, Found, Quiet, Troubles};
 use crate::telemetry::{Board, Snapshot};
 use crate::time::Instant;
 
-/// Time between two looks.
-pub(super) const EVERY: Duration = Duration::from_secs(1);
-/// Rates cover this many looks.
-const WINDOW: usize = 10;
+/// Rates cover this time, or that between the last two looks.
+const WINDOW: Duration = Duration::from_secs(10);
+/// As many looks, where they are a second apart, and the one before them.
+const LOOKS: usize = 11;
 /// Each client is judged once in this many looks.
 const CLIENTS_EVERY: u64 = 5;
 /// A warning is logged when it was found in this many looks in a row, and its end at once.
@@ -58,7 +58,7 @@ impl Watch {
     pub(super) fn new(board: Arc<Board>) -> Self {
         Self {
             board,
-            history: VecDeque::with_capacity(WINDOW + 1),
+            history: VecDeque::with_capacity(LOOKS + 1),
             troubles: Troubles::default(),
             quiet: Quiet::default(),
             clients: Vec::new(),
@@ -80,7 +80,9 @@ impl Watch {
             self.judge_clients(&snapshot);
         }
         self.looks += 1;
-        if self.history.len() > WINDOW {
+        while self.history.len() >= LOOKS
+            || matches!(self.history.get(1), Some((at, _)) if now.since(*at) >= WINDOW)
+        {
             self.history.pop_front();
         }
         let snapshot = Arc::new(snapshot);
@@ -90,6 +92,12 @@ impl Watch {
         for change in self.changes(&warnings) {
             change.log();
         }
+    }
+
+    /// Whether something was found that is logged if the next look finds it as well.
+    pub(super) fn is_undecided(&self) -> bool {
+        let mut reported = self.reported.iter();
+        reported.any(|one| (1..APPEARS).contains(&one.seen))
     }
 
     /// The state now, with rates over the last seconds.
@@ -344,7 +352,7 @@ mod tests {
         for second in 1..30 {
             watch.look(Instant::from_nanos(second * 1_000_000_000));
         }
-        assert_eq!(watch.history.len(), WINDOW + 1);
+        assert_eq!(watch.history.len(), LOOKS);
         let status = watch.status(Instant::from_nanos(30_000_000_000)).unwrap();
         assert!(
             status.window_s > 9.0 && status.window_s < 12.0,

@@ -1,5 +1,7 @@
 //! What a turn does on one side, whichever port it has.
 
+use std::time::Duration;
+
 use crate::core::{Arrival, Edit, Forwarder, Token, ValidSettings, Verdict};
 use crate::engine::ahead::Ahead;
 use crate::engine::clock::Clock;
@@ -19,6 +21,8 @@ const FUTURE_NS: u64 = 10_000_000;
 pub(super) struct Read {
     pub(super) frames: usize,
     pub(super) more: bool,
+    /// How long the first of them had waited.
+    pub(super) waited: Duration,
     /// What had arrived until then was read.
     pub(super) up_to: Instant,
 }
@@ -86,7 +90,7 @@ impl<C: Clock> Brain<C> {
         egress: &mut impl Port,
         mut now: Instant,
     ) -> Read {
-        let mut frames = 0;
+        let (mut frames, mut waited) = (0, Duration::ZERO);
         let mut ahead = Ahead::new();
         while frames < BUDGET {
             ahead.look(&mut self.core, side, ingress);
@@ -95,6 +99,7 @@ impl<C: Clock> Brain<C> {
                 return Read {
                     frames,
                     more: false,
+                    waited,
                     up_to: now,
                 };
             };
@@ -105,11 +110,15 @@ impl<C: Clock> Brain<C> {
                 now = self.look_at_clocks();
                 steady = self.steady(received.stamp);
             }
+            if frames == 1 && !self.ambiguous[side] {
+                waited = age(steady, now);
+            }
             self.frame(side, &received, steady, egress, now);
         }
         Read {
             frames,
             more: true,
+            waited,
             up_to: self.last_read[side],
         }
     }
@@ -331,4 +340,12 @@ impl<C: Clock> Brain<C> {
             Completion::Unsent(token, reason) => core.unsent(token, reason),
         });
     }
+}
+
+/// How long ago a frame arrived, by a timestamp of the steady clock; zero by another.
+fn age(stamp: Option<Stamp>, now: Instant) -> Duration {
+    stamp
+        .filter(|stamp| stamp.clock() == ClockId::Steady)
+        .and_then(|stamp| u64::try_from(stamp.as_nanos()).ok())
+        .map_or(Duration::ZERO, |at| now.since(Instant::from_nanos(at)))
 }

@@ -23,6 +23,8 @@ pub use clock::Clock;
 pub use clock_watch::ClockWatch;
 pub use port::{Completion, KickReport, Port, Received};
 
+use std::time::Duration;
+
 use brain::Brain;
 
 use crate::Side;
@@ -38,6 +40,8 @@ const ROUNDS: usize = 16;
 pub struct Turn {
     /// Frames read.
     pub received: usize,
+    /// The longest time from a frame's arrival until it was read, of the first frame of each side.
+    pub waited: Duration,
     /// Frames that the ports took.
     pub sent: usize,
     /// More waits to be read.
@@ -150,6 +154,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         }
         let mut turn = Turn {
             received: below.frames + above.frames,
+            waited: below.waited.max(above.waited),
             sent,
             more: below.more || above.more,
             stamps_due: false,

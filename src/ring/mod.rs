@@ -1,11 +1,11 @@
-//! AF_PACKET rings, timestamps, timers and interfaces: the only room of the product with `unsafe`.
+//! AF_PACKET rings, timestamps, clocks and interfaces: the only room of the product with `unsafe`.
 //!
 //! | room | what it is for |
 //! |---|---|
 //! | `rx`, `tx` | the rings; [`PacketPort`] is both of one interface |
 //! | `link` | interfaces: what they are, whether two may be joined, when they change |
 //! | `stamps` | who takes timestamps |
-//! | `os` | clocks, timers, the process, system calls |
+//! | `os` | clocks, sleeping, the process, system calls |
 //! | `map` | memory shared with the kernel |
 //! | `client_map` | the kernel's own table of our clients, and the filter that asks it |
 
@@ -29,7 +29,7 @@ pub use link::{
 pub use os::setup::{kernel_version, needs, require_kernel};
 #[cfg(test)]
 pub(crate) use os::sys::{attach_filter, detach_filter};
-pub use os::{ClockSetWatch, SystemClock, Timer, process};
+pub use os::{ClockSetWatch, SystemClock, process, wait_readable};
 pub use port::PacketPort;
 pub use rx::{RxOptions, RxRing};
 pub use stamps::{HardwareInfo, StampSource, Stamping, Timestamping, choose};

@@ -69,11 +69,10 @@ mod calls {
 
     /// Calls that pass whatever their arguments, each with who makes it.
     const ALWAYS: &[libc::c_long] = &[
-        // The loop: sleeping and waking (mio, timers, the sweep).
+        // The loop: sleeping and waking (mio, the sweep).
         libc::SYS_epoll_pwait,
         libc::SYS_epoll_ctl,
         libc::SYS_ppoll,
-        libc::SYS_timerfd_settime,
         libc::SYS_nanosleep,
         libc::SYS_clock_nanosleep,
         libc::SYS_restart_syscall,

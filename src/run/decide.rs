@@ -63,14 +63,14 @@ impl Decider {
         } = *known;
         // The pace follows every turn, also one after which nothing is waited for.
         let wait = self.pacer.after(turn, now, known.due, known.departure);
-        let look = now.since(self.looked) >= LOOK_EVERY;
-        if look {
+        let wait = if ready { Wait::No } else { wait };
+        // Such a wait watches them itself.
+        let watches = matches!(wait, Wait::Frame(_));
+        let look = !watches && now.since(self.looked) >= LOOK_EVERY;
+        if look || watches {
             self.looked = now;
         }
-        Next {
-            wait: if ready { Wait::No } else { wait },
-            look,
-        }
+        Next { wait, look }
     }
 }
 
@@ -134,16 +134,19 @@ mod tests {
             ready: true,
             ..busy
         };
-        assert_eq!(decider.next(&ready).wait, Wait::No);
+        for n in 0..8 {
+            let now = at(1_000 + n * 10);
+            assert_eq!(decider.next(&Known { now, ..ready }).wait, Wait::No);
+        }
         let soon = Known {
-            now: at(1_100),
+            now: at(1_080),
             ..busy
         };
         let polling = Wait::Sweep(Duration::from_micros(200));
         assert_eq!(
             decider.next(&soon).wait,
             polling,
-            "the second of two close ones"
+            "the ninth of nine close ones"
         );
     }
 
@@ -166,12 +169,30 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_are_polled_every_five_milliseconds_however_it_waits() {
-        for spin in [false, true] {
+    fn descriptors_are_polled_every_five_milliseconds_unless_the_wait_watches_them() {
+        let busy = Turn {
+            received: 9,
+            ..Turn::default()
+        };
+        for (spin, turn, expected) in [
+            (true, Turn::default(), vec![50, 100, 150, 200]),
+            // Twice as often as polls: from the fifteenth turn on it polls.
+            (false, busy, vec![64, 114, 164]),
+            (false, Turn::default(), Vec::new()),
+        ] {
             let mut decider = decider(spin);
-            let polls = (1..=200).filter(|n| decider.next(&known(n * 100)).look);
-            let expected = [50, 100, 150, 200];
-            assert_eq!(polls.collect::<Vec<_>>(), expected, "spin {spin}");
+            let mut looks = |n: u64| {
+                let now = at(n * 100);
+                decider
+                    .next(&Known {
+                        turn,
+                        now,
+                        ..known(0)
+                    })
+                    .look
+            };
+            let polls: Vec<_> = (1..=200).filter(|&n| looks(n)).collect();
+            assert_eq!(polls, expected, "spin {spin}");
         }
     }
 }

@@ -74,7 +74,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         self.parts.publisher.follow_watchers(self.engine.core_mut());
         let turn = self.engine.turn();
         let now = self.engine.clock_mut().now();
-        self.note_lateness(started, now);
+        self.note_lateness(turn, started, now);
         self.serve(turn, now);
         self.judge_stamps(now);
         let known = self.known(turn, now);
@@ -90,12 +90,11 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
     }
 
     /// Notes whether the loop was kept waiting for so long that what it forwards gets old.
-    fn note_lateness(&mut self, started: Instant, now: Instant) {
+    fn note_lateness(&mut self, turn: Turn, started: Instant, now: Instant) {
         let limit = self.engine.core().settings().max_hold / LATE_PART;
         let parts = &mut self.parts;
-        if parts.lateness.turned(started, now, limit) {
-            parts.publisher.late(parts.lateness.late());
-        }
+        let was_late = parts.lateness.turned((started, now), turn.waited, limit);
+        parts.publisher.late(parts.lateness.late(), was_late);
     }
 
     /// Serves what follows a turn: the kernel's filter, the log, the service manager, the board.
@@ -121,7 +120,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         parts
             .notify
             .alive_if_due(now, || status_line(&parts.names, clients));
-        parts.publisher.note(turn, parts.decider.pacer());
+        parts.publisher.note(turn, now, parts.decider.pacer());
         parts
             .publisher
             .publish_if_due(engine, parts.filters.in_force(), now);

@@ -21,11 +21,6 @@ use crate::ring::{
 use crate::time::Instant;
 use crate::{PerSide, Side};
 
-/// Frames wait in a ring: the next turn finds them.
-const FRAMES: Token = Token(1);
-/// The token of a [`Wake`] is this plus its place in [`Wake::ALL`].
-const WAKES: usize = 2;
-
 /// What the machine keeps open for the loop. Dropped, it gives the interfaces their former settings back.
 pub(super) struct Machine {
     waiter: Waiter,
@@ -70,12 +65,9 @@ impl Machine {
         }
         let groups = joined.map(|(groups, _)| groups);
         let monitor = Monitor::open(interfaces).context("watching the links")?;
-        let waiter = Waiter::new()?;
-        // The transmit sockets are in no set: waking a poller between a frame's transmit timestamp and its
+        // The transmit sockets are not watched: waking a sleeper between a frame's transmit timestamp and its
         // arrival would add to what every cable shows. Late timestamps are found by polling.
-        for (_, port) in ports.iter() {
-            waiter.watch_idle(port.rx.as_raw_fd(), FRAMES)?;
-        }
+        let waiter = Waiter::new([ports.up.rx.as_raw_fd(), ports.down.rx.as_raw_fd()])?;
         let machine = Self {
             waiter,
             watches,
@@ -84,10 +76,9 @@ impl Machine {
             stamping,
         };
         for (place, wake) in Wake::ALL.into_iter().enumerate() {
-            let token = Token(WAKES + place);
             machine
                 .waiter
-                .watch_always(machine.descriptor(wake), token)?;
+                .watch(machine.descriptor(wake), Token(place))?;
         }
         Ok(machine)
     }
@@ -125,6 +116,7 @@ impl Outside for Machine {
             Wait::No => {}
             Wait::Frame(due) => self.waiter.wait_for_frame(due, now, happened)?,
             Wait::Sweep(interval) => waiter::sweep(interval, now.since(started)),
+            Wait::Departure(due) => std::thread::sleep(due.since(now)),
             Wait::Exactly(due, frames) => {
                 self.waiter.wait_exactly(due, frames, now, happened)?;
             }
@@ -164,9 +156,9 @@ impl Outside for Machine {
     }
 }
 
+/// The token of a [`Wake`] is its place in [`Wake::ALL`].
 fn note(token: Token, wakes: &mut Wakes) {
-    let place = token.0.checked_sub(WAKES);
-    if let Some(&wake) = place.and_then(|place| Wake::ALL.get(place)) {
+    if let Some(&wake) = Wake::ALL.get(token.0) {
         wakes.note(wake);
     }
 }

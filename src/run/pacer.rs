@@ -1,9 +1,10 @@
 //! When to read the rings next: wake for each frame while few come, poll on a timer while many do.
 //!
-//! A wake-up costs more than a frame. So the loop sleeps until a frame comes only while frames are
-//! far apart; once one follows another closely it polls the rings on a timer (a sweep), as NAPI does for a
-//! driver, and goes back when polls find nothing. What waits for a poll is corrected for the wait; while
-//! messages pass that cannot be corrected, the polling interval is short.
+//! A wake-up costs more than a frame. So the loop polls the rings on a timer (a sweep), as NAPI does for a driver, while
+//! waking for each frame would wake it more often than that; otherwise it sleeps until a frame comes. Where a departure is
+//! due within a polling interval it sleeps until then, and what comes meanwhile (the answer to the request before) costs
+//! no wake-up of its own: so the pause follows the load. What waits for a poll is corrected for the wait; while messages
+//! pass that cannot be corrected, the polling interval is short.
 
 use std::time::Duration;
 
@@ -24,16 +25,14 @@ pub(super) enum Wait {
     Frame(Option<Instant>),
     /// Sleep for one sweep interval, whatever comes.
     Sweep(Duration),
+    /// Sleep until a request departs at this time, whatever comes.
+    Departure(Instant),
     /// Sleep until exactly this time; until a frame comes before, if that is true.
     Exactly(Instant, bool),
 }
 
-/// Sweeps that find nothing before it goes back to waiting for a frame.
-const EMPTY_SWEEPS: u32 = 2;
 /// Before a departure it wakes this early, and then spins.
 const EARLY: Duration = super::aim::MOST;
-/// Frames closer together than this many polling intervals start the polling.
-const CLOSE: u32 = 2;
 /// Polling interval while requests wait until the card has timestamped those before them.
 const TURN: Duration = Duration::from_micros(50);
 /// After a message that cannot be corrected, expect another for this long: clients may ask once a minute, at up
@@ -45,9 +44,9 @@ const UNTOUCHED_FOR: Duration = Duration::from_secs(130);
 pub(super) struct Pacer {
     sweep: SweepIntervals,
     spin: bool,
+    load: Load,
+    /// It polls: more wake-ups would come for frames than polls.
     sweeping: bool,
-    empty: u32,
-    last_busy: Option<Instant>,
     last_untouched: Option<Instant>,
     /// Messages pass untouched.
     untouched: bool,
@@ -60,9 +59,8 @@ impl Pacer {
         Self {
             sweep,
             spin,
+            load: Load::new(),
             sweeping: false,
-            empty: 0,
-            last_busy: None,
             last_untouched: None,
             untouched: false,
             exact: false,
@@ -99,30 +97,14 @@ impl Pacer {
         departure: Option<Instant>,
     ) -> Wait {
         self.note_untouched(turn, now);
+        let interval = self.sweep();
+        self.note_load(turn, now);
         if turn.more || self.spin {
             return Wait::No;
         }
         if turn.turns_wait {
             // What is due leaves as soon as a timestamp is read.
-            self.sweeping = true;
-            self.empty = 0;
-            self.last_busy = Some(now);
-            return Wait::Sweep(self.sweep().min(TURN));
-        }
-        let interval = self.sweep();
-        let busy = turn.received + turn.sent > 0 || turn.stamps_due;
-        if self.sweeping {
-            self.empty = if busy { 0 } else { self.empty + 1 };
-            self.sweeping = self.empty < EMPTY_SWEEPS;
-        } else if busy {
-            let close = self
-                .last_busy
-                .is_some_and(|last| now.since(last) <= interval * CLOSE);
-            self.sweeping = close;
-            self.empty = 0;
-        }
-        if busy {
-            self.last_busy = Some(now);
+            return Wait::Sweep(interval.min(TURN));
         }
         let wake = next_wake.map(|due| on_grid(due, interval));
         if self.exact
@@ -134,10 +116,27 @@ impl Pacer {
         {
             return Wait::Exactly(due, !self.sweeping);
         }
-        if self.sweeping {
+        // Nothing wakes it for a timestamp.
+        if self.sweeping || turn.stamps_due {
             return Wait::Sweep(interval);
         }
-        Wait::Frame(wake)
+        match departure.map(|due| on_grid(due, interval)) {
+            // Nothing else waits longer than for a poll, and whatever comes shares the wake-up.
+            Some(due) if !self.exact && due > now && due.since(now) <= interval => {
+                Wait::Departure(due)
+            }
+            _ => Wait::Frame(wake),
+        }
+    }
+
+    /// Whether polling is worth while, after a turn.
+    fn note_load(&mut self, turn: Turn, now: Instant) {
+        let interval = self.sweep();
+        // A turn for each frame says how often frames wake the loop; a poll, how many it found.
+        let found = turn.received.max(turn.sent);
+        let moments = if self.sweeping { found } else { found.min(1) };
+        self.load.add(moments, interval, now);
+        self.sweeping = self.load.is_worth_polling(interval);
     }
 
     /// Remembers what passes untouched, and logs when that begins and ends.
@@ -172,6 +171,44 @@ impl Pacer {
     }
 }
 
+/// How much more often the loop would wake for frames than on a timer: a moment at which it has to wake adds a polling
+/// interval, and time takes away.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    level: Duration,
+    at: Option<Instant>,
+}
+
+impl Load {
+    /// So many moments more than intervals make polling worth while: more than ten clients' answers to one Sync.
+    const ENTER: u32 = 8;
+
+    const fn new() -> Self {
+        Self {
+            level: Duration::ZERO,
+            at: None,
+        }
+    }
+
+    /// There were so many since the last call.
+    fn add(&mut self, moments: usize, interval: Duration, now: Instant) {
+        let elapsed = self
+            .at
+            .replace(now)
+            .map_or(Duration::ZERO, |at| now.since(at));
+        let moments = u32::try_from(moments)
+            .unwrap_or(Self::ENTER)
+            .min(Self::ENTER);
+        self.level =
+            (self.level.saturating_sub(elapsed) + interval * moments).min(interval * Self::ENTER);
+    }
+
+    /// The first poll that finds nothing ends it.
+    fn is_worth_polling(&self, interval: Duration) -> bool {
+        self.level >= interval * Self::ENTER
+    }
+}
+
 /// Departures that are due soon after each other share a wake-up.
 fn on_grid(due: Instant, grid: Duration) -> Instant {
     let grid = u64::try_from(grid.as_nanos()).unwrap_or(u64::MAX).max(1);
@@ -198,45 +235,84 @@ mod tests {
         Instant::from_nanos(us * 1_000)
     }
 
+    /// So many frames, each in a turn of its own, this far apart; how it waits after the last.
+    fn frames(pacer: &mut Pacer, from: u64, count: u64, apart: u64) -> Wait {
+        let waits = (0..count).map(|n| pacer.after(turn(1), at(from + n * apart), None, None));
+        waits.last().unwrap()
+    }
+
+    const WAITS: Wait = Wait::Frame(None);
+    const POLLS: Wait = Wait::Sweep(SWEEP.usual);
+
     #[test]
-    fn waits_for_frames_that_are_far_apart() {
+    fn one_close_group_of_frames_is_not_polled_for() {
         let mut pacer = Pacer::new(SWEEP, false);
-        for ms in 1..10 {
-            assert_eq!(
-                pacer.after(turn(1), at(ms * 1_000), None, None),
-                Wait::Frame(None)
-            );
+        // A Sync with its Follow_Up, a request and its answer, eight times a second, for a minute.
+        for group in 0..480 {
+            assert_eq!(frames(&mut pacer, group * 125_000, 4, 20), WAITS, "{group}");
         }
     }
 
     #[test]
-    fn sweeps_while_frames_follow_closely_and_then_stops() {
+    fn frames_as_often_as_polls_are_waited_for_and_more_are_polled_for() {
+        for (apart, expected) in [(400, WAITS), (200, WAITS), (150, POLLS), (20, POLLS)] {
+            let mut pacer = Pacer::new(SWEEP, false);
+            assert_eq!(frames(&mut pacer, 0, 1_000, apart), expected, "{apart} us");
+        }
         let mut pacer = Pacer::new(SWEEP, false);
+        assert_eq!(frames(&mut pacer, 0, 8, 20), WAITS);
+        assert_eq!(frames(&mut pacer, 160, 1, 20), POLLS, "the ninth");
+    }
+
+    #[test]
+    fn the_first_poll_that_finds_nothing_ends_the_polling() {
+        let mut pacer = Pacer::new(SWEEP, false);
+        frames(&mut pacer, 0, 20, 20);
+        assert_eq!(pacer.after(turn(7), at(580), None, None), POLLS);
+        assert_eq!(pacer.after(turn(2), at(780), None, None), POLLS);
         assert_eq!(
-            pacer.after(turn(1), at(1_000), None, None),
-            Wait::Frame(None)
+            pacer.after(turn(0), at(980), Some(at(1_030)), None),
+            Wait::Frame(Some(at(1_200))),
+            "what is due, on the grid"
+        );
+        // Nor does it begin again at the next frame, unless more follow.
+        assert_eq!(pacer.after(turn(1), at(1_500), None, None), WAITS);
+    }
+
+    #[test]
+    fn what_comes_shortly_before_a_departure_has_no_wake_up_of_its_own() {
+        let mut pacer = Pacer::new(SWEEP, false);
+        let mut after = |now, due| pacer.after(turn(1), at(now), Some(at(due)), Some(at(due)));
+        assert_eq!(
+            after(5_000, 5_100),
+            Wait::Departure(at(5_200)),
+            "on the grid"
+        );
+        assert_eq!(after(9_050, 9_100), Wait::Departure(at(9_200)));
+        assert_eq!(
+            after(12_990, 13_010),
+            Wait::Frame(Some(at(13_200))),
+            "too far"
         );
         assert_eq!(
-            pacer.after(turn(1), at(1_300), None, None),
-            Wait::Sweep(SWEEP.usual)
+            after(17_000, 16_900),
+            Wait::Frame(Some(at(17_000))),
+            "overdue"
         );
-        assert_eq!(
-            pacer.after(turn(0), at(1_500), None, None),
-            Wait::Sweep(SWEEP.usual)
-        );
-        assert_eq!(
-            pacer.after(turn(7), at(1_700), None, None),
-            Wait::Sweep(SWEEP.usual)
-        );
-        assert_eq!(
-            pacer.after(turn(0), at(1_900), None, None),
-            Wait::Sweep(SWEEP.usual)
-        );
-        assert_eq!(
-            pacer.after(turn(0), at(2_100), Some(at(2_130)), None),
-            Wait::Frame(Some(at(2_200))),
-            "departures on the grid"
-        );
+        pacer.aim(true);
+        let wait = pacer.after(turn(1), at(20_000), Some(at(20_100)), Some(at(20_100)));
+        assert_eq!(wait, Wait::Exactly(at(20_100), true), "as exactly as told");
+    }
+
+    #[test]
+    fn timestamps_that_are_late_are_polled_for() {
+        let mut pacer = Pacer::new(SWEEP, false);
+        let late = Turn {
+            stamps_due: true,
+            ..turn(1)
+        };
+        assert_eq!(pacer.after(late, at(1_000), Some(at(9_000)), None), POLLS);
+        assert_eq!(pacer.after(turn(0), at(1_200), None, None), WAITS);
     }
 
     #[test]
@@ -247,10 +323,7 @@ mod tests {
             ..turn(0)
         };
         assert_eq!(pacer.after(waits, at(900), None, None), Wait::Sweep(TURN));
-        assert_eq!(
-            pacer.after(turn(1), at(950), None, None),
-            Wait::Sweep(SWEEP.usual)
-        );
+        assert_eq!(pacer.after(turn(1), at(950), None, None), WAITS);
     }
 
     #[test]
@@ -260,29 +333,28 @@ mod tests {
             untouched: true,
             ..turn(1)
         };
-        // Also in a turn after which it does not sleep.
-        let more = Turn {
-            more: true,
-            ..untouched
+        let flood = |us| {
+            let mut pacer = Pacer::new(SWEEP, false);
+            // Also in a turn after which it does not sleep.
+            let more = Turn {
+                more: true,
+                ..untouched
+            };
+            assert_eq!(pacer.after(more, at(900), None, None), Wait::No);
+            frames(&mut pacer, us, 20, 20)
         };
-        assert_eq!(pacer.after(more, at(900), None, None), Wait::No);
-        let again = pacer.after(turn(1), at(1_000), None, None);
-        assert_eq!(again, Wait::Frame(None));
-        let usual = Wait::Sweep(SWEEP.usual);
-        let short = Wait::Sweep(SWEEP.untouched);
+        assert_eq!(flood(1_000), Wait::Sweep(SWEEP.untouched));
+        assert_eq!(
+            flood(900 + 129_999_000),
+            Wait::Sweep(SWEEP.untouched),
+            "they may be a minute apart"
+        );
+        assert_eq!(flood(900 + 130_000_000), POLLS);
+        pacer.after(untouched, at(900), None, None);
         assert_eq!(
             pacer.after(turn(1), at(1_101), Some(at(1_110)), None),
             Wait::Frame(Some(at(1_150))),
-            "close is measured by it, and so is the grid"
-        );
-        assert_eq!(pacer.after(turn(1), at(1_201), None, None), short);
-        assert_eq!(
-            pacer.after(turn(1), at(900 + 129_999_999), None, None),
-            short
-        );
-        assert_eq!(
-            pacer.after(turn(1), at(900 + 130_000_000), None, None),
-            usual
+            "so is the grid"
         );
     }
 
@@ -293,14 +365,12 @@ mod tests {
         let due = at(1_777);
         let wait = pacer.after(turn(1), at(1_000), Some(due), Some(due));
         assert_eq!(wait, Wait::Exactly(due, true), "off the grid");
+        frames(&mut pacer, 1_100, 9, 20);
         let wait = pacer.after(turn(1), at(1_300), Some(due), Some(due));
-        assert_eq!(wait, Wait::Sweep(SWEEP.usual), "far enough");
-        let wait = pacer.after(turn(1), at(1_500), Some(due), Some(due));
+        assert_eq!(wait, POLLS, "far enough");
+        let wait = pacer.after(turn(2), at(1_500), Some(due), Some(due));
         assert_eq!(wait, Wait::Exactly(due, false), "sweeping");
-        assert_eq!(
-            pacer.after(turn(1), at(1_800), None, None),
-            Wait::Sweep(SWEEP.usual)
-        );
+        assert_eq!(pacer.after(turn(2), at(1_700), None, None), POLLS);
     }
 
     #[test]

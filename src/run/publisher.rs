@@ -17,12 +17,24 @@ use crate::time::Instant;
 use crate::wire::Mac;
 use crate::{PerSide, Side};
 
-/// What changed is published after this long at the latest, and no more often.
+/// What changed is published by a turn that is made anyway, but no more often than this.
 const EVERY: Duration = Duration::from_millis(100);
+/// The last of several changes is not to wait for the next turn for longer than this: the loop wakes for it.
+const SETTLED: Duration = Duration::from_millis(250);
 /// And what changes by itself, in silence, after this long.
 const AT_LEAST: Duration = Duration::from_secs(5);
 /// The kernel is asked this often at most how many frames its rings dropped: that is a system call.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// What there is to publish.
+#[derive(Clone, Copy, Debug)]
+enum Changed {
+    Nothing,
+    /// What messages change: the last came then.
+    Traffic(Instant),
+    /// What somebody waits for.
+    News,
+}
 
 /// Publishes the state of the loop.
 pub(super) struct Publisher {
@@ -30,8 +42,8 @@ pub(super) struct Publisher {
     state: State,
     last: Instant,
     counted: Option<Instant>,
-    /// Something happened since.
-    changed: bool,
+    /// What happened since.
+    changed: Changed,
     /// Somebody watches each message.
     watched: bool,
 }
@@ -64,7 +76,7 @@ impl Publisher {
             },
             last: Instant::default(),
             counted: None,
-            changed: true,
+            changed: Changed::News,
             watched: false,
         };
         let now = engine.clock_mut().now();
@@ -90,10 +102,13 @@ impl Publisher {
     }
 
     /// Notes what a turn did, and how the loop goes on.
-    pub(super) fn note(&mut self, turn: Turn, pacer: &Pacer) {
+    pub(super) fn note(&mut self, turn: Turn, now: Instant, pacer: &Pacer) {
         let (mode, sweep) = (pacer.mode(), pacer.sweep());
         let as_before = (self.state.mode, self.state.sweep) == (mode, sweep);
-        self.changed |= turn.received + turn.sent > 0 || !as_before;
+        let happened = turn.received + turn.sent > 0 || !as_before;
+        if happened && !matches!(self.changed, Changed::News) {
+            self.changed = Changed::Traffic(now);
+        }
         (self.state.mode, self.state.sweep) = (mode, sweep);
     }
 
@@ -111,29 +126,35 @@ impl Publisher {
                 };
             }
         }
-        self.changed = true;
+        self.changed = Changed::News;
     }
 
     /// Notes that other timestamps are taken.
     pub(super) fn stamps_changed(&mut self, stamps: String) {
         self.board.set_stamps(stamps);
-        self.changed = true;
+        self.changed = Changed::News;
     }
 
-    /// Notes how late the loop was.
-    pub(super) const fn late(&mut self, late: Late) {
+    /// Notes how late the loop was; `news` if it was just late by more than it may be.
+    pub(super) const fn late(&mut self, late: Late, news: bool) {
         self.state.late = late;
-        self.changed = true;
+        if news {
+            self.changed = Changed::News;
+        }
     }
 
     /// Notes that other settings are in force.
     pub(super) const fn settings_changed(&mut self) {
-        self.changed = true;
+        self.changed = Changed::News;
     }
 
-    /// When the next publication is due: soon if something changed since the last.
+    /// When the loop is to wake for the next publication, if no turn makes it before.
     pub(super) fn due(&self) -> Option<Instant> {
-        Some(self.last + if self.changed { EVERY } else { AT_LEAST })
+        Some(match self.changed {
+            Changed::Nothing => self.last + AT_LEAST,
+            Changed::Traffic(last) => last.max(self.last) + SETTLED,
+            Changed::News => self.last + EVERY,
+        })
     }
 
     /// Publishes what changed, if it is time.
@@ -143,7 +164,12 @@ impl Publisher {
         filter: FilterState,
         now: Instant,
     ) {
-        if self.due().is_some_and(|due| now >= due) {
+        let pause = match self.changed {
+            // In a turn that the sweep of the client table makes as often: two wake-ups become one.
+            Changed::Nothing => AT_LEAST / 2,
+            Changed::Traffic(_) | Changed::News => EVERY,
+        };
+        if now.since(self.last) >= pause {
             self.publish(engine, filter, now);
         }
     }
@@ -154,7 +180,7 @@ impl Publisher {
         filter: FilterState,
         now: Instant,
     ) {
-        self.changed = false;
+        let before = std::mem::replace(&mut self.changed, Changed::Nothing);
         self.last = now;
         self.take_ports(engine, now);
         let core = engine.core();
@@ -163,6 +189,9 @@ impl Publisher {
         self.take_core(core, now);
         self.board
             .publish(core.counters(), core.measures(), &self.state);
+        if !matches!(before, Changed::Nothing) {
+            self.board.changes().note();
+        }
     }
 
     /// What the ports counted.

@@ -1,64 +1,42 @@
-//! Sleeping: two sets of descriptors, one with the receive rings in it and one without.
+//! Sleeping: until a frame comes, or until a time, whatever comes.
 //!
-//! While sweeping, arriving frames must not wake the loop: they are not in the set it sleeps on.
+//! What happens beside frames is rare. Its descriptors are in a set of their own, and the loop sleeps on both receive rings
+//! and on that set: one system call a sleep, with its timeout in it.
 
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use super::aim::Aim;
-use crate::ring::{SystemClock, Timer};
+use crate::ring::{SystemClock, wait_readable};
 use crate::time::Instant;
-
-const TIMER: Token = Token(0);
-
-/// What the timer is set to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Armed {
-    Off,
-    Once(Instant),
-}
 
 /// Sleeps until something happens.
 pub(super) struct Waiter {
-    /// Everything.
-    idle: Poll,
+    rings: [RawFd; 2],
     /// All but the rings.
-    sweeping: Poll,
-    timer: Timer,
-    armed: Armed,
+    rare: Poll,
     events: Events,
     aim: Aim,
 }
 
 impl Waiter {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        let waiter = Self {
-            idle: Poll::new()?,
-            sweeping: Poll::new()?,
-            timer: Timer::new()?,
-            armed: Armed::Off,
+    /// Beside others it watches these receive rings.
+    pub(super) fn new(rings: [RawFd; 2]) -> io::Result<Self> {
+        Ok(Self {
+            rings,
+            rare: Poll::new()?,
             events: Events::with_capacity(16),
             aim: Aim::default(),
-        };
-        waiter.watch_always(waiter.timer.as_raw_fd(), TIMER)?;
-        Ok(waiter)
+        })
     }
 
-    /// Wakes for this descriptor only while waiting for frames.
-    pub(super) fn watch_idle(&self, fd: RawFd, token: Token) -> io::Result<()> {
-        self.idle
-            .registry()
-            .register(&mut SourceFd(&fd), token, Interest::READABLE)
-    }
-
-    /// Wakes for this descriptor always.
-    pub(super) fn watch_always(&self, fd: RawFd, token: Token) -> io::Result<()> {
-        self.watch_idle(fd, token)?;
-        self.sweeping
+    /// Wakes for this descriptor as well.
+    pub(super) fn watch(&self, fd: RawFd, token: Token) -> io::Result<()> {
+        self.rare
             .registry()
             .register(&mut SourceFd(&fd), token, Interest::READABLE)
     }
@@ -68,24 +46,14 @@ impl Waiter {
         &mut self,
         due: Option<Instant>,
         now: Instant,
-        mut happened: impl FnMut(Token),
+        happened: impl FnMut(Token),
     ) -> io::Result<()> {
-        let wanted = due.map_or(Armed::Off, Armed::Once);
-        if wanted != self.armed {
-            match due {
-                Some(due) => self
-                    .timer
-                    .arm(due.as_nanos().saturating_sub(now.as_nanos())),
-                None => self.timer.disarm(),
-            }
-            self.armed = wanted;
-        }
-        poll(&mut self.idle, &mut self.events, None)?;
-        for event in &self.events {
-            match event.token() {
-                TIMER => self.armed = Armed::Off,
-                token => happened(token),
-            }
+        let [up, down] = self.rings;
+        let descriptors = [up, down, self.rare.as_raw_fd()];
+        let timeout = due.map(|due| due.since(now));
+        let [_, _, rare] = wait_readable(descriptors, timeout)?;
+        if rare {
+            self.look(happened)?;
         }
         Ok(())
     }
@@ -117,35 +85,19 @@ impl Waiter {
 
     /// Does not sleep; reports what happened beside frames.
     pub(super) fn look(&mut self, mut happened: impl FnMut(Token)) -> io::Result<()> {
-        poll(&mut self.sweeping, &mut self.events, Some(Duration::ZERO))?;
-        self.report(&mut happened);
-        Ok(())
-    }
-
-    fn report(&self, happened: &mut impl FnMut(Token)) {
-        for event in &self.events {
-            if event.token() != TIMER {
-                happened(event.token());
-            }
+        match self.rare.poll(&mut self.events, Some(Duration::ZERO)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            other => other?,
         }
+        for event in &self.events {
+            happened(event.token());
+        }
+        Ok(())
     }
 }
 
 /// Sleeps for what the turn left of a sweep `interval`, but no less than half of it, whatever happens: turns
 /// are an interval apart, or as long as they take and half of it.
-///
-/// A plain sleep: one system call, where a timer in a poll set takes two (a timerfd fires again only
-/// once it was read).
 pub(super) fn sweep(interval: Duration, turn: Duration) {
     std::thread::sleep(interval.saturating_sub(turn).max(interval / 2));
-}
-
-fn poll(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-    match poll.poll(events, timeout) {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            events.clear();
-            Ok(())
-        }
-        other => other,
-    }
 }

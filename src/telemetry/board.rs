@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use super::changes::Changes;
 use super::counters::Counters;
 use super::measures::Measures;
 use super::record::Record;
@@ -33,6 +34,7 @@ pub struct Board {
     record: Record,
     clients: Arc<ClientSlots>,
     trace: Arc<Trace>,
+    changes: Changes,
 }
 
 impl Board {
@@ -46,6 +48,7 @@ impl Board {
             record: Record::new(Counters::WORDS + Measures::WORDS + State::WORDS),
             clients,
             trace: Arc::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -74,6 +77,12 @@ impl Board {
     #[must_use]
     pub const fn trace(&self) -> &Arc<Trace> {
         &self.trace
+    }
+
+    /// Whether anything changed, for a reader that sleeps meanwhile.
+    #[must_use]
+    pub const fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Publishes. Only the loop may call this; it takes some microseconds, no lock and no memory.

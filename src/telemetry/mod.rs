@@ -2,11 +2,13 @@
 //!
 //! The loop writes plain atomics with relaxed stores and never waits; whoever reads copies them and looks
 //! at a sequence number to see whether the copy is whole. So reading adds no lock, no allocation and no
-//! system call to the loop, however often it is done.
+//! system call to the loop, however often it is done: only the control thread, which sleeps in a silence, is woken by
+//! the first change after it.
 //!
 //! | file | one idea |
 //! |---|---|
 //! | `board` | what is shared: one published record, and a slot for each client |
+//! | `changes` | wakes the reader that sleeps while nothing changes |
 //! | `record` | words under a sequence number |
 //! | `words` | values as words and back: one description of a record yields its fields, writer and reader |
 //! | `state` | what a snapshot says: how the loop waits, filter, limits, ports and masters |
@@ -23,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod changes;
 mod client_view;
 mod counters;
 mod counts;
@@ -40,6 +43,7 @@ mod trace;
 mod words;
 
 pub use board::{Board, Info, Snapshot};
+pub use changes::Changes;
 pub use client_view::ClientView;
 pub use counters::{Counters, Kind};
 pub use counts::{Count, Counts, PortCounts};

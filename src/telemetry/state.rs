@@ -111,7 +111,7 @@ record! {
     pub struct Late {
         /// So often since the start.
         pub times: u64,
-        /// By how much at most, in the ten to twenty seconds before it was late last.
+        /// The longest delay of the last ten to twenty seconds, also one that was shorter than that.
         pub longest: Duration,
     }
 }

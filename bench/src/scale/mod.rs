@@ -1,4 +1,4 @@
-//! What foreign traffic costs, how many clients fit, how late a frame is that is not held, how precisely
+//! What foreign traffic costs, how many clients fit, what few cost, how late a frame is that is not held, how precisely
 //! one departs that is, and how many a second pass: each beside a yardstick of the same run, interleaved and
 //! repeated.
 #![forbid(unsafe_code)]
@@ -6,6 +6,7 @@
 mod bars;
 mod case;
 mod flood;
+mod light;
 
 use std::path::PathBuf;
 
@@ -63,6 +64,9 @@ enum Bar {
     Unheld,
     /// How far from its moment does a held request depart, with and without --precise?
     Precise,
+    /// What do ten clients cost, how often do they wake the forwarder, and what stays uncorrected, beside ptp4l's
+    /// transparent clock?
+    Light,
     /// How many frames a second pass one way, beside the kernel's bridge, and what do batches earn?
     Flood,
 }
@@ -86,6 +90,7 @@ pub fn main() -> Result<bool> {
             Bar::Many => bars::many(&lab)?,
             Bar::Unheld => bars::unheld(&lab, options.rounds)?,
             Bar::Precise => bars::precise(&lab, options.rounds)?,
+            Bar::Light => light::light(&lab, options.rounds)?,
             Bar::Flood => flood::flood(&lab, options.rounds)?,
         };
     }

@@ -75,6 +75,9 @@ kinds! {
     IntervalShort = "interval-short", "lower their rate, or --jitter-share";
     /// Frames were lost because a receive ring was full.
     RingDrops = "ring-drops", "raise --ring-frames, or lower --sweep";
+    /// Frames were lost because a receive ring was full, while the loop was kept from running.
+    Starved = "starved", "other programs or the hypervisor have the CPU: give the gateway priority (Nice=, CPUWeight=) or a CPU \
+                          of its own (CPUAffinity=), or raise --ring-frames";
     /// The loop did not run when it was to, by more than half of --max-hold.
     LoopLate = "loop-late", "other programs or the hypervisor have the CPU: give the gateway priority (Nice=, CPUWeight=) or a \
                              CPU of its own";

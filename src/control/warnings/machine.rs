@@ -1,5 +1,7 @@
 //! What the machine loses: frames, transmit timestamps, and time to run.
 
+use std::time::Duration;
+
 use super::WarningKind;
 use crate::side::Side;
 use crate::telemetry::{Kind, Snapshot};
@@ -8,6 +10,10 @@ use crate::wire::MessageType;
 /// Fewer missing transmit timestamps than this may be chance, and so may fewer than one in ten.
 const ENOUGH_STAMPS: u64 = 2;
 const STAMPS_PART: u64 = 10;
+
+/// A ring that is full after the loop was this late is no ring too small: it holds as much as comes in several polling
+/// intervals.
+const STARVED: Duration = Duration::from_millis(5);
 
 /// What was lost at the interfaces.
 pub(super) fn ports(
@@ -18,11 +24,20 @@ pub(super) fn ports(
     for (side, port) in now.state.ports.iter() {
         let (name, counts, then) = (&port.name, port.counts, before.state.ports[side].counts);
         let lost = stamps_lost(before, now, side);
+        let late = now.state.late.longest;
+        let (full, why) = if late >= STARVED {
+            let ms = late.as_millis();
+            let why = format!("frames lost while the forwarding loop ran late, by up to {ms} ms");
+            (WarningKind::Starved, why)
+        } else {
+            let why = "frames lost because the receive ring was full";
+            (WarningKind::RingDrops, why.to_owned())
+        };
         for (kind, lately, what) in [
             (
-                WarningKind::RingDrops,
+                full,
                 counts.ring_drops.saturating_sub(then.ring_drops),
-                "frames lost because the receive ring was full",
+                why.as_str(),
             ),
             (
                 WarningKind::Unsent,

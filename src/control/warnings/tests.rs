@@ -107,7 +107,7 @@ fn codes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
 #[test]
 fn each_trouble_has_its_code() {
     type Change = fn(&mut Snapshot);
-    let table: [(&str, Change); 33] = [
+    let table: [(&str, Change); 36] = [
         ("", |_| {}),
         ("link", |now| now.state.ports.up.running = false),
         ("link", |now| now.state.ports.down.present = false),
@@ -212,6 +212,16 @@ fn each_trouble_has_its_code() {
             }
         }),
         ("ring-drops", |now| now.state.ports.up.counts.ring_drops = 1),
+        ("ring-drops", |now| {
+            now.state.ports.up.counts.ring_drops = 1;
+            now.state.late.longest = Duration::from_micros(4_999);
+        }),
+        ("starved", |now| {
+            now.state.ports.up.counts.ring_drops = 1;
+            now.state.late.longest = Duration::from_millis(5);
+        }),
+        // Late, but nothing was lost.
+        ("", |now| now.state.late.longest = Duration::from_millis(40)),
         ("loop-late", |now| now.state.late.times = 1),
         ("stamps-lost", |now| {
             now.state.ports.down.counts.stamps_lost = 2;
@@ -247,6 +257,7 @@ fn each_trouble_has_its_code() {
         if matches!(
             code,
             "ring-drops"
+                | "starved"
                 | "loop-late"
                 | "stamps-lost"
                 | "table-full"

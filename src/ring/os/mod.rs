@@ -3,7 +3,8 @@
 //! | file | one idea |
 //! |---|---|
 //! | `clock` | the system's clocks, and the two of them read as one |
-//! | `timer` | timers as descriptors, and the news that a clock was set |
+//! | `poll` | sleeping until a descriptor is readable |
+//! | `clock_set` | the news that a clock was set |
 //! | `process` | priority, memory and use of this process |
 //! | `setup` | what can go wrong at the start, with its remedy |
 //! | `sys` | thin wrappers of system calls |
@@ -11,10 +12,12 @@
 
 pub(super) mod bindings;
 pub(super) mod clock;
+mod clock_set;
+mod poll;
 pub mod process;
 pub(super) mod setup;
 pub(super) mod sys;
-mod timer;
 
 pub use clock::SystemClock;
-pub use timer::{ClockSetWatch, Timer};
+pub use clock_set::ClockSetWatch;
+pub use poll::wait_readable;

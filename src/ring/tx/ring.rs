@@ -196,8 +196,6 @@ impl<T> TxRing<T> {
         };
         if warmer.is_due(clock::now()) && stamped && warmer.warm() {
             self.stats.warmed += 1;
-            // The queue that the stamp will be put into is on the path too.
-            self.read_stamps();
         }
     }
 

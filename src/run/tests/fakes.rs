@@ -70,6 +70,8 @@ pub(super) struct FakePort {
     departed: Vec<Completion<'static>>,
     pub(super) sent: Vec<Vec<u8>>,
     pub(super) sent_at: Vec<Instant>,
+    /// Batches that were sent.
+    pub(super) kicks: usize,
     /// Programs that were attached.
     pub(super) filters: usize,
     /// The index of the interface that it was bound to again, and the MTUs that it was to follow.
@@ -90,6 +92,7 @@ impl FakePort {
             departed: Vec::new(),
             sent: Vec::new(),
             sent_at: Vec::new(),
+            kicks: 0,
             filters: 0,
             bound: None,
             mtus: Vec::new(),
@@ -133,6 +136,7 @@ impl Port for FakePort {
 
     fn kick(&mut self) -> KickReport {
         let sent = self.batch.len();
+        self.kicks += 1;
         let stamp = Stamp::new(ClockId::Realtime, self.time.realtime_ns());
         for (bytes, token) in self.batch.drain(..) {
             self.sent.push(bytes);
@@ -216,7 +220,7 @@ impl Outside for FakeMachine {
         match wait {
             Wait::No => {}
             Wait::Sweep(interval) => self.time.move_to(now + interval),
-            Wait::Exactly(due, _) => self.time.move_to(due),
+            Wait::Departure(due) | Wait::Exactly(due, _) => self.time.move_to(due),
             Wait::Frame(due) if !woken => {
                 let until = [due, frame].into_iter().flatten().min();
                 self.time

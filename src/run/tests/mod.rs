@@ -1,6 +1,7 @@
 //! The loop with simulated ports, clock and machine: what it decides, and in which order it acts.
 
 mod fakes;
+mod light;
 
 use std::cell::RefCell;
 use std::rc::Rc;

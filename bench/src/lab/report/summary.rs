@@ -44,6 +44,8 @@ pub struct Report {
     pub cpu_percent: Option<f64>,
     /// The same for each request with its response.
     pub cpu_us_per_exchange: Option<f64>,
+    /// How often a second the forwarders were woken, all their threads.
+    pub wakeups_per_second: Option<f64>,
     /// Busy time of the whole machine with generators and network, as % of one core.
     pub machine_busy_percent: Option<f64>,
     /// The same while the forwarder idled.
@@ -182,6 +184,7 @@ impl Report {
                 .forwarder_percent
                 .map(per_exchange)
                 .filter(|us| us.is_finite()),
+            wakeups_per_second: usage.wakeups_per_second,
             machine_busy_percent: usage.machine_percent,
             machine_idle_percent: usage.idle_percent,
             generator_cpu_percent: usage.generator_percent,

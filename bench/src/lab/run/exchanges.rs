@@ -45,6 +45,8 @@ pub struct Observed {
 pub struct Usage {
     /// Processor time of all forwarders, as % of one core.
     pub forwarder_percent: Option<f64>,
+    /// How often a second the forwarders were woken, all threads.
+    pub wakeups_per_second: Option<f64>,
     /// The same of the two generators.
     pub generator_percent: Option<f64>,
     /// Busy time of the whole machine, as % of one core.
@@ -254,6 +256,9 @@ impl Watch<'_> {
     fn spent(&self) -> Spent {
         let sum = |ids: Vec<Option<u64>>| ids.into_iter().sum::<Option<u64>>();
         Spent {
+            sleeps: (!self.forwarders.is_empty())
+                .then(|| sum(self.forwarders.iter().map(Forwarder::sleeps).collect()))
+                .flatten(),
             forwarders: (!self.forwarders.is_empty())
                 .then(|| sum(self.forwarders.iter().map(Forwarder::cpu_ns).collect()))
                 .flatten(),
@@ -270,6 +275,7 @@ impl Watch<'_> {
 /// Counters of the kernel at one moment.
 #[derive(Debug)]
 struct Spent {
+    sleeps: Option<u64>,
     forwarders: Option<u64>,
     generators: Option<u64>,
     machine: Option<u64>,
@@ -283,6 +289,10 @@ impl Spent {
         };
         Usage {
             forwarder_percent: percent(self.forwarders, earlier.forwarders),
+            wakeups_per_second: self
+                .sleeps
+                .zip(earlier.sleeps)
+                .map(|(after, before)| after.saturating_sub(before) as f64 / seconds),
             generator_percent: percent(self.generators, earlier.generators),
             machine_percent: busy_percent(earlier.machine, self.machine, seconds),
             ..Usage::default()

@@ -114,6 +114,12 @@ impl Forwarder {
         machine::cpu_ns(self.program.id())
     }
 
+    /// How often its threads went to sleep so far.
+    #[must_use]
+    pub fn sleeps(&self) -> Option<u64> {
+        machine::sleeps(self.program.id())
+    }
+
     /// Peak resident memory so far, in KiB.
     #[must_use]
     pub fn peak_rss_kib(&self) -> Option<u64> {

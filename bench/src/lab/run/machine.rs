@@ -18,6 +18,21 @@ pub fn cpu_ns(process: u32) -> Option<u64> {
     total
 }
 
+/// How often all threads of a process that have not ended went to sleep, and so were woken; `None` when it is gone.
+#[must_use]
+pub fn sleeps(process: u32) -> Option<u64> {
+    let mut total = None;
+    for thread in fs::read_dir(format!("/proc/{process}/task")).ok()? {
+        let Ok(status) = fs::read_to_string(thread.ok()?.path().join("status")) else {
+            continue;
+        };
+        let mut lines = status.lines();
+        let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        total = Some(total.unwrap_or(0) + count.trim().parse::<u64>().ok()?);
+    }
+    total
+}
+
 /// Peak resident memory in KiB; `None` when the process is gone.
 #[must_use]
 pub fn peak_rss_kib(process: u32) -> Option<u64> {
@@ -79,6 +94,10 @@ mod tests {
     fn this_process_can_be_read() {
         assert!(cpu_ns(std::process::id()).is_some_and(|ns| ns > 0));
         assert!(peak_rss_kib(std::process::id()).is_some_and(|kib| kib > 100));
+        let before = sleeps(std::process::id()).expect("it runs");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert!(sleeps(std::process::id()).is_some_and(|after| after > before));
+        assert_eq!(sleeps(u32::MAX), None);
         assert_eq!(cpu_ns(u32::MAX), None);
     }
 

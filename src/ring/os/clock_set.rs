@@ -1,4 +1,4 @@
-//! Timers as descriptors, to be polled beside the rings.
+//! The news that CLOCK_REALTIME was set, as a descriptor.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -6,48 +6,6 @@ use std::time::Duration;
 
 use super::bindings::{self, TimerSpec, Timespec};
 use super::sys;
-
-/// A one-shot timer on CLOCK_MONOTONIC. The descriptor is readable once it is due.
-#[derive(Debug)]
-pub struct Timer {
-    fd: OwnedFd,
-}
-
-impl Timer {
-    /// A timer that is not armed.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            fd: create(libc::CLOCK_MONOTONIC)?,
-        })
-    }
-
-    /// Due in `ns` nanoseconds, whatever was set before; 0 is due at once.
-    pub fn arm(&mut self, ns: u64) {
-        // Zero would disarm it.
-        let due = Duration::from_nanos(ns.max(1));
-        // Only bad arguments can fail, and these are good by their types.
-        let _ = set(&self.fd, 0, timespec(due));
-    }
-
-    /// Not due any more; what was due and not consumed is forgotten.
-    pub fn disarm(&mut self) {
-        let _ = set(&self.fd, 0, timespec(Duration::ZERO));
-    }
-
-    /// Whether it was due since it was armed; clears that.
-    pub fn consume(&mut self) -> bool {
-        read(&self.fd).is_ok()
-    }
-}
-
-impl AsRawFd for Timer {
-    fn as_raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
-    }
-}
 
 /// Reports when CLOCK_REALTIME was set (stepped), though not when it is slewed
 /// (TFD_TIMER_CANCEL_ON_SET, timerfd_create(2)). The descriptor is readable then.
@@ -119,24 +77,6 @@ fn timespec(time: Duration) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread::sleep;
-
-    #[test]
-    fn timer_is_due_once() {
-        let mut timer = Timer::new().unwrap();
-        assert!(!timer.consume());
-        timer.arm(0);
-        sleep(Duration::from_millis(1));
-        assert!(timer.consume() && !timer.consume());
-        timer.arm(3_600_000_000_000);
-        assert!(!timer.consume());
-        timer.arm(1_000_000);
-        sleep(Duration::from_millis(3));
-        timer.disarm();
-        assert!(!timer.consume());
-        timer.arm(u64::MAX);
-        assert!(!timer.consume());
-    }
 
     #[test]
     fn the_far_future_is_after_2038() {
