@@ -172,7 +172,7 @@ impl Network {
             MessageType::DelayResp => Some((Down, delay_req(2, sequence))),
             _ => None,
         };
-        for (from, message) in before {
+        if let Some((from, message)) = before {
             self.passes(from, &KEY.signs(message), "what it belongs to");
         }
         self.passes(from, message, "untouched");
