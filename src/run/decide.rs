@@ -38,12 +38,18 @@ pub(super) struct Next {
 pub(super) struct Decider {
     pacer: Pacer,
     looked: Instant,
+    /// The wait that ends now watched all descriptors.
+    watched: bool,
 }
 
 impl Decider {
     /// From `now` on.
     pub(super) const fn new(pacer: Pacer, now: Instant) -> Self {
-        Self { pacer, looked: now }
+        Self {
+            pacer,
+            looked: now,
+            watched: false,
+        }
     }
 
     /// How the loop waits.
@@ -64,10 +70,12 @@ impl Decider {
         // The pace follows every turn, also one after which nothing is waited for.
         let wait = self.pacer.after(turn, now, known.due, known.departure);
         let wait = if ready { Wait::No } else { wait };
-        // Such a wait watches them itself.
         let watches = matches!(wait, Wait::Frame(_));
+        if std::mem::replace(&mut self.watched, watches) {
+            self.looked = now;
+        }
         let look = !watches && now.since(self.looked) >= LOOK_EVERY;
-        if look || watches {
+        if look {
             self.looked = now;
         }
         Next { wait, look }
@@ -177,7 +185,7 @@ mod tests {
         for (spin, turn, expected) in [
             (true, Turn::default(), vec![50, 100, 150, 200]),
             // Twice as often as polls: from the fifteenth turn on it polls.
-            (false, busy, vec![64, 114, 164]),
+            (false, busy, vec![65, 115, 165]),
             (false, Turn::default(), Vec::new()),
         ] {
             let mut decider = decider(spin);

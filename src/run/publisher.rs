@@ -25,6 +25,8 @@ const SETTLED: Duration = Duration::from_millis(250);
 const AT_LEAST: Duration = Duration::from_secs(5);
 /// The kernel is asked this often at most how many frames its rings dropped: that is a system call.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
+/// And only after as many frames, which is what the smallest ring has room for; or else with what changes in silence.
+const COUNT_AFTER: usize = 64;
 
 /// What there is to publish.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,8 @@ pub(super) struct Publisher {
     state: State,
     last: Instant,
     counted: Option<Instant>,
+    /// Frames read since.
+    uncounted: usize,
     /// What happened since.
     changed: Changed,
     /// Somebody watches each message.
@@ -76,6 +80,7 @@ impl Publisher {
             },
             last: Instant::default(),
             counted: None,
+            uncounted: 0,
             changed: Changed::News,
             watched: false,
         };
@@ -105,6 +110,7 @@ impl Publisher {
     pub(super) fn note(&mut self, turn: Turn, now: Instant, pacer: &Pacer) {
         let (mode, sweep) = (pacer.mode(), pacer.sweep());
         let as_before = (self.state.mode, self.state.sweep) == (mode, sweep);
+        self.uncounted = self.uncounted.saturating_add(turn.received);
         let happened = turn.received + turn.sent > 0 || !as_before;
         if happened && !matches!(self.changed, Changed::News) {
             self.changed = Changed::Traffic(now);
@@ -196,11 +202,16 @@ impl Publisher {
 
     /// What the ports counted.
     fn take_ports<P: LinkPort, C: Clock>(&mut self, engine: &mut LoopEngine<P, C>, now: Instant) {
+        let pause = if self.uncounted >= COUNT_AFTER {
+            COUNT_EVERY
+        } else {
+            AT_LEAST
+        };
         let ask = self
             .counted
-            .is_none_or(|counted| now.since(counted) >= COUNT_EVERY);
+            .is_none_or(|counted| now.since(counted) >= pause);
         if ask {
-            self.counted = Some(now);
+            (self.counted, self.uncounted) = (Some(now), 0);
         }
         for (side, port) in self.state.ports.iter_mut() {
             let counts = &mut port.counts;

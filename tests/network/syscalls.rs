@@ -150,8 +150,8 @@ fn a_light_load_costs_nine_system_calls_an_exchange() {
         let answered: u64 = round(1);
         let woken = sleeps(proxy.id()) - before;
         assert_eq!(answered, 40);
-        // Three moments each, and the control thread once a second.
-        assert!(2 * woken <= 7 * answered, "{woken} for {answered}");
+        // Three moments each, the control thread once a second, and the news of a cable that settles.
+        assert!(woken <= 4 * answered, "{woken} for {answered}");
         let (calls, table, answered) =
             count(&strace, &line.gateway, &proxy, || -> u64 { round(11) });
         println!("{calls} system calls for {answered} exchanges:\n{table}");

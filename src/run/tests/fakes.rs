@@ -70,8 +70,9 @@ pub(super) struct FakePort {
     departed: Vec<Completion<'static>>,
     pub(super) sent: Vec<Vec<u8>>,
     pub(super) sent_at: Vec<Instant>,
-    /// Batches that were sent.
+    /// Batches that were sent, and when the last was.
     pub(super) kicks: usize,
+    pub(super) kicked: Rc<Cell<Option<Instant>>>,
     /// Programs that were attached.
     pub(super) filters: usize,
     /// The index of the interface that it was bound to again, and the MTUs that it was to follow.
@@ -93,6 +94,7 @@ impl FakePort {
             sent: Vec::new(),
             sent_at: Vec::new(),
             kicks: 0,
+            kicked: Rc::default(),
             filters: 0,
             bound: None,
             mtus: Vec::new(),
@@ -137,6 +139,7 @@ impl Port for FakePort {
     fn kick(&mut self) -> KickReport {
         let sent = self.batch.len();
         self.kicks += 1;
+        self.kicked.set(Some(self.time.get()));
         let stamp = Stamp::new(ClockId::Realtime, self.time.realtime_ns());
         for (bytes, token) in self.batch.drain(..) {
             self.sent.push(bytes);
@@ -195,6 +198,8 @@ pub(super) struct Script {
     pub(super) at_look: Vec<Wake>,
     /// A frame comes this long after the beginning of a wait for one.
     pub(super) frame_after: Option<Duration>,
+    /// Another comes this long after each batch of a port.
+    pub(super) answers: Option<(Rc<Cell<Option<Instant>>>, Duration)>,
     pub(super) clock_was_set: bool,
     pub(super) links: Vec<(Side, LinkChange)>,
     pub(super) orders: VecDeque<Order>,
@@ -216,13 +221,15 @@ impl Outside for FakeMachine {
         let mut script = self.script.borrow_mut();
         script.waits.push(wait);
         let frame = script.frame_after.map(|after| now + after);
+        let answer = script.answers.as_ref();
+        let answer = answer.and_then(|(kicked, after)| Some(kicked.take()? + *after));
         let woken = !script.during_wait.is_empty();
         match wait {
             Wait::No => {}
             Wait::Sweep(interval) => self.time.move_to(now + interval),
             Wait::Departure(due) | Wait::Exactly(due, _) => self.time.move_to(due),
             Wait::Frame(due) if !woken => {
-                let until = [due, frame].into_iter().flatten().min();
+                let until = [due, frame, answer].into_iter().flatten().min();
                 self.time
                     .move_to(until.expect("the loop would sleep for ever"));
             }

@@ -25,6 +25,8 @@ fn exchanges(bench: &mut Bench, asked: &[(Duration, u8)], end: Duration) -> Woke
     let (mut number, mut answered) = (first, 0);
     let mut answers: Vec<(Instant, Vec<u8>)> = Vec::new();
     bench.script.borrow_mut().waits.clear();
+    let kicked = Rc::clone(&bench.forwarding.engine.up_mut().kicked);
+    bench.script.borrow_mut().answers = Some((kicked, 60 * US));
     let kicks = bench.kicks();
     let looks = bench.script.borrow().looks;
     while bench.time.get() < start + end {
@@ -56,7 +58,11 @@ fn exchanges(bench: &mut Bench, asked: &[(Duration, u8)], end: Duration) -> Woke
         }
     }
     let waits = std::mem::take(&mut bench.script.borrow_mut().waits);
-    assert_eq!(answered, usize::from(number - first), "all are answered");
+    let counters = bench.forwarding.engine.counters();
+    let dropped = |&&reason: &&Reason| counters.dropped_for(reason) > 0;
+    let dropped: Vec<_> = Reason::ALL.iter().filter(dropped).collect();
+    let asked = usize::from(number - first);
+    assert_eq!(answered, asked, "all are answered; dropped: {dropped:?}");
     let kicks = bench.kicks() - kicks;
     let looks = bench.script.borrow().looks - looks;
     Woken {
