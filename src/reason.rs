@@ -122,7 +122,8 @@ reasons! {
     NoRxStamp = "no-rx-stamp",
     /// No transmit timestamp in time, and the departure cannot be estimated or `--estimate off` is set.
     NoTxStamp = "no-tx-stamp",
-    /// The local clock was set while the message was here: its residence time would be ambiguous.
+    /// A clock was set while the message was here, or its timestamps are of two hardware clocks that are not known against
+    /// each other to `--phc-bound`: its residence time would be ambiguous.
     ClockStep = "clock-step",
     /// A Follow_Up whose Sync did not leave through this gateway.
     NoSync = "no-sync",

@@ -1,6 +1,10 @@
 //! Two kinds of time, two types: an [`Instant`] schedules, a [`Stamp`] measures.
 
+mod crossing;
+
 use std::time::Duration;
+
+pub use crossing::{Crossing, Window};
 
 /// A moment of the steady local timescale (CLOCK_MONOTONIC_RAW), in nanoseconds. It schedules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

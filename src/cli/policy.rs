@@ -220,6 +220,16 @@ flags! {
                 allow_hyphen_values = true)
         }
 
+        /// Largest error of residence times between two hardware clocks, where each interface has its own.
+        ///
+        /// If they cannot be compared as exactly, `--timestamping auto` uses the kernel's timestamps; a single
+        /// correction that may be off by more is dropped (`clock-step`).
+        phc_bound: Span = {
+            section: TIMESTAMPING, reload: Live, banner: Banner::Changed,
+            takes: Within::<Span>::new("a duration", Settings::PHC_BOUND, "500ns"),
+            arg(value_name = "DUR", default_value_t = Span(Settings::default().phc_bound))
+        }
+
         /// Scale residence times from the local clock's rate to the grandmaster's.
         ///
         /// `off` leaves an error: 0.1 us per 1 ms of hold, if the rates differ by 100 ppm.
@@ -263,6 +273,7 @@ impl PolicyArgs {
             estimate: self.estimate.into(),
             ingress_latency_ns: self.ingress_latency.0,
             egress_latency_ns: self.egress_latency.0,
+            phc_bound: self.phc_bound.0,
             one_step: self.one_step,
             syntonize: self.syntonize.into(),
             max_rate_ppm: self.max_rate_ppm,

@@ -110,6 +110,7 @@ fn what_a_reload_applies() {
             "estimate",
             "ingress-latency",
             "egress-latency",
+            "phc-bound",
             "syntonize",
             "max-rate-ppm",
             "sweep",
@@ -194,7 +195,7 @@ fn every_option_is_effective() {
         --max-rate 2000 --client-rate 20 --max-clients 10 --client 001122.fffe.334455,192.0.2.7 \
         --client 00:11:22:33:44:55 --client-timeout 2min --domain 1,2 --domain 3 \
         --grandmaster 001122.fffe.334455 --management all --authenticated drop --sa-file sa.cfg --require-authentication up --one-step rewrite \
-        --estimate off --ingress-latency 350 --egress-latency -20,80 --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
+        --estimate off --ingress-latency 350 --egress-latency -20,80 --phc-bound 500ns --syntonize off --max-rate-ppm 50.5 --tx-timestamp-timeout 3ms \
         --timestamping software --no-promiscuous --ring-frames 1024 --sweep 50us --spin \
         --qdisc-bypass --batch 7 --no-warm-up --precise --filter tree --hold-frames 99 --summary off --seed 5 --wait",
     )
@@ -220,6 +221,7 @@ fn every_option_is_effective() {
     let (ingress, egress) = (&settings.ingress_latency_ns, &settings.egress_latency_ns);
     assert_eq!((ingress.up, ingress.down), (350, 350));
     assert_eq!((egress.up, egress.down), (-20, 80));
+    assert_eq!(settings.phc_bound, Duration::from_nanos(500));
     assert!((settings.max_rate_ppm - 50.5).abs() < 1e-9);
     assert_eq!(settings.tx_timestamp_timeout, Duration::from_millis(3));
     assert_eq!(settings.hold_frames, 99);
@@ -250,7 +252,7 @@ fn every_option_is_effective() {
          hold-frames 99, domain 1,2,3, grandmaster 001122.fffe.334455, client \
          001122.fffe.334455,192.0.2.7,00:11:22:33:44:55, management all, sa-file sa.cfg, \
          require-authentication up, authenticated drop, max-rate 2000, client-rate 20, max-clients 10, client-timeout 2min, one-step rewrite, tx-timestamp-timeout 3ms, \
-         estimate off, ingress-latency 350, egress-latency -20,80, syntonize off, max-rate-ppm 50.5, timestamping software, no-warm-up, ring-frames 1024, \
+         estimate off, ingress-latency 350, egress-latency -20,80, phc-bound 500ns, syntonize off, max-rate-ppm 50.5, timestamping software, no-warm-up, ring-frames 1024, \
          sweep 50us, spin, precise, filter tree, qdisc-bypass, batch 7"
     );
 }

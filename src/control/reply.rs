@@ -52,6 +52,8 @@ pub struct Status {
     pub ports: [PortStatus; 2],
     /// Which timestamps are taken, and why.
     pub stamps: String,
+    /// What residence times between two hardware clocks may be off by, in nanoseconds.
+    pub clocks_bound_ns: Option<u32>,
     /// How the loop waits: idle, sweep or spin.
     pub mode: String,
     /// Polling interval of the rings while it sweeps, in microseconds; shorter than `--sweep` while messages pass that

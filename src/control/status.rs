@@ -35,7 +35,8 @@ pub(super) fn status(
         age_ms: whole_ms(now.since(state.at)),
         warnings: Vec::new(),
         ports: Side::BOTH.map(|side| port(side, &state.ports[side])),
-        stamps: info.stamps.clone(),
+        stamps: with_bound(&info.stamps, state.clocks_bound_ns),
+        clocks_bound_ns: state.clocks_bound_ns,
         mode: state.mode.label().to_owned(),
         sweep_us: u64::try_from(state.sweep.as_micros()).unwrap_or(u64::MAX),
         filter: FilterStatus {
@@ -63,6 +64,16 @@ pub(super) fn status(
         },
         second_path: state.second_path,
         listening: state.listening,
+    }
+}
+
+/// Which timestamps are taken, with what residence times between two hardware clocks may be off by.
+fn with_bound(stamps: &str, bound_ns: Option<u32>) -> String {
+    let two = stamps.split_once(": ");
+    match (two, bound_ns.filter(|_| stamps.starts_with("hardware"))) {
+        (Some((which, why)), Some(ns)) => format!("{which}, +-{ns} ns: {why}"),
+        (None, Some(ns)) => format!("{stamps}, +-{ns} ns"),
+        (_, None) => stamps.to_owned(),
     }
 }
 
@@ -269,6 +280,18 @@ mod tests {
             Instant::default(),
         );
         serde_json::to_value(status).unwrap()
+    }
+
+    #[test]
+    fn the_bound_of_two_clocks_stands_with_the_timestamps() {
+        let two = "hardware over two clocks: eth0 has /dev/ptp0 and eth1 has /dev/ptp1";
+        assert_eq!(
+            with_bound(two, Some(180)),
+            "hardware over two clocks, +-180 ns: eth0 has /dev/ptp0 and eth1 has /dev/ptp1"
+        );
+        assert_eq!(with_bound(two, None), two);
+        let left = "software, because the two hardware clocks drift";
+        assert_eq!(with_bound(left, Some(180)), left);
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub enum Event {
     PeerDelayClient(PortIdentity),
     /// The local clock was stepped.
     ClockStep,
+    /// A hardware clock was stepped, or its rate changed by much at once.
+    HardwareClockStep,
     /// This many more changes of masters in the minute before were not logged one by one.
     MastersLeftOut(u32),
 }

@@ -64,6 +64,7 @@
 //! | `verdict` | what the core is told of a frame, and what it decides |
 //! | `memory` | how much all this reserves |
 //! | `residence` | how long a message stayed, in units of correctionField |
+//! | `slope` | the slope of a line through noisy points |
 //! | `refs` | how one part names a row of another |
 //! | `bucket`, `table` | a rate limit; the hash table under it all, safe against chosen keys |
 #![forbid(unsafe_code)]
@@ -87,6 +88,7 @@ mod settings;
 mod signature;
 mod signatures;
 mod simple;
+mod slope;
 mod syncs;
 mod table;
 mod tap;

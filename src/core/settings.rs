@@ -88,6 +88,8 @@ pub struct Settings {
     pub ingress_latency_ns: PerSide<i32>,
     /// What lies between a transmit timestamp of an interface and the cable, in nanoseconds.
     pub egress_latency_ns: PerSide<i32>,
+    /// The difference of timestamps of two hardware clocks is not used if it may be off by more.
+    pub phc_bound: Duration,
     /// What becomes of a one-step Sync.
     pub one_step: OneStep,
     /// Whether residence is scaled to the master's rate.
@@ -134,6 +136,7 @@ impl Default for Settings {
             estimate: true,
             ingress_latency_ns: PerSide { up: 0, down: 0 },
             egress_latency_ns: PerSide { up: 0, down: 0 },
+            phc_bound: Duration::from_micros(1),
             one_step: OneStep::Convert,
             syntonize: true,
             max_rate_ppm: 200.0,
@@ -217,6 +220,9 @@ impl Settings {
     /// Range of `tx_timestamp_timeout`.
     pub const TX_TIMESTAMP_TIMEOUT: Range<Duration> =
         Range::above(Duration::ZERO, Duration::from_secs(1));
+    /// Range of `phc_bound`: above its end the kernel's timestamps are better.
+    pub const PHC_BOUND: Range<Duration> =
+        Range::new(Duration::from_nanos(50), Duration::from_micros(100));
     /// Range of `max_rate_ppm`.
     pub const MAX_RATE_PPM: Range<f64> = Range::above(0.0, 1000.0);
     /// Range of `max_clients`.
@@ -266,6 +272,7 @@ impl Settings {
             check(outside(name, of.up, Self::LATENCY_NS));
             check(outside(name, of.down, Self::LATENCY_NS));
         }
+        check(outside("phc-bound", self.phc_bound, Self::PHC_BOUND));
         check(outside(
             "max-rate-ppm",
             self.max_rate_ppm,
@@ -415,13 +422,14 @@ mod tests {
     #[test]
     fn every_range_is_checked() {
         type Spoil = fn(&mut Settings);
-        let spoils: [(&str, Spoil); 11] = [
+        let spoils: [(&str, Spoil); 12] = [
             ("jitter", |s| s.jitter = Duration::from_secs(2)),
             ("jitter-share", |s| s.jitter_share = Some(0.0)),
             ("max-hold", |s| s.max_hold = Duration::from_secs(2)),
             ("tx-timestamp-timeout", |s| {
                 s.tx_timestamp_timeout = Duration::ZERO
             }),
+            ("phc-bound", |s| s.phc_bound = Duration::from_millis(1)),
             ("max-rate-ppm", |s| s.max_rate_ppm = 1001.0),
             ("max-clients", |s| s.max_clients = 2_000_001),
             ("client-timeout", |s| {

@@ -180,14 +180,13 @@ fn timestamps(names: &PerSide<String>, info: &PerSide<HardwareInfo>) -> Vec<Find
     }
     match (info.up.phc, info.down.phc) {
         (Some(up), Some(down)) if up != down => found.push(
-            Finding::warning(
+            Finding::ok(
                 "clocks",
                 format!(
-                    "{} stamps by /dev/ptp{up}, {} by /dev/ptp{down}: two hardware clocks, so software timestamps are used",
+                    "{} stamps by /dev/ptp{up}, {} by /dev/ptp{down}: two hardware clocks, used if both can be read and agree to --phc-bound",
                     names.up, names.down
                 ),
-            )
-            .remedy("for hardware timestamps use two ports that share one clock"),
+            ),
         ),
         (Some(phc), Some(_)) => {
             found.push(Finding::ok("clocks", format!("both interfaces share the hardware clock /dev/ptp{phc}")));
@@ -260,6 +259,7 @@ mod tests {
             transmit: phc.is_some(),
             receive_filter: phc.map(|_| 1),
             software_transmit: true,
+            bonded: false,
         }
     }
 
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(of(&judge(card(Some(3)), card(Some(3)))), [ok]);
         assert_eq!(of(&judge(card(Some(3)), card(None))), [ok]);
         let two = judge(card(Some(0)), card(Some(1)));
-        assert_eq!(of(&two), [(Level::Warning, "clocks")]);
+        assert_eq!(of(&two), [ok]);
         assert!(two[0].text.contains("/dev/ptp0") && two[0].text.contains("/dev/ptp1"));
         let vmxnet3 = HardwareInfo::default();
         let none = judge(card(None), vmxnet3);

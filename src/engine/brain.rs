@@ -72,6 +72,12 @@ impl<C: Clock> Brain<C> {
         sample.steady
     }
 
+    /// Takes the readings of hardware clocks that are here.
+    pub(super) fn take_crossings(&mut self, now: Instant) {
+        let Self { core, clock, .. } = self;
+        clock.crossings(&mut |crossing| core.hardware_clock_read(crossing, now));
+    }
+
     /// Lets time pass in the core.
     pub(super) fn advance(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
         if self.core.stamps_overdue(now) {

@@ -9,18 +9,21 @@
 //! | `brain` | what a turn does on one side, whichever port it has |
 //! | `port`, `clock` | what the loop asks of ports and clocks, real or simulated |
 //! | `clock_watch` | timestamps of CLOCK_REALTIME put on a steady clock |
+//! | `crossings` | readings of hardware clocks on their way to the loop |
 //! | `ahead` | the frames that come next |
 
 mod ahead;
 mod brain;
 mod clock;
 mod clock_watch;
+mod crossings;
 mod port;
 
 pub(crate) use crate::core::FRAMES_AHEAD;
 pub use crate::core::Token;
 pub use clock::Clock;
 pub use clock_watch::ClockWatch;
+pub use crossings::{CrossingReader, Crossings};
 pub use port::{Completion, KickReport, Port, Received};
 
 use std::time::Duration;
@@ -136,6 +139,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             due_first,
         } = self;
         let now = brain.look_at_clocks();
+        brain.take_crossings(now);
         brain.take_stamps(up);
         brain.take_stamps(down);
         // What is due leaves before what has just come, or one client's requests change places.

@@ -85,6 +85,7 @@ fn all(
     now: Instant,
 ) -> fmt::Result {
     program(out, info, healthy)?;
+    clocks(out, &snapshot.state)?;
     ports(out, &snapshot.state)?;
     frames(out, &snapshot.counters)?;
     let counts = snapshot.counters.counts();
@@ -137,6 +138,20 @@ fn program(out: &mut impl Families, info: &Info, healthy: bool) -> fmt::Result {
             &[],
         ),
         |add| add(&[], healthy.into()),
+    )
+}
+
+fn clocks(out: &mut impl Families, state: &State) -> fmt::Result {
+    out.gauges(
+        family(
+            "ptpproxy_hardware_clocks_bound_seconds",
+            "What residence times between two hardware clocks may be off by; only where each interface has its own.",
+            &[],
+        ),
+        |add| match state.clocks_bound_ns {
+            Some(ns) => add(&[], (f64::from(ns) * 1e-9).into()),
+            None => Ok(()),
+        },
     )
 }
 

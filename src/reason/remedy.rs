@@ -15,8 +15,9 @@ impl Reason {
             Self::NotOurClient => {
                 "nothing; from downstream: look for a cable or bridge beside the gateway"
             }
-            Self::Unsolicited | Self::Duplicate | Self::ClockStep | Self::NoSync => {
-                "nothing, if seldom"
+            Self::Unsolicited | Self::Duplicate | Self::NoSync => "nothing, if seldom",
+            Self::ClockStep => {
+                "nothing, if seldom; with two hardware clocks: raise `--phc-bound`, or set `--timestamping` software"
             }
             Self::Truncated => "look for a broken sender or a jumbo frame",
             Self::BadLength | Self::UnknownType => "look for a broken sender",

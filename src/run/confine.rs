@@ -236,11 +236,14 @@ mod calls {
     }
 
     fn descriptors(rules: &mut Rules) -> Made<()> {
-        // Timestamp settings of an interface, and what the standard library asks of a descriptor.
+        // Timestamp settings of an interface, readings of hardware clocks, and what the standard library asks of a descriptor.
         let requests = [
             libc::SIOCETHTOOL,
             libc::SIOCGHWTSTAMP,
             libc::SIOCSHWTSTAMP,
+            libc::PTP_SYS_OFFSET as _,
+            libc::PTP_SYS_OFFSET_EXTENDED as _,
+            libc::PTP_SYS_OFFSET_PRECISE as _,
             libc::FIONBIO as _,
             libc::TCGETS as _,
         ];

@@ -23,7 +23,7 @@ use super::stamping::{StampChoice, Step};
 use super::totals;
 use super::wake::{Wake, Wakes};
 use crate::engine::{Clock, Turn};
-use crate::ring::LinkChange;
+use crate::ring::{Interface, LinkChange};
 use crate::telemetry::Board;
 use crate::time::Instant;
 use crate::{PerSide, Side};
@@ -128,21 +128,24 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
 
     /// Leaves hardware timestamps that do not come, and takes them again.
     fn judge_stamps(&mut self, now: Instant) {
+        let Self { engine, parts, .. } = self;
+        let lacks = engine.core().lacks_stamps();
+        if let Some(step) = parts.stamping.next(lacks, now) {
+            self.take_step(step);
+        }
+    }
+
+    /// Does what was decided of timestamps.
+    fn take_step(&mut self, step: Step) {
         let Self {
             engine,
             parts,
             outside,
             ..
         } = self;
-        let lacks = engine.core().lacks_stamps();
-        let Some(step) = parts.stamping.next(lacks, now) else {
-            return;
-        };
         match step {
             Step::PutRight => {
-                if let Err(error) = outside.put_stamping_right() {
-                    debug!("hardware timestamps not switched on again: {error}");
-                }
+                put_right(outside);
                 engine.core_mut().judge_stamps_anew();
                 return;
             }
@@ -159,7 +162,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         }
         let (source, stamps) = (parts.stamping.source(), parts.stamping.tx_stamps());
         for side in [Side::Up, Side::Down] {
-            if let Err(error) = port(engine, side).set_stamps(source) {
+            if let Err(error) = port(engine, side).set_stamps(source[side]) {
                 warn!(
                     "{}: its timestamps stay as they are: {error}",
                     parts.names[side]
@@ -214,13 +217,19 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
             parts,
             ..
         } = self;
+        let mut anew = PerSide::from_fn(|_| None);
         let result = outside.link_changes(&mut |side, change| {
             parts.links.changed(side, change);
             parts.publisher.link(side, change);
             let port = port(engine, side);
             match change {
-                LinkChange::Changed(now) | LinkChange::Renamed(now) => port.follow(now),
+                LinkChange::Changed(now) => port.follow(now),
+                LinkChange::Renamed(now) => {
+                    port.follow(now);
+                    anew[side] = Some(now.clone());
+                }
                 LinkChange::Recreated(now) => {
+                    anew[side] = Some(now.clone());
                     if let Err(error) = port.rebind(now) {
                         warn!(
                             "{} {}: cannot be bound again: {error}",
@@ -238,6 +247,28 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         match outside.own_addresses() {
             Ok(addresses) => engine.core_mut().set_own_addresses(addresses),
             Err(error) => debug!("own IP addresses not known: {error}"),
+        }
+        self.follow_stamping(&anew);
+    }
+
+    /// Interfaces were made anew or have other names: hardware timestamps are switched on again, or left if another clock
+    /// takes them.
+    fn follow_stamping(&mut self, anew: &PerSide<Option<Interface>>) {
+        if !self.parts.stamping.by_hardware() {
+            return;
+        }
+        for (side, now) in anew.iter() {
+            let Some(now) = now else {
+                continue;
+            };
+            match self.outside.follow_stamping(side, now) {
+                Ok(()) => put_right(&mut self.outside),
+                Err(text) => {
+                    let step = self.parts.stamping.give_up(&text);
+                    self.take_step(step);
+                    return;
+                }
+            }
         }
     }
 
@@ -271,6 +302,15 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         let ports = PerSide::from_fn(|side| publisher::port_counts(&mut self.engine, side, None));
         let core = self.engine.core();
         totals::print(core.counters(), &core.measures().hold_error, &ports)
+    }
+}
+
+/// Switches hardware timestamps on again.
+fn put_right(outside: &mut impl Outside) {
+    match outside.put_stamping_right() {
+        Ok(true) => info!("hardware timestamps were off, and are switched on again"),
+        Ok(false) => {}
+        Err(error) => debug!("hardware timestamps not switched on again: {error}"),
     }
 }
 

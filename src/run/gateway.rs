@@ -9,6 +9,7 @@ use super::confine::{self, Capability};
 use super::decide::Decider;
 use super::filters::Filters;
 use super::forwarding::{Forwarding, Parts};
+use super::hardware_clocks::HardwareClocks;
 use super::lap::Lap;
 use super::lateness::Lateness;
 use super::link_log::LinkLog;
@@ -68,7 +69,11 @@ impl Gateway {
         let interfaces = check_pair(&options.up, &options.down)?;
         // Claim: no other gateway of this machine joins the same two networks.
         let claim = Claim::take(interfaces.as_ref(), &options.settings.domains)?;
-        let stamping = Stamping::set_up(options.rings.timestamping, interfaces.as_ref())?;
+        let mut stamping = Stamping::set_up(
+            options.rings.timestamping,
+            options.settings.phc_bound,
+            interfaces.as_ref(),
+        )?;
         // Memory: asked for where it is there.
         let (short, memory) = Memory::of(options).check(process::available_memory())?;
         // Rings: each has its filter before its first frame.
@@ -82,12 +87,14 @@ impl Gateway {
             false => info!("{memory}"),
         }
         let links = LinkLog::new(interfaces.as_ref(), SystemClock.now());
+        let (clocks, crossings) = HardwareClocks::new(std::mem::take(&mut stamping.clocks));
         // Groups: from here on switches send PTP our way. Links: what happens to them is seen.
         let watches = Watches::new(signals, clock_set, orders);
         let machine = Machine::new(watches, interfaces.as_ref(), &rings, stamping)?;
         lower_timer_slack();
         // The core, whose clients the filter upstream follows.
         let mut engine = engine(options, rings);
+        engine.clock_mut().follow(crossings);
         if let Some(keys) = keys {
             engine.core_mut().set_keys(keys, SystemClock.now());
         }
@@ -129,6 +136,7 @@ impl Gateway {
         };
         let threads = Threads {
             reload,
+            clocks,
             metrics,
             control: options.control.clone(),
         };

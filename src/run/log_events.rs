@@ -72,5 +72,11 @@ pub(super) fn log_event(event: Event) {
                 "the local clock was set: event messages with timestamps around the step are dropped"
             );
         }
+        Event::HardwareClockStep => {
+            warn!(
+                event = "hardware-clock-step";
+                "a hardware clock was set, or its rate by much: event messages with timestamps around that are dropped"
+            );
+        }
     }
 }

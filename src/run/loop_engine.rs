@@ -1,8 +1,8 @@
 //! The engine as the loop drives it: two ports of one kind, and a clock that the loop watches.
 
 use crate::Side;
-use crate::engine::{Clock, Engine, Port};
-use crate::time::{ClockSample, Instant};
+use crate::engine::{Clock, CrossingReader, Engine, Port};
+use crate::time::{ClockSample, Crossing, Instant};
 
 /// The engine of this loop.
 pub(super) type LoopEngine<P, C> = Engine<P, P, WatchedClock<C>>;
@@ -12,6 +12,7 @@ pub(super) type LoopEngine<P, C> = Engine<P, P, WatchedClock<C>>;
 pub(super) struct WatchedClock<C> {
     clock: C,
     was_set: bool,
+    crossings: Vec<CrossingReader>,
 }
 
 impl<C: Clock + Clone> WatchedClock<C> {
@@ -19,7 +20,13 @@ impl<C: Clock + Clone> WatchedClock<C> {
         Self {
             clock,
             was_set: false,
+            crossings: Vec::new(),
         }
+    }
+
+    /// Readings of hardware clocks come from these.
+    pub(super) fn follow(&mut self, crossings: Vec<CrossingReader>) {
+        self.crossings = crossings;
     }
 
     /// The clock itself.
@@ -40,6 +47,14 @@ impl<C: Clock> Clock for WatchedClock<C> {
 
     fn sample(&self) -> ClockSample {
         self.clock.sample()
+    }
+
+    fn crossings(&mut self, sink: &mut dyn FnMut(&Crossing)) {
+        for reader in &mut self.crossings {
+            while let Some(crossing) = reader.take() {
+                sink(&crossing);
+            }
+        }
     }
 
     fn was_set(&mut self) -> bool {

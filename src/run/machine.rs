@@ -89,8 +89,11 @@ impl Machine {
     }
 
     /// Whether hardware timestamps are to be switched back at the end.
-    pub(super) const fn restores_hardware(&self) -> bool {
-        matches!(self.stamping.source, StampSource::Hardware(_))
+    pub(super) fn restores_hardware(&self) -> bool {
+        let source = self.stamping.source;
+        source
+            .iter()
+            .any(|(_, source)| matches!(source, StampSource::Hardware(_)))
     }
 
     fn descriptor(&self, wake: Wake) -> RawFd {
@@ -143,8 +146,12 @@ impl Outside for Machine {
         })
     }
 
-    fn put_stamping_right(&mut self) -> io::Result<()> {
+    fn put_stamping_right(&mut self) -> io::Result<bool> {
         self.stamping.put_right()
+    }
+
+    fn follow_stamping(&mut self, side: Side, now: &Interface) -> Result<(), String> {
+        self.stamping.follow(side, now)
     }
 
     fn own_addresses(&self) -> io::Result<Vec<IpAddr>> {

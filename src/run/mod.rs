@@ -13,6 +13,7 @@
 //! | `wake`, `signals` | why it wakes |
 //! | `port`, `loop_engine` | ports and engine as the loop sees them |
 //! | `stamping` | who timestamps: hardware only while it delivers |
+//! | `hardware_clocks` | hardware clocks read beside the steady one |
 //! | `filters` | the kernel's filters follow the clients |
 //! | `reload` | settings read again |
 //! | `publisher`, `lap`, `log_events`, `link_log`, `notify`, `totals` | what it shows: board, summary, log, service manager, totals |
@@ -24,6 +25,7 @@ mod decide;
 mod filters;
 mod forwarding;
 mod gateway;
+mod hardware_clocks;
 mod lap;
 mod lateness;
 mod link_log;

@@ -7,7 +7,7 @@ use super::pacer::Wait;
 use super::reload::Order;
 use super::wake::{Wake, Wakes};
 use crate::Side;
-use crate::ring::LinkChange;
+use crate::ring::{Interface, LinkChange};
 use crate::time::Instant;
 
 /// The machine around the loop: sleeping, and what can happen beside frames. Real in
@@ -40,11 +40,17 @@ pub(super) trait Outside {
     /// The system's: interfaces could not be read.
     fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()>;
 
-    /// Switches the interfaces' hardware timestamps on again.
+    /// Switches the interfaces' hardware timestamps on again, unless they are. Whether they were not.
     ///
     /// # Errors
     /// The system's.
-    fn put_stamping_right(&mut self) -> io::Result<()>;
+    fn put_stamping_right(&mut self) -> io::Result<bool>;
+
+    /// An interface was made anew or has another name.
+    ///
+    /// # Errors
+    /// In words: another hardware clock takes its timestamps.
+    fn follow_stamping(&mut self, side: Side, now: &Interface) -> Result<(), String>;
 
     /// After [`Wake::Links`]: the IP addresses of this machine.
     ///

@@ -30,12 +30,12 @@ pub(super) fn open(
         let software = stamping.software_transmit[side];
         let bypass = options.rings.qdisc_bypass || !software;
         if !software {
-            warn!("{}", without_stamps(&interface.name, stamping.source));
+            warn!("{}", without_stamps(&interface.name, stamping.source[side]));
         }
         open_one(
             &options.rings,
             interface,
-            (stamping.source, bypass),
+            (stamping.source[side], bypass),
             &filter,
         )
         .with_context(|| format!("opening --{} {}", side.label(), interface.name))

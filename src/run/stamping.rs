@@ -33,7 +33,7 @@ enum State {
     /// Hardware does, since then. Whether its setting was put right since.
     Hardware { since: Instant, righted: bool },
     /// The kernel timestamps until then.
-    Left { until: Instant },
+    Left { until: Instant, lack: Lack },
 }
 
 /// Who timestamps now, and what comes next.
@@ -45,7 +45,7 @@ pub(super) struct StampChoice {
     pause: Duration,
     /// It was logged that hardware fails.
     told: bool,
-    source: StampSource,
+    source: PerSide<StampSource>,
     /// Why that was chosen.
     why: String,
     /// What the kernel can do.
@@ -59,7 +59,7 @@ impl StampChoice {
         stamping: &Stamping,
         now: Instant,
     ) -> Self {
-        let state = match stamping.source {
+        let state = match stamping.source.up {
             StampSource::Software => State::Software,
             StampSource::Hardware(_) => State::Hardware {
                 since: now,
@@ -79,31 +79,53 @@ impl StampChoice {
     }
 
     /// Who timestamps.
-    pub(super) const fn source(&self) -> StampSource {
+    pub(super) fn source(&self) -> PerSide<StampSource> {
         match self.state {
             State::Hardware { .. } => self.source,
-            State::Software | State::Left { .. } => StampSource::Software,
+            State::Software | State::Left { .. } => PerSide::from_fn(|_| StampSource::Software),
         }
     }
 
     /// What departures get.
     pub(super) fn tx_stamps(&self) -> PerSide<TxStamps> {
-        let hardware = match self.source() {
-            StampSource::Hardware(phc) => Some(phc),
-            StampSource::Software => None,
-        };
+        let source = self.source();
         PerSide::from_fn(|side| TxStamps {
-            hardware,
+            hardware: match source[side] {
+                StampSource::Hardware(phc) => Some(phc),
+                StampSource::Software => None,
+            },
             software: self.software[side],
         })
+    }
+
+    /// Whether hardware may timestamp, now or later.
+    pub(super) const fn by_hardware(&self) -> bool {
+        !matches!(self.state, State::Software)
+    }
+
+    /// Hardware cannot serve any more until the next start.
+    pub(super) fn give_up(&mut self, why: &str) -> Step {
+        self.state = State::Software;
+        self.why = format!("software, because since the start a hardware clock has changed: {why}");
+        Step::Leave(Some(format!(
+            "{why}: the kernel timestamps from now on; restart ptpproxy to use it"
+        )))
     }
 
     /// Who timestamps, for status, while it runs.
     pub(super) fn in_words(&self) -> String {
         match self.state {
             State::Hardware { .. } => self.why.clone(),
-            State::Left { .. } => "software, because the hardware gives no timestamps".to_owned(),
-            State::Software => "software".to_owned(),
+            State::Left { lack, .. } => match lack {
+                Lack::Receive | Lack::Transmit => {
+                    "software, because the hardware gives no timestamps".to_owned()
+                }
+                Lack::Clocks => {
+                    "software, because the two hardware clocks are not known against each other to --phc-bound"
+                        .to_owned()
+                }
+            },
+            State::Software => self.why.clone(),
         }
     }
 
@@ -111,7 +133,7 @@ impl StampChoice {
     pub(super) fn next(&mut self, lacks: Option<(Side, Lack)>, now: Instant) -> Option<Step> {
         match (self.state, lacks) {
             (State::Software, _) => None,
-            (State::Left { until }, _) => {
+            (State::Left { until, .. }, _) => {
                 if now < until {
                     return None;
                 }
@@ -132,6 +154,10 @@ impl StampChoice {
                 self.pause = PAUSE;
                 std::mem::take(&mut self.told).then_some(Step::Back)
             }
+            (State::Hardware { since, .. }, Some((side, Lack::Clocks))) => {
+                // That is no matter of a setting.
+                self.fails((side, Lack::Clocks), since, now)
+            }
             (State::Hardware { righted: false, .. }, Some(_)) => {
                 self.state = State::Hardware {
                     since: now,
@@ -149,6 +175,7 @@ impl StampChoice {
         if self.falls_back {
             self.state = State::Left {
                 until: now + self.pause,
+                lack: lacks.1,
             };
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             return Some(Step::Leave(text));
@@ -168,6 +195,7 @@ impl StampChoice {
         let what = match lack {
             Lack::Receive => "receives",
             Lack::Transmit => "sends",
+            Lack::Clocks => return self.clocks_in_words(),
         };
         let then = if self.falls_back {
             "the kernel timestamps instead; set --timestamping software if the card cannot"
@@ -176,6 +204,18 @@ impl StampChoice {
         };
         format!(
             "{name}: no hardware timestamps of what it {what}, though its driver offers them (ethtool -T {name}): {then}"
+        )
+    }
+
+    fn clocks_in_words(&self) -> String {
+        let then = if self.falls_back {
+            "the kernel timestamps instead"
+        } else {
+            "answers are dropped; set --timestamping auto"
+        };
+        format!(
+            "{} and {}: their hardware clocks are not known against each other to --phc-bound: {then}, or raise --phc-bound",
+            self.names.up, self.names.down
         )
     }
 }
@@ -191,7 +231,7 @@ mod tests {
             up: "eth0".to_owned(),
             down: "eth1".to_owned(),
         };
-        let stamping = Stamping::of(source, String::new());
+        let stamping = Stamping::of(PerSide::from_fn(|_| source), String::new());
         StampChoice::new(wanted, names, &stamping, at(0))
     }
 
@@ -210,7 +250,7 @@ mod tests {
         };
         assert!(text.starts_with("eth1: no hardware timestamps of what it receives"));
         assert!(text.contains("--timestamping software"), "{text}");
-        assert_eq!(choice.source(), StampSource::Software);
+        assert_eq!(choice.source().up, StampSource::Software);
         assert_eq!(choice.tx_stamps().up.hardware, None);
         assert_eq!(choice.next(None, at(62)), None);
         let mut tries = Vec::new();
@@ -230,7 +270,7 @@ mod tests {
         // It delivers again.
         let back = (20_000..30_000).find(|&s| choice.next(None, at(s)) == Some(Step::Back));
         assert!(back.is_some());
-        assert_eq!(choice.source(), StampSource::Hardware(1));
+        assert_eq!(choice.source().down, StampSource::Hardware(1));
         assert_eq!(choice.next(LACK, at(40_000)), Some(Step::PutRight));
         assert!(matches!(
             choice.next(LACK, at(40_001)),
@@ -253,6 +293,37 @@ mod tests {
     }
 
     #[test]
+    fn two_clocks_that_cannot_be_compared_are_left() {
+        let two = PerSide {
+            up: StampSource::Hardware(0),
+            down: StampSource::Hardware(1),
+        };
+        let names = PerSide {
+            up: "eth0".to_owned(),
+            down: "eth1".to_owned(),
+        };
+        let lack = Some((Side::Down, Lack::Clocks));
+        let stamping = Stamping::of(two, "hardware over two clocks".to_owned());
+        let mut choice = StampChoice::new(Timestamping::Auto, names, &stamping, at(0));
+        let stamps = choice.tx_stamps();
+        assert_eq!(
+            (stamps.up.hardware, stamps.down.hardware),
+            (Some(0), Some(1))
+        );
+        let Some(Step::Leave(Some(text))) = choice.next(lack, at(3)) else {
+            panic!("no setting mends that");
+        };
+        assert!(
+            text.starts_with("eth0 and eth1: their hardware clocks"),
+            "{text}"
+        );
+        assert!(text.contains("--phc-bound"), "{text}");
+        assert!(choice.in_words().contains("--phc-bound"));
+        assert_eq!(choice.next(None, at(64)), Some(Step::Return));
+        assert_eq!(choice.source(), two);
+    }
+
+    #[test]
     fn what_was_asked_for_stays() {
         let mut forced = choice(Timestamping::Hardware, StampSource::Hardware(0));
         let steps: Vec<Step> = (0..200).filter_map(|s| forced.next(LACK, at(s))).collect();
@@ -264,7 +335,7 @@ mod tests {
                 .all(|step| matches!(step, Step::Warn(_) | Step::PutRight))
         );
         assert!((3..6).contains(&steps.len()), "{steps:?}");
-        assert_eq!(forced.source(), StampSource::Hardware(0));
+        assert_eq!(forced.source().up, StampSource::Hardware(0));
         let mut software = choice(Timestamping::Software, StampSource::Software);
         assert_eq!(software.next(LACK, at(9)), None);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use log::info;
 
+use super::hardware_clocks::HardwareClocks;
 use super::reload::Unstarted;
 use crate::control::reply::Reloaded;
 use crate::control::{Place, Readers};
@@ -15,6 +16,8 @@ use crate::telemetry::Board;
 pub(super) struct Threads {
     /// Reads the configuration again.
     pub(super) reload: Unstarted,
+    /// Reads hardware clocks.
+    pub(super) clocks: HardwareClocks,
     /// Serves metrics.
     pub(super) metrics: Option<Listener>,
     /// Where the control socket will be.
@@ -32,6 +35,7 @@ impl Threads {
     /// # Errors
     /// The system's, when there can be no thread.
     pub(super) fn start(self, board: &Arc<Board>) -> Result<Readers> {
+        self.clocks.start()?;
         let reloader = self.reload.start().context("starting the reload thread")?;
         if let Some(listener) = self.metrics {
             let address = listener

@@ -142,6 +142,8 @@ record! {
         pub listening: bool,
         /// Whether somebody waits for Sync.
         pub due: SyncDue,
+        /// What residence times between two hardware clocks may be off by, in nanoseconds; `None` without two.
+        pub clocks_bound_ns: Option<u32>,
         /// Limits in force.
         pub limits: Limits,
         /// Masters in the table, silent ones among them.
@@ -261,6 +263,7 @@ mod tests {
                 granted_until: Some(Instant::from_nanos(5)),
                 announce_interval: Duration::from_secs(2),
             },
+            clocks_bound_ns: Some(180),
             limits: Limits {
                 jitter: Duration::from_millis(20),
                 max_hold: Duration::from_millis(100),

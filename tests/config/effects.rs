@@ -69,6 +69,7 @@ const KEYS: &[(&str, &str, &str)] = &[
         "80",
         "egress_latency_ns: PerSide { up: 80, down: 80 }",
     ),
+    ("phc-bound", "\"500ns\"", "phc_bound: 500ns"),
     ("syntonize", "false", "syntonize: false"),
     ("max-rate-ppm", "50.5", "max_rate_ppm: 50.5"),
     ("timestamping", "\"software\"", "timestamping: Software"),

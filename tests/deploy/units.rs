@@ -62,6 +62,34 @@ fn their_exposure_is_what_the_documentation_says() {
     }
 }
 
+/// With the drop-in for hardware timestamps, as it is printed there.
+#[test]
+fn their_exposure_with_hardware_timestamps_is_stated() {
+    let Some(analyze) = find("systemd-analyze", "Debian: systemd") else {
+        return;
+    };
+    let readme = read("deploy/README.md");
+    let (_, part) = readme
+        .split_once("Hardware timestamping, where")
+        .expect("its part");
+    let (_, drop_in) = part.split_once("```ini\n").expect("a drop-in");
+    let (drop_in, rest) = drop_in.split_once("```").expect("its end");
+    assert!(drop_in.contains("DeviceAllow=char-ptp r\n"));
+    let folder = TempDir::new().expect("a folder");
+    let unit = folder.path().join("ptpproxy.service");
+    let text = read("deploy/systemd/ptpproxy.service") + drop_in;
+    std::fs::write(&unit, text).expect("written");
+    let said = output(
+        Command::new(&analyze)
+            .args(["security", "--offline=yes", "--no-pager"])
+            .arg(&unit),
+    );
+    let (_, level) = said.split_once("Overall exposure level for ").expect(&said);
+    let level = number_after(level, "service: ");
+    let documented = number_after(rest, "level is ");
+    assert!(level <= documented, "{level}, documented {documented}");
+}
+
 fn number_after(text: &str, words: &str) -> f64 {
     let (_, rest) = text.split_once(words).expect(words);
     let end = rest

@@ -128,6 +128,32 @@ fn one_stamp_at_a_time_serves_everybody() {
     }
 }
 
+/// Eight masters send their Syncs at the same moment.
+#[test]
+fn syncs_take_turns_as_requests_do() {
+    let run = |card| {
+        let mut scenario = bursts(1, card);
+        scenario.masters = (0..8)
+            .map(|domain| MasterModel {
+                domain,
+                ..scenario.masters[0]
+            })
+            .collect();
+        after(20, scenario)
+    };
+    let world = run(one_at_a_time());
+    assert_sound(&world);
+    let errors = errors(4 * SECOND, &world.audit.sync_errors);
+    assert!(errors.len() > 450, "{}", errors.len());
+    let (most, all) = (quantile(&errors, 0.99), quantile(&errors, 1.0));
+    assert!(most < 10.0 && all < 3_000.0, "{most} {all}");
+    let count = lost(&world, Side::Down);
+    assert!(count < 40, "{count}");
+    let full = run(Card::default());
+    let syncs = |world: &World| world.audit.sync_errors.len();
+    assert_eq!(syncs(&world), syncs(&full), "none is dropped for that");
+}
+
 #[test]
 fn a_thousand_clients_with_one_stamp_at_a_time() {
     let mut scenario = bursts(1_000, one_at_a_time());
@@ -215,7 +241,7 @@ fn a_card_whose_clock_is_set() {
         let mut scenario = bursts(32, Card::default());
         scenario.clients.plan = Plan::Random(100 * MS);
         scenario.script = (0..20)
-            .map(|n| (8 * SECOND + n * 453_456_789, Action::StepCard(step)))
+            .map(|n| (8 * SECOND + n * 453_456_789, Action::StepCard(0, step)))
             .collect();
         let world = after(20, scenario);
         assert_sound(&world);

@@ -12,3 +12,4 @@ mod rate;
 mod soak;
 mod spread;
 mod turns;
+mod two_clocks;

@@ -165,7 +165,7 @@ prop_compose! {
             seed,
             settings,
             gateways,
-            machine: MachineModel { realtime_ppm, uncertainty_ns, told_when_set, wake_ns, card_ppm: 0.0 },
+            machine: MachineModel { realtime_ppm, uncertainty_ns, told_when_set, wake_ns, ..MachineModel::default() },
             up_port,
             down_port,
             up_link,

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ptpproxy::Side;
+use ptpproxy::core::Settings;
 use ptpproxy::wire::{Address, Frame, Lane, MessageType, PortIdentity};
 
 use super::frame::{Station, checksum_is_right, mark, mark_of};
@@ -76,22 +77,28 @@ pub(super) struct Limits {
     kick_ns: u64,
     max_hold_ns: u64,
     rate_ppm: f64,
+    /// Windows by which clocks of cards are read, and what timestamps of two of them may be off by.
+    window_ns: u64,
+    two_clocks_ns: f64,
 }
 
 /// CLOCK_REALTIME may be slewed by 500 ppm, and adjtime adds 500: so much may stamps be off that
 /// were taken some time before the clocks were read.
 const SLEW_PPM: f64 = 1_000.0;
+/// A change of the rate of a card's clock may go unnoticed for some readings.
+const WANDER_NS: f64 = 60.0;
 /// An authenticated answer passes untouched if its request had been here no longer than a millisecond
 /// when it was sent on; the batch takes its time after that.
 const UNTOUCHED_NS: f64 = 1_250_000.0;
 const VIOLATIONS: usize = 8;
 
 impl Limits {
-    pub(super) fn new(max_hold_ns: u64, rate_ppm: f64, machine: MachineModel) -> Self {
+    pub(super) fn new(settings: &Settings, machine: MachineModel) -> Self {
         Self {
-            max_hold_ns,
-            rate_ppm,
+            max_hold_ns: settings.max_hold.as_nanos() as u64,
+            rate_ppm: settings.max_rate_ppm,
             uncertainty_ns: machine.uncertainty_ns,
+            window_ns: machine.window_ns,
             ..Self::default()
         }
     }
@@ -103,6 +110,12 @@ impl Limits {
             self.tx_noise_ns[side] = self.tx_noise_ns[side].max(port.tx_noise_ns);
             let kick = port.kick_ns.0 + port.kick_ns.1 * port.batch as u64;
             self.kick_ns = self.kick_ns.max(kick);
+        }
+        let clocks = ports.map(|port| port.card.map(|card| card.clock));
+        if let [Some(one), Some(other)] = clocks
+            && one != other
+        {
+            self.two_clocks_ns = self.window_ns as f64 + WANDER_NS;
         }
     }
 }
@@ -218,6 +231,7 @@ impl Audit {
         let mut bound_ns = noise as f64
             // A poor reading is used when it proves the line of good ones off by more than itself.
             + 2.0 * f64::from(limits.uncertainty_ns)
+            + limits.two_clocks_ns
             + limits.rate_ppm * 1e-6 * residence_ns as f64
             + SLEW_PPM * 1e-6 * lag as f64
             + 3.0;

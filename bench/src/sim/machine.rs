@@ -4,8 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use ptpproxy::engine::Clock;
-use ptpproxy::time::ClockSample;
-use ptpproxy::time::Instant;
+use ptpproxy::time::{ClockSample, Crossing, Instant, Window};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -13,6 +12,12 @@ use super::oscillator::Oscillator;
 
 /// CLOCK_MONOTONIC_RAW when the simulation starts.
 pub(super) const UPTIME_NS: u64 = 1_000_000_000_000;
+/// Clocks of cards.
+const CLOCKS: usize = 2;
+/// They are read this often, in so many windows each time; a loop that sleeps finds so many readings.
+const READ_EVERY_NS: u64 = 4_000_000;
+const READINGS: u64 = 5;
+const KEPT: u64 = 16;
 /// CLOCK_REALTIME then.
 const EPOCH_NS: i64 = 1_700_000_000_000_000_000;
 
@@ -23,6 +28,10 @@ pub struct MachineModel {
     pub realtime_ppm: f64,
     /// The clock of its cards against the same.
     pub card_ppm: f64,
+    /// A second such clock, a second ahead of the first.
+    pub second_ppm: f64,
+    /// The clocks of its cards are read beside the steady clock by windows as wide as this, each 4 ms; 0 is never.
+    pub window_ns: u64,
     /// How far apart the two clocks may have been read, in nanoseconds.
     pub uncertainty_ns: u32,
     /// It is told when CLOCK_REALTIME is set.
@@ -36,6 +45,8 @@ impl Default for MachineModel {
         Self {
             realtime_ppm: 0.0,
             card_ppm: 0.0,
+            second_ppm: 0.0,
+            window_ns: 0,
             uncertainty_ns: 40,
             told_when_set: true,
             wake_ns: (5_000, 30_000),
@@ -48,7 +59,9 @@ impl Default for MachineModel {
 pub struct Machine {
     now: Cell<u64>,
     realtime: Cell<Oscillator>,
-    card: Cell<Oscillator>,
+    cards: [Cell<Oscillator>; CLOCKS],
+    /// Readings of them until now.
+    read: Cell<u64>,
     was_set: Cell<bool>,
     model: MachineModel,
     rng: RefCell<SmallRng>,
@@ -61,7 +74,11 @@ impl Machine {
         Rc::new(Self {
             now: Cell::new(0),
             realtime: Cell::new(Oscillator::new(EPOCH_NS, model.realtime_ppm)),
-            card: Cell::new(Oscillator::new(EPOCH_NS + 37_000_000_000, model.card_ppm)),
+            cards: [
+                Cell::new(Oscillator::new(EPOCH_NS + 37_000_000_000, model.card_ppm)),
+                Cell::new(Oscillator::new(EPOCH_NS + 38_000_000_000, model.second_ppm)),
+            ],
+            read: Cell::new(0),
             was_set: Cell::new(false),
             model,
             rng: RefCell::new(SmallRng::seed_from_u64(seed)),
@@ -90,17 +107,59 @@ impl Machine {
         self.realtime.get().read(at)
     }
 
-    /// The clock of its cards at true time `at`.
+    /// A clock of its cards at true time `at`.
     #[must_use]
-    pub fn card(&self, at: u64) -> i64 {
-        self.card.get().read(at)
+    pub fn card(&self, clock: usize, at: u64) -> i64 {
+        self.cards[clock].get().read(at)
     }
 
-    /// The clock of its cards is set forward by `ns`, not before the machine's own present.
-    pub fn step_card(&self, at: u64, ns: i64) {
-        let mut card = self.card.get();
+    /// A clock of its cards is set forward by `ns`, not before the machine's own present.
+    pub fn step_card(&self, clock: usize, at: u64, ns: i64) {
+        let mut card = self.cards[clock].get();
         card.step(at.max(self.now()), ns);
-        self.card.set(card);
+        self.cards[clock].set(card);
+    }
+
+    /// A clock of its cards runs at another rate, not before the machine's own present.
+    pub fn slew_card(&self, clock: usize, at: u64, ppm: f64) {
+        let mut card = self.cards[clock].get();
+        card.set_ppm(at.max(self.now()), ppm);
+        self.cards[clock].set(card);
+    }
+
+    /// Readings of the clocks of its cards that are due by now: of each the last ones, as a thread would leave them.
+    fn crossings(&self, sink: &mut dyn FnMut(&Crossing)) {
+        if self.model.window_ns == 0 {
+            return;
+        }
+        let due = self.now() / READ_EVERY_NS;
+        let first = self.read.replace(due).max(due.saturating_sub(KEPT));
+        for number in first..due {
+            for clock in 0..CLOCKS {
+                let at = (number + 1) * READ_EVERY_NS;
+                if let Some(crossing) = self.cross(clock, at - self.model.window_ns * READINGS) {
+                    sink(&crossing);
+                }
+            }
+        }
+    }
+
+    /// Some windows in a row from true time `at` on, in each of which the clock is read at a random moment.
+    fn cross(&self, clock: usize, mut at: u64) -> Option<Crossing> {
+        let width = self.model.window_ns;
+        let windows: Vec<Window> = (0..READINGS)
+            .map(|_| {
+                let read = at + self.rng.borrow_mut().random_range(0..=width);
+                let window = Window {
+                    before_ns: (UPTIME_NS + at).cast_signed(),
+                    hardware_ns: self.card(clock, read),
+                    after_ns: (UPTIME_NS + at + width).cast_signed(),
+                };
+                at += width;
+                window
+            })
+            .collect();
+        Crossing::of(u32::try_from(clock).ok()?, &windows)
     }
 
     /// CLOCK_REALTIME is set forward by `ns`, not before the machine's own present.
@@ -137,6 +196,10 @@ impl Clock for SimClock {
             steady: self.now(),
             uncertainty_ns,
         }
+    }
+
+    fn crossings(&mut self, sink: &mut dyn FnMut(&Crossing)) {
+        self.0.crossings(sink);
     }
 
     fn was_set(&mut self) -> bool {

@@ -34,7 +34,7 @@ pub struct PortModel {
     pub batch: usize,
     /// Octets of an egress slot.
     pub slot: usize,
-    /// The card, if it timestamps: its clock is the machine's, one for both ports.
+    /// The card, if it timestamps.
     pub card: Option<Card>,
     /// The kernel timestamps what is sent.
     pub software: bool,
@@ -43,6 +43,8 @@ pub struct PortModel {
 /// How a card timestamps.
 #[derive(Clone, Copy, Debug)]
 pub struct Card {
+    /// Which of the machine's clocks it has.
+    pub clock: u32,
     /// Frames whose transmit stamps may be under way at once; others get none.
     pub places: usize,
     /// A transmit stamp comes after this.
@@ -56,6 +58,7 @@ pub struct Card {
 impl Default for Card {
     fn default() -> Self {
         Self {
+            clock: 0,
             places: usize::MAX,
             delay_ns: 50_000,
             tx_lost: 0.0,
@@ -69,7 +72,7 @@ impl PortModel {
     #[must_use]
     pub fn tx_stamps(&self) -> TxStamps {
         TxStamps {
-            hardware: self.card.map(|_| 0),
+            hardware: self.card.map(|card| card.clock),
             software: self.software,
         }
     }
@@ -206,8 +209,10 @@ impl SimPort {
     pub fn arrive(&mut self, at: u64, bytes: Vec<u8>) {
         let model = self.model;
         let stamp = (!self.happens(model.rx_absent)).then(|| {
-            if model.card.is_some_and(|card| !self.happens(card.rx_absent)) {
-                return Stamp::new(ClockId::Hardware(0), self.machine.card(at));
+            if let Some(card) = model.card
+                && !self.happens(card.rx_absent)
+            {
+                return self.card_time(card, at);
             }
             let ns = self.machine.realtime(at) + self.noise(model.rx_noise_ns);
             Stamp::new(ClockId::Realtime, ns)
@@ -243,8 +248,13 @@ impl SimPort {
         }
         self.busy.push(at + card.delay_ns);
         let lost = self.happens(card.tx_lost);
-        let stamp = Stamp::new(ClockId::Hardware(0), self.machine.card(at));
+        let stamp = self.card_time(card, at);
         (!lost).then_some((at + card.delay_ns, stamp))
+    }
+
+    fn card_time(&self, card: Card, at: u64) -> Stamp {
+        let ns = self.machine.card(card.clock as usize, at);
+        Stamp::new(ClockId::Hardware(card.clock), ns)
     }
 
     fn depart(&mut self, bytes: Vec<u8>, token: Option<Token>, kicked: u64, stamped: bool) -> bool {

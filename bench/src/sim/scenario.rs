@@ -19,8 +19,10 @@ use super::port::PortModel;
 pub enum Action {
     /// CLOCK_REALTIME of every gateway is set forward by this.
     StepLocal(i64),
-    /// The clock of every gateway's cards is set forward by this.
-    StepCard(i64),
+    /// This clock of every gateway's cards is set forward by this.
+    StepCard(usize, i64),
+    /// This clock of every gateway's cards runs at this rate.
+    SlewCard(usize, f64),
     /// CLOCK_REALTIME of every gateway runs at this rate.
     SlewLocal(f64),
     /// The time of this master is set forward by this.

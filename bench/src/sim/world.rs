@@ -121,8 +121,7 @@ impl World {
                 (template, 0)
             })
             .collect();
-        let max_hold = scenario.settings.max_hold.as_nanos() as u64;
-        let mut limits = Limits::new(max_hold, scenario.settings.max_rate_ppm, scenario.machine);
+        let mut limits = Limits::new(&scenario.settings, scenario.machine);
         limits.widen([scenario.up_port, scenario.down_port]);
         let mut world = Self {
             audit: Audit::new(gateways.len(), limits),
@@ -222,9 +221,14 @@ impl World {
                     gateway.machine.step(at, ns);
                 }
             }
-            Action::StepCard(ns) => {
+            Action::StepCard(clock, ns) => {
                 for gateway in &self.gateways {
-                    gateway.machine.step_card(at, ns);
+                    gateway.machine.step_card(clock, at, ns);
+                }
+            }
+            Action::SlewCard(clock, ppm) => {
+                for gateway in &self.gateways {
+                    gateway.machine.slew_card(clock, at, ppm);
                 }
             }
             Action::SlewLocal(ppm) => {

@@ -5,11 +5,15 @@ use std::time::Duration;
 use crate::core::flight::estimate::Estimator;
 use crate::core::flight::judge::Judge;
 use crate::core::flight::pairs::Pairs;
+use crate::core::flight::recent_max::RecentMax;
 use crate::core::flight::window::StampWindow;
 use crate::time::{ClockId, Instant, Stamp};
 
 /// Timestamps come within some tens of microseconds, on most cards.
 const LEAST_IMPATIENCE: Duration = Duration::from_micros(500);
+
+/// How long a timestamp took is remembered for this many more, or twice as many.
+const ROUND: u32 = 64;
 
 /// What timestamps the departures of a side get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +45,8 @@ pub(super) struct Egress {
     pub(super) backlog: bool,
     /// Timestamps that did not come in time.
     pub(super) lost: u64,
-    slowest: Slowest,
+    /// How long timestamps took, in nanoseconds.
+    slowest: RecentMax,
 }
 
 impl Egress {
@@ -54,7 +59,7 @@ impl Egress {
             judge: Judge::default(),
             backlog: false,
             lost: 0,
-            slowest: Slowest::default(),
+            slowest: RecentMax::new(ROUND),
         }
     }
 
@@ -63,7 +68,7 @@ impl Egress {
         if stamps != self.stamps {
             self.stamps = stamps;
             self.window = StampWindow::new();
-            self.slowest = Slowest::default();
+            self.slowest = RecentMax::new(ROUND);
             self.judge = Judge::default();
         }
     }
@@ -84,7 +89,7 @@ impl Egress {
         if self.unstamped() {
             Duration::ZERO
         } else if self.by_hardware() {
-            timeout.max(most.min(self.slowest.get() * 2))
+            timeout.max(most.min(self.twice_the_slowest()))
         } else {
             timeout
         }
@@ -92,46 +97,25 @@ impl Egress {
 
     /// How long one whose timestamp does not come holds up the next.
     pub(super) fn impatience(&self) -> Duration {
-        (self.slowest.get() * 2).max(LEAST_IMPATIENCE)
+        self.twice_the_slowest().max(LEAST_IMPATIENCE)
     }
 
     /// The timestamp of a departure in this batch came at `now`.
     pub(super) fn came_after(&mut self, batch: u32, now: Instant) {
         if let Some(kick) = self.estimator.kick_time(batch) {
-            self.slowest.add(now.since(kick));
+            let took = now.since(kick).as_nanos();
+            self.slowest.add(u64::try_from(took).unwrap_or(u64::MAX));
         }
+    }
+
+    const fn twice_the_slowest(&self) -> Duration {
+        Duration::from_nanos(self.slowest.get().saturating_mul(2))
     }
 
     /// The kernel's time of a departure: its timestamp, or an estimate.
     pub(super) fn departure(&self, software: Option<Stamp>, batch: u32) -> Option<Stamp> {
         let software = software.filter(|stamp| stamp.clock() == ClockId::Steady);
         software.or_else(|| self.estimator.estimate(batch))
-    }
-}
-
-/// The slowest of the last timestamps.
-#[derive(Debug, Default)]
-struct Slowest {
-    /// Of those in this round, and of the round before.
-    now: Duration,
-    before: Duration,
-    count: u32,
-}
-
-impl Slowest {
-    const ROUND: u32 = 64;
-
-    fn add(&mut self, delay: Duration) {
-        self.now = self.now.max(delay);
-        self.count += 1;
-        if self.count == Self::ROUND {
-            self.before = std::mem::take(&mut self.now);
-            self.count = 0;
-        }
-    }
-
-    fn get(&self) -> Duration {
-        self.now.max(self.before)
     }
 }
 
@@ -156,8 +140,8 @@ mod tests {
             egress.came_after(batch, kick + ms(delay_ms));
             assert_eq!(patience(&egress), ms(waits_ms));
         }
-        for _ in 0..2 * Slowest::ROUND {
-            egress.slowest.add(ms(6));
+        for _ in 0..2 * ROUND {
+            egress.slowest.add(6_000_000);
         }
         assert_eq!(patience(&egress), ms(12));
     }

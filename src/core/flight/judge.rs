@@ -10,6 +10,8 @@ pub enum Lack {
     Receive,
     /// Of what it sends.
     Transmit,
+    /// They come, but their two clocks are not known well enough against each other.
+    Clocks,
 }
 
 /// The hardware timestamps of one interface.
@@ -17,6 +19,7 @@ pub enum Lack {
 pub(super) struct Judge {
     received_without: u32,
     sent_without: u32,
+    unplaced: u32,
 }
 
 impl Judge {
@@ -30,12 +33,19 @@ impl Judge {
         self.sent_without = next(self.sent_without, with);
     }
 
+    /// Its hardware timestamp could be compared with that of another clock, or not.
+    pub(super) const fn placed(&mut self, placed: bool) {
+        self.unplaced = next(self.unplaced, placed);
+    }
+
     /// What it does not give.
     pub(super) const fn lacks(self) -> Option<Lack> {
         if self.received_without >= ENOUGH {
             Some(Lack::Receive)
         } else if self.sent_without >= ENOUGH {
             Some(Lack::Transmit)
+        } else if self.unplaced >= ENOUGH {
+            Some(Lack::Clocks)
         } else {
             None
         }
@@ -70,5 +80,11 @@ mod tests {
             judge.received(false);
         }
         assert_eq!(judge.lacks(), Some(Lack::Receive));
+        judge.received(true);
+        for _ in 0..ENOUGH {
+            assert_eq!(judge.lacks(), None);
+            judge.placed(false);
+        }
+        assert_eq!(judge.lacks(), Some(Lack::Clocks));
     }
 }

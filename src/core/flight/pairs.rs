@@ -4,6 +4,7 @@
 //! clocks at nearly the same moment, some microseconds apart. So a hardware timestamp that is missing can be told from
 //! the kernel's, and a hardware clock that was set is noticed by the frame that departs next.
 
+use crate::core::slope::{median, median_slope};
 use crate::time::{ClockId, Stamp};
 
 /// Pairs that are remembered.
@@ -113,9 +114,9 @@ impl Pairs {
         Some(Stamp::new(ClockId::Steady, ns))
     }
 
-    /// The rate of the hardware clock over the steady one, less one; zero while it is not known.
-    pub(super) fn rate(&self) -> f64 {
-        self.known_rate().unwrap_or(0.0)
+    /// The rate of this hardware clock over the steady one, less one; `None` while it is not known.
+    pub(super) fn rate(&self, clock: ClockId) -> Option<f64> {
+        self.known_rate().filter(|_| self.clock == Some(clock))
     }
 
     /// The offset at a moment, and what it may be off by.
@@ -145,18 +146,17 @@ impl Pairs {
 
     /// The median of the rates between pairs half of them apart.
     fn known_rate(&self) -> Option<f64> {
-        let half = self.len / 2;
         let span = |a: Pair, b: Pair| b.steady_ns.saturating_sub(a.steady_ns);
         if self.len < 2 * ENOUGH || span(self.at(0), self.newest()?) < BASELINE_NS {
             return None;
         }
-        let mut rates = [0.0_f64; RECENT / 2];
-        for (n, rate) in rates[..half].iter_mut().enumerate() {
-            let (a, b) = (self.at(n), self.at(n + half));
+        let between = |a: usize, b: usize| {
+            let (a, b) = (self.at(a), self.at(b));
             let change = to_f64(b.offset_ns.saturating_sub(a.offset_ns));
-            *rate = change / to_f64(span(a, b)).max(1.0);
-        }
-        Some(median(&mut rates[..half]).clamp(-MAX_SLEW, MAX_SLEW))
+            change / to_f64(span(a, b)).max(1.0)
+        };
+        let rate = median_slope(self.len, &mut [0.0; RECENT / 2], between)?;
+        Some(rate.clamp(-MAX_SLEW, MAX_SLEW))
     }
 
     /// From the oldest to the newest.
@@ -171,11 +171,6 @@ impl Pairs {
     fn newest(&self) -> Option<Pair> {
         (self.len > 0).then(|| self.at(self.len - 1))
     }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 #[expect(clippy::cast_precision_loss, reason = "differences of nanoseconds")]
@@ -254,7 +249,9 @@ mod tests {
         let mut pairs = Pairs::new();
         assert_eq!(pairs.hardware(steady(1)), None);
         let end = learnt(&mut pairs, 80.0, 100_000_000, 40);
-        assert!((pairs.rate() - 80e-6).abs() < 2e-6, "{}", pairs.rate());
+        let rate = pairs.rate(CLOCK).unwrap();
+        assert!((rate - 80e-6).abs() < 2e-6, "{rate}");
+        assert_eq!(pairs.rate(ClockId::Steady), None);
         let told = pairs.hardware(steady(end)).unwrap();
         let back = pairs.steady(told.stamp).unwrap();
         assert!((back.as_nanos() - end).abs() <= 1, "{back:?}");

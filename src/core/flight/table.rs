@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::num::{NonZeroU32, NonZeroU64};
 
 use crate::Side;
+use crate::core::flight::doubt::Mark;
 use crate::core::flight::window::Place;
 use crate::core::hold::FrameRef;
 use crate::core::refs::Owner;
@@ -32,16 +33,16 @@ pub(crate) struct Flight {
     pub(super) place: Place,
     /// The kernel's TX timestamp, while that of the hardware is awaited.
     pub(super) software: Option<Stamp>,
-    /// How often the hardware clock had been set before it was launched.
-    pub(super) sets: u32,
+    /// Its hardware TX timestamp, while a reading of the clocks is awaited.
+    pub(super) tx: Option<Stamp>,
+    /// What had happened to the clocks before it was launched.
+    pub(super) mark: Mark,
     /// Its exchange went on without a hardware timestamp; whether that still comes tells how slow the card is.
     pub(super) given_up: bool,
     /// The general message that waits for its residence.
     pub(super) waiter: Option<FrameRef>,
     /// Its departure time, if it waited.
     pub(crate) drawn: Option<Drawn>,
-    /// How often the local clock had jumped before it was launched.
-    pub(super) jumps: u32,
     /// Its own slot, by which its owner refers to it.
     pub(crate) slot: u32,
 }
@@ -58,6 +59,17 @@ struct Slot {
     flight: Option<Flight>,
 }
 
+impl Slot {
+    /// Whether this one still awaits its TX timestamp.
+    fn awaits(&self, generation: u32) -> bool {
+        let read = self
+            .flight
+            .as_ref()
+            .is_some_and(|flight| flight.tx.is_some());
+        self.generation == generation && !read
+    }
+}
+
 /// Event messages in flight; a fixed number.
 pub(super) struct FlightTable {
     slots: Vec<Slot>,
@@ -66,6 +78,8 @@ pub(super) struct FlightTable {
     deadlines: VecDeque<(Instant, u32, u32)>,
     /// Those that were given up and stay for a while, likewise.
     given_up: VecDeque<(Instant, u32, u32)>,
+    /// Those whose TX timestamp came, and which await a reading of the clocks until then.
+    unread: VecDeque<(Instant, u32, u32)>,
 }
 
 impl FlightTable {
@@ -80,6 +94,7 @@ impl FlightTable {
             free: (0..capacity).rev().collect(),
             deadlines: VecDeque::with_capacity(2 * capacity as usize),
             given_up: VecDeque::with_capacity(2 * capacity as usize),
+            unread: VecDeque::with_capacity(capacity as usize),
         }
     }
 
@@ -91,6 +106,24 @@ impl FlightTable {
         deadline: Instant,
         flight: impl FnOnce(u32) -> Flight,
     ) -> Option<(Token, u32)> {
+        let slot = self.reserve(flight)?;
+        Some((self.board(slot, deadline)?, slot))
+    }
+
+    /// Takes a slot for one that is launched later.
+    #[inline]
+    pub(crate) fn reserve(&mut self, flight: impl FnOnce(u32) -> Flight) -> Option<u32> {
+        if self.free.is_empty() {
+            self.forget_given_up(None);
+        }
+        let slot = self.free.pop()?;
+        self.slots[slot as usize].flight = Some(flight(slot));
+        Some(slot)
+    }
+
+    /// The one in this slot is launched.
+    #[inline]
+    pub(crate) fn board(&mut self, slot: u32, deadline: Instant) -> Option<Token> {
         if self.deadlines.len() == self.deadlines.capacity() {
             // One without a TX timestamp keeps those behind it in the queue. The queue has room for twice as many as
             // can be in flight, so that at least half of them have landed.
@@ -98,17 +131,18 @@ impl FlightTable {
             self.deadlines.retain(|&(_, slot, generation)| {
                 slots
                     .get(slot as usize)
-                    .is_some_and(|slot| slot.generation == generation)
+                    .is_some_and(|slot| slot.awaits(generation))
             });
         }
-        if self.free.is_empty() {
-            self.forget_given_up(None);
-        }
-        let slot = self.free.pop()?;
-        let entry = &mut self.slots[slot as usize];
-        entry.flight = Some(flight(slot));
-        self.deadlines.push_back((deadline, slot, entry.generation));
-        Some((encode(slot, entry.generation), slot))
+        let generation = self.slots.get(slot as usize)?.generation;
+        self.deadlines.push_back((deadline, slot, generation));
+        Some(encode(slot, generation))
+    }
+
+    /// Lands the one in this slot, whose token nobody has.
+    pub(crate) fn land_reserved(&mut self, slot: u32) -> Option<Flight> {
+        let generation = self.slots.get(slot as usize)?.generation;
+        self.take(slot, generation)
     }
 
     /// Lands one: frees its slot. `None` if its deadline has passed before.
@@ -125,6 +159,39 @@ impl FlightTable {
     /// The flight of a token, before it lands.
     pub(crate) fn of_mut(&mut self, token: &Token) -> Option<&mut Flight> {
         self.get_mut(slot_of(token.value())?)
+    }
+
+    /// The same, unless its deadline has passed before.
+    pub(crate) fn of(&self, token: &Token) -> Option<Flight> {
+        let entry = self.slots.get(slot_of(token.value())? as usize)?;
+        let same = u64::from(entry.generation) == token.value() >> 32;
+        entry.flight.filter(|_| same)
+    }
+
+    /// The TX timestamp of one came that awaits a reading of the clocks now, until then.
+    pub(crate) fn await_reading(&mut self, token: Token, tx: Stamp, until: Instant) {
+        let value = token.into_value();
+        let slot = slot_of(value);
+        let entry = slot.and_then(|slot| self.slots.get_mut(slot as usize));
+        if let (Some(slot), Some(entry)) = (slot, entry)
+            && let Some(flight) = &mut entry.flight
+        {
+            flight.tx = Some(tx);
+            self.unread.push_back((until, slot, entry.generation));
+        }
+    }
+
+    /// The first that awaits a reading of the clocks: until when, and its TX timestamp.
+    pub(crate) fn first_unread(&self) -> Option<(Instant, Flight, Stamp)> {
+        let &(until, slot, _) = self.unread.front()?;
+        let flight = *self.get(slot)?;
+        Some((until, flight, flight.tx?))
+    }
+
+    /// Takes the first that awaits a reading of the clocks.
+    pub(crate) fn pop_unread(&mut self) -> Option<Flight> {
+        let (_, slot, generation) = self.unread.pop_front()?;
+        self.take(slot, generation)
     }
 
     /// The flight in a slot, if there is one: whose, its owner says.
@@ -172,12 +239,12 @@ impl FlightTable {
     /// Takes the next one whose deadline has passed.
     pub(crate) fn pop_overdue(&mut self, now: Instant) -> Option<Flight> {
         while let Some(&(deadline, slot, generation)) = self.deadlines.front() {
-            let landed = self.slots[slot as usize].generation != generation;
-            if !landed && deadline > now {
+            let awaits = self.slots[slot as usize].awaits(generation);
+            if awaits && deadline > now {
                 return None;
             }
             self.deadlines.pop_front();
-            if let Some(flight) = self.take(slot, generation) {
+            if awaits && let Some(flight) = self.take(slot, generation) {
                 return Some(flight);
             }
         }
@@ -187,7 +254,7 @@ impl FlightTable {
     /// The next deadline; drops those that have landed from the queue's head.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
         while let Some(&(deadline, slot, generation)) = self.deadlines.front() {
-            if self.slots[slot as usize].generation == generation {
+            if self.slots[slot as usize].awaits(generation) {
                 return Some(deadline);
             }
             self.deadlines.pop_front();
@@ -235,10 +302,10 @@ mod tests {
             batch: 0,
             place: Place::default(),
             software: None,
-            sets: 0,
+            tx: None,
+            mark: Mark::default(),
             given_up: false,
             drawn: None,
-            jumps: 0,
             waiter: None,
             slot,
         }
@@ -293,6 +360,31 @@ mod tests {
         assert!(flights.any());
         flights.forget_given_up(Some(until));
         assert!(!flights.any() && flights.land(token).is_none());
+    }
+
+    #[test]
+    fn one_that_awaits_a_reading_of_the_clocks_is_not_overdue() {
+        let mut flights = FlightTable::new(2);
+        let deadline = Instant::from_nanos(1_000);
+        let until = Instant::from_nanos(7_000);
+        let tx = Stamp::new(ClockId::Hardware(1), 5);
+        let (token, slot) = flights.launch(deadline, flight).expect("room");
+        assert!(flights.of(&token).is_some());
+        flights.await_reading(token, tx, until);
+        assert_eq!(flights.next_deadline(), None);
+        assert!(flights.pop_overdue(until).is_none());
+        let (token, other) = flights.launch(deadline, flight).expect("room");
+        assert_eq!(flights.next_deadline(), Some(deadline));
+        assert!(
+            flights.launch(deadline, flight).is_none(),
+            "it has its slot"
+        );
+        let (by, first, stamp) = flights.first_unread().expect("one");
+        assert_eq!((by, first.slot, stamp), (until, slot, tx));
+        assert_eq!(flights.pop_unread().expect("one").slot, slot);
+        assert!(flights.first_unread().is_none() && flights.pop_unread().is_none());
+        assert_eq!(flights.land(token).expect("in flight").slot, other);
+        assert!(!flights.any());
     }
 
     #[test]

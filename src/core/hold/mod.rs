@@ -13,7 +13,6 @@ mod store;
 
 use std::collections::VecDeque;
 
-use crate::Side;
 use crate::auth::Verified;
 use crate::core::hold::departures::Departures;
 use crate::core::hold::pace::Pace;
@@ -23,8 +22,9 @@ use crate::core::verdict::{Arrived, Edit};
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant};
 use crate::wire::{Frame, MessageType};
+use crate::{PerSide, Side};
 
-pub(crate) use store::{Answers, FrameRef, General, Purpose, WaitingRequest};
+pub(crate) use store::{Answers, FrameRef, General, Purpose, WaitingRequest, WaitingSync};
 
 /// Due requests that are taken together, so that the memory of all is on its way before the first needs it.
 pub(crate) type Due = [FrameRef; 32];
@@ -37,10 +37,23 @@ pub(crate) struct Hold {
     general: VecDeque<FrameRef>,
     /// Requests that leave next, in order. Where a card timestamps few at a time, they take turns here.
     requests: VecDeque<FrameRef>,
+    /// Syncs that leave next, in order; they take turns likewise.
+    syncs: VecDeque<FrameRef>,
     /// The next frame is one of these.
-    requests_next: bool,
+    next: Next,
     pace: Option<Pace>,
 }
+
+/// Which of the frames leaves next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Request,
+    Sync,
+    General,
+}
+
+/// Syncs that may wait for their turn.
+const SYNCS: usize = 1024;
 
 /// A frame that waited and is dropped: what its place is to be told.
 pub(crate) struct Removed {
@@ -49,6 +62,8 @@ pub(crate) struct Removed {
     pub(crate) message: MessageType,
     /// Of a request: whose, at which place, with which sequenceId.
     pub(crate) request: Option<(ClientRef, u8, u16)>,
+    /// Of a Sync: its slot among those in flight.
+    pub(crate) sync: Option<u32>,
 }
 
 impl Hold {
@@ -61,7 +76,8 @@ impl Hold {
             departures: Departures::new(2 * frames),
             general: VecDeque::with_capacity(2 * frames),
             requests: VecDeque::with_capacity(2 * frames),
-            requests_next: false,
+            syncs: VecDeque::with_capacity(SYNCS),
+            next: Next::General,
             pace: rate.map(Pace::new),
         }
     }
@@ -117,6 +133,21 @@ impl Hold {
         self.keep(frame, egress, arrival.plain_edit(), || {
             Purpose::General(general)
         })
+    }
+
+    /// Keeps a copy of a Sync until its turn, and what changes in it; `None` when memory is full, or too many wait.
+    pub(crate) fn keep_sync(
+        &mut self,
+        frame: &Frame<'_>,
+        edit: Edit,
+        sync: WaitingSync,
+    ) -> Option<FrameRef> {
+        if self.syncs.len() == SYNCS {
+            return None;
+        }
+        let kept = self.keep(frame, Side::Down, edit, || Purpose::Sync(sync))?;
+        self.syncs.push_back(kept);
+        Some(kept)
     }
 
     /// As [`Hold::keep_general`], of a Follow_Up that we made for a Sync of this master, and signed if that was. Its
@@ -177,7 +208,11 @@ impl Hold {
             message: kept.message_type(),
             request: match &kept.purpose {
                 Purpose::Request(of) => Some((of.client, of.place, of.sequence_id)),
-                Purpose::General(_) => None,
+                _ => None,
+            },
+            sync: match &kept.purpose {
+                Purpose::Sync(of) => Some(of.slot),
+                _ => None,
             },
         };
         self.store.release(frame);
@@ -198,7 +233,7 @@ impl Hold {
         let (_, kept) = self.store.get(frame)?;
         match kept.purpose {
             Purpose::General(general) => Some((general.master, kept.behind)),
-            Purpose::Request(_) => None,
+            Purpose::Request(_) | Purpose::Sync(_) => None,
         }
     }
 
@@ -256,7 +291,7 @@ impl Hold {
         let (_, kept) = self.store.get(frame)?;
         match &kept.purpose {
             Purpose::Request(request) => Some(request.client),
-            Purpose::General(_) => None,
+            Purpose::Sync(_) | Purpose::General(_) => None,
         }
     }
 
@@ -343,33 +378,47 @@ impl Hold {
                     self.requests.push_back(frame);
                 }
             }
+            // It is among those that leave since it was kept.
+            Purpose::Sync(_) => {}
             Purpose::General(_) => self.general.push_back(frame),
         }
     }
 
-    /// The side by which the next frame leaves; a request only if there is `room` for its TX timestamp.
-    pub(crate) fn next_egress(&mut self, room: bool) -> Option<Side> {
-        let request = first(&mut self.requests, &self.store).filter(|_| room);
-        self.requests_next = request.is_some();
-        request.or_else(|| first(&mut self.general, &self.store))
+    /// The side by which the next frame leaves; an event message only if there is `room` for its TX timestamp.
+    pub(crate) fn next_egress(&mut self, room: PerSide<bool>) -> Option<Side> {
+        let request = first(&mut self.requests, &self.store).filter(|_| room.up);
+        if request.is_some() {
+            self.next = Next::Request;
+            return request;
+        }
+        let sync = first(&mut self.syncs, &self.store).filter(|_| room.down);
+        if sync.is_some() {
+            self.next = Next::Sync;
+            return sync;
+        }
+        self.next = Next::General;
+        first(&mut self.general, &self.store)
     }
 
-    /// Whether the next frame, by the side that [`Hold::next_egress`] named, is a request.
-    pub(crate) const fn next_is_request(&self) -> bool {
-        self.requests_next
+    /// Whether the next frame, by the side that [`Hold::next_egress`] named, is an event message.
+    pub(crate) const fn next_is_event(&self) -> bool {
+        matches!(self.next, Next::Request | Next::Sync)
     }
 
-    /// Whether requests wait that are due.
-    pub(crate) fn turns_wait(&self) -> bool {
-        !self.requests.is_empty()
+    /// By which sides event messages are to leave that wait for their turn.
+    pub(crate) fn turns_wait(&self) -> PerSide<bool> {
+        PerSide {
+            up: !self.requests.is_empty(),
+            down: !self.syncs.is_empty(),
+        }
     }
 
     /// Takes the next frame that leaves.
     pub(crate) fn next(&mut self) -> Option<FrameRef> {
-        if self.requests_next {
-            self.requests.pop_front()
-        } else {
-            self.general.pop_front()
+        match self.next {
+            Next::Request => self.requests.pop_front(),
+            Next::Sync => self.syncs.pop_front(),
+            Next::General => self.general.pop_front(),
         }
     }
 }

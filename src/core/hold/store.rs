@@ -94,11 +94,24 @@ impl General {
     }
 }
 
+/// What is known of a Sync that waits for its turn, where a card timestamps few at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WaitingSync {
+    /// Its slot among those in flight.
+    pub(crate) slot: u32,
+    /// It does not depart after this.
+    pub(crate) stale_at: Instant,
+    /// Its batch is not sent after this.
+    pub(crate) end: Instant,
+}
+
 /// What a kept frame is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     /// A Delay_Req until its departure time.
     Request(WaitingRequest),
+    /// A Sync until its turn.
+    Sync(WaitingSync),
     /// A Follow_Up or Delay_Resp until the residence of its event message is known.
     General(General),
 }
@@ -247,7 +260,7 @@ impl FrameStore {
     pub(crate) fn request_mut(&mut self, frame: FrameRef) -> Option<&mut WaitingRequest> {
         match &mut self.get_mut(frame)?.purpose {
             Purpose::Request(request) => Some(request),
-            Purpose::General(_) => None,
+            Purpose::Sync(_) | Purpose::General(_) => None,
         }
     }
 

@@ -6,6 +6,7 @@
 //! (the master's time jumped), others are forgotten (noise, duplicates) or, when nothing else comes,
 //! end it (time stands still).
 
+use crate::core::slope::{median, median_slope};
 use crate::time::{ClockId, Stamp};
 
 const WINDOW: usize = 128;
@@ -282,13 +283,15 @@ impl Syntonizer {
         }
         let mut scratch = [0.0_f64; WINDOW];
         let half = self.len / 2;
-        for (i, slope) in scratch[..half].iter_mut().enumerate() {
-            let (a, b) = (self.at(i), self.at(i + half));
+        let between = |a: usize, b: usize| {
+            let (a, b) = (self.at(a), self.at(b));
             let local = difference(b.local_ns, a.local_ns);
             // Slope less one: the difference keeps its digits.
-            *slope = (difference(b.master_ns, a.master_ns) - local) / local;
-        }
-        let slope = median(&mut scratch[..half]);
+            (difference(b.master_ns, a.master_ns) - local) / local
+        };
+        let Some(slope) = median_slope(self.len, &mut scratch, between) else {
+            return Change::None;
+        };
         if slope.abs() > self.bound {
             let change = self.lose();
             self.first = 0;
@@ -329,16 +332,6 @@ fn difference(a: i64, b: i64) -> f64 {
     {
         a.saturating_sub(b) as f64
     }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    let middle = values.len() / 2;
-    let (below, &mut value, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    if below.is_empty() || values.len() % 2 == 1 {
-        return value;
-    }
-    let lower = values[..middle].iter().copied().fold(f64::MIN, f64::max);
-    f64::midpoint(lower, value)
 }
 
 #[cfg(test)]

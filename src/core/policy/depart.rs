@@ -1,9 +1,8 @@
 //! What is due out: requests whose departure time has come, and general messages that are complete.
 
-use crate::Side;
 use crate::core::clients::{Clients, Progress};
 use crate::core::flight::{Drawn, Flights};
-use crate::core::hold::{Answers, Due, FrameRef, Purpose, WaitingRequest};
+use crate::core::hold::{Answers, Due, FrameRef, Purpose, WaitingRequest, WaitingSync};
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::settings::Settings;
@@ -11,6 +10,7 @@ use crate::core::verdict::{Departure, Token};
 use crate::reason::Reason;
 use crate::telemetry::Kind;
 use crate::time::Instant;
+use crate::{PerSide, Side};
 
 impl Forwarder {
     /// When the next request departs that waits for its departure time.
@@ -22,20 +22,22 @@ impl Forwarder {
     /// The side by which the next frame leaves.
     #[must_use]
     pub fn next_egress(&mut self) -> Option<Side> {
-        self.hold
-            .next_egress(self.flights.has_room(Side::Up, self.present))
+        let room = PerSide::from_fn(|side| self.flights.has_room(side, self.present));
+        self.hold.next_egress(room)
     }
 
     /// Whether the next frame, by the side that [`Forwarder::next_egress`] named, is an event message.
     #[must_use]
     pub const fn next_awaits_stamp(&self) -> bool {
-        self.hold.next_is_request()
+        self.hold.next_is_event()
     }
 
-    /// Whether requests that are due wait until a TX timestamp comes: the sooner it is read, the sooner they leave.
+    /// Whether event messages that are due wait until a TX timestamp comes: the sooner it is read, the sooner they
+    /// leave.
     #[must_use]
     pub fn turns_wait(&self) -> bool {
-        self.hold.turns_wait()
+        let turns = self.hold.turns_wait();
+        turns.up || turns.down
     }
 
     /// Writes the next frame that leaves into an egress slot of the side that [`Forwarder::next_egress`] named. `None`
@@ -49,24 +51,27 @@ impl Forwarder {
         };
         let egress = kept.egress();
         let mut answers = None;
-        let (token, latest) = match kept.purpose() {
+        let by = (now, &*self.settings);
+        let (clients, flights) = (&mut self.clients, &mut self.flights);
+        let launched = match kept.purpose() {
             Purpose::General(general) => {
                 answers = general.answers;
-                (None, None)
+                Ok((None, None))
             }
-            Purpose::Request(request) => {
-                let by = (now, &*self.settings);
-                let (clients, flights) = (&mut self.clients, &mut self.flights);
-                match launch(clients, flights, (frame, request), egress, by) {
-                    Ok(token) => (Some(token), Some(request.end)),
-                    Err(reason) => {
-                        if reason == Reason::Stale {
-                            self.account.tell_limit(reason, now);
-                        }
-                        self.drop_kept(frame, reason);
-                        return None;
-                    }
+            Purpose::Sync(sync) => {
+                board(flights, sync, by).map(|token| (Some(token), Some(sync.end)))
+            }
+            Purpose::Request(request) => launch(clients, flights, (frame, request), egress, by)
+                .map(|token| (Some(token), Some(request.end))),
+        };
+        let (token, latest) = match launched {
+            Ok(launched) => launched,
+            Err(reason) => {
+                if reason == Reason::Stale {
+                    self.account.tell_limit(reason, now);
                 }
+                self.drop_kept(frame, reason);
+                return None;
             }
         };
         room.copy_from_slice(bytes);
@@ -76,7 +81,7 @@ impl Forwarder {
             Ok(true) => self.account.signed(),
             Ok(false) => {}
             Err(reason) => {
-                // No request: those leave as they came.
+                // No request: those leave as they came. A Sync is landed with it.
                 self.drop_kept(frame, reason);
                 return None;
             }
@@ -161,6 +166,12 @@ impl Forwarder {
         {
             client.waiting_dropped(frame, place, sequence_id);
         }
+        if let Some(flight) = removed
+            .sync
+            .and_then(|slot| self.flights.land_reserved(slot))
+        {
+            self.settle(&flight, Err(reason));
+        }
     }
 }
 
@@ -171,6 +182,19 @@ pub(super) const fn unadmitted(listening: bool) -> Reason {
     } else {
         Reason::Stale
     }
+}
+
+/// It is the turn of a Sync.
+fn board(
+    flights: &mut Flights,
+    sync: &WaitingSync,
+    (now, settings): (Instant, &Settings),
+) -> Result<Token, Reason> {
+    if now > sync.stale_at {
+        return Err(Reason::Stale);
+    }
+    let token = flights.board(sync.slot, (now, settings));
+    token.ok_or(Reason::InFlightFull)
 }
 
 /// A request that waited becomes an event message in flight.

@@ -41,7 +41,8 @@ impl Forwarder {
         rx: Stamp,
         sender: PortIdentity,
     ) {
-        let Some(observed) = master_ns.and_then(|ns| self.masters.observe(master, ns, rx)) else {
+        let point = master_ns.zip(self.flights.for_rates(rx));
+        let Some(observed) = point.and_then(|(ns, rx)| self.masters.observe(master, ns, rx)) else {
             return;
         };
         if let Some(ns) = observed.deviation_ns {

@@ -122,7 +122,7 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///   it cannot, it calls `unsent_frame`.
 /// * [`Verdict::Wait`]: the core has copied the frame. It comes out by `depart`.
 /// * [`Verdict::Drop`]: nothing is left to do.
-/// * Where a card timestamps few frames at a time, requests take turns: `next_egress` names their side only while one more
+/// * Where a card timestamps few frames at a time, event messages take turns: `next_egress` names their side only while one more
 ///   timestamp may be awaited there. [`next_awaits_stamp`](Self::next_awaits_stamp) says whether the next frame needs one:
 ///   on such a port the caller sends no frame without a token in one batch with those that have one.
 /// * `next_egress` names a side. If its batch is full, the caller sends that (`kicked`, read the clocks, `stamped`) and

@@ -269,7 +269,7 @@ impl Request<'_> {
     /// Whether it has to wait until the card has a place for one more timestamp. What goes untouched needs none.
     fn takes_turns(&self) -> bool {
         !self.fixed
-            && (!self.flights.has_room(Side::Up, self.arrival.now) || self.hold.turns_wait())
+            && (!self.flights.has_room(Side::Up, self.arrival.now) || self.hold.turns_wait().up)
     }
 
     /// Opens it for answers. Returns its place among the client's open requests.

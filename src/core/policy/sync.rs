@@ -1,7 +1,7 @@
 //! Sync from upstream; a one-step Sync becomes two-step.
 
 use crate::Side;
-use crate::core::hold::FrameRef;
+use crate::core::hold::{FrameRef, WaitingSync};
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::settings::OneStep;
@@ -14,6 +14,15 @@ use crate::wire::{Frame, edit};
 
 /// A Follow_Up that we make: 44 bytes of PTP, and the headers and tags of its Sync.
 const LARGEST_FOLLOW_UP: usize = 512;
+
+/// A Sync that is in flight, or has a slot there.
+struct Launched {
+    /// `None` if it waits for its turn.
+    token: Option<Token>,
+    slot: u32,
+    /// The origin of a Follow_Up that came first.
+    origin: Option<i64>,
+}
 
 /// How a Sync passes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,15 +53,7 @@ impl Forwarder {
             .sync_arrived(master, arrival.at, key.unicast_to);
         let before = self.syncs.find(&key, now);
         let mut follow_up = self.early_follow_up(before, arrival.signature)?;
-        let rx = arrival.fresh_stamp(self.settings.holds().stale_after_ns);
-        let rx = match rx.and_then(|rx| self.flights.trusted(arrival.side, rx)) {
-            Ok(rx) => rx,
-            Err(reason) => {
-                // Its Follow_Up must not pass either.
-                self.enter_sync(key, before, None, arrival);
-                return Err(reason);
-            }
-        };
+        let rx = self.rx_of_sync(key, before, arrival)?;
         let correction_ns = frame.correction() >> 16;
         let simple = self.answers_simply(frame, now).is_some();
         let passage = self.passage(frame, arrival.signature, rx, simple)?;
@@ -76,8 +77,10 @@ impl Forwarder {
         let row = self
             .enter_sync(key, before, Some((rx, correction_ns)), arrival)
             .ok_or(Reason::InFlightFull)?;
-        let (token, origin) = self.launch_sync(row, passage, rx, follow_up, now)?;
+        let waits = self.waits_for_its_turn(passage, now);
+        let launched = self.launch_sync(row, passage, (rx, waits), follow_up, now)?;
         if frame.two_step() {
+            let origin = launched.origin;
             let master_ns = origin.and_then(|origin| origin.checked_add(correction_ns));
             self.syntonize(master, master_ns, rx, key.sender);
         }
@@ -86,7 +89,56 @@ impl Forwarder {
             rewrite: (passage == Passage::Rewritten).then_some(master),
             ..arrival.plain_edit()
         };
-        Ok(Verdict::Forward(change, Some(token)))
+        match launched.token {
+            Some(token) => Ok(Verdict::Forward(change, Some(token))),
+            None => self.keep_sync(frame, arrival, change, launched.slot),
+        }
+    }
+
+    /// Whether a Sync waits until one more TX timestamp may be awaited: some cards timestamp few frames at a time.
+    fn waits_for_its_turn(&self, passage: Passage, now: Instant) -> bool {
+        passage != Passage::Rewritten
+            && (self.hold.turns_wait().down || !self.flights.has_room(Side::Down, now))
+    }
+
+    /// A Sync that has a slot among those in flight waits for its turn; if too many do, it goes at once.
+    fn keep_sync(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrived<'_>,
+        change: Edit,
+        slot: u32,
+    ) -> Result<Verdict, Reason> {
+        let holds = self.settings.holds();
+        let waiting = WaitingSync {
+            slot,
+            stale_at: arrival.at.plus_nanos(holds.stale_after_ns),
+            end: arrival.at.plus_nanos(holds.max_hold_ns),
+        };
+        if self.hold.keep_sync(frame, change, waiting).is_some() {
+            return Ok(Verdict::Wait);
+        }
+        let token = self.flights.board(slot, (arrival.now, &*self.settings));
+        Ok(Verdict::Forward(
+            change,
+            Some(token.ok_or(Reason::InFlightFull)?),
+        ))
+    }
+
+    /// The RX timestamp of a Sync.
+    fn rx_of_sync(
+        &mut self,
+        key: SyncKey,
+        before: Option<u32>,
+        arrival: &Arrived<'_>,
+    ) -> Result<Stamp, Reason> {
+        let rx = arrival.fresh_stamp(self.settings.holds().stale_after_ns);
+        let rx = rx.and_then(|rx| self.flights.trusted(arrival.side, rx));
+        if rx.is_err() {
+            // Its Follow_Up must not pass either.
+            self.enter_sync(key, before, None, arrival);
+        }
+        rx
     }
 
     /// The Follow_Up that came before a Sync with this entry, if one did that the same association signed.
@@ -163,20 +215,25 @@ impl Forwarder {
         row
     }
 
-    /// A Sync becomes an event message in flight. Returns its token, and the origin of a Follow_Up that came first.
+    /// A Sync becomes an event message in flight, or waits for its turn to be one.
     fn launch_sync(
         &mut self,
         row: u32,
         passage: Passage,
-        rx: Stamp,
+        (rx, waits): (Stamp, bool),
         follow_up: Option<FrameRef>,
         now: Instant,
-    ) -> Result<(Token, Option<i64>), Reason> {
+    ) -> Result<Launched, Reason> {
         let owner = Owner::Sync(self.syncs.of(row));
         let by = (now, &*self.settings);
-        let launched = self
-            .flights
-            .launch((rx, owner), Side::Down, follow_up, by, None);
+        let flights = &mut self.flights;
+        let launched = if waits {
+            let slot = flights.reserve((rx, owner), Side::Down, follow_up);
+            slot.map(|slot| (None, slot))
+        } else {
+            let launched = flights.launch((rx, owner), Side::Down, follow_up, by, None);
+            launched.map(|(token, slot)| (Some(token), slot))
+        };
         let Some((token, slot)) = launched else {
             if let Some(frame) = follow_up {
                 self.drop_kept(frame, Reason::InFlightFull);
@@ -191,7 +248,11 @@ impl Forwarder {
         let followed = follow_up.is_some();
         let sync = self.syncs.get_mut(row);
         let origin = sync.and_then(|sync| sync.launched(progress, followed));
-        Ok((token, origin))
+        Ok(Launched {
+            token,
+            slot,
+            origin,
+        })
     }
 
     /// Makes the Follow_Up of a one-step Sync; it waits for the Sync's residence.

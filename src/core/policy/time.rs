@@ -9,7 +9,7 @@ use crate::core::residence;
 use crate::core::verdict::Token;
 use crate::reason::Reason;
 use crate::telemetry::What;
-use crate::time::{Instant, Stamp};
+use crate::time::{Crossing, Instant, Stamp};
 use crate::wire::{Frame, MessageType};
 use crate::{PerSide, Side};
 
@@ -29,10 +29,29 @@ impl Forwarder {
         self.tell(Event::ClockStep);
     }
 
+    /// A hardware clock was read beside the steady one. By that, timestamps of two hardware clocks can be compared: one at
+    /// least every 10 ms is needed for it.
+    pub fn hardware_clock_read(&mut self, crossing: &Crossing, now: Instant) {
+        if self.flights.clock_read(crossing, now) {
+            self.hold.hardware_clock_set();
+            self.tell(Event::HardwareClockStep);
+        }
+    }
+
+    /// What a residence between two hardware clocks may be off by, in nanoseconds; `None` with one clock, or while that is
+    /// not known.
+    #[must_use]
+    pub fn clocks_bound_ns(&self) -> Option<u32> {
+        self.flights.clocks_bound_ns()
+    }
+
     /// Lets time pass: what is due leaves next, what was waited for too long is lost.
     pub fn advance(&mut self, now: Instant) {
         self.present = now;
         self.depart_due(now);
+        while let Some((flight, residence)) = self.flights.land_read(now) {
+            self.measured(&flight, residence);
+        }
         while let Some(flight) = self.flights.land_overdue(now, &self.settings) {
             let estimate = self.settings.estimate;
             let residence = self.flights.overdue_residence(&flight, estimate);
@@ -59,10 +78,13 @@ impl Forwarder {
         if self.next_egress().is_some() {
             return Some(self.present);
         }
+        let turns = self.hold.turns_wait();
         [
             self.hold.next_due(),
-            self.turns_wait().then(|| self.flights.room_at(Side::Up)),
+            turns.up.then(|| self.flights.room_at(Side::Up)),
+            turns.down.then(|| self.flights.room_at(Side::Down)),
             self.flights.next_deadline(),
+            self.flights.next_look(self.present),
             self.syncs.next_deadline(),
             self.paths.next_due(),
         ]
@@ -110,7 +132,7 @@ impl Forwarder {
         let stamped = self.flights.stamped(token, stamp, self.present);
         if stamped.clock_set {
             self.hold.hardware_clock_set();
-            self.tell(Event::ClockStep);
+            self.tell(Event::HardwareClockStep);
         }
         if let Some((flight, residence)) = stamped.landed {
             self.measured(&flight, residence);
@@ -138,7 +160,7 @@ impl Forwarder {
         self.flights.judge_anew();
     }
 
-    /// When a frame arrived that has this hardware timestamp, as far as departures tell how that clock lies to ours.
+    /// When a frame arrived that has this hardware timestamp, as far as it is known how that clock lies to ours.
     #[must_use]
     pub fn arrived(&self, rx: Stamp) -> Option<Instant> {
         self.flights.arrived(rx)

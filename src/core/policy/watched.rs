@@ -41,7 +41,7 @@ impl Forwarder {
         match self.hold.get(kept)?.1.purpose() {
             Purpose::Request(request) if self.clients.is_shut_out(request.client) => None,
             Purpose::Request(request) => Some(request.due),
-            Purpose::General(_) => None,
+            Purpose::Sync(_) | Purpose::General(_) => None,
         }
     }
 

@@ -25,4 +25,5 @@ pub use groups::{GroupMembership, NotJoined};
 pub use interface::{Interface, LinkKind};
 pub use monitor::{LinkChange, Monitor};
 pub(super) use netlink::ports_of;
+pub(super) use pair::carriers_of;
 pub use pair::check_pair;

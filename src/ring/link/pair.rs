@@ -1,9 +1,11 @@
 //! Which two interfaces may be joined: never two that see the same frames.
 
+use std::io;
+
 use anyhow::{Result, bail};
 
 use super::interface::{Interface, LinkKind};
-use super::netlink::{find, read_all};
+use super::netlink::{find, read, read_all};
 use crate::PerSide;
 
 /// Looks both interfaces up and refuses a pair that cannot be forwarded between: one interface twice,
@@ -84,6 +86,16 @@ fn apart(a: &Step<'_>, b: &Step<'_>) -> bool {
         (LinkKind::Dsa | LinkKind::Physical, LinkKind::Dsa | LinkKind::Physical) => true,
         _ => false,
     }
+}
+
+/// The kinds of all that carry the frames of an interface, or that it is a port of.
+///
+/// # Errors
+/// The system's.
+pub(in crate::ring) fn carriers_of(interface: &Interface) -> io::Result<Vec<LinkKind>> {
+    let links = read()?;
+    let steps = steps(&links, interface);
+    Ok(steps.iter().map(|step| step.to.kind.clone()).collect())
 }
 
 /// Every step on the way from `start` to whatever its frames go through.

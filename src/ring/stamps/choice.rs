@@ -1,4 +1,4 @@
-//! Which source of timestamps serves both interfaces.
+//! Which sources of timestamps serve the two interfaces.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,16 @@ use super::hardware::HardwareInfo;
 use super::source::StampSource;
 use crate::PerSide;
 
+/// The kernel timestamps both.
+pub(super) const SOFTWARE: PerSide<StampSource> = PerSide {
+    up: StampSource::Software,
+    down: StampSource::Software,
+};
+
 /// What the user asks for (`--timestamping`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timestamping {
-    /// Hardware where both interfaces share one hardware clock, else software.
+    /// Hardware where both interfaces have it, by one clock or by two that can be compared well enough, else software.
     #[default]
     Auto,
     /// Hardware, or an error.
@@ -20,40 +26,49 @@ pub enum Timestamping {
     Software,
 }
 
-/// Which source serves both interfaces, each given by its name and what it offers; and why.
+/// Which source serves each of the two interfaces, given by its name and what it offers; and why.
 ///
 /// # Errors
 /// Only when hardware is wanted and cannot be had.
 pub fn choose(
     wanted: Timestamping,
     interfaces: PerSide<(&str, &HardwareInfo)>,
-) -> Result<(StampSource, String)> {
+) -> Result<(PerSide<StampSource>, String)> {
     if wanted == Timestamping::Software {
-        return Ok((StampSource::Software, "software, as asked for".to_owned()));
+        return Ok((SOFTWARE, "software, as asked for".to_owned()));
     }
-    match shared_clock(interfaces) {
-        Ok(phc) => Ok((
-            StampSource::Hardware(phc),
-            format!(
-                "hardware: {} and {} share the clock /dev/ptp{phc}",
-                interfaces.up.0, interfaces.down.0
-            ),
-        )),
-        Err(obstacle) if wanted == Timestamping::Auto => Ok((
-            StampSource::Software,
-            format!("software, because {obstacle}"),
-        )),
+    match clocks(interfaces) {
+        Ok(clocks) => {
+            let PerSide { up, down } = interfaces.map(|(name, _)| name);
+            let why = if clocks.up == clocks.down {
+                format!(
+                    "hardware: {up} and {down} share the clock /dev/ptp{}",
+                    clocks.up
+                )
+            } else {
+                format!(
+                    "hardware over two clocks: {up} has /dev/ptp{} and {down} has /dev/ptp{}",
+                    clocks.up, clocks.down
+                )
+            };
+            Ok((clocks.map(StampSource::Hardware), why))
+        }
+        Err(obstacle) if wanted == Timestamping::Auto => {
+            Ok((SOFTWARE, format!("software, because {obstacle}")))
+        }
         Err(obstacle) => Err(anyhow!(
             "no hardware timestamps: {obstacle}; use --timestamping auto or software"
         )),
     }
 }
 
-/// The hardware clock that takes timestamps for both, or what stands in the way.
-fn shared_clock(interfaces: PerSide<(&str, &HardwareInfo)>) -> Result<u32, String> {
+/// The hardware clocks that take timestamps, or what stands in the way.
+fn clocks(interfaces: PerSide<(&str, &HardwareInfo)>) -> Result<PerSide<u32>, String> {
     let mut text = String::new();
     for (_, (name, info)) in interfaces.iter() {
-        let lacks = if info.phc.is_none() {
+        let lacks = if info.bonded {
+            "is a bond or sits on one, whose hardware clock changes with the active member"
+        } else if info.phc.is_none() {
             "has no PTP hardware clock"
         } else if !info.transmit {
             "does not timestamp in hardware what it sends"
@@ -68,11 +83,7 @@ fn shared_clock(interfaces: PerSide<(&str, &HardwareInfo)>) -> Result<u32, Strin
     }
     let PerSide { up, down } = interfaces;
     match (up.1.phc, down.1.phc) {
-        (Some(one), Some(other)) if text.is_empty() && one == other => Ok(one),
-        (Some(one), Some(other)) if text.is_empty() => Err(format!(
-            "{} has the clock /dev/ptp{one} and {} has /dev/ptp{other}: timestamps of two clocks do not subtract",
-            up.0, down.0
-        )),
+        (Some(up), Some(down)) if text.is_empty() => Ok(PerSide { up, down }),
         _ => Err(text),
     }
 }
@@ -93,6 +104,7 @@ mod tests {
             transmit: true,
             receive_filter: Some(libc::HWTSTAMP_FILTER_ALL),
             software_transmit: true,
+            bonded: false,
         }
     }
 
@@ -119,11 +131,15 @@ mod tests {
         }
     }
 
+    fn both(up: u32, down: u32) -> PerSide<StampSource> {
+        PerSide { up, down }.map(StampSource::Hardware)
+    }
+
     fn of(
         wanted: Timestamping,
         up: HardwareInfo,
         down: HardwareInfo,
-    ) -> Result<(StampSource, String)> {
+    ) -> Result<(PerSide<StampSource>, String)> {
         let interfaces = PerSide {
             up: ("eth0", &up),
             down: ("eth1", &down),
@@ -132,9 +148,17 @@ mod tests {
     }
 
     #[test]
-    fn auto_takes_hardware_only_with_one_clock() {
+    fn auto_takes_hardware_where_both_have_it() {
         let auto = |up, down| of(Timestamping::Auto, up, down).unwrap();
-        assert_eq!(auto(full(3), narrow(3)).0, StampSource::Hardware(3));
+        let (source, why) = auto(full(3), narrow(3));
+        assert_eq!(source, both(3, 3));
+        assert_eq!(why, "hardware: eth0 and eth1 share the clock /dev/ptp3");
+        let (source, why) = auto(full(0), narrow(1));
+        assert_eq!(source, both(0, 1));
+        assert_eq!(
+            why,
+            "hardware over two clocks: eth0 has /dev/ptp0 and eth1 has /dev/ptp1"
+        );
         for (up, down, why) in [
             (
                 none(),
@@ -143,9 +167,12 @@ mod tests {
             ),
             (full(0), none(), "because eth1 has no PTP hardware clock"),
             (
+                HardwareInfo {
+                    bonded: true,
+                    ..full(0)
+                },
                 full(0),
-                full(1),
-                "eth0 has the clock /dev/ptp0 and eth1 has /dev/ptp1",
+                "because eth0 is a bond or sits on one",
             ),
             (
                 old(0),
@@ -159,7 +186,7 @@ mod tests {
             ),
         ] {
             let (source, text) = auto(up, down);
-            assert_eq!(source, StampSource::Software);
+            assert_eq!(source, SOFTWARE);
             assert!(text.contains(why), "{text}");
         }
     }
@@ -167,13 +194,12 @@ mod tests {
     #[test]
     fn explicit_choices_are_kept_or_refused() {
         let source = |wanted| of(wanted, full(0), full(0)).unwrap().0;
-        assert_eq!(source(Timestamping::Software), StampSource::Software);
-        assert_eq!(source(Timestamping::Hardware), StampSource::Hardware(0));
+        assert_eq!(source(Timestamping::Software), SOFTWARE);
+        assert_eq!(source(Timestamping::Hardware), both(0, 0));
         let refused = |up, down| {
             let refused = of(Timestamping::Hardware, up, down);
             refused.unwrap_err().to_string()
         };
-        assert!(refused(full(0), full(1)).contains("two clocks"));
         assert!(refused(none(), full(1)).contains("--timestamping auto"));
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::ring::link::{Interface, LinkKind, ports_of};
+use crate::ring::link::{Interface, LinkKind, carriers_of, ports_of};
 use crate::ring::os::bindings::{ETHTOOL_GET_TS_INFO, EthtoolTsInfo};
 use crate::ring::os::setup::needs;
 use crate::ring::os::sys;
@@ -21,6 +21,8 @@ pub struct HardwareInfo {
     pub receive_filter: Option<u32>,
     /// The driver passes what it sends by the kernel's software timestamp (skb_tx_timestamp).
     pub software_transmit: bool,
+    /// It is a bond or team or sits on one: its hardware clock is that of the member that is active.
+    pub bonded: bool,
 }
 
 impl HardwareInfo {
@@ -30,6 +32,7 @@ impl HardwareInfo {
     /// The system's; EOPNOTSUPP where the driver has no answer.
     pub fn query(interface: &Interface) -> io::Result<Self> {
         let mut info = Self::ask(interface)?;
+        info.bonded = is_bonded(interface);
         if !info.software_transmit {
             info.software_transmit = ports_stamp(interface);
         }
@@ -72,8 +75,16 @@ impl HardwareInfo {
             receive_filter: receive_filter
                 .filter(|_| raw && has(libc::SOF_TIMESTAMPING_RX_HARDWARE)),
             software_transmit: has(libc::SOF_TIMESTAMPING_TX_SOFTWARE),
+            bonded: false,
         }
     }
+}
+
+/// Whether a bond or team decides which card sends.
+fn is_bonded(interface: &Interface) -> bool {
+    let kinds = carriers_of(interface).unwrap_or_default();
+    let mut kinds = kinds.iter().chain([&interface.kind]);
+    kinds.any(|kind| matches!(kind, LinkKind::Bond | LinkKind::Team))
 }
 
 /// Whether a bridge, bond or team, which itself says nothing of it, sends by ports whose drivers timestamp what they send.
@@ -97,6 +108,8 @@ pub(super) struct HardwareStamps {
     interface: String,
     former: libc::hwtstamp_config,
     setting: libc::hwtstamp_config,
+    /// What the driver made of that.
+    granted: libc::hwtstamp_config,
 }
 
 impl HardwareStamps {
@@ -130,6 +143,7 @@ impl HardwareStamps {
             interface: name.to_owned(),
             former,
             setting: config(libc::HWTSTAMP_TX_ON.cast_signed(), filter),
+            granted: setting,
         };
         // Drivers may answer with a wider filter, or silently with none at all.
         if setting.rx_filter == libc::HWTSTAMP_FILTER_NONE.cast_signed()
@@ -142,19 +156,34 @@ impl HardwareStamps {
         Ok(stamps)
     }
 
-    /// Switches them on again.
+    /// Switches them on again, unless they are. Whether they were not.
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn put_right(&self) -> io::Result<()> {
+    pub(super) fn put_right(&self) -> io::Result<bool> {
         let mut setting = self.setting;
+        let mut now = self.former;
+        let asked = exchange(&self.socket, libc::SIOCGHWTSTAMP, &self.interface, &mut now);
+        if asked.is_ok() && same(now, self.granted) {
+            return Ok(false);
+        }
         exchange(
             &self.socket,
             libc::SIOCSHWTSTAMP,
             &self.interface,
             &mut setting,
-        )
+        )?;
+        Ok(true)
     }
+
+    /// Its interface has another name.
+    pub(super) fn renamed(&mut self, name: &str) {
+        name.clone_into(&mut self.interface);
+    }
+}
+
+const fn same(one: libc::hwtstamp_config, other: libc::hwtstamp_config) -> bool {
+    one.tx_type == other.tx_type && one.rx_filter == other.rx_filter
 }
 
 impl Drop for HardwareStamps {
@@ -258,6 +287,7 @@ mod tests {
                 transmit: true,
                 receive_filter: Some(1),
                 software_transmit: true,
+                bonded: false,
             }
         );
         assert_eq!(narrow(2).receive_filter, Some(12));

@@ -2,24 +2,28 @@
 
 use std::io;
 
-use anyhow::Result;
+use std::time::Duration;
 
-use super::choice::{Timestamping, choose};
+use anyhow::{Result, anyhow};
+
+use super::choice::{SOFTWARE, Timestamping, choose};
 use super::hardware::{HardwareInfo, HardwareStamps};
+use super::phc::{self, HardwareClock};
 use super::source::StampSource;
-use crate::PerSide;
 use crate::ring::link::Interface;
+use crate::{PerSide, Side};
 
 /// The source of timestamps in force, with why it was chosen. Dropped, it gives the interfaces their former
 /// settings back.
-#[derive(Debug)]
 pub struct Stamping {
     /// Who takes timestamps.
-    pub source: StampSource,
+    pub source: PerSide<StampSource>,
     /// Why, in one line.
     pub why: String,
     /// Whether the kernel timestamps what each interface sends: some drivers do not let it.
     pub software_transmit: PerSide<bool>,
+    /// The hardware clocks that are read beside the steady clock, until somebody takes them.
+    pub clocks: Vec<HardwareClock>,
     // Last set, first restored: both may be children of one card.
     down: Option<HardwareStamps>,
     up: Option<HardwareStamps>,
@@ -35,7 +39,11 @@ impl Stamping {
     ///
     /// # Errors
     /// Only when hardware was asked for and cannot be had: one line with the reason and the remedy.
-    pub fn set_up(wanted: Timestamping, interfaces: PerSide<&Interface>) -> Result<Self> {
+    pub fn set_up(
+        wanted: Timestamping,
+        phc_bound: Duration,
+        interfaces: PerSide<&Interface>,
+    ) -> Result<Self> {
         // An interface that cannot be asked has no hardware timestamps, and the kernel's.
         let info = interfaces.map(|interface| {
             HardwareInfo::query(interface).unwrap_or(HardwareInfo {
@@ -44,21 +52,29 @@ impl Stamping {
             })
         });
         let software_transmit = PerSide::from_fn(|side| info[side].software_transmit);
-        let mut stamping = Self::choose(wanted, interfaces, &info)?;
+        let mut stamping = Self::choose(wanted, phc_bound, interfaces, &info)?;
         stamping.software_transmit = software_transmit;
         Ok(stamping)
     }
 
     fn choose(
         wanted: Timestamping,
+        phc_bound: Duration,
         interfaces: PerSide<&Interface>,
         info: &PerSide<HardwareInfo>,
     ) -> Result<Self> {
         let offers = PerSide::from_fn(|side| (interfaces[side].name.as_str(), &info[side]));
         let (source, why) = choose(wanted, offers)?;
-        if source == StampSource::Software {
+        if source == SOFTWARE {
             return Ok(Self::software(why));
         }
+        let clocks = match clocks(source, phc_bound) {
+            Ok(clocks) => clocks,
+            Err(obstacle) if wanted == Timestamping::Auto => {
+                return Ok(Self::software(format!("software, because {obstacle:#}")));
+            }
+            Err(obstacle) => return Err(anyhow!("no hardware timestamps: {obstacle:#}")),
+        };
         let both = HardwareStamps::enable(interfaces.up, &info.up)
             .and_then(|up| Ok((up, HardwareStamps::enable(interfaces.down, &info.down)?)));
         match both {
@@ -66,6 +82,7 @@ impl Stamping {
                 source,
                 why,
                 software_transmit: BOTH,
+                clocks,
                 down: Some(down),
                 up: Some(up),
             }),
@@ -77,28 +94,72 @@ impl Stamping {
     }
 
     const fn software(why: String) -> Self {
-        Self::of(StampSource::Software, why)
+        Self::of(SOFTWARE, why)
     }
 
     /// A source, with nothing to give back.
-    pub(crate) const fn of(source: StampSource, why: String) -> Self {
+    pub(crate) const fn of(source: PerSide<StampSource>, why: String) -> Self {
         Self {
             source,
             why,
             software_transmit: BOTH,
+            clocks: Vec::new(),
             down: None,
             up: None,
         }
     }
 
-    /// Switches hardware timestamps on again, which somebody may have switched off.
+    /// Switches hardware timestamps on again, which somebody may have switched off. Whether that was so.
     ///
     /// # Errors
     /// The system's.
-    pub fn put_right(&self) -> io::Result<()> {
-        [&self.up, &self.down]
-            .into_iter()
-            .flatten()
-            .try_for_each(HardwareStamps::put_right)
+    pub fn put_right(&self) -> io::Result<bool> {
+        let each = [&self.up, &self.down].into_iter().flatten();
+        each.map(HardwareStamps::put_right)
+            .try_fold(false, |any, was_off| Ok(any | was_off?))
     }
+
+    /// An interface is like this now: it was made anew, or has another name.
+    ///
+    /// # Errors
+    /// In words: another hardware clock takes its timestamps.
+    pub fn follow(&mut self, side: Side, now: &Interface) -> Result<(), String> {
+        let stamps = match side {
+            Side::Up => &mut self.up,
+            Side::Down => &mut self.down,
+        };
+        let (Some(stamps), StampSource::Hardware(phc)) = (stamps, self.source[side]) else {
+            return Ok(());
+        };
+        stamps.renamed(&now.name);
+        match HardwareInfo::query(now) {
+            Ok(info) if info.phc == Some(phc) => Ok(()),
+            Ok(HardwareInfo {
+                phc: Some(other), ..
+            }) => Err(format!(
+                "{}: its hardware clock is /dev/ptp{other} now, not /dev/ptp{phc}",
+                now.name
+            )),
+            _ => Err(format!("{}: it has no hardware clock any more", now.name)),
+        }
+    }
+}
+
+/// The clocks of these sources, open and read. Two must be known well enough against each other; one serves by itself, and
+/// is read where it may be.
+fn clocks(source: PerSide<StampSource>, phc_bound: Duration) -> Result<Vec<HardwareClock>> {
+    let (StampSource::Hardware(up), StampSource::Hardware(down)) = (source.up, source.down) else {
+        return Ok(Vec::new());
+    };
+    if up == down {
+        return Ok(HardwareClock::open(up).into_iter().collect());
+    }
+    let mut clocks = vec![HardwareClock::open(up)?, HardwareClock::open(down)?];
+    let bound_ns = phc::bound_ns(&mut clocks)?;
+    if Duration::from_nanos(bound_ns.into()) > phc_bound {
+        return Err(anyhow!(
+            "/dev/ptp{up} and /dev/ptp{down} are two clocks, and known against each other to {bound_ns} ns only (--phc-bound)"
+        ));
+    }
+    Ok(clocks)
 }

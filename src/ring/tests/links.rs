@@ -114,10 +114,12 @@ on_veth! {
         let (a, b) = veth("va", "vb");
         assert!(!HardwareInfo::query(&a).unwrap().transmit);
         let pair = PerSide { up: &a, down: &b };
-        let stamping = Stamping::set_up(Timestamping::Auto, pair).unwrap();
-        assert_eq!(stamping.source, StampSource::Software);
+        let bound = Duration::from_micros(1);
+        let stamping = Stamping::set_up(Timestamping::Auto, bound, pair).unwrap();
+        assert_eq!(stamping.source.up, StampSource::Software);
+        assert_eq!(stamping.source.down, StampSource::Software);
         assert!(stamping.why.contains("va has no PTP hardware clock"), "{}", stamping.why);
-        let refused = Stamping::set_up(Timestamping::Hardware, pair).unwrap_err().to_string();
+        let refused = Stamping::set_up(Timestamping::Hardware, bound, pair).err().unwrap().to_string();
         assert!(refused.contains("--timestamping"), "{refused}");
     }
 }

@@ -206,6 +206,8 @@ pub(super) struct Script {
     /// How the loop waited, each time.
     pub(super) waits: Vec<Wait>,
     pub(super) looks: usize,
+    /// Another hardware clock takes the timestamps of an interface that was made anew, in words.
+    pub(super) other_clock: Option<String>,
     /// How often it was to switch hardware timestamps on again.
     pub(super) put_right: usize,
 }
@@ -259,9 +261,13 @@ impl Outside for FakeMachine {
         Ok(())
     }
 
-    fn put_stamping_right(&mut self) -> io::Result<()> {
+    fn put_stamping_right(&mut self) -> io::Result<bool> {
         self.script.borrow_mut().put_right += 1;
-        Ok(())
+        Ok(true)
+    }
+
+    fn follow_stamping(&mut self, _: Side, _: &Interface) -> Result<(), String> {
+        self.script.borrow().other_clock.clone().map_or(Ok(()), Err)
     }
 
     fn own_addresses(&self) -> io::Result<Vec<IpAddr>> {

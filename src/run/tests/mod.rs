@@ -72,7 +72,10 @@ impl Bench {
         );
         let links = LinkLog::new(interfaces.as_ref(), time.get());
         let names = interfaces.map(|interface| interface.name);
-        let hardware = Stamping::of(StampSource::Hardware(0), "hardware".to_owned());
+        let hardware = Stamping::of(
+            PerSide::from_fn(|_| StampSource::Hardware(0)),
+            "hardware".to_owned(),
+        );
         let wanted = Timestamping::Auto;
         let parts = Parts {
             stamping: StampChoice::new(wanted, names.clone(), &hardware, time.get()),
@@ -354,4 +357,36 @@ fn the_core_hears_of_a_clock_that_was_set_and_only_then() {
         bench.turn();
         assert_eq!(bench.forwarding.engine.clock_mut().was_set(), was_set);
     }
+}
+
+#[test]
+fn an_interface_made_anew_has_its_hardware_timestamps_switched_on() {
+    let mut bench = Bench::quick();
+    bench.turn();
+    let again = || {
+        let again = LinkChange::Recreated(interface("eth1", 9, 1500));
+        vec![(Side::Down, LinkChange::Gone), (Side::Down, again)]
+    };
+    bench.script.borrow_mut().links = again();
+    bench.happens(Wake::Links);
+    bench.turn();
+    assert_eq!(bench.script.borrow().put_right, 1);
+    assert!(bench.forwarding.engine.down_mut().sources.is_empty());
+    // Another MTU is no reason.
+    bench.script.borrow_mut().links =
+        vec![(Side::Down, LinkChange::Changed(interface("eth1", 9, 1400)))];
+    bench.happens(Wake::Links);
+    bench.turn();
+    assert_eq!(bench.script.borrow().put_right, 1);
+    // With another clock its timestamps would be taken for those of the old one.
+    bench.script.borrow_mut().other_clock = Some("eth1: its hardware clock is another".to_owned());
+    bench.script.borrow_mut().links = again();
+    bench.happens(Wake::Links);
+    bench.turn();
+    assert_eq!(bench.script.borrow().put_right, 1);
+    let software = [StampSource::Software];
+    assert_eq!(bench.forwarding.engine.up_mut().sources, software);
+    assert_eq!(bench.forwarding.engine.down_mut().sources, software);
+    let stamps = bench.forwarding.board().info().stamps;
+    assert!(stamps.starts_with("software, because"), "{stamps}");
 }

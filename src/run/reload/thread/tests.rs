@@ -200,6 +200,7 @@ fn every_live_key_reaches_the_core_or_the_loop() {
                 "\"-20,80\"",
                 "egress_latency_ns: PerSide { up: -20, down: 80 }",
             ),
+            "phc-bound" => ("\"500ns\"", "phc_bound: 500ns"),
             "syntonize" => ("false", "syntonize: false"),
             "max-rate-ppm" => ("50", "max_rate_ppm: 50.0"),
             "sweep" => ("\"50us\"", "grid: 50µs"),
