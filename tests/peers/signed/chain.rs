@@ -56,19 +56,35 @@ fn linuxptps_transparent_clock_accepts_and_refuses_the_same() {
             ..KEY
         };
         let cases = [
-            ("allow_mutable 0", KEY, KEY, KEY, true),
+            ("allow_mutable 0", KEY, KEY, KEY, true, false),
             (
                 "allow_mutable 1",
                 KEY.mutable(),
                 KEY.mutable(),
                 KEY.mutable(),
                 true,
+                false,
             ),
-            ("the client has another key", KEY, KEY, other, false),
-            ("the grandmaster has another key", other, KEY, KEY, false),
-            ("the clock between has another key", KEY, other, KEY, false),
+            // It believes no Sync, and sends nothing that could be refused.
+            ("the client has another key", KEY, KEY, other, false, false),
+            (
+                "the grandmaster has another key",
+                other,
+                KEY,
+                KEY,
+                false,
+                true,
+            ),
+            (
+                "the clock between has another key",
+                KEY,
+                other,
+                KEY,
+                false,
+                true,
+            ),
         ];
-        for (case, of_grandmaster, of_gateway, of_client, served) in cases {
+        for (case, of_grandmaster, of_gateway, of_client, served, refuses) in cases {
             let file = |name: &str, key: Key| Keys::new(&folder, name, &key.file());
             let ours = file("gateway.cfg", of_gateway);
             let (theirs, clients) = (
@@ -94,6 +110,12 @@ fn linuxptps_transparent_clock_accepts_and_refuses_the_same() {
                     assert!(!is_served(&client), "{case}: {name} served it");
                 }
                 drop((client, grandmaster));
+                // And it is the gateway that refuses, not only the ends.
+                if gateway != Gateway::Ptp4lTc {
+                    let lines = totals(&mut rig);
+                    let refused = counted(&lines, "bad-icv") > 0;
+                    assert_eq!(refused, refuses, "{case}: {lines:#?}");
+                }
             }
         }
     });
