@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::core::flight::egress::Egress;
 use crate::core::flight::line::Place;
 use crate::core::flight::residence::Residence;
 use crate::core::flight::{Flight, Flights};
@@ -17,8 +18,8 @@ const LOOK: Duration = Duration::from_millis(1);
 
 /// What a TX timestamp tells.
 pub(crate) struct Stamped {
-    /// What it is the departure of; `None` if that went on without it, or is not to be relied on yet.
-    pub(crate) landed: Option<(Flight, Result<Residence, Reason>)>,
+    /// How long its message stayed; `None` if that went on without it, or is not to be relied on yet.
+    pub(crate) residence: Option<Result<Residence, Reason>>,
     /// The hardware clock was set since the departure before.
     pub(crate) clock_set: bool,
 }
@@ -34,64 +35,57 @@ impl Flights {
         }
     }
 
-    /// The TX timestamp of an event message is here, or why it is not to be relied on: it lands, unless its timestamps
-    /// are of two clocks.
+    /// The TX timestamp of an event message is here, or why it is not to be relied on: it [lands](Self::land) now, unless
+    /// its timestamps are of two clocks. All this is found out where it lies, before the one move of it.
     pub(crate) fn stamped(
         &mut self,
-        token: Token,
+        token: &Token,
         stamp: Result<Stamp, Reason>,
         now: Instant,
     ) -> Stamped {
         let nothing = Stamped {
-            landed: None,
+            residence: None,
             clock_set: false,
         };
-        let Some(flight) = self.table.of(&token) else {
+        let Some(flight) = self.table.of(token) else {
             return nothing;
         };
-        let clock_set = stamp.is_ok_and(|stamp| self.learn(&flight, stamp, now));
-        if clock_set {
-            self.doubt.hardware_set(now);
+        let mut clock_set = false;
+        if let Ok(stamp) = stamp {
+            let jumped = self.doubt.jumped_since(flight.mark);
+            clock_set = learn(
+                &mut self.egress[flight.egress],
+                flight,
+                (stamp, now),
+                jumped,
+            );
+            if clock_set {
+                self.doubt.hardware_set(now);
+            }
+            if !flight.given_up && of_two_clocks(flight.rx, stamp) {
+                self.table.await_reading(token, stamp, now + LONGEST_WAIT);
+                return Stamped {
+                    clock_set,
+                    ..nothing
+                };
+            }
         }
-        if let Ok(stamp) = stamp
-            && !flight.given_up
-            && of_two_clocks(flight.rx, stamp)
-        {
-            self.table.await_reading(token, stamp, now + LONGEST_WAIT);
+        if flight.given_up {
+            self.table.forget(token);
             return Stamped {
                 clock_set,
                 ..nothing
             };
         }
-        let landed = self.table.land(token).filter(|flight| !flight.given_up);
         Stamped {
-            landed: landed.map(|flight| {
-                let residence = stamp.and_then(|stamp| self.residence(&flight, stamp));
-                (flight, residence)
-            }),
+            residence: Some(stamp.and_then(|stamp| self.residence(flight, stamp))),
             clock_set,
         }
     }
 
-    /// What a departure tells of its port and of the clocks. True if the hardware clock was set since the one before.
-    fn learn(&mut self, flight: &Flight, stamp: Stamp, now: Instant) -> bool {
-        let jumped = self.doubt.jumped_since(flight.mark);
-        let egress = &mut self.egress[flight.egress];
-        if !jumped {
-            egress.estimator.learn(flight.batch, stamp);
-        }
-        if !matches!(stamp.clock(), ClockId::Hardware(_)) || !flight.place.is_some() {
-            return false;
-        }
-        egress.came_after(flight.batch, now);
-        egress.judge.sent(true);
-        if flight.given_up {
-            egress.window.came_late(flight.place);
-        } else {
-            egress.window.came(flight.place, now);
-        }
-        let software = flight.software;
-        software.is_some_and(|software| egress.pairs.learn(software, stamp))
+    /// Lands an event message whose residence is known.
+    pub(crate) fn land(&mut self, token: Token) -> Option<Flight> {
+        self.table.land(token)
     }
 
     // Timestamps of two clocks.
@@ -161,6 +155,30 @@ impl Flights {
         let ns = tx.0.saturating_sub(rx.0);
         Some(Ok((self.by_steady(flight, ns, false), bound_ns)))
     }
+}
+
+/// What a departure tells of its port and of the clocks. True if the hardware clock was set since the one before.
+fn learn(
+    egress: &mut Egress,
+    flight: &Flight,
+    (stamp, now): (Stamp, Instant),
+    jumped: bool,
+) -> bool {
+    if !jumped {
+        egress.estimator.learn(flight.batch, stamp);
+    }
+    if !matches!(stamp.clock(), ClockId::Hardware(_)) || !flight.place.is_some() {
+        return false;
+    }
+    egress.came_after(flight.batch, now);
+    egress.judge.sent(true);
+    if flight.given_up {
+        egress.window.came_late(flight.place);
+    } else {
+        egress.window.came(flight.place, now);
+    }
+    let software = flight.software;
+    software.is_some_and(|software| egress.pairs.learn(software, stamp))
 }
 
 /// Whether two timestamps are of two hardware clocks.

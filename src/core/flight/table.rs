@@ -162,16 +162,24 @@ impl FlightTable {
     }
 
     /// The same, unless its deadline has passed before.
-    pub(crate) fn of(&self, token: &Token) -> Option<Flight> {
+    pub(crate) fn of(&self, token: &Token) -> Option<&Flight> {
         let entry = self.slots.get(slot_of(token.value())? as usize)?;
         let same = u64::from(entry.generation) == token.value() >> 32;
-        entry.flight.filter(|_| same)
+        entry.flight.as_ref().filter(|_| same)
+    }
+
+    /// Frees the slot of one that was given up.
+    #[cold]
+    pub(crate) fn forget(&mut self, token: &Token) {
+        let value = token.value();
+        if let (Some(slot), Ok(generation)) = (slot_of(value), u32::try_from(value >> 32)) {
+            self.take(slot, generation);
+        }
     }
 
     /// The TX timestamp of one came that awaits a reading of the clocks now, until then.
-    pub(crate) fn await_reading(&mut self, token: Token, tx: Stamp, until: Instant) {
-        let value = token.into_value();
-        let slot = slot_of(value);
+    pub(crate) fn await_reading(&mut self, token: &Token, tx: Stamp, until: Instant) {
+        let slot = slot_of(token.value());
         let entry = slot.and_then(|slot| self.slots.get_mut(slot as usize));
         if let (Some(slot), Some(entry)) = (slot, entry)
             && let Some(flight) = &mut entry.flight

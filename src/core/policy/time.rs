@@ -129,12 +129,14 @@ impl Forwarder {
 
     /// An event message departed at this moment; or its TX timestamp is not to be relied on.
     pub fn stamped(&mut self, token: Token, stamp: Result<Stamp, Reason>) {
-        let stamped = self.flights.stamped(token, stamp, self.present);
+        let stamped = self.flights.stamped(&token, stamp, self.present);
         if stamped.clock_set {
             self.hold.hardware_clock_set();
             self.tell(Event::HardwareClockStep);
         }
-        if let Some((flight, residence)) = stamped.landed {
+        if let Some(residence) = stamped.residence
+            && let Some(flight) = self.flights.land(token)
+        {
             self.measured(&flight, residence);
         }
     }
