@@ -53,12 +53,7 @@ impl Flights {
         let mut clock_set = false;
         if let Ok(stamp) = stamp {
             let jumped = self.doubt.jumped_since(flight.mark);
-            clock_set = learn(
-                &mut self.egress[flight.egress],
-                flight,
-                (stamp, now),
-                jumped,
-            );
+            clock_set = learn(&mut self.egress[flight.egress], flight, stamp, now, jumped);
             if clock_set {
                 self.doubt.hardware_set(now);
             }
@@ -158,12 +153,7 @@ impl Flights {
 }
 
 /// What a departure tells of its port and of the clocks. True if the hardware clock was set since the one before.
-fn learn(
-    egress: &mut Egress,
-    flight: &Flight,
-    (stamp, now): (Stamp, Instant),
-    jumped: bool,
-) -> bool {
+fn learn(egress: &mut Egress, flight: &Flight, stamp: Stamp, now: Instant, jumped: bool) -> bool {
     if !jumped {
         egress.estimator.learn(flight.batch, stamp);
     }

@@ -378,7 +378,7 @@ mod tests {
         let tx = Stamp::new(ClockId::Hardware(1), 5);
         let (token, slot) = flights.launch(deadline, flight).expect("room");
         assert!(flights.of(&token).is_some());
-        flights.await_reading(token, tx, until);
+        flights.await_reading(&token, tx, until);
         assert_eq!(flights.next_deadline(), None);
         assert!(flights.pop_overdue(until).is_none());
         let (token, other) = flights.launch(deadline, flight).expect("room");

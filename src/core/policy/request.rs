@@ -59,6 +59,7 @@ impl Forwarder {
             key,
             fixed: arrival.signature.is_fixed(),
             client: self.clients.row(row)?,
+            plan: Plan::at_once(arrival.now),
             settings: &self.settings,
             holds: self.settings.holds(),
             rng: &mut self.rng,
@@ -71,12 +72,12 @@ impl Forwarder {
         };
         request.may_ask()?;
         request.arrived()?;
-        let plan = request.plan()?;
+        request.plan()?;
         let place = request.open();
         let client = request.client.of();
         let follows = !request.client.has_grant(arrival.now);
-        let sent = if plan.due > arrival.now || plan.behind || request.takes_turns() {
-            request.wait(place, &plan).map(|()| None)
+        let sent = if request.waits() {
+            request.wait(place).map(|()| None)
         } else {
             request.send_now(place).map(Some)
         };
@@ -99,6 +100,7 @@ struct Request<'a> {
     /// It may not change, and so may not wait.
     fixed: bool,
     client: ClientMut<'a>,
+    plan: Plan,
     settings: &'a Settings,
     holds: &'a Holds,
     rng: &'a mut SmallRng,
@@ -123,6 +125,19 @@ struct Plan {
     paced: bool,
     /// It departs behind an earlier one of its client.
     behind: bool,
+}
+
+impl Plan {
+    const fn at_once(now: Instant) -> Self {
+        Self {
+            due: now,
+            latest: now,
+            held: false,
+            gated: false,
+            paced: false,
+            behind: false,
+        }
+    }
 }
 
 impl Request<'_> {
@@ -161,40 +176,40 @@ impl Request<'_> {
         Ok(())
     }
 
-    /// When it departs.
-    fn plan(&mut self) -> Result<Plan, Reason> {
+    /// Decides when it departs. The plan is made where it stays.
+    fn plan(&mut self) -> Result<(), Reason> {
         let Arrival { at, now, .. } = *self.arrival.arrival;
         if self.settings.assume_answered {
             self.client.served();
         }
         let window_ns = self.hold_window_ns();
-        let mut plan = Plan {
-            due: self.draw(window_ns),
-            latest: at.plus_nanos(self.holds.planned_ns),
-            held: false,
-            gated: !self.fixed && !self.client.admitted(),
-            paced: false,
-            behind: false,
-        };
+        self.plan.due = self.draw(window_ns);
+        self.plan.latest = at.plus_nanos(self.holds.planned_ns);
+        self.plan.gated = !self.fixed && !self.client.admitted();
         // A client's requests keep their order: one that still waits departs at once. Those whose answers could not
         // come in yet wait together.
-        if !plan.gated {
-            plan.behind = self.send_earlier()?;
+        if !self.plan.gated {
+            self.plan.behind = self.send_earlier()?;
         }
         if self.fixed && self.paths.listening() {
             // Nor may it wait: nothing would take the wait out again.
             return Err(Reason::Unannounced);
         }
-        if plan.gated {
-            plan.due = plan.latest;
-        } else if plan.due <= now {
+        if self.plan.gated {
+            self.plan.due = self.plan.latest;
+        } else if self.plan.due <= now {
             // What goes untouched must not wait: nothing would take the wait out again.
-            let latest = if self.fixed { now } else { plan.latest };
-            plan.due = self.hold.book(now, latest).ok_or(Reason::MaxRate)?;
-            plan.paced = true;
+            let latest = if self.fixed { now } else { self.plan.latest };
+            self.plan.due = self.hold.book(now, latest).ok_or(Reason::MaxRate)?;
+            self.plan.paced = true;
         }
-        plan.held = window_ns > 0 && plan.due > now;
-        Ok(plan)
+        self.plan.held = window_ns > 0 && self.plan.due > now;
+        Ok(())
+    }
+
+    /// Whether it does not leave at once.
+    fn waits(&self) -> bool {
+        self.plan.due > self.arrival.now || self.plan.behind || self.takes_turns()
     }
 
     /// Its departure time by the drawn delay alone.
@@ -286,8 +301,9 @@ impl Request<'_> {
     }
 
     /// It waits for its departure time, or leaves behind an earlier one.
-    fn wait(&mut self, place: u8, plan: &Plan) -> Result<(), Reason> {
+    fn wait(&mut self, place: u8) -> Result<(), Reason> {
         let Arrival { at, now, .. } = *self.arrival.arrival;
+        let plan = &self.plan;
         if plan.held {
             self.account.held();
         }
