@@ -111,6 +111,22 @@ reasons! {
     /// A second path between the two segments was found for this exchange. Or within 10 s two requests of this client were
     /// answered before they had left: then none of its answers passes until 10 s after the last such one.
     SecondPath = "second-path",
+    // What is asked for addresses, and answered (`--neighbours`).
+    /// ARP or neighbour discovery that no unicast PTP needs: not about a master upstream and a client downstream.
+    NeighbourForeign = "neighbour-foreign",
+    /// ARP or neighbour discovery with another hardware address inside than it came from, or a hop limit, checksum or
+    /// length that is wrong.
+    NeighbourBad = "neighbour-bad",
+    /// ARP or neighbour discovery with an address or hardware address that was not seen before: whether somebody else has
+    /// that address is asked first, and what comes half a second later passes.
+    NeighbourNew = "neighbour-new",
+    /// ARP or neighbour discovery that claims the address of another station.
+    NeighbourClaimed = "neighbour-claimed",
+    /// More ARP or neighbour discovery than 8 messages per second of one address or 1000 of all, or more new addresses than
+    /// 256 per second or than there is room for.
+    NeighbourRate = "neighbour-rate",
+    /// ARP or neighbour discovery for a master whose answers came another way within the last minute.
+    NeighbourOtherWay = "neighbour-other-way",
     // What happened to it on the way.
     /// Older than `--max-hold` since its receive timestamp.
     Stale = "stale",

@@ -4,7 +4,9 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::Side;
-use crate::core::{Authenticated, ManagementPolicy, OneStep, RequireAuthentication};
+use crate::core::{
+    Authenticated, ManagementPolicy, OneStep, RelayNeighbours, RequireAuthentication,
+};
 use crate::options::{FilterChoice, LogFormat};
 use crate::ring::Timestamping;
 
@@ -29,6 +31,11 @@ words! { ManagementPolicy:
     Off = "off", "none";
     Get = "get", "GET only";
     All = "all", "GET, SET and COMMAND";
+}
+
+words! { RelayNeighbours:
+    Off = "off", "not relayed: only multicast PTP, and unicast over Ethernet, need nothing else";
+    Auto = "auto", "relayed for masters upstream and clients downstream, unless answers come another way";
 }
 
 words! { OneStep:

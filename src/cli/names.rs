@@ -59,6 +59,15 @@ fn clock(text: &str) -> Option<ClockIdentity> {
     text.parse().ok().filter(|_| written)
 }
 
+/// The IP address of a station.
+///
+/// # Errors
+/// Says what one looks like.
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse()
+        .map_err(|_| "expected an IP address, as in 192.0.2.1 or 2001:db8::1".to_owned())
+}
+
 /// An address to listen at, or `off`.
 pub(super) fn listen_address(text: &str) -> Result<OrOff<SocketAddr>, String> {
     OrOff::read(text, |text| {

@@ -1,17 +1,18 @@
 //! Flags of the forwarding itself, which become [`Settings`]: the gateway and a replay have them in common.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
 
 use super::flag::flags;
-use super::names::client;
+use super::names::{address, client};
 use super::ranges::{InNanoseconds, Within};
 use super::values::{Latencies, OrOff, Switch};
 use crate::core::{
-    Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RequireAuthentication,
-    Settings,
+    Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RelayNeighbours,
+    RequireAuthentication, Settings,
 };
 use crate::options::{Banner, Sample};
 use crate::range::Range;
@@ -108,6 +109,23 @@ flags! {
         management: ManagementPolicy = {
             section: FILTERING, reload: Live, banner: Banner::Changed,
             arg(value_enum, value_name = "WHICH", default_value_t = Settings::default().management)
+        }
+
+        /// Relay of ARP and neighbour discovery, so that unicast clients and masters find each other.
+        ///
+        /// For IP addresses on both sides that are of one subnet. Only what is about a master upstream and a client
+        /// downstream passes; a new address is first asked for on the other side.
+        neighbours: RelayNeighbours = {
+            section: FILTERING, reload: Restart, banner: Banner::Changed,
+            arg(value_enum, value_name = "WHEN", default_value_t = Settings::default().neighbours)
+        }
+
+        /// Masters that are silent until a client asks: their IP addresses, separated by commas.
+        ///
+        /// Clients find any other master by --neighbours without being listed. At most 32.
+        unicast_master: Vec<IpAddr> = {
+            section: FILTERING, reload: Live, banner: Banner::Changed,
+            arg(value_name = "ADDR", value_delimiter = ',', value_parser = address)
         }
 
         /// Keys of signed messages (AUTHENTICATION TLV), a file in the format of linuxptp's sa_file.
@@ -282,6 +300,8 @@ impl PolicyArgs {
             management: self.management,
             domains: self.domain,
             grandmasters: self.grandmaster.into(),
+            neighbours: self.neighbours,
+            unicast_masters: self.unicast_master,
             clients: self.client.into(),
             max_clients: self.max_clients,
             client_timeout: self.client_timeout.0,

@@ -100,6 +100,7 @@ fn what_a_reload_applies() {
             "grandmaster",
             "client",
             "management",
+            "unicast-master",
             "require-authentication",
             "authenticated",
             "max-rate",

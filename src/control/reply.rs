@@ -61,6 +61,8 @@ pub struct Status {
     pub sweep_us: u64,
     /// The kernel's filter on the up side.
     pub filter: FilterStatus,
+    /// ARP and neighbour discovery for unicast PTP.
+    pub neighbours: NeighboursStatus,
     /// Masters seen upstream in the last minute; those whose Syncs come are first.
     pub masters: Vec<MasterStatus>,
     /// Masters in the table, silent ones among them.
@@ -143,6 +145,20 @@ pub struct FilterStatus {
     pub clients: u32,
     /// Its length: instructions of eBPF if the kind is map, of classic BPF otherwise.
     pub instructions: u32,
+}
+
+/// ARP and neighbour discovery for unicast PTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NeighboursStatus {
+    /// They are relayed (`--neighbours`).
+    pub relayed: bool,
+    /// IP addresses of masters that are known or listed.
+    pub masters: u32,
+    /// IP addresses whose MAC address is known or asked for, on both sides.
+    pub addresses: u32,
+    /// The last address upstream that a client asked for though it is no master's as far as is known.
+    pub unknown: Option<String>,
 }
 
 /// A master's port in one domain.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::figures::{millionths, ms, per_second, percent, seconds, tenths, whole_ms};
 use super::reply::{
     ClientsStatus, DropsStatus, FilterStatus, FramesStatus, Grandmaster, LimitsStatus,
-    MasterStatus, PROTOCOL, PortStatus, RefusedStatus, Status,
+    MasterStatus, NeighboursStatus, PROTOCOL, PortStatus, RefusedStatus, Status,
 };
 use crate::reason::Reason;
 use crate::side::Side;
@@ -43,6 +43,15 @@ pub(super) fn status(
             kind: state.filter.kind.label().to_owned(),
             clients: state.filter.clients,
             instructions: state.filter.instructions,
+        },
+        neighbours: NeighboursStatus {
+            relayed: state.neighbours.relayed,
+            masters: state.neighbours.masters,
+            addresses: state.neighbours.addresses,
+            unknown: state
+                .neighbours
+                .unknown
+                .map(|unknown| unknown.ip.to_string()),
         },
         masters: masters(&state.masters, now),
         masters_known: state.masters_known,

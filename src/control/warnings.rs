@@ -31,6 +31,8 @@ const NEVER_ANSWERED: u64 = 8;
 const COPIED_SHARE: f64 = 0.05;
 /// Half of the answers take longer than this: the grandmaster is slow.
 const SLOW_NS: u64 = 50_000_000;
+/// What is asked for in vain is asked for again within this time.
+const UNKNOWN_FOR: Duration = Duration::from_secs(90);
 /// Open requests of one client.
 const OPEN_REQUESTS: u32 = 8;
 
@@ -79,6 +81,7 @@ pub(super) fn warnings(
     masters(now, at, &mut add);
     answers(before, now, at, &mut add);
     clients.report(&mut add);
+    unknown_master(now, at, &mut add);
     machine::ports(before, now, &mut add);
     machine::late(before, now, &mut add);
     refused::senders(before, now, &mut add);
@@ -253,6 +256,26 @@ fn answers(
                 "half of the answers take {} ms or more: {}",
                 median / 1_000_000,
                 WarningKind::AnswersSlow.remedy()
+            ),
+        );
+    }
+}
+
+/// An address upstream that is asked for in vain.
+fn unknown_master(
+    now: &Snapshot,
+    at: Instant,
+    add: &mut impl FnMut(WarningKind, &'static str, String),
+) {
+    let unknown = now.state.neighbours.unknown;
+    if let Some(unknown) = unknown.filter(|unknown| at.since(unknown.at) <= UNKNOWN_FOR) {
+        let ip = unknown.ip;
+        add(
+            WarningKind::UnknownMaster,
+            "",
+            format!(
+                "a client asks for {ip} upstream, which is not known as a master: if it is one that is silent until \
+                 asked, list it: --unicast-master {ip}"
             ),
         );
     }

@@ -7,7 +7,6 @@ use crate::core::event::{Event, Events};
 use crate::reason::Reason;
 use crate::telemetry::{Counters, Kind, Measures};
 use crate::time::Instant;
-use crate::wire::MessageType;
 
 /// A limit that is still hit is logged again after this long.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
@@ -103,8 +102,7 @@ impl Account {
     }
 
     /// A message from `side` that was counted as forwarded was not sent.
-    pub(crate) fn unsent(&mut self, side: Side, message: MessageType, reason: Reason) {
-        let kind = Kind::Message(message);
+    pub(crate) fn unsent(&mut self, side: Side, kind: Kind, reason: Reason) {
         self.counters.unforward(side, kind);
         self.counters.drop(side, kind, reason);
     }
@@ -205,6 +203,11 @@ impl Account {
     /// A client came from the other side.
     pub(crate) const fn roamed(&mut self) {
         self.counters.roamed += 1;
+    }
+
+    /// A question of our own for an address goes out.
+    pub(crate) const fn neighbour_asked(&mut self) {
+        self.counters.neighbours_asked += 1;
     }
 
     /// A message of our client was seen on the other side.

@@ -1,6 +1,7 @@
 //! Changes of state worth a line in the log: once a change, never once a frame.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::Side;
@@ -54,6 +55,13 @@ pub enum Event {
     },
     /// A client downstream does only peer delay: it cannot be served.
     PeerDelayClient(PortIdentity),
+    /// An address upstream is asked for from downstream, and nobody knows that it is a master's.
+    UnknownMaster {
+        /// The address.
+        address: IpAddr,
+        /// Who asks for it.
+        asker: IpAddr,
+    },
     /// The local clock was stepped.
     ClockStep,
     /// A hardware clock was stepped, or its rate changed by much at once.

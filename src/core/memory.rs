@@ -1,10 +1,10 @@
 //! How much memory a forwarder reserves.
 
 use super::Settings;
-use super::syncs;
+use super::{neighbours, syncs};
 
 /// Parts whose size nothing changes: what is in flight, masters, echoes, limits.
-const FIXED: u64 = 5_050_000;
+const FIXED: u64 = 4_760_000;
 /// A message that can be held: room for its bytes, what is known of it, its places in the queues.
 const HELD: u64 = 567;
 /// A client, but for its place among the hashes.
@@ -13,6 +13,8 @@ const CLIENT: u64 = 352;
 const PLACE: u64 = 16;
 /// A Sync that is remembered.
 const SYNC: u64 = 132;
+/// An address whose neighbour discovery is relayed, but for its place among the hashes.
+const ADDRESS: u64 = 160;
 
 /// Bytes that [`Forwarder::new`](crate::core::Forwarder::new) reserves for these settings, a tenth too many at most (on
 /// a 64-bit machine; others take less). `tests/memory.rs` compares it with what is allocated. Much of it is taken from
@@ -27,4 +29,13 @@ pub fn reserved_bytes(settings: &Settings) -> u64 {
         + CLIENT * clients
         + PLACE * places
         + SYNC * syncs
+        + addresses(settings)
+}
+
+fn addresses(settings: &Settings) -> u64 {
+    if !settings.relays_neighbours() {
+        return 0;
+    }
+    let rows = u64::from(neighbours::capacity(settings.max_clients));
+    ADDRESS * rows + PLACE / 2 * (2 * rows).next_power_of_two()
 }

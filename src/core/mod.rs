@@ -57,6 +57,7 @@
 //! | `flight` | what was sent and awaits its TX timestamp, and its residence |
 //! | `second_path` | another gateway beside us |
 //! | `unicast`, `simple` | what has to be known of unicast; open requests of simple PTP |
+//! | `neighbours` | who has which address on either side: ARP and neighbour discovery for unicast |
 //! | `open_management` | Management requests that may be answered |
 //! | `account`, `event` | what happened, for whoever reads it |
 //! | `tap` | each message's steps, for whoever watches |
@@ -78,6 +79,7 @@ mod flight;
 mod hold;
 mod masters;
 mod memory;
+mod neighbours;
 mod open_management;
 mod policy;
 mod refs;
@@ -104,7 +106,7 @@ pub use masters::Syntonizer;
 pub use memory::reserved_bytes;
 pub use policy::Forwarder;
 pub use settings::{
-    Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RequireAuthentication,
-    Settings, SettingsError, ValidSettings,
+    Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RelayNeighbours,
+    RequireAuthentication, Settings, SettingsError, ValidSettings,
 };
-pub use verdict::{Arrival, Departure, Edit, Token, Verdict};
+pub use verdict::{Arrival, Departure, Edit, Relay, Token, Verdict};

@@ -3,6 +3,7 @@
 mod conflict;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -43,6 +44,15 @@ pub enum Authenticated {
     Mutable,
     /// Dropped.
     Drop,
+}
+
+/// Whether ARP and neighbour discovery are relayed for unicast PTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayNeighbours {
+    /// They are not.
+    Off,
+    /// They are, unless answers come another way.
+    Auto,
 }
 
 /// From which sides only verified messages pass.
@@ -106,6 +116,10 @@ pub struct Settings {
     pub domains: Vec<u8>,
     /// Grandmasters that pass; empty is any.
     pub grandmasters: Sorted<ClockIdentity>,
+    /// Whether ARP and neighbour discovery are relayed.
+    pub neighbours: RelayNeighbours,
+    /// Addresses of masters that are silent until somebody asks.
+    pub unicast_masters: Vec<IpAddr>,
     /// Clients that may be ours; empty is anyone.
     pub clients: AllowList,
     /// Size of the client table.
@@ -145,6 +159,8 @@ impl Default for Settings {
             management: ManagementPolicy::Get,
             domains: Vec::new(),
             grandmasters: Sorted::default(),
+            neighbours: RelayNeighbours::Auto,
+            unicast_masters: Vec::new(),
             clients: AllowList::default(),
             max_clients: 4096,
             client_timeout: Duration::from_secs(60),
@@ -239,6 +255,15 @@ impl Settings {
     /// `max_hold` is at least this many times the `grid`: two of them are kept free for late departures.
     pub const GRIDS_IN_MAX_HOLD: u32 = 8;
 
+    /// Most masters that may be listed: the kernel's filter has an instruction for each, and more.
+    pub const UNICAST_MASTERS: usize = 32;
+
+    /// Whether ARP and neighbour discovery are relayed.
+    #[must_use]
+    pub fn relays_neighbours(&self) -> bool {
+        self.neighbours == RelayNeighbours::Auto
+    }
+
     /// The same settings, known to be valid.
     ///
     /// # Errors
@@ -301,6 +326,25 @@ impl Settings {
     fn misfits(&self) -> Vec<Conflict> {
         let mut found = Vec::new();
         let max_hold = ("max-hold", self.max_hold.text());
+        let masters = self.unicast_masters.len();
+        if masters > Self::UNICAST_MASTERS {
+            found.push(Conflict::new(
+                [("unicast-master", format!("({masters} of them)"))],
+                format!("too many: list {} at most", Self::UNICAST_MASTERS),
+            ));
+        }
+        if let Some(ip) = (self.unicast_masters.iter()).find(|ip| !is_a_stations(**ip)) {
+            found.push(Conflict::new(
+                [("unicast-master", ip.to_string())],
+                "no station has this address: name one of a master, such as 192.0.2.1".into(),
+            ));
+        }
+        if masters > 0 && !self.relays_neighbours() {
+            found.push(Conflict::new(
+                [("unicast-master", String::new()), ("neighbours", "off".into())],
+                "listed masters are found only with neighbours auto: leave out the one or the other".into(),
+            ));
+        }
         if self.grid.saturating_mul(Self::GRIDS_IN_MAX_HOLD) > self.max_hold {
             found.push(Conflict::new(
                 [("sweep", self.grid.text()), max_hold.clone()],
@@ -318,6 +362,12 @@ impl Settings {
         }
         found
     }
+}
+
+/// Whether a single station may have this address.
+fn is_a_stations(ip: IpAddr) -> bool {
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    !(ip.is_multicast() || ip.is_unspecified() || ip.is_loopback() || broadcast)
 }
 
 fn outside<T: Quantity>(key: &'static str, value: T, range: Range<T>) -> Option<Conflict> {

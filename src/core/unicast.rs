@@ -1,22 +1,77 @@
-//! What has to be known of unicast: the open requests of simple PTP, and which addresses are this machine's.
+//! What has to be known of unicast: the open requests of simple PTP, which addresses are this machine's, and who has
+//! which address on either side.
 
 use std::net::IpAddr;
 
+use crate::PerSide;
+use crate::core::neighbours::{self, Neighbours};
+use crate::core::settings::Settings;
 use crate::core::simple::SimpleRequests;
+use crate::core::table::Secret;
+use crate::time::Instant;
+use crate::wire::Mac;
 
 /// See the module.
 pub(crate) struct Unicast {
     simple: SimpleRequests,
     /// Sorted; `None` until somebody says.
     own: Option<Vec<IpAddr>>,
+    /// `None` if they are to find each other without us.
+    neighbours: Option<Neighbours>,
+    /// This machine's, on either side; `None` until somebody says.
+    macs: Option<PerSide<Mac>>,
+    /// The last address upstream that was asked for in vain, and when that was told.
+    unknown: Option<(IpAddr, Instant)>,
 }
 
 impl Unicast {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(settings: &Settings, secret: Secret) -> Self {
+        let neighbours = settings.relays_neighbours().then(|| {
+            let capacity = neighbours::capacity(settings.max_clients);
+            Neighbours::new(capacity, &settings.unicast_masters, secret)
+        });
         Self {
             simple: SimpleRequests::new(),
             own: None,
+            neighbours,
+            macs: None,
+            unknown: None,
         }
+    }
+
+    /// Who has which address, if that is relayed.
+    pub(crate) const fn neighbours(&self) -> Option<&Neighbours> {
+        self.neighbours.as_ref()
+    }
+
+    /// The addresses of this machine, sorted, if they are known; and who has which other.
+    pub(crate) fn own(&mut self) -> Option<(&[IpAddr], &mut Neighbours)> {
+        Some((self.own.as_deref()?, self.neighbours.as_mut()?))
+    }
+
+    /// The same, to note or to decide.
+    pub(crate) const fn neighbours_mut(&mut self) -> Option<&mut Neighbours> {
+        self.neighbours.as_mut()
+    }
+
+    /// These are this machine's hardware addresses.
+    pub(crate) const fn set_macs(&mut self, macs: PerSide<Mac>) {
+        self.macs = Some(macs);
+    }
+
+    /// See [`Self::set_macs`].
+    pub(crate) const fn macs(&self) -> Option<PerSide<Mac>> {
+        self.macs
+    }
+
+    /// An address upstream is asked for in vain.
+    pub(crate) const fn set_unknown(&mut self, ip: IpAddr, now: Instant) {
+        self.unknown = Some((ip, now));
+    }
+
+    /// See [`Self::set_unknown`].
+    pub(crate) const fn unknown(&self) -> Option<(IpAddr, Instant)> {
+        self.unknown
     }
 
     /// The open requests of simple PTP.

@@ -8,7 +8,7 @@ use crate::auth::Verified;
 use crate::core::signature::Signature;
 use crate::reason::Reason;
 use crate::time::{Instant, Stamp};
-use crate::wire::{Frame, Layout, edit};
+use crate::wire::{Frame, Layout, Mac, Probe, edit};
 
 /// How a frame arrived.
 #[derive(Clone, Copy, Debug)]
@@ -158,6 +158,18 @@ pub enum Verdict {
     Wait,
     /// Goes no further.
     Drop(Reason),
+}
+
+/// What happens to ARP or neighbour discovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Relay {
+    /// Leaves now by the other side, as it came.
+    Forward,
+    /// Goes no further; this question leaves by that side ([`Probe::write`]), from this hardware address.
+    Ask(Side, Probe, Mac),
+    /// Goes no further.
+    Drop,
 }
 
 /// A frame that the core wrote into an egress slot.

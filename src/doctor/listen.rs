@@ -48,6 +48,7 @@ impl Ear {
             domains: None,
             clients: None,
             watch_second_path: false,
+            neighbours: None,
             sampling: Sampling::each(0),
             key: [0; 3],
         };

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::core::{Arrival, Edit, Forwarder, Token, ValidSettings, Verdict};
+use crate::core::{Arrival, Edit, Forwarder, Relay, Token, ValidSettings, Verdict};
 use crate::engine::ahead::Ahead;
 use crate::engine::clock::Clock;
 use crate::engine::clock_watch::ClockWatch;
 use crate::engine::port::{Completion, Port, Received};
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant, Stamp};
-use crate::wire::Frame;
+use crate::wire::{Frame, Mac, Probe};
 use crate::{PerSide, Side};
 
 /// Frames read from one side in one turn, so that departures do not wait for a flood.
@@ -42,6 +42,8 @@ pub(super) struct Brain<C> {
     latest: PerSide<Option<Instant>>,
     /// By side of departure: whether the batch is of event messages, where they go apart from others.
     of_events: PerSide<bool>,
+    /// A question of the core's that leaves by a side, once the frame that led to it was given back.
+    question: Option<(Side, Probe, Mac)>,
 }
 
 impl<C: Clock> Brain<C> {
@@ -55,6 +57,7 @@ impl<C: Clock> Brain<C> {
             unsent: PerSide::default(),
             latest: PerSide::default(),
             of_events: PerSide::default(),
+            question: None,
         }
     }
 
@@ -120,6 +123,12 @@ impl<C: Clock> Brain<C> {
                 waited = age(steady, now);
             }
             self.frame(side, &received, steady, egress, now);
+            if let Some((to, probe, from)) = self.question.take() {
+                match to == side {
+                    true => self.ask(to, probe, from, ingress),
+                    false => self.ask(to, probe, from, egress),
+                }
+            }
         }
         Read {
             frames,
@@ -151,6 +160,7 @@ impl<C: Clock> Brain<C> {
         let parsed = Frame::parse(received.bytes);
         let frame = match &parsed {
             Ok(frame) => frame,
+            Err(Reason::NotPtp) if self.neighbour(side, received, egress, now) => return,
             Err(reason) => {
                 self.core.malformed(side, received.bytes, *reason, at);
                 return;
@@ -263,6 +273,57 @@ impl<C: Clock> Brain<C> {
         if edit.rewrite.is_some() {
             self.send_batch(to, egress);
         }
+    }
+
+    /// ARP and neighbour discovery: false for any other frame.
+    #[cold]
+    fn neighbour(
+        &mut self,
+        side: Side,
+        received: &Received<'_>,
+        egress: &mut impl Port,
+        now: Instant,
+    ) -> bool {
+        let how = (side, received.to_host);
+        match self.core.neighbour(received.bytes, how, now) {
+            None => return false,
+            Some(Relay::Drop) => {}
+            Some(Relay::Ask(to, probe, from)) => self.question = Some((to, probe, from)),
+            Some(Relay::Forward) => {
+                let copied = self.put(side.other(), egress, |slot| {
+                    let bytes = received.bytes;
+                    slot.get_mut(..bytes.len())?.copy_from_slice(bytes);
+                    Some(bytes.len())
+                });
+                if let Err(reason) = copied {
+                    self.core.unsent_neighbour(side, reason, now);
+                }
+            }
+        }
+        true
+    }
+
+    /// Sends a question of the core's. One that finds no room is asked again with the next occasion.
+    #[cold]
+    fn ask(&mut self, to: Side, probe: Probe, from: Mac, egress: &mut impl Port) {
+        let _ = self.put(to, egress, |slot| probe.write(slot, from));
+    }
+
+    /// Adds a frame that needs no timestamp to the batch of a side.
+    fn put(
+        &mut self,
+        to: Side,
+        egress: &mut impl Port,
+        write: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Result<(), Reason> {
+        if self.mixes(to, false, egress) || egress.slot().is_none() {
+            self.send_batch(to, egress);
+        }
+        let slot = egress.slot().ok_or(Reason::TxFull)?;
+        let len = write(slot).ok_or(Reason::TooLarge)?;
+        self.of_events[to] = false;
+        egress.commit(len, None);
+        Ok(())
     }
 
     /// Moves the frames that leave next into the egress rings.

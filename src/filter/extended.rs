@@ -10,8 +10,8 @@
 
 use super::instruction::{
     AD_RANDOM, Instruction, JA, LD_B_ABS, LD_B_IND, LD_H_ABS, LD_H_IND, LD_IMM, LD_MEM, LD_W_ABS,
-    LD_W_IND, LDX_IMM, LDX_MEM, LOOKUP, LOOKUP_DOMAIN, RET_A, RET_K, SAMPLE_MASK, ST, STX, TAX,
-    TXA, WITH_X,
+    LD_W_IND, LDX_IMM, LDX_MEM, LOOKUP, LOOKUP_DOMAIN, LOOKUP_MASTER, RET_A, RET_K, SAMPLE_MASK,
+    ST, STX, TAX, TXA, WITH_X,
 };
 use super::program::assemble;
 use super::rules::Known;
@@ -59,6 +59,19 @@ pub fn map_key(identity: &PortIdentity) -> [u8; MAP_KEY] {
 pub fn domain_key(domain: u8) -> [u8; MAP_KEY] {
     let mut key = [0; MAP_KEY];
     for (to, word) in key.chunks_exact_mut(4).zip([u32::from(domain), 0, NO_PORT]) {
+        to.copy_from_slice(&word.to_ne_bytes());
+    }
+    key
+}
+
+/// And this is none either.
+const NO_DOMAIN: u32 = NO_PORT + 1;
+
+/// The key under which a master for whose sake neighbours pass is in the map, by the last 32 bits of its address.
+#[must_use]
+pub fn master_key(word: u32) -> [u8; MAP_KEY] {
+    let mut key = [0; MAP_KEY];
+    for (to, word) in key.chunks_exact_mut(4).zip([word, 0, NO_DOMAIN]) {
         to.copy_from_slice(&word.to_ne_bytes());
     }
     key
@@ -196,11 +209,11 @@ impl Translation {
             }
             RET_A => self.constant(EXIT, 0, 0),
             JA => self.jump(JUMP, 0, 0, at + 1 + k as usize),
-            LOOKUP | LOOKUP_DOMAIN => {
-                if code == LOOKUP {
-                    self.identity_key(k);
-                } else {
-                    self.domain_key(k);
+            LOOKUP | LOOKUP_DOMAIN | LOOKUP_MASTER => {
+                match code {
+                    LOOKUP => self.identity_key(k),
+                    LOOKUP_DOMAIN => self.number_key(LD_B_IND, k, NO_PORT),
+                    _ => self.number_key(LD_W_IND, k, NO_DOMAIN),
                 }
                 self.look_up(maps.clients);
                 self.jump(JUMP_NOT_EQUAL, A, 0, at + 1 + usize::from(step.jt));
@@ -226,11 +239,11 @@ impl Translation {
         }
     }
 
-    /// The key of the domain at X + `at`.
-    fn domain_key(&mut self, at: u32) {
-        self.push(low(LD_B_IND), A, X, 0, at);
+    /// The key of the number at X + `at`: a domain's, or a master's.
+    fn number_key(&mut self, load: u16, at: u32, kind: u32) {
+        self.push(low(load), A, X, 0, at);
         self.push(STORE_WORD, FRAME, A, KEY_AT, 0);
-        for (word, ahead) in [(0, 4), (NO_PORT, 8)] {
+        for (word, ahead) in [(0, 4), (kind, 8)] {
             self.constant(ALU_MOVE, A, word);
             self.push(STORE_WORD, FRAME, A, KEY_AT + ahead, 0);
         }

@@ -27,14 +27,26 @@ pub(super) const fn offset(bytes: usize) -> u32 {
     bytes as u32
 }
 
+/// Where ARP and neighbour discovery go on; X + `MAC` = the offset of the ARP packet, or of the IPv6 header.
+#[derive(Clone, Copy)]
+pub(super) struct Ways {
+    pub(super) arp: Label,
+    pub(super) nd: Label,
+}
+
 /// The whole way, from the first byte of the frame.
 ///
 /// Goes on at `ptp` with X + [`MAC`] the offset of the PTP header; at `pass` for the first fragment of
-/// a PTP datagram; at `drop` for what is no PTP.
-pub(super) fn frame(asm: &mut Assembler, ptp: Label, pass: Label, drop: Label) -> Label {
+/// a PTP datagram; at one of `neighbours` for ARP and ICMPv6; at `drop` for what is neither.
+pub(super) fn frame(
+    asm: &mut Assembler,
+    ptp: Label,
+    neighbours: Ways,
+    (pass, drop): (Label, Label),
+) -> Label {
     let fragment = ports(asm, pass, drop);
     let udp = ports(asm, ptp, drop);
-    let over_ipv6 = over_ipv6(asm, udp, fragment, drop);
+    let over_ipv6 = over_ipv6(asm, udp, (fragment, neighbours.nd), drop);
     let over_ipv4 = over_ipv4(asm, udp, fragment, drop);
     let mut inner = drop;
     // As many tags in the data; the kernel has taken the outermost one away before.
@@ -43,6 +55,7 @@ pub(super) fn frame(asm: &mut Assembler, ptp: Label, pass: Label, drop: Label) -
         for tpid in tag::TPIDS {
             next = asm.jump(JEQ, tpid.into(), inner, next);
         }
+        next = asm.jump(JEQ, ethernet::ARP.into(), neighbours.arp, next);
         next = asm.jump(JEQ, ethernet::IPV6.into(), over_ipv6, next);
         next = asm.jump(JEQ, ethernet::IPV4.into(), over_ipv4, next);
         next = asm.jump(JEQ, ethernet::PTP.into(), ptp, next);
@@ -83,7 +96,12 @@ fn over_ipv4(asm: &mut Assembler, udp: Label, fragment: Label, drop: Label) -> L
     asm.block(&[(LD_W_IND, word), (AND, mask)], next)
 }
 
-fn over_ipv6(asm: &mut Assembler, udp: Label, fragment: Label, drop: Label) -> Label {
+fn over_ipv6(
+    asm: &mut Assembler,
+    udp: Label,
+    (fragment, nd): (Label, Label),
+    drop: Label,
+) -> Label {
     // X stays at the IPv6 header until the first extension header is skipped.
     let ends = ends(asm, 0, (udp, fragment, drop));
     let mut next = next_header(asm, ends, drop);
@@ -93,6 +111,7 @@ fn over_ipv6(asm: &mut Assembler, udp: Label, fragment: Label, drop: Label) -> L
     }
     let other = extension(asm, IPV6_HEADER, next, drop);
     let ends = self::ends(asm, IPV6_HEADER, (udp, fragment, drop));
+    let other = asm.jump(JEQ, ip::ICMP6.into(), nd, other);
     let next = next_header(asm, ends, other);
     asm.block(&[(LD_B_IND, MAC + offset(ipv6::NEXT_HEADER))], next)
 }

@@ -80,5 +80,7 @@ pub(super) const WITH_X: u16 = 0x08;
 pub(super) const LOOKUP: u16 = 0xFFF5;
 /// Another such jump, by whether the octet at X + k is a domain that the map has.
 pub(super) const LOOKUP_DOMAIN: u16 = 0xFFE5;
+/// Another one, by whether the word at X + k is that of a master whose neighbours pass.
+pub(super) const LOOKUP_MASTER: u16 = 0xFFC5;
 /// And A &= the mask of the sample of class k, beside the map.
 pub(super) const SAMPLE_MASK: u16 = 0xFFD4;

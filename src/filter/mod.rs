@@ -16,6 +16,10 @@
 //! | Delay_Req of one of our clients, while a second path is watched for | pass | pass |
 //! | other Delay_Req | sample | pass |
 //! | Pdelay_Req, Pdelay_Resp, Pdelay_Resp_Follow_Up, reserved types | sample | pass |
+//! | ARP for IPv4, neighbour solicitation or advertisement, from or to one of the masters, or about it | pass | pass |
+//! | an answer to ARP of nobody, an advertisement to all nodes | pass | pass |
+//! | other ARP for IPv4, neighbour solicitation or advertisement | sample | sample |
+//! | the same where neighbours are not relayed | drop | drop |
 //! | ends before a field that decides | drop | drop |
 //!
 //! *Sample*: one frame of N passes ([`Spec::sampling`]), so that the core still sees what is there. The frame
@@ -34,6 +38,7 @@ mod headers;
 mod instruction;
 #[doc(hidden)]
 pub mod interpreter;
+mod neighbours;
 mod program;
 mod rules;
 mod sampling;
@@ -42,7 +47,9 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use extended::{Extended, MAP_KEY, Maps, domain_key, map_key, with_map, with_map_of_domains};
+pub use extended::{
+    Extended, MAP_KEY, Maps, domain_key, map_key, master_key, with_map, with_map_of_domains,
+};
 pub use fold::fold;
 pub use instruction::{Instruction, MAX_INSTRUCTIONS, WHOLE_FRAME};
 pub use program::{Fit, TooLarge, fit, in_between, program};

@@ -5,7 +5,7 @@ use super::fold::fold;
 use super::instruction::{Instruction, MAX_INSTRUCTIONS, WHOLE_FRAME};
 use super::rules::{self, Known};
 use super::spec::Spec;
-use super::{headers, search};
+use super::{headers, neighbours, search};
 use crate::Side;
 use crate::wire::PortIdentity;
 
@@ -142,7 +142,9 @@ pub(super) fn assemble(
     let drop = asm.ret(0);
     let pass = asm.ret(WHOLE_FRAME);
     let ptp = rules::message(&mut asm, spec, known, pass, drop);
-    let start = headers::frame(&mut asm, ptp, pass, drop);
+    let sample = rules::neighbours(&mut asm, spec, known, pass, drop);
+    let ways = neighbours::ways(&mut asm, spec, known, (pass, sample, drop));
+    let start = headers::frame(&mut asm, ptp, ways, (pass, drop));
     let program = asm.finish(start);
     let needed = program.len();
     if needed <= limit {

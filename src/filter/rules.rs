@@ -101,6 +101,27 @@ pub(super) fn message(
     }
 }
 
+/// Where ARP and neighbour discovery go on that are about nobody we know.
+pub(super) fn neighbours(
+    asm: &mut Assembler,
+    spec: &Spec<'_>,
+    known: &Known,
+    pass: Label,
+    drop: Label,
+) -> Label {
+    let mut samples = Samples {
+        spec,
+        by_map: matches!(known, Known::Map { .. }),
+        pass,
+        drop,
+        made: Vec::new(),
+    };
+    match spec.neighbours {
+        Some(_) => samples.of(asm, SampleClass::Neighbours),
+        None => drop,
+    }
+}
+
 /// Where the messages of each class go on that nobody here wants: a random one of N passes.
 struct Samples<'a> {
     spec: &'a Spec<'a>,

@@ -15,17 +15,20 @@ pub enum SampleClass {
     Reserved,
     /// Delay_Req and Delay_Resp of others' clients.
     Strangers,
+    /// ARP and neighbour discovery that is about none of our masters.
+    Neighbours,
 }
 
 impl SampleClass {
     /// All of them, in the order of their places.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Version,
         Self::Gptp,
         Self::Domain,
         Self::PeerDelay,
         Self::Reserved,
         Self::Strangers,
+        Self::Neighbours,
     ];
 }
 

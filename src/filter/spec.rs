@@ -16,6 +16,9 @@ pub struct Spec<'a> {
     /// Up side: the Delay_Req of our clients pass too, since they show a second path. Of Delay_Req
     /// only a sample passes where the filter does not know our clients.
     pub watch_second_path: bool,
+    /// Masters for whose sake ARP and neighbour discovery pass: the last 32 bits of their addresses, sorted. `None` drops
+    /// all of it. Not looked at where a map knows them.
+    pub neighbours: Option<&'a [u32]>,
     /// How many denied PTP messages pass.
     pub sampling: Sampling,
     /// Key of the [`fold`](super::fold()): random words, best drawn once per process.

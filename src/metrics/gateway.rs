@@ -234,7 +234,7 @@ fn frames(out: &mut impl Families, counters: &Counters) -> fmt::Result {
 }
 
 fn state(out: &mut impl Families, state: &State) -> fmt::Result {
-    let gauges: [(&str, &str, Number); 10] = [
+    let gauges: [(&str, &str, Number); 11] = [
         (
             "ptpproxy_clients",
             "Clients in the table.",
@@ -280,6 +280,11 @@ fn state(out: &mut impl Families, state: &State) -> fmt::Result {
             "ptpproxy_masters",
             "Master ports seen upstream, silent ones included.",
             state.masters_known.into(),
+        ),
+        (
+            "ptpproxy_neighbour_addresses",
+            "IP addresses for which ARP and neighbour discovery are relayed, on both sides.",
+            state.neighbours.addresses.into(),
         ),
         (
             "ptpproxy_kernel_filter_instructions",

@@ -52,6 +52,16 @@ impl Reason {
             Self::SecondPath => {
                 "Its residence time would be ambiguous, so that exchange is dropped rather than given a wrong time."
             }
+            Self::NeighbourForeign => {
+                "The gateway is no bridge: other stations do not find each other through it. Also an address that nobody                  upstream is known to have as a master; a warning names it if it lives there."
+            }
+            Self::NeighbourNew => "Whoever asks repeats it after a second.",
+            Self::NeighbourClaimed => {
+                "A station downstream says that it has a master's address; or a new one says that it has the address of                  one that still answers. That one keeps it."
+            }
+            Self::NeighbourOtherWay => {
+                "A bridge beside the gateway carries them: they need no help, and would come twice."
+            }
             Self::HoldFull => {
                 "At most a quarter of the memory holds Follow_Ups that came before their Sync."
             }

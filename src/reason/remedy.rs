@@ -11,7 +11,9 @@ impl Reason {
             | Self::ToHost
             | Self::Foreign
             | Self::Gptp
-            | Self::ManagementUnsolicited => "nothing",
+            | Self::ManagementUnsolicited
+            | Self::NeighbourForeign
+            | Self::NeighbourNew => "nothing",
             Self::NotOurClient => {
                 "nothing; from downstream: look for a cable or bridge beside the gateway"
             }
@@ -53,6 +55,12 @@ impl Reason {
                 "compare the sender's sa_file, allow_mutable too; else find who changes messages"
             }
             Self::Replayed => "raise seqid_window, or find who repeats messages",
+            Self::NeighbourBad => "look for whoever sends in another's name",
+            Self::NeighbourClaimed => {
+                "find who claims another's address, or give one of them another"
+            }
+            Self::NeighbourRate => "find who floods the network with ARP or neighbour discovery",
+            Self::NeighbourOtherWay => "open the loop, or set --neighbours off",
             Self::SecondPath => "open the loop: another gateway or bridge joins the same segments",
             Self::Stale => "look for an overloaded or stopped gateway",
             Self::HoldFull => "raise --hold-frames",
@@ -89,6 +97,10 @@ impl Reason {
                 | Self::MasterBelow
                 | Self::Routed
                 | Self::SimpleSync
+                | Self::NeighbourBad
+                | Self::NeighbourClaimed
+                | Self::NeighbourRate
+                | Self::NeighbourOtherWay
         ) || self.is_refusal() && !matches!(self, Self::Unsigned)
     }
 
@@ -118,6 +130,7 @@ impl Reason {
                 | Self::InFlightFull
                 | Self::TooManyMasters
                 | Self::ManagementRate
+                | Self::NeighbourRate
                 | Self::TxFull
                 | Self::Stale
         )

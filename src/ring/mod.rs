@@ -24,7 +24,7 @@ mod tests;
 pub use client_map::{ClientMap, MapFilter};
 pub use link::{
     Claim, GroupMembership, Holder, Interface, LinkChange, LinkKind, Monitor, NotJoined,
-    check_pair, gateways, holders, own_addresses,
+    SolicitedGroups, check_pair, gateways, holders, own_addresses,
 };
 pub use os::setup::{kernel_version, needs, require_kernel};
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! anew when they have changed.
 
 mod map;
+mod masters;
 mod refusal;
 mod sampler;
 mod tree;
@@ -27,6 +28,7 @@ use super::loop_engine::LoopEngine;
 use super::port::{FilterSocket, LinkPort};
 use super::publisher::count;
 use map::Map;
+use masters::KnownMasters;
 use refusal::Facts;
 use sampler::Sampler;
 use tree::{Tree, for_kernel};
@@ -75,6 +77,7 @@ pub(super) struct Filters {
     key: [u32; 3],
     choice: FilterChoice,
     sampler: Sampler,
+    masters: KnownMasters,
     /// The tree is to be made anew with another sampling.
     resample: bool,
     /// Version of the client table that the filter upstream follows.
@@ -99,8 +102,14 @@ pub(super) struct Filters {
 }
 
 impl Filters {
-    pub(super) const fn new(domains: Vec<u8>, key: [u32; 3], choice: FilterChoice) -> Self {
+    pub(super) const fn new(
+        domains: Vec<u8>,
+        key: [u32; 3],
+        choice: FilterChoice,
+        neighbours: bool,
+    ) -> Self {
         Self {
+            masters: KnownMasters::new(neighbours),
             domains,
             key,
             choice,
@@ -186,7 +195,8 @@ impl Filters {
         };
         let follow =
             (self.behind || core.clients_version() != self.version).then(|| self.last + pause);
-        follow.into_iter().chain(self.sampler.due()).min()
+        let others = [self.sampler.due(), self.masters.due(core)];
+        follow.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// Samples thinner or thicker what nobody here wants, by how much of it comes in. True when the filter downstream
@@ -206,7 +216,36 @@ impl Filters {
                 None => (self.behind, self.resample) = (true, true),
             }
         }
-        changed.down && !self.domains.is_empty()
+        changed.down && (!self.domains.is_empty() || self.masters.words().is_some())
+    }
+
+    /// Follows the masters whose neighbours pass. True when the filter downstream is to be put in force anew
+    /// ([`Filters::at_start`]).
+    pub(super) fn follow_masters(&mut self, core: &Forwarder, now: Instant) -> bool {
+        if self.masters.due(core).is_none_or(|due| now < due) {
+            return false;
+        }
+        let before = self.masters.words().map(<[u32]>::to_vec);
+        if !self.masters.follow(core, now) {
+            return false;
+        }
+        match &mut self.map {
+            Some(map) => {
+                let before = before.unwrap_or_default();
+                let after = self.masters.words().unwrap_or_default();
+                if let Err(error) = map.set_masters(&before, after) {
+                    debug!("kernel filter upstream: masters not followed: {error}");
+                    self.masters.again(now);
+                }
+            }
+            None => (self.behind, self.resample) = (true, true),
+        }
+        true
+    }
+
+    /// The filter downstream was not put in force.
+    pub(super) fn refused_below(&mut self, now: Instant) {
+        self.masters.again(now);
     }
 
     /// Follows the client table; lets new clients' requests go once their answers can come in.
@@ -396,6 +435,7 @@ impl Filters {
             domains: (!self.domains.is_empty()).then_some(self.domains.as_slice()),
             clients,
             watch_second_path: true,
+            neighbours: self.masters.words(),
             sampling: self.sampler.sampling(side),
             key: self.key,
         }

@@ -9,6 +9,7 @@ use log::{debug, info, warn};
 
 use super::decide::{Decider, Known, earliest};
 use super::filters::Filters;
+use super::groups::SoughtGroups;
 use super::lap::Lap;
 use super::lateness::Lateness;
 use super::link_log::LinkLog;
@@ -45,6 +46,7 @@ pub(super) struct Parts {
     pub(super) names: PerSide<String>,
     pub(super) stamping: StampChoice,
     pub(super) filters: Filters,
+    pub(super) groups: SoughtGroups,
     pub(super) lap: Lap,
     pub(super) links: LinkLog,
     pub(super) lateness: Lateness,
@@ -99,14 +101,22 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
 
     /// Serves what follows a turn: the kernel's filter, the log, the service manager, the board.
     fn serve(&mut self, turn: Turn, now: Instant) {
-        let Self { engine, parts, .. } = self;
-        if parts.filters.sample(engine.core(), now)
+        let Self {
+            engine,
+            parts,
+            outside,
+            ..
+        } = self;
+        let sampled = parts.filters.sample(engine.core(), now);
+        let followed = parts.filters.follow_masters(engine.core(), now);
+        if (sampled || followed)
             && let Err(error) = parts
                 .filters
                 .at_start(Side::Down)
                 .and_then(|program| Ok(engine.down_mut().attach(&program)?))
         {
             debug!("kernel filter downstream not replaced: {error:#}");
+            parts.filters.refused_below(now);
         }
         let clock = engine.clock_mut().clock();
         let (core, up) = engine.core_and_up();
@@ -116,6 +126,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         }
         parts.lap.log_if_due(core, now);
         parts.links.log_if_due(now);
+        parts.groups.follow(core, outside, now);
         let clients = core.clients();
         parts
             .notify
@@ -184,6 +195,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
             parts.filters.due(core),
             parts.lap.due(),
             parts.links.due(),
+            parts.groups.due(core),
             parts.notify.due(),
             parts.publisher.due(),
         ]);
@@ -221,6 +233,9 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         let result = outside.link_changes(&mut |side, change| {
             parts.links.changed(side, change);
             parts.publisher.link(side, change);
+            if let Some(macs) = parts.groups.link(side, change) {
+                engine.core_mut().set_own_macs(macs);
+            }
             let port = port(engine, side);
             match change {
                 LinkChange::Changed(now) => port.follow(now),

@@ -9,6 +9,7 @@ use super::confine::{self, Capability};
 use super::decide::Decider;
 use super::filters::Filters;
 use super::forwarding::{Forwarding, Parts};
+use super::groups::SoughtGroups;
 use super::hardware_clocks::HardwareClocks;
 use super::lap::Lap;
 use super::lateness::Lateness;
@@ -104,7 +105,9 @@ impl Gateway {
             machine.stamping(),
             SystemClock.now(),
         );
+        let groups = SoughtGroups::new(interfaces.as_ref());
         let (core, up) = engine.core_and_up();
+        core.set_own_macs(groups.macs());
         core.set_tx_stamps(stamping.tx_stamps());
         filters.start(core, up)?;
         let decider = decider(options, SystemClock.now());
@@ -127,6 +130,7 @@ impl Gateway {
             names: names(options),
             stamping,
             filters,
+            groups,
             lap,
             links,
             lateness,
@@ -225,7 +229,12 @@ fn names(options: &RunOptions) -> PerSide<String> {
 fn filters(options: &RunOptions) -> Filters {
     let settings = &options.settings;
     let key = filter_key(settings.seed);
-    Filters::new(settings.domains.clone(), key, options.rings.filter)
+    Filters::new(
+        settings.domains.clone(),
+        key,
+        options.rings.filter,
+        settings.relays_neighbours(),
+    )
 }
 
 /// The key of the kernel filter's fold.

@@ -66,6 +66,11 @@ pub(super) fn log_event(event: Event) {
             event = "masters-left-out", count = count;
             "{count} more changes of masters in the last minute: see ptpproxy status; they may be spoofed"
         ),
+        Event::UnknownMaster { address, asker } => warn!(
+            event = "unknown-master";
+            "{asker} on the down side asks for {address} on the up side, which is not known as a master's: if it is a master that \
+             is silent until asked, start with --unicast-master {address}"
+        ),
         Event::ClockStep => {
             warn!(
                 event = "clock-step";

@@ -1,7 +1,7 @@
 //! The machine around the loop, by system calls.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::{Context as _, Result};
@@ -16,7 +16,7 @@ use super::waiter::{self, Waiter};
 use super::wake::{Wake, Wakes};
 use crate::ring::{
     ClockSetWatch, GroupMembership, Interface, LinkChange, Monitor, NotJoined, PacketPort,
-    StampSource, Stamping, own_addresses,
+    SolicitedGroups, StampSource, Stamping, own_addresses,
 };
 use crate::time::Instant;
 use crate::{PerSide, Side};
@@ -27,6 +27,7 @@ pub(super) struct Machine {
     watches: Watches,
     monitor: Monitor,
     groups: PerSide<GroupMembership>,
+    sought: PerSide<SolicitedGroups>,
     stamping: Stamping,
 }
 
@@ -73,6 +74,7 @@ impl Machine {
             watches,
             monitor,
             groups,
+            sought: interfaces.map(SolicitedGroups::new),
             stamping,
         };
         for (place, wake) in Wake::ALL.into_iter().enumerate() {
@@ -136,12 +138,13 @@ impl Outside for Machine {
     }
 
     fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()> {
-        let groups = &mut self.groups;
+        let (groups, sought) = (&mut self.groups, &mut self.sought);
         self.monitor.changes(&mut |side, change| {
             sink(side, &change);
             // Memberships ended with the old one.
             if let LinkChange::Recreated(interface) = &change {
                 groups[side] = join(interface);
+                sought[side] = SolicitedGroups::new(interface);
             }
         })
     }
@@ -156,6 +159,10 @@ impl Outside for Machine {
 
     fn own_addresses(&self) -> io::Result<Vec<IpAddr>> {
         own_addresses()
+    }
+
+    fn seek(&mut self, side: Side, addresses: &[Ipv6Addr]) -> io::Result<bool> {
+        self.sought[side].follow(addresses)
     }
 
     fn next_order(&mut self) -> Option<Order> {

@@ -15,6 +15,7 @@
 //! | `stamping` | who timestamps: hardware only while it delivers |
 //! | `hardware_clocks` | hardware clocks read beside the steady one |
 //! | `filters` | the kernel's filters follow the clients |
+//! | `groups` | the multicast groups of neighbours that are looked for |
 //! | `reload` | settings read again |
 //! | `publisher`, `lap`, `log_events`, `link_log`, `notify`, `totals` | what it shows: board, summary, log, service manager, totals |
 //! | `lateness` | whether the loop runs when it is to |
@@ -25,6 +26,7 @@ mod decide;
 mod filters;
 mod forwarding;
 mod gateway;
+mod groups;
 mod hardware_clocks;
 mod lap;
 mod lateness;

@@ -1,7 +1,7 @@
 //! What the loop asks of the machine beside its ports and its clock.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::pacer::Wait;
 use super::reload::Order;
@@ -57,6 +57,13 @@ pub(super) trait Outside {
     /// # Errors
     /// The system's: they could not be read.
     fn own_addresses(&self) -> io::Result<Vec<IpAddr>>;
+
+    /// Has neighbour discovery for these addresses, and for no others, come in on a side. False when a part of it is left
+    /// for another call.
+    ///
+    /// # Errors
+    /// The system's.
+    fn seek(&mut self, side: Side, addresses: &[Ipv6Addr]) -> io::Result<bool>;
 
     /// After [`Wake::Orders`]: the next new settings.
     fn next_order(&mut self) -> Option<Order>;

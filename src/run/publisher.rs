@@ -231,6 +231,7 @@ impl Publisher {
             started: state.due.started,
             ..core.sync_due()
         };
+        state.neighbours = core.neighbour_state();
         state.clocks_bound_ns = core.clocks_bound_ns();
         state.limits = Limits {
             jitter: settings.jitter,

@@ -35,6 +35,17 @@ pub(super) fn text(status: &Status) -> String {
             status.filter.instructions
         ),
     );
+    // Where nobody needs it, it is not worth a line.
+    let neighbours = &status.neighbours;
+    if neighbours.relayed && neighbours.addresses > 0 {
+        page.add(
+            "unicast",
+            &format!(
+                "ARP and neighbour discovery: {} addresses of masters, {} known on both sides",
+                neighbours.masters, neighbours.addresses
+            ),
+        );
+    }
     if status.masters.is_empty() {
         let idle = if status.nobody_asks && status.masters_known > 0 {
             "none seen upstream in the last minute: nobody asks for unicast Sync"

@@ -13,6 +13,8 @@ pub enum Kind {
     Message(MessageType),
     /// A frame that did not parse.
     Malformed,
+    /// ARP or neighbour discovery.
+    Neighbour,
 }
 
 impl Kind {
@@ -21,7 +23,7 @@ impl Kind {
         MessageType::ALL
             .iter()
             .map(|&message| Self::Message(message))
-            .chain([Self::Malformed])
+            .chain([Self::Malformed, Self::Neighbour])
     }
 
     /// The word used in reports and metrics.
@@ -30,6 +32,7 @@ impl Kind {
         match self {
             Self::Message(message) => message.label(),
             Self::Malformed => "malformed",
+            Self::Neighbour => "neighbour",
         }
     }
 
@@ -37,11 +40,12 @@ impl Kind {
         match self {
             Self::Message(message) => message as usize,
             Self::Malformed => 16,
+            Self::Neighbour => 17,
         }
     }
 }
 
-const KINDS: usize = 17;
+const KINDS: usize = 18;
 const REASONS: usize = Reason::ALL.len();
 
 type ByKind = PerSide<[u64; KINDS]>;

@@ -86,6 +86,8 @@ macro_rules! core_counts {
                 forgotten_senders => "ptpproxy_forgotten_senders_total",
                 /// Clients that moved here from the up side.
                 roamed => "ptpproxy_clients_roamed_total",
+                /// Questions of our own for an address, before ARP or neighbour discovery for it is relayed.
+                neighbours_asked => "ptpproxy_neighbours_asked_total",
                 /// Messages of our clients that were also seen upstream.
                 heard_above => "ptpproxy_heard_above_total",
             }

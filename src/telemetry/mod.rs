@@ -56,5 +56,8 @@ pub use port_state::PortState;
 pub use refused_sender::{RefusedSender, SHOWN_REFUSED};
 pub use slots::ClientSlots;
 pub(crate) use slots::{Slot, Tenant, mean};
-pub use state::{FilterKind, FilterState, Late, Limits, Mode, SHOWN_MASTERS, State};
+pub use state::{
+    FilterKind, FilterState, Late, Limits, Mode, NeighbourState, SHOWN_MASTERS, State,
+    UnknownAddress,
+};
 pub use trace::{Step, Trace, Wanted, What};

@@ -1,5 +1,6 @@
 //! What a snapshot says: how the loop waits, the filter, the limits in force, ports and masters.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::due::SyncDue;
@@ -106,6 +107,32 @@ record! {
 }
 
 record! {
+    /// An address upstream that is asked for from downstream, and not known as a master's.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct UnknownAddress {
+        /// The address.
+        pub ip: IpAddr,
+        /// When it was asked for.
+        pub at: Instant,
+    }
+}
+
+record! {
+    /// ARP and neighbour discovery for unicast PTP.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct NeighbourState {
+        /// They are relayed.
+        pub relayed: bool,
+        /// Masters whose addresses are known or listed.
+        pub masters: u32,
+        /// Addresses in the table, of both sides.
+        pub addresses: u32,
+        /// The last address that was asked for in vain.
+        pub unknown: Option<UnknownAddress>,
+    }
+}
+
+record! {
     /// How often the loop did not run when it was to, by more than half of `--max-hold`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Late {
@@ -146,6 +173,8 @@ record! {
         pub clocks_bound_ns: Option<u32>,
         /// Limits in force.
         pub limits: Limits,
+        /// ARP and neighbour discovery.
+        pub neighbours: NeighbourState,
         /// Masters in the table, silent ones among them.
         pub masters_known: u32,
         /// The first of them that were seen in the last minute.
@@ -271,6 +300,15 @@ mod tests {
                 client_rate: 256,
                 max_clients: 65536,
                 hold_frames: 4096,
+            },
+            neighbours: NeighbourState {
+                relayed: true,
+                masters: 2,
+                addresses: 77,
+                unknown: Some(UnknownAddress {
+                    ip: "fd00::1:2".parse().expect("an address"),
+                    at: Instant::from_nanos(8),
+                }),
             },
             masters_known: 1024,
             masters: vec![master; SHOWN_MASTERS - 1]

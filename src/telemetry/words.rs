@@ -2,6 +2,7 @@
 //!
 //! [`record!`] describes a record once: its fields, what writes them and what reads them.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::reason::Reason;
@@ -218,6 +219,29 @@ impl Words for String {
         let bytes = (u128::from(upper) << 64 | u128::from(lower)).to_be_bytes();
         let len = bytes.iter().position(|&byte| byte == 0).unwrap_or(16);
         Self::from_utf8_lossy(bytes.get(..len).unwrap_or_default()).into_owned()
+    }
+}
+
+/// Which kind it is, and its bits.
+impl Words for IpAddr {
+    const WORDS: usize = 3;
+
+    fn write(&self, out: &mut impl Put) {
+        self.is_ipv6().write(out);
+        let bits = match self {
+            Self::V4(ip) => u128::from(ip.to_bits()),
+            Self::V6(ip) => ip.to_bits(),
+        };
+        halves(bits).write(out);
+    }
+
+    fn read(words: &mut Take<'_>) -> Self {
+        let six = bool::read(words);
+        let [upper, lower] = <[u64; 2]>::read(words);
+        if six {
+            return Self::from((u128::from(upper) << 64 | u128::from(lower)).to_be_bytes());
+        }
+        Self::from(u32::try_from(lower).unwrap_or(0).to_be_bytes())
     }
 }
 

@@ -23,6 +23,24 @@ impl Sum {
         addresses.add(&[0, 17]).add(&udp_len.to_be_bytes())
     }
 
+    /// The sum of ICMPv6's pseudo-header (RFC 8200, 8.1).
+    pub(super) fn pseudo_icmp6(source: Ipv6Addr, destination: Ipv6Addr, len: u16) -> Self {
+        let addresses = Self::default()
+            .add(&source.octets())
+            .add(&destination.octets());
+        addresses.add(&[0, 58]).add(&len.to_be_bytes())
+    }
+
+    /// Whether what was added, its checksum among it, sums up as it should.
+    pub(super) fn is_whole(self) -> bool {
+        self.fold() == 0xFFFF
+    }
+
+    /// The checksum of what was added, as ICMPv6 sends it.
+    pub(super) fn icmp6(self) -> u16 {
+        !self.fold()
+    }
+
     /// Adds octets from an even offset on; an odd last one counts as the high half of a word.
     pub(super) fn add(self, octets: &[u8]) -> Self {
         let (words, odd) = octets.as_chunks::<2>();

@@ -2,7 +2,7 @@
 //!
 //! Offsets count from the start of the header in question. The parser, the edits, the Follow_Up maker and
 //! the kernel's filter use them. IP and UDP headers are read and written through `pnet_packet`; only the
-//! filter, which is no Rust code, needs their offsets.
+//! filter, which is no Rust code, and neighbour discovery need their offsets.
 
 use std::ops::Range;
 
@@ -14,6 +14,7 @@ pub(crate) mod ethernet {
     use super::Field;
 
     pub(crate) const DESTINATION: Field = 0..6;
+    pub(crate) const SOURCE: Field = 6..12;
     pub(crate) const ETHERTYPE: Field = 12..14;
     pub(crate) const LEN: usize = 14;
     /// The shortest frame, without its check sequence.
@@ -21,6 +22,7 @@ pub(crate) mod ethernet {
 
     /// EtherTypes.
     pub(crate) const IPV4: u16 = 0x0800;
+    pub(crate) const ARP: u16 = 0x0806;
     pub(crate) const IPV6: u16 = 0x86DD;
     pub(crate) const PTP: u16 = 0x88F7;
 }
@@ -42,6 +44,46 @@ pub(crate) mod tag {
 pub(crate) mod ip {
     /// Protocol, or next header, of UDP.
     pub(crate) const UDP: u8 = 17;
+    /// The same of ICMPv6.
+    pub(crate) const ICMP6: u8 = 58;
+}
+
+/// ARP for IPv4 over Ethernet (RFC 826).
+pub(crate) mod arp {
+    use super::Field;
+
+    /// Hardware type 1 and protocol type 0x0800.
+    pub(crate) const TYPES: Field = 0..4;
+    pub(crate) const ETHERNET_AND_IPV4: [u8; 4] = [0, 1, 8, 0];
+    /// Lengths of the addresses, and the operation.
+    pub(crate) const LENGTHS_AND_OPERATION: Field = 4..8;
+    pub(crate) const REQUEST: [u8; 4] = [6, 4, 0, 1];
+    pub(crate) const REPLY: [u8; 4] = [6, 4, 0, 2];
+    pub(crate) const SENDER_MAC: Field = 8..14;
+    pub(crate) const SENDER_IP: Field = 14..18;
+    pub(crate) const TARGET_IP: Field = 24..28;
+    pub(crate) const LEN: usize = 28;
+}
+
+/// Neighbour discovery (RFC 4861, 4.3 and 4.4), from the ICMPv6 header on.
+pub(crate) mod nd {
+    use super::Field;
+
+    pub(crate) const TYPE: usize = 0;
+    pub(crate) const CODE: usize = 1;
+    pub(crate) const SOLICITATION: u8 = 135;
+    pub(crate) const ADVERTISEMENT: u8 = 136;
+    pub(crate) const CHECKSUM: Field = 2..4;
+    pub(crate) const TARGET: Field = 8..24;
+    /// Without options.
+    pub(crate) const LEN: usize = 24;
+    /// What comes from this link, and from no router.
+    pub(crate) const HOP_LIMIT: u8 = 255;
+
+    /// Options: a type, a length in units of 8 bytes, a value.
+    pub(crate) const SOURCE_ADDRESS: u8 = 1;
+    pub(crate) const TARGET_ADDRESS: u8 = 2;
+    pub(crate) const OPTION_UNIT: usize = 8;
 }
 
 /// IPv4 (RFC 791).
@@ -60,7 +102,12 @@ pub(crate) mod ipv4 {
 
 /// IPv6 and its extension headers (RFC 8200, RFC 4302).
 pub(crate) mod ipv6 {
+    use super::Field;
+
     pub(crate) const NEXT_HEADER: usize = 6;
+    pub(crate) const HOP_LIMIT: usize = 7;
+    pub(crate) const SOURCE: Field = 8..24;
+    pub(crate) const DESTINATION: Field = 24..40;
     pub(crate) const LEN: usize = 40;
 
     /// Hop-by-hop options, routing, destination options: their length counts 8 bytes, less 1.

@@ -1,6 +1,6 @@
-//! Frames: Ethernet, VLAN tags, IP, UDP and PTP, read and edited in place.
+//! Frames: Ethernet, VLAN tags, IP, UDP and PTP, read and edited in place; ARP and neighbour discovery, read.
 //!
-//! [`Frame::parse`] is the only way in: after it no accessor can fail. What may change in a frame is
+//! [`Frame::parse`] (and [`Neighbour::parse`]) is the only way in: after it no accessor can fail. What may change in a frame is
 //! listed by the functions of [`edit`]; every other byte leaves as it came.
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod lane;
 mod layout;
 mod message;
 mod name;
+mod neighbour;
 mod outer;
 #[cfg(test)]
 mod samples;
@@ -32,3 +33,5 @@ pub use lane::{Lane, Transport};
 pub use layout::Layout;
 pub use message::{Announce, ClockQuality, MessageType, PtpTime};
 pub use name::Name;
+pub(crate) use neighbour::solicited_node;
+pub use neighbour::{Neighbour, Probe, Said};

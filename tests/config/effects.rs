@@ -40,6 +40,12 @@ const KEYS: &[(&str, &str, &str)] = &[
         "[\"001122.fffe.334455\", \"192.0.2.7\"]",
         "clients: [Clock(001122.fffe.334455), Ip(192.0.2.7)]",
     ),
+    ("neighbours", "\"off\"", "neighbours: Off"),
+    (
+        "unicast-master",
+        "[\"192.0.2.1\", \"2001:db8::1\"]",
+        "unicast_masters: [192.0.2.1, 2001:db8::1]",
+    ),
     ("management", "\"all\"", "management: All"),
     ("sa-file", "\"/sa.cfg\"", "sa_file: Some(\"/sa.cfg\")"),
     (

@@ -4,6 +4,7 @@
 //! Each test runs in a sandbox of its own, without root. Without ptp4l they are skipped, unless
 //! `PTPPROXY_REQUIRE_PEERS=1`.
 
+mod neighbours;
 mod signed;
 mod starts;
 
@@ -44,7 +45,7 @@ fn a_client_locks_over_udp6() {
 
 #[test]
 fn a_client_that_negotiates_unicast_locks() {
-    let role = Role::UnicastClient(Servo::Lock, GRANDMASTER_ADDRESS);
+    let role = Role::UnicastClient(Servo::Lock, GRANDMASTER_ADDRESS.into());
     in_sandbox!({ locks(&ptpproxy(&[]), Transport::Udp4, role) });
 }
 
@@ -64,7 +65,7 @@ fn every_kind_of_client_locks_through_a_bridge() {
             Transport::Udp4,
             Role::HybridClient(Servo::Lock),
         );
-        let unicast = Role::UnicastClient(Servo::Lock, GRANDMASTER_ADDRESS);
+        let unicast = Role::UnicastClient(Servo::Lock, GRANDMASTER_ADDRESS.into());
         locks(&Gateway::Bridge, Transport::Udp4, unicast);
     });
 }

@@ -16,7 +16,7 @@ const EACH: u32 = 3;
 fn main() -> anyhow::Result<()> {
     let _sandbox = Sandbox::enter()?;
     println!("# frames of ptp4l, by each transport, multicast, hybrid and unicast");
-    let unicast = Role::UnicastClient(Servo::Measure, GRANDMASTER_ADDRESS);
+    let unicast = Role::UnicastClient(Servo::Measure, GRANDMASTER_ADDRESS.into());
     let hybrid = Role::HybridClient(Servo::Measure);
     for (transport, role) in [
         (Transport::Ethernet, Role::Client(Servo::Measure)),

@@ -10,9 +10,7 @@ use netlink_packet_route::address::{
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
 };
-use netlink_packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
-};
+use netlink_packet_route::neighbour::{NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -228,24 +226,32 @@ impl Namespace {
         })
     }
 
-    /// Tells a link a neighbour's hardware address for good, so that it never asks by ARP or ND.
+    /// Has a link forget whose hardware address is whose, so that it asks again by ARP or ND.
     ///
     /// # Errors
     /// When there is no such link.
-    pub fn add_neighbour(&self, name: &str, address: impl Into<IpAddr>, mac: Mac) -> Result<()> {
-        let address = address.into();
-        let mut message = NeighbourMessage::default();
-        message.header.family = family(address);
-        message.header.ifindex = self.link(name)?.index;
-        message.header.state = NeighbourState::Permanent;
-        message.attributes = vec![
-            NeighbourAttribute::Destination(NeighbourAddress::from(address)),
-            NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
-        ];
-        let result = self.rtnl().replace(Message::NewNeighbour(message));
-        self.because(result, || {
-            format!("cannot make {address} a neighbour on {name}")
-        })
+    pub fn flush_neighbours(&self, name: &str) -> Result<()> {
+        let index = self.link(name)?.index;
+        let known = self
+            .rtnl()
+            .list(Message::GetNeighbour(NeighbourMessage::default()));
+        for message in self.because(known, || format!("cannot list the neighbours on {name}"))? {
+            let Message::NewNeighbour(neighbour) = message else {
+                continue;
+            };
+            // Groups have entries of their own, which nobody asks for.
+            let asked = !matches!(neighbour.header.state, NeighbourState::Noarp);
+            if neighbour.header.ifindex == index && asked {
+                let result = self.rtnl().change(Message::DelNeighbour(neighbour));
+                // One that was just forgotten by itself.
+                if let Err(error) = result
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    return self.because(Err(error), || format!("cannot flush {name}"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Makes a link of this kind.

@@ -25,8 +25,7 @@
 //!     gm.add_address("eth0", [10, 0, 0, 1], 24)?;
 //!     gm.add_address("eth0", [0xfd00, 0, 0, 0, 0, 0, 0, 1], 64)?; // usable at once (no DAD)
 //!     gm.add_route("eth0", [224, 0, 0, 0], 4)?; // multicast leaves by eth0
-//!     let mac = clients.link("eth0")?.mac;
-//!     gm.add_neighbour("eth0", [10, 0, 0, 2], mac)?; // static: ARP crosses no PTP forwarder
+//!     gm.flush_neighbours("eth0")?; // it asks by ARP again
 //!
 //!     // A program in a namespace: killed when the guard is dropped, or when we die.
 //!     let mut proxy = gw.spawn(Command::new("ptpproxy").args(["--up", "up0", "--down", "down0"]))?;
@@ -47,8 +46,8 @@
 //! * [`Namespace`]: a further network namespace, held by this value: links
 //!   ([`link`](Namespace::link), [`set_up`](Namespace::set_up), [`set_mtu`](Namespace::set_mtu),
 //!   [`set_mac`](Namespace::set_mac), [`rename`](Namespace::rename), [`delete`](Namespace::delete),
-//!   [`bridge`](Namespace::bridge), [`macvlan`](Namespace::macvlan)), addresses, routes, static
-//!   neighbours, [`sysctl`](Namespace::sysctl), [`run`](Namespace::run), [`spawn`](Namespace::spawn).
+//!   [`bridge`](Namespace::bridge), [`macvlan`](Namespace::macvlan)), addresses, routes, neighbours
+//!   ([`flush_neighbours`](Namespace::flush_neighbours)), [`sysctl`](Namespace::sysctl), [`run`](Namespace::run), [`spawn`](Namespace::spawn).
 //!   [`Namespace::current`] is the one the caller is in.
 //! * [`veth`] and [`Veth`]: a cable between two of them. Deleting an end, or dropping a namespace
 //!   with its last process, removes the cable.

@@ -99,7 +99,7 @@ fn multicast_follows_its_route_and_stops_with_the_link() {
 }
 
 #[test]
-fn a_bridge_joins_and_static_neighbours_need_no_arp() {
+fn a_bridge_joins_and_neighbours_are_forgotten() {
     in_sandbox!({
         let (a, b) = pair();
         let switch = Namespace::new("switch").unwrap();
@@ -108,19 +108,13 @@ fn a_bridge_joins_and_static_neighbours_need_no_arp() {
         switch.bridge("br0", &["p0", "p1"]).unwrap();
         a.add_address("x", [10, 0, 0, 1], 24).unwrap();
         b.add_address("y", [10, 0, 0, 2], 24).unwrap();
-        let (x, y) = (a.link("x").unwrap().mac, b.link("y").unwrap().mac);
-        a.add_neighbour("x", [10, 0, 0, 2], y).unwrap();
-        b.add_neighbour("y", [10, 0, 0, 1], x).unwrap();
-        let table = a
-            .run(|| fs::read_to_string("/proc/thread-self/net/arp"))
-            .unwrap()
-            .unwrap();
-        // Flags 0x6: complete and permanent.
-        assert!(
-            table
-                .lines()
-                .any(|line| line.starts_with("10.0.0.2 ") && line.contains("0x6"))
-        );
+        let knows = || {
+            let table = a.run(|| fs::read_to_string("/proc/thread-self/net/arp"));
+            let table = table.unwrap().unwrap();
+            // Flags 0x2: complete, and found by ARP.
+            let found = |line: &str| line.starts_with("10.0.0.2 ") && line.contains(" 0x2 ");
+            table.lines().any(found)
+        };
         let receiver = b.run(|| UdpSocket::bind("10.0.0.2:7000")).unwrap().unwrap();
         receiver
             .set_read_timeout(Some(Duration::from_secs(3)))
@@ -128,6 +122,9 @@ fn a_bridge_joins_and_static_neighbours_need_no_arp() {
         let sender = a.run(|| UdpSocket::bind("10.0.0.1:0")).unwrap().unwrap();
         sender.send_to(b"hello", "10.0.0.2:7000").unwrap();
         assert_eq!(receiver.recv(&mut [0; 8]).unwrap(), 5);
+        assert!(knows());
+        a.flush_neighbours("x").unwrap();
+        assert!(!knows());
         // Taken from the bridge, it is nobody's port.
         switch.enslave("p1", None).unwrap();
         receiver

@@ -3,7 +3,7 @@
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,7 +21,7 @@ pub enum Role {
     /// A client with this servo.
     Client(Servo),
     /// A client with this servo that negotiates unicast with the grandmaster at this address.
-    UnicastClient(Servo, Ipv4Addr),
+    UnicastClient(Servo, IpAddr),
     /// A client with this servo that hears multicast Sync and sends its Delay_Req by unicast.
     HybridClient(Servo),
     /// An end-to-end transparent clock between two interfaces.
@@ -163,7 +163,8 @@ impl Ptp4l<'_> {
                      [unicast_master_table]\n\
                      table_id 1\n\
                      logQueryInterval -1\n\
-                     UDPv4 {master}\n"
+                     UDPv{} {master}\n",
+                    if master.is_ipv4() { 4 } else { 6 }
                 );
                 "unicast_master_table 1\n"
             }
@@ -183,7 +184,7 @@ mod tests {
     #[test]
     fn a_unicast_client_names_its_master_and_its_table() {
         let client = Ptp4l {
-            role: Role::UnicastClient(Servo::Lock, Ipv4Addr::new(10, 0, 0, 1)),
+            role: Role::UnicastClient(Servo::Lock, [10, 0, 0, 1].into()),
             transport: Transport::Udp4,
             interfaces: &["eth0"],
             log_sync_interval: -4,

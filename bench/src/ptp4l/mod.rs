@@ -16,4 +16,7 @@ pub use crate::network::Network as Transport;
 pub use config::{Ptp4l, Role, Servo, find, find_signing};
 pub use output::{Sample, StateChange, selected_master};
 pub use program::{Program, TempDir};
-pub use rig::{CLIENT_ADDRESS, Ends, GRANDMASTER_ADDRESS, Gateway, INTERFACE, Rig};
+pub use rig::{
+    CLIENT_ADDRESS, CLIENT_ADDRESS_V6, Ends, GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6, Gateway,
+    INTERFACE, Rig,
+};

@@ -1,7 +1,7 @@
 //! Three namespaces in a row, with something in the middle.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -15,10 +15,14 @@ use crate::network::Network as Transport;
 
 /// The interface of the grandmaster, and that of the client.
 pub const INTERFACE: &str = "eth0";
-/// The grandmaster's IPv4 address. Client and grandmaster know each other's hardware address.
+/// The grandmaster's IPv4 address.
 pub const GRANDMASTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// The client's IPv4 address.
 pub const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+/// The grandmaster's IPv6 address.
+pub const GRANDMASTER_ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
+/// The client's IPv6 address.
+pub const CLIENT_ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 
 /// The gateway's interface toward the grandmaster, and that toward the client.
 const UP: &str = "gm0";
@@ -195,35 +199,15 @@ impl Rig {
     }
 }
 
-/// Addresses, multicast routes and static neighbours: neither ARP nor ND crosses a PTP forwarder.
+/// Addresses and multicast routes. The ends find each other's hardware addresses by themselves, or not at all.
 fn address_ends(grandmaster: &Namespace, client: &Namespace) -> Result<()> {
-    let v6 = |last| Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last);
-    let ends = [
-        (
-            grandmaster,
-            client,
-            GRANDMASTER_ADDRESS,
-            v6(1),
-            CLIENT_ADDRESS,
-            v6(2),
-        ),
-        (
-            client,
-            grandmaster,
-            CLIENT_ADDRESS,
-            v6(2),
-            GRANDMASTER_ADDRESS,
-            v6(1),
-        ),
-    ];
-    for (here, there, v4, v6, other_v4, other_v6) in ends {
+    for (here, v4, v6) in [
+        (grandmaster, GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6),
+        (client, CLIENT_ADDRESS, CLIENT_ADDRESS_V6),
+    ] {
         here.add_address(INTERFACE, v4, 24)?;
         here.add_address(INTERFACE, v6, 64)?;
         here.add_route(INTERFACE, Ipv4Addr::new(224, 0, 0, 0), 4)?;
-        let mac = there.link(INTERFACE)?.mac;
-        for address in [IpAddr::from(other_v4), IpAddr::from(other_v6)] {
-            here.add_neighbour(INTERFACE, address, mac)?;
-        }
     }
     Ok(())
 }

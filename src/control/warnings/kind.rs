@@ -73,6 +73,8 @@ kinds! {
     ClientsUnanswered = "clients-unanswered", "check those clients and the path to them";
     /// Some clients ask more often than they can be served.
     IntervalShort = "interval-short", "lower their rate, or --jitter-share";
+    /// A client asks for the IP address of a station upstream that is not known as a master.
+    UnknownMaster = "unknown-master", "if it is a master that is silent until asked, list it: --unicast-master ADDR";
     /// Frames were lost because a receive ring was full.
     RingDrops = "ring-drops", "raise --ring-frames, or lower --sweep";
     /// Frames were lost because a receive ring was full, while the loop was kept from running.
@@ -104,6 +106,7 @@ impl WarningKind {
         match self {
             Self::Link => true,
             Self::SecondPath => cause.is_empty(),
+            Self::UnknownMaster => true,
             Self::Dropped(reason) => reason.is_limit() || reason.is_refusal(),
             _ => false,
         }

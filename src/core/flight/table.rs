@@ -93,7 +93,7 @@ impl FlightTable {
                 .collect(),
             free: (0..capacity).rev().collect(),
             deadlines: VecDeque::with_capacity(2 * capacity as usize),
-            given_up: VecDeque::with_capacity(2 * capacity as usize),
+            given_up: VecDeque::with_capacity(capacity as usize),
             unread: VecDeque::with_capacity(capacity as usize),
         }
     }

@@ -4,8 +4,8 @@ use crate::core::policy::Forwarder;
 use crate::core::settings::{InForce, Settings, ValidSettings};
 
 impl Forwarder {
-    /// Goes on with other settings. What is sized or drawn at the start keeps its value: `max_clients`, `hold_frames`
-    /// and `seed`.
+    /// Goes on with other settings. What is sized or drawn at the start keeps its value: `max_clients`, `hold_frames`,
+    /// `seed` and `neighbours`.
     ///
     /// A message that waits keeps its departure time and the `max_hold` that it came under. What was sent keeps the
     /// deadline of its TX timestamp. A client that the new list leaves out is forgotten with its next message, or
@@ -16,6 +16,7 @@ impl Forwarder {
             max_clients: before.max_clients,
             hold_frames: before.hold_frames,
             seed: before.seed,
+            neighbours: before.neighbours,
             ..settings.into()
         };
         if settings.clients != before.clients {
@@ -23,6 +24,9 @@ impl Forwarder {
         }
         if settings.max_rate != before.max_rate {
             self.hold.set_rate(settings.max_rate);
+        }
+        if let Some(neighbours) = self.unicast.neighbours_mut() {
+            neighbours.list(&settings.unicast_masters);
         }
         self.masters.set_bound(settings.max_rate_ppm);
         self.flights.apply(&settings);

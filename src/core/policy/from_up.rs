@@ -51,6 +51,7 @@ impl Forwarder {
             });
         }
         self.paths.introduced(arrival.now);
+        self.master_has_address(frame, arrival.now);
         match self.answers_simply(frame, arrival.now) {
             Some(row) => {
                 let correction = self.answered(frame, arrival, row)?;

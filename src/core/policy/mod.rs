@@ -15,6 +15,7 @@
 //! | `signed` | keys in, and what leaves signed |
 //! | `unicast` | keyed folds of addresses, for what unicast messages share; what the kernel routes |
 //! | `simple` | exchanges of simple PTP |
+//! | `neighbours` | ARP and neighbour discovery, which unicast PTP needs |
 //! | `prefetch` | the memory of clients, asked for before their frames are dealt with |
 //! | `apply` | other settings while it runs |
 //! | `readers` | what others may see |
@@ -28,6 +29,7 @@ mod from_down;
 mod from_up;
 mod management;
 mod masters;
+mod neighbours;
 mod prefetch;
 mod readers;
 mod request;
@@ -82,7 +84,8 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///   [`unsent_frame`](Self::unsent_frame),
 ///   [`backlog`](Self::backlog), [`read_up_to`](Self::read_up_to), [`admit`](Self::admit).
 /// * **Frames in**: [`frame`](Self::frame) for one that parses, [`malformed`](Self::malformed) for one that does not;
-///   [`prefetch_bucket`](Self::prefetch_bucket) and [`prefetch_row`](Self::prefetch_row) before, for speed only.
+///   [`prefetch_bucket`](Self::prefetch_bucket) and [`prefetch_row`](Self::prefetch_row) before, for speed only;
+///   [`neighbour`](Self::neighbour) for one that is no PTP.
 /// * **What is due out**: [`next_egress`](Self::next_egress), then [`depart`](Self::depart) or
 ///   [`drop_next`](Self::drop_next); [`rewrite_correction`](Self::rewrite_correction) for a one-step Sync;
 ///   [`edit`](Self::edit) for what is forwarded at once;
@@ -180,7 +183,7 @@ impl Forwarder {
             hold,
             flights: Flights::new(&settings),
             paths: SecondPath::new(secret),
-            unicast: Unicast::new(),
+            unicast: Unicast::new(&settings, secret),
             management: Management::new(),
             signatures: Signatures::new(),
             account: Account::new(),

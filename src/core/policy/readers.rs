@@ -1,13 +1,17 @@
 //! What others may see of the forwarder: settings, counts, measures, masters, and a row for each client.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::Side;
 use crate::core::clients::ClientChange;
 use crate::core::event::Event;
+use crate::core::neighbours::Neighbours;
 use crate::core::policy::Forwarder;
 use crate::core::settings::Settings;
-use crate::telemetry::{ClientSlots, Counters, MasterState, Measures, SyncDue};
+use crate::telemetry::{
+    ClientSlots, Counters, MasterState, Measures, NeighbourState, SyncDue, UnknownAddress,
+};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
 
@@ -122,6 +126,51 @@ impl Forwarder {
     #[must_use]
     pub fn sync_due(&self) -> SyncDue {
         self.masters.due()
+    }
+
+    /// Masters whose addresses are known or listed, and addresses in the table; `None` if neighbours are not relayed.
+    #[must_use]
+    pub fn neighbour_state(&self) -> NeighbourState {
+        let counts = self.unicast.neighbours().map(Neighbours::counts);
+        let (masters, addresses) = counts.unwrap_or_default();
+        let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        NeighbourState {
+            relayed: counts.is_some(),
+            masters: count(masters),
+            addresses: count(addresses),
+            unknown: (self.unicast.unknown()).map(|(ip, at)| UnknownAddress { ip, at }),
+        }
+    }
+
+    /// The addresses of masters for whose sake ARP and neighbour discovery pass, each in its last 32 bits; and what changes
+    /// with them. `None` if they do not pass.
+    pub fn neighbour_masters(&self) -> Option<(u64, impl Iterator<Item = u32>)> {
+        self.unicast.neighbours().map(Neighbours::master_words)
+    }
+
+    /// Changes with what [`Forwarder::neighbours_to_seek`] gives; `None` if nobody is sought.
+    #[must_use]
+    pub fn neighbours_sought(&self, side: Side) -> Option<u64> {
+        let neighbours = self.unicast.neighbours()?;
+        Some(match side {
+            Side::Down => neighbours.master_words().0,
+            Side::Up => neighbours.client_addresses().0,
+        })
+    }
+
+    /// The addresses for which neighbour discovery is to come in on this side: of masters downstream, of clients upstream.
+    pub fn neighbours_to_seek(&self, side: Side, sought: &mut Vec<Ipv6Addr>) {
+        let v6 = |ip: IpAddr| match ip {
+            IpAddr::V6(ip) => Some(ip),
+            IpAddr::V4(_) => None,
+        };
+        let Some(neighbours) = self.unicast.neighbours() else {
+            return;
+        };
+        match side {
+            Side::Down => sought.extend(neighbours.master_addresses().filter_map(v6)),
+            Side::Up => sought.extend(neighbours.client_addresses().1.filter_map(v6)),
+        }
     }
 
     /// A second path between the segments is known; nothing was announced yet since the start.

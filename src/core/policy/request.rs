@@ -82,6 +82,9 @@ impl Forwarder {
             request.send_now(place).map(Some)
         };
         request.note(place, sent.is_ok());
+        if key.unicast_to != 0 {
+            self.client_has_address(frame, arrival.now);
+        }
         if frame.asks_simply() {
             self.asked_simply(frame, client);
         } else if follows {

@@ -39,6 +39,7 @@ impl Forwarder {
             self.clients.row(row)?.granted(until);
         }
         self.follow_grants(frame, row, arrival);
+        self.master_has_address(frame, arrival.now);
         Ok(arrival.forward())
     }
 
@@ -52,6 +53,7 @@ impl Forwarder {
         let mut client = self.clients.row(row)?;
         if client.may_send(arrival.now, self.settings.client_rate) {
             self.follow_grants(frame, row, arrival);
+            self.client_has_address(frame, arrival.now);
             Ok(arrival.forward())
         } else {
             Err(Reason::ClientRate)

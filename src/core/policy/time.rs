@@ -8,7 +8,7 @@ use crate::core::refs::Owner;
 use crate::core::residence;
 use crate::core::verdict::Token;
 use crate::reason::Reason;
-use crate::telemetry::What;
+use crate::telemetry::{Kind, What};
 use crate::time::{Crossing, Instant, Stamp};
 use crate::wire::{Frame, MessageType};
 use crate::{PerSide, Side};
@@ -189,7 +189,8 @@ impl Forwarder {
             Owner::Request { .. } => MessageType::DelayReq,
             Owner::Sync(_) => MessageType::Sync,
         };
-        self.account.unsent(flight.egress.other(), message, reason);
+        let kind = Kind::Message(message);
+        self.account.unsent(flight.egress.other(), kind, reason);
         if self.tap.is_on() {
             self.tell_unsent(&flight, reason);
         }
@@ -205,7 +206,8 @@ impl Forwarder {
         reason: Reason,
         now: Instant,
     ) {
-        self.account.unsent(from, frame.message_type(), reason);
+        let kind = Kind::Message(frame.message_type());
+        self.account.unsent(from, kind, reason);
         if self.tap.is_on() {
             self.tap
                 .kept((now, from), frame.bytes(), What::Dropped { reason });

@@ -1,6 +1,7 @@
 //! The generated program against the rules, over frames that networks carry and frames that they should not.
 
 mod frames;
+mod neighbours;
 mod reference;
 
 use std::collections::HashSet;
@@ -37,6 +38,7 @@ impl Policy {
             domains: self.domains.as_deref(),
             clients: self.clients.as_deref(),
             watch_second_path: self.watch,
+            neighbours: None,
             sampling: Sampling::each(self.sample_one_in),
             key: self.key,
         }
@@ -156,6 +158,7 @@ fn up(clients: &[PortIdentity]) -> Spec<'_> {
         domains: None,
         clients: Some(clients),
         watch_second_path: true,
+        neighbours: None,
         sampling: Sampling::each(1024),
         key: KEY,
     }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::Side;
 use crate::filter::{
-    SampleClass, Sampling, Spec, domain_key, in_between, interpreter, map_key, program, with_map,
-    with_map_of_domains,
+    SampleClass, Sampling, Spec, domain_key, in_between, interpreter, map_key, master_key, program,
+    with_map, with_map_of_domains,
 };
 use crate::wire::{ClockIdentity, PortIdentity};
 
@@ -143,6 +143,7 @@ proptest! {
             domains: domains.as_deref(),
             clients: None,
             watch_second_path: watch,
+            neighbours: None,
             // A sample depends on who it is, where the classic program need not look.
             sampling: Sampling::each(0),
             // With which none of these share a fold: the map knows them whole.
@@ -196,6 +197,7 @@ const SPEC: Spec<'_> = Spec {
     domains: None,
     clients: None,
     watch_second_path: true,
+    neighbours: None,
     sampling: Sampling::each(0),
     key: [0; 3],
 };
@@ -225,6 +227,42 @@ fn clients_come_and_go() {
     assert!(!passes(9));
     drop(map);
     assert!(passes(1), "the program keeps its map");
+}
+
+/// ARP and neighbour discovery: by a master's address, which is another kind of key than a client's or a domain's.
+#[test]
+fn masters_come_and_go() {
+    let Some(mut map) = map() else {
+        return;
+    };
+    let spec = Spec {
+        neighbours: Some(&[]),
+        ..SPEC
+    };
+    let filter = map.load(&with_map(&spec, map.maps())).unwrap();
+    let kernel = Kernel::new(&filter);
+    let arp = |sender: [u8; 4], target: [u8; 4]| {
+        let start = [8, 6, 0, 1, 8, 0, 6, 4, 0, 1];
+        [&[2; 12][..], &start, &[2; 6], &sender, &[0; 6], &target].concat()
+    };
+    let solicitation = |target: u8| {
+        let mut frame = vec![0; 14 + 40 + 24];
+        frame[12..15].copy_from_slice(&[0x86, 0xDD, 0x60]);
+        (frame[20], frame[21], frame[54]) = (58, 255, 135);
+        frame[77] = target;
+        frame
+    };
+    let (master, other) = ([10, 0, 0, 1], [10, 0, 0, 9]);
+    let v4 = master_key(u32::from_be_bytes(master));
+    map.add(&domain_key(7)).unwrap();
+    assert!(!kernel.passes(&arp(other, master)) && !kernel.passes(&solicitation(7)));
+    map.add(&v4).unwrap();
+    map.add(&master_key(7)).unwrap();
+    assert!(kernel.passes(&arp(other, master)) && kernel.passes(&arp(master, other)));
+    assert!(kernel.passes(&solicitation(7)) && !kernel.passes(&solicitation(8)));
+    assert!(!kernel.passes(&arp(other, other)));
+    map.remove(&v4).unwrap();
+    assert!(!kernel.passes(&arp(other, master)));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::interface::Interface;
 use crate::ring::os::sys;
+use crate::wire::solicited_node;
 
 /// Receives every frame of the link (PACKET_MR_PROMISC), as long as the socket lives.
 pub(in crate::ring) fn promiscuous(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
@@ -142,6 +143,76 @@ fn join_v6(index: u32) -> io::Result<OwnedFd> {
         )?;
     }
     Ok(socket)
+}
+
+/// Groups that a socket joins at most, and changes in one call.
+const MOST_SOLICITED: usize = 1024;
+const IN_ONE_CALL: usize = 64;
+
+/// Membership of the solicited-node groups (RFC 4291, 2.7.1) of some addresses on one interface, so that switches that
+/// snoop on MLD send neighbour discovery for them our way. Nobody answers it but the stations themselves.
+#[derive(Debug)]
+pub struct SolicitedGroups {
+    index: u32,
+    /// Opened with the first of them.
+    socket: Option<OwnedFd>,
+    /// Sorted.
+    joined: Vec<Ipv6Addr>,
+}
+
+impl SolicitedGroups {
+    /// None yet.
+    #[must_use]
+    pub const fn new(interface: &Interface) -> Self {
+        Self {
+            index: interface.index,
+            socket: None,
+            joined: Vec::new(),
+        }
+    }
+
+    /// Joins the groups of these addresses, the first 1024, and leaves all others. False when some are left for
+    /// another call.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn follow(&mut self, addresses: &[Ipv6Addr]) -> io::Result<bool> {
+        let mut wanted: Vec<Ipv6Addr> = addresses.iter().copied().map(solicited_node).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.truncate(MOST_SOLICITED);
+        let gone = |group: &&Ipv6Addr| wanted.binary_search(group).is_err();
+        let leave: Vec<Ipv6Addr> = self.joined.iter().filter(gone).copied().collect();
+        let new = |group: &&Ipv6Addr| self.joined.binary_search(group).is_err();
+        let join: Vec<Ipv6Addr> = wanted.iter().filter(new).copied().collect();
+        let changes = leave.len() + join.len();
+        for group in leave.into_iter().take(IN_ONE_CALL) {
+            self.set(libc::IPV6_DROP_MEMBERSHIP, group)?;
+            self.joined.retain(|joined| *joined != group);
+        }
+        for group in join.into_iter().take(IN_ONE_CALL) {
+            self.set(libc::IPV6_ADD_MEMBERSHIP, group)?;
+            let place = self.joined.partition_point(|joined| *joined < group);
+            self.joined.insert(place, group);
+        }
+        Ok(changes <= IN_ONE_CALL)
+    }
+
+    fn set(&mut self, change: libc::c_int, group: Ipv6Addr) -> io::Result<()> {
+        if self.socket.is_none() {
+            self.socket = Some(sys::socket(libc::AF_INET6, libc::SOCK_DGRAM, 0)?);
+        }
+        let Some(socket) = &self.socket else {
+            return Ok(());
+        };
+        let request = libc::ipv6_mreq {
+            ipv6mr_multiaddr: libc::in6_addr {
+                s6_addr: group.octets(),
+            },
+            ipv6mr_interface: self.index as _,
+        };
+        sys::set_option(socket.as_fd(), libc::IPPROTO_IPV6, change, &request)
+    }
 }
 
 /// IEEE 1588-2019 Annex C.

@@ -21,7 +21,7 @@ mod pair;
 
 pub use addresses::own_addresses;
 pub use claim::{Claim, Holder, gateways, holders};
-pub use groups::{GroupMembership, NotJoined};
+pub use groups::{GroupMembership, NotJoined, SolicitedGroups};
 pub use interface::{Interface, LinkKind};
 pub use monitor::{LinkChange, Monitor};
 pub(super) use netlink::ports_of;

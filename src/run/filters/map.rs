@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::core::Forwarder;
-use crate::filter::{self, Sampling, Spec, domain_key, map_key};
+use crate::filter::{self, Sampling, Spec, domain_key, map_key, master_key};
 use crate::ring::{ClientMap, MapFilter};
 use crate::run::port::FilterSocket;
 
@@ -93,6 +93,17 @@ impl Map {
         up.attach_map(&program.filter)?;
         self.instructions = program.instructions;
         self.set_keys(|domain| (!wanted(domain)).then_some(false))
+    }
+
+    /// Knows these masters in place of those.
+    pub(super) fn set_masters(&mut self, before: &[u32], after: &[u32]) -> io::Result<()> {
+        for word in after.iter().filter(|word| !before.contains(word)) {
+            self.map.add(&master_key(*word))?;
+        }
+        for word in before.iter().filter(|word| !after.contains(word)) {
+            self.map.remove(&master_key(*word))?;
+        }
+        Ok(())
     }
 
     /// Adds or takes away the keys of the domains that are to change.

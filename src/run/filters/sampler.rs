@@ -164,6 +164,7 @@ fn dropped(counters: &Counters, side: Side, class: SampleClass, searches: bool) 
     };
     match (side, class) {
         (_, SampleClass::Domain) => all(Reason::Domain),
+        (_, SampleClass::Neighbours) => all(Reason::NeighbourForeign),
         (Side::Down, _) => 0,
         (Side::Up, SampleClass::Version) => all(Reason::Version),
         (Side::Up, SampleClass::Gptp) => all(Reason::Gptp),
@@ -248,9 +249,19 @@ mod tests {
                 changes.push(ms);
             }
             if ms == 3_000 {
-                let Sampling([version, gptp, domain, peer_delay, reserved, strangers]) =
-                    sampler.sampling(Side::Up);
-                assert_eq!([version, gptp, domain, reserved, strangers], [1; 5]);
+                let Sampling(
+                    [
+                        version,
+                        gptp,
+                        domain,
+                        peer_delay,
+                        reserved,
+                        strangers,
+                        neighbours,
+                    ],
+                ) = sampler.sampling(Side::Up);
+                let others = [version, gptp, domain, reserved, strangers, neighbours];
+                assert_eq!(others, [1; 6]);
                 assert_eq!(peer_delay, 1024);
                 assert!(sampler.due().is_some());
             }

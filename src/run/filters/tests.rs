@@ -58,7 +58,7 @@ impl Bench {
         core.gate_new_clients();
         Self {
             core,
-            filters: Filters::new(Vec::new(), [1, 2, 3], FilterChoice::Tree),
+            filters: Filters::new(Vec::new(), [1, 2, 3], FilterChoice::Tree, false),
             socket: Socket::default(),
             now: Cell::new(1_000_000 * MS),
         }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -272,6 +272,10 @@ impl Outside for FakeMachine {
 
     fn own_addresses(&self) -> io::Result<Vec<IpAddr>> {
         Ok(Vec::new())
+    }
+
+    fn seek(&mut self, _: Side, _: &[Ipv6Addr]) -> io::Result<bool> {
+        Ok(true)
     }
 
     fn next_order(&mut self) -> Option<Order> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::decide::Decider;
 use super::filters::Filters;
 use super::forwarding::{Forwarding, Parts};
+use super::groups::SoughtGroups;
 use super::lap::Lap;
 use super::lateness::Lateness;
 use super::link_log::LinkLog;
@@ -55,7 +56,7 @@ impl Bench {
             settings.validated().expect("they fit"),
         );
         engine.core_mut().gate_new_clients();
-        let mut filters = Filters::new(Vec::new(), [1, 2, 3], FilterChoice::Plain);
+        let mut filters = Filters::new(Vec::new(), [1, 2, 3], FilterChoice::Plain, false);
         let (core, up) = engine.core_and_up();
         filters.start(core, up).unwrap();
         let decider = Decider::new(Pacer::new(SWEEP, spin), time.get());
@@ -71,6 +72,7 @@ impl Bench {
             decider.pacer(),
         );
         let links = LinkLog::new(interfaces.as_ref(), time.get());
+        let groups = SoughtGroups::new(interfaces.as_ref());
         let names = interfaces.map(|interface| interface.name);
         let hardware = Stamping::of(
             PerSide::from_fn(|_| StampSource::Hardware(0)),
@@ -81,6 +83,7 @@ impl Bench {
             stamping: StampChoice::new(wanted, names.clone(), &hardware, time.get()),
             names,
             filters,
+            groups,
             lap: Lap::new(summary, time.get()),
             links,
             lateness: Lateness::new(time.get()),

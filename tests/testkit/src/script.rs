@@ -383,6 +383,7 @@ impl Script {
                     domains: (!domains.is_empty()).then_some(domains),
                     clients: Some(&clients),
                     watch_second_path: true,
+                    neighbours: None,
                     sampling: Sampling::each(0),
                     key: [7, 11, 13],
                 };

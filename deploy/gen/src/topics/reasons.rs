@@ -68,8 +68,9 @@ const CLIENTS: [(&str, &str, &str); 11] = [
     ),
     (
         "Hybrid, or negotiated unicast",
-        "The same. It needs static neighbours over UDP.",
-        "`ptp4l` 3.1.1 with `hybrid_e2e`, and with a `unicast_master_table`: all requests answered.",
+        "The same. Over UDP it finds its master by `--neighbours`; one that is silent until asked must be listed \
+         (`--unicast-master`).",
+        "`ptp4l` 3.1.1 with `hybrid_e2e`, and with a `unicast_master_table`, nothing static: it locks over IPv4 and IPv6.",
     ),
     (
         "Unicast to another subnet",

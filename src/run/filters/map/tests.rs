@@ -51,7 +51,7 @@ fn other_domains_need_no_rights() {
         from.set_nonblocking(true).unwrap();
         let mut socket = Socket { to, from };
         let mut core = Forwarder::new(ValidSettings::default());
-        let mut filters = Filters::new(at_start.clone(), [1, 2, 3], FilterChoice::Map);
+        let mut filters = Filters::new(at_start.clone(), [1, 2, 3], FilterChoice::Map, false);
         // No sample, or one in 1024 passes by chance.
         filters.sampler = Sampler::of(Sampling::each(0));
         if let Err(error) = filters.start(&mut core, &mut socket) {

@@ -100,6 +100,7 @@ fn spec(clients: &[PortIdentity]) -> Spec<'_> {
         domains: None,
         clients: Some(clients),
         watch_second_path: true,
+        neighbours: None,
         sampling: Sampling::each(1024),
         key: [7, 11, 13],
     }

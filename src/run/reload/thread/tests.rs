@@ -189,6 +189,7 @@ fn every_live_key_reaches_the_core_or_the_loop() {
             "authenticated" => ("\"drop\"", "authenticated: Drop"),
             // It needs keys: another test shows it.
             "require-authentication" => continue,
+            "unicast-master" => ("\"192.0.2.1\"", "unicast_masters: [192.0.2.1]"),
             "max-rate" => ("20", "max_rate: Some(20)"),
             "client-rate" => ("20", "client_rate: 20"),
             "client-timeout" => ("\"2s\"", "client_timeout: 2s"),

@@ -43,6 +43,7 @@ pub fn run(octets: &[u8]) {
         domains: (!domains.is_empty()).then_some(domains),
         clients: (how & 4 == 0).then_some(&clients),
         watch_second_path: how & 8 == 0,
+        neighbours: None,
         sampling: Sampling::each(0),
         key: [7, 11, u32::from(limit)],
     };

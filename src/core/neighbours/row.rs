@@ -1,0 +1,192 @@
+//! Who has an address, and who says so.
+
+use std::time::Duration;
+
+use crate::Side;
+use crate::core::bucket::Bucket;
+use crate::time::Instant;
+use crate::wire::Mac;
+
+/// Whoever has an address answers for it within this time.
+const TO_ANSWER: Duration = Duration::from_millis(500);
+/// For so long nobody but whoever has claimed it first may claim it.
+const RESERVED: Duration = Duration::from_secs(2);
+/// Nobody has answered: for so long that counts.
+const GOOD_FOR: Duration = Duration::from_secs(10);
+/// Somebody has: a claim is not looked at again for so long.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
+/// Messages a second of one address.
+const OF_ONE: u32 = 8;
+/// Its answer is awaited for this long after a question was relayed.
+const ASKED: Duration = Duration::from_secs(2);
+/// What went another way does so for this long.
+const OTHER_WAY: Duration = Duration::from_secs(60);
+/// Whoever was silent for so long may be forgotten for others: nobody knows yet whether the address is its own.
+const UNSETTLED: Duration = Duration::from_secs(30);
+/// The same of one that is settled.
+const SILENT: Duration = Duration::from_secs(600);
+
+/// A hardware address that says it has the address of a row.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    mac: Mac,
+    since: Instant,
+    /// Somebody else has answered.
+    refuted: bool,
+}
+
+/// An address on one side.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    side: Side,
+    /// Its hardware address, once settled.
+    mac: Option<Mac>,
+    claim: Option<Claim>,
+    seen: Instant,
+    spoken: Bucket,
+    asked: Option<Instant>,
+    other_way: Option<Instant>,
+}
+
+/// Whether whoever speaks for an address may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// It may; `refuted`: and so somebody else may not, who was asked about lately.
+    Yes {
+        /// See there.
+        refuted: bool,
+    },
+    /// Ask this one whether it still has the address, or anybody on the other side.
+    Ask(Option<Mac>),
+    /// That was asked, and there is still time to answer.
+    NotYet,
+    /// Somebody has answered.
+    No,
+}
+
+impl Row {
+    /// An address of nobody knows whom.
+    pub(super) fn new(side: Side, now: Instant) -> Self {
+        Self {
+            side,
+            mac: None,
+            claim: None,
+            seen: now,
+            spoken: Bucket::full(now),
+            asked: None,
+            other_way: None,
+        }
+    }
+
+    /// A master's: what is upstream is believed until somebody contradicts.
+    pub(super) fn settled(mac: Mac, now: Instant) -> Self {
+        Self {
+            mac: Some(mac),
+            ..Self::new(Side::Up, now)
+        }
+    }
+
+    pub(super) const fn side(&self) -> Side {
+        self.side
+    }
+
+    pub(super) const fn mac(&self) -> Option<Mac> {
+        self.mac
+    }
+
+    pub(super) const fn seen(&mut self, now: Instant) {
+        self.seen = now;
+    }
+
+    /// Whether it may be forgotten to make room.
+    pub(super) fn may_go(&self, now: Instant) -> bool {
+        let silent = now.since(self.seen);
+        silent
+            > if self.mac.is_some() {
+                SILENT
+            } else {
+                UNSETTLED
+            }
+    }
+
+    /// One message more.
+    pub(super) fn may_speak(&mut self, now: Instant) -> bool {
+        self.spoken.take(now, OF_ONE)
+    }
+
+    /// A question of it is relayed.
+    pub(super) const fn asks(&mut self, now: Instant) {
+        self.asked = Some(now);
+    }
+
+    pub(super) fn asked_lately(&self, now: Instant) -> bool {
+        self.asked.is_some_and(|at| now.since(at) <= ASKED)
+    }
+
+    pub(super) const fn other_way(&mut self, now: Instant) {
+        self.other_way = Some(now);
+    }
+
+    pub(super) fn went_another_way(&self, now: Instant) -> bool {
+        self.other_way.is_some_and(|at| now.since(at) <= OTHER_WAY)
+    }
+
+    /// This hardware address says that it has the address. `announced` is that of a master that was heard with it.
+    pub(super) fn says(&mut self, mac: Mac, announced: Option<Mac>, now: Instant) -> Settled {
+        if self.mac == Some(mac) {
+            let refuted = self.confirms(mac);
+            return Settled::Yes { refuted };
+        }
+        // The first of a master whose Announce came from it.
+        if self.mac.is_none() && announced == Some(mac) {
+            self.mac = Some(mac);
+            return Settled::Yes { refuted: false };
+        }
+        let old = self.mac;
+        if let Some(claim) = &self.claim {
+            let age = now.since(claim.since);
+            let same = claim.mac == mac;
+            if same && claim.refuted && age < REFUSED_FOR {
+                return Settled::No;
+            }
+            if !claim.refuted && (age < TO_ANSWER || !same && age < RESERVED) {
+                return Settled::NotYet;
+            }
+            if same && !claim.refuted && age < GOOD_FOR {
+                self.mac = Some(mac);
+                self.claim = None;
+                return Settled::Yes { refuted: false };
+            }
+        }
+        self.claim = Some(Claim {
+            mac,
+            since: now,
+            refuted: false,
+        });
+        Settled::Ask(old)
+    }
+
+    /// This hardware address is still there: whether that refutes a claim that was not refuted yet.
+    pub(super) fn confirms(&mut self, mac: Mac) -> bool {
+        let own = self.mac == Some(mac);
+        match &mut self.claim {
+            Some(claim) if own && claim.mac != mac => !std::mem::replace(&mut claim.refuted, true),
+            _ => false,
+        }
+    }
+
+    /// This hardware address speaks for it on the other side: whether it is somebody else.
+    pub(super) fn answered_elsewhere(&mut self, mac: Mac) -> bool {
+        if self.mac == Some(mac) {
+            return false;
+        }
+        match &mut self.claim {
+            Some(claim) if claim.mac == mac => false,
+            Some(claim) => {
+                claim.refuted = true;
+                true
+            }
+            None => self.mac.is_some(),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! ARP and neighbour discovery, which unicast PTP needs (see `core::neighbours`).
+
+use std::net::IpAddr;
+
+use crate::core::event::Event;
+use crate::core::neighbours::{Decision, Place};
+use crate::core::policy::Forwarder;
+use crate::core::verdict::Relay;
+use crate::reason::Reason;
+use crate::telemetry::Kind;
+use crate::time::Instant;
+use crate::wire::{Address, Frame, Mac, Neighbour};
+use crate::{PerSide, Side};
+
+impl Forwarder {
+    /// This machine's hardware addresses on either side. Until somebody says them, neighbours are not relayed.
+    pub const fn set_own_macs(&mut self, macs: PerSide<Mac>) {
+        self.unicast.set_macs(macs);
+    }
+
+    /// Decides on a frame that is no PTP: `None` if it is no ARP and no neighbour discovery either, or none is relayed.
+    /// `to_host`: it has this machine's MAC.
+    pub fn neighbour(
+        &mut self,
+        bytes: &[u8],
+        (side, to_host): (Side, bool),
+        now: Instant,
+    ) -> Option<Relay> {
+        let macs = self.unicast.macs()?;
+        self.unicast.neighbours()?;
+        let message = Neighbour::parse(bytes)?;
+        self.account.received(side, Kind::Neighbour);
+        let decision = match message {
+            Ok(message) => self.decide_neighbour(&message, side, now),
+            Err(reason) => Decision::Drop(reason),
+        };
+        let relay = match decision {
+            // It answers a question of ours.
+            Decision::Relay if to_host => {
+                self.neighbour_dropped(side, bytes, (Reason::ToHost, now))
+            }
+            Decision::Relay => {
+                self.account.forwarded(side, Kind::Neighbour);
+                Relay::Forward
+            }
+            Decision::Ask(to, probe, reason) => {
+                let _ = self.neighbour_dropped(side, bytes, (reason, now));
+                self.account.neighbour_asked();
+                Relay::Ask(to, probe, macs[to])
+            }
+            Decision::Drop(reason) => self.neighbour_dropped(side, bytes, (reason, now)),
+            Decision::Unknown(address, asker) => {
+                self.unicast.set_unknown(address, now);
+                self.account
+                    .tell(Event::UnknownMaster { address, asker }, now);
+                self.neighbour_dropped(side, bytes, (Reason::NeighbourForeign, now))
+            }
+        };
+        Some(relay)
+    }
+
+    fn decide_neighbour(&mut self, message: &Neighbour<'_>, side: Side, now: Instant) -> Decision {
+        let known = self.unicast.own();
+        // As long as nobody said which addresses are our own, each may be.
+        let Some((own, neighbours)) = known else {
+            return Decision::Drop(Reason::ToHost);
+        };
+        neighbours.decide(message, side, |ip| own.binary_search(&ip).is_ok(), now)
+    }
+
+    fn neighbour_dropped(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        (reason, now): (Reason, Instant),
+    ) -> Relay {
+        if self.tap.is_on() {
+            self.tap.malformed((now, side), bytes, reason);
+        }
+        self.account.dropped(side, Kind::Neighbour, reason);
+        self.account.tell_limit(reason, now);
+        Relay::Drop
+    }
+
+    /// What [`Forwarder::neighbour`] had forwarded was not sent.
+    pub fn unsent_neighbour(&mut self, from: Side, reason: Reason, now: Instant) {
+        self.account.unsent(from, Kind::Neighbour, reason);
+        self.account.tell_limit(reason, now);
+    }
+
+    /// A master upstream has the address that this message came from.
+    pub(super) fn master_has_address(&mut self, frame: &Frame<'_>, now: Instant) {
+        if let (Some(place), Some(neighbours)) = (place(frame), self.unicast.neighbours_mut()) {
+            neighbours.master_heard(place, frame.source_mac(), now);
+        }
+    }
+
+    /// A client downstream has the address that this unicast message came from.
+    pub(super) fn client_has_address(&mut self, frame: &Frame<'_>, now: Instant) {
+        if let (Some(place), Some(neighbours)) = (place(frame), self.unicast.neighbours_mut()) {
+            neighbours.client_heard(place, now);
+        }
+    }
+}
+
+/// Where a message over IP came from.
+fn place(frame: &Frame<'_>) -> Option<Place> {
+    let ip = match frame.source() {
+        Address::Mac(_) => return None,
+        Address::V4(ip) => IpAddr::V4(ip),
+        Address::V6(ip) => IpAddr::V6(ip),
+    };
+    Some(Place::new(frame.lane(), ip))
+}
