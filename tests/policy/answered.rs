@@ -4,8 +4,9 @@
 use ptpproxy::Side::{Down, Up};
 use ptpproxy::core::{ClientMatch, Forwarder, Settings};
 use ptpproxy::reason::Reason;
+use ptpproxy::telemetry::Kind;
 use ptpproxy::time::{ClockId, Stamp};
-use ptpproxy::wire::Frame;
+use ptpproxy::wire::{Frame, MessageType};
 
 use crate::frames::*;
 use crate::gateway::Outcome::{Dropped, Waits};
@@ -133,4 +134,29 @@ fn no_request_stays_open_for_ever() {
     until_all_ended(&mut gateway);
     assert_eq!(gateway.core.clients(), 0);
     assert_eq!(counts(&gateway.core), (0, 3));
+}
+
+/// A request that waits when its copy is seen above never leaves: nobody owes it an answer.
+#[test]
+fn a_request_that_never_left_is_not_unanswered() {
+    let mut gateway = Gateway::new(Settings {
+        jitter: MS * 20,
+        jitter_share: None,
+        assume_answered: true,
+        syntonize: false,
+        ..unheld()
+    });
+    gateway.pass(SECOND);
+    for number in 1..=20 {
+        if gateway.hears(Down, &delay_req(10, number)) == Waits {
+            let copy = gateway.hears(Up, &delay_req(10, number));
+            assert_eq!(copy, Dropped(Reason::SecondPath));
+        }
+        gateway.pass(MS * 100);
+    }
+    let kind = Kind::Message(MessageType::DelayReq);
+    let sent = gateway.core.counters().forwarded(Down, kind);
+    assert!(sent < 20, "{sent}");
+    until_all_ended(&mut gateway);
+    assert_eq!(counts(&gateway.core), (0, sent));
 }

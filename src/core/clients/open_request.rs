@@ -47,7 +47,7 @@ pub(crate) struct OpenRequest {
     residence_or_flight: u32,
     /// A keyed fold of the address that a unicast request was sent to; zero for multicast.
     unicast_to: u32,
-    /// Masters that have answered, by row number modulo 31, and [`REACHED`].
+    /// Masters that have answered, by row number modulo 30, [`SENT`] and [`REACHED`].
     answered_by: u32,
     sequence_id: u16,
     domain: u8,
@@ -67,6 +67,8 @@ pub(crate) enum Lapse {
 const WAITED_VISIBLY: u8 = 8;
 /// An answer has left toward its client.
 const REACHED: u32 = 1 << 31;
+/// It has left upstream.
+const SENT: u32 = 1 << 30;
 
 const PROGRESS: [Progress; 8] = [
     Progress::Empty,
@@ -114,6 +116,7 @@ impl OpenRequest {
             self.sdo_and_progress |= WAITED_VISIBLY;
         }
         self.residence_or_flight = slot;
+        self.answered_by |= SENT;
         self.since = units(now);
     }
 
@@ -148,7 +151,15 @@ impl OpenRequest {
 
     /// The flight in this slot was not sent. If it was to pass untouched it has no answer to expect either.
     pub(crate) fn unsent(&mut self, slot: u32) {
-        if self.progress() == Progress::Untouched && self.residence_or_flight == slot {
+        let flies = matches!(
+            self.progress(),
+            Progress::InFlight | Progress::Untouched | Progress::SecondPath
+        );
+        if !flies || self.residence_or_flight != slot {
+            return;
+        }
+        self.answered_by &= !SENT;
+        if self.progress() == Progress::Untouched {
             self.lost();
         }
     }
@@ -160,10 +171,10 @@ impl OpenRequest {
         }
     }
 
-    /// A master answers; false if it has before. Of two masters whose rows are 31 apart only one counts: who
+    /// A master answers; false if it has before. Of two masters whose rows are 30 apart only one counts: who
     /// announces that many cannot have its answers multiplied.
     pub(crate) const fn answer(&mut self, master: u32) -> bool {
-        let bit = 1 << (master % 31);
+        let bit = 1 << (master % 30);
         let first = self.answered_by & bit == 0;
         self.answered_by |= bit;
         first
@@ -203,11 +214,8 @@ impl OpenRequest {
 
     /// Whether it went upstream and its client has no answer.
     const fn lacks_answer(&self) -> bool {
-        let sent = !matches!(
-            self.progress(),
-            Progress::Empty | Progress::Waiting | Progress::Lost
-        );
-        sent && self.answered_by & REACHED == 0
+        let ended = matches!(self.progress(), Progress::Empty | Progress::Lost);
+        !ended && self.answered_by & (SENT | REACHED) == SENT
     }
 
     // What is known of it.
@@ -234,7 +242,7 @@ impl OpenRequest {
 
     /// Whether a master has answered.
     pub(crate) const fn answered(&self) -> bool {
-        self.answered_by & !REACHED != 0
+        self.answered_by & !(REACHED | SENT) != 0
     }
 
     /// By [`Progress`]: its slot in flight, or its residence in nanoseconds.
@@ -344,7 +352,7 @@ mod tests {
             assert_eq!(open.progress(), progress);
             assert_eq!(open.matches(key, start), progress != Progress::Empty);
         }
-        assert!(open.answer(3) && open.answer(4) && !open.answer(3) && !open.answer(34));
+        assert!(open.answer(3) && open.answer(4) && !open.answer(3) && !open.answer(33));
         assert!(open.answered() && open.lacks_answer(), "none has left");
         assert!(open.reached() && !open.reached() && !open.lacks_answer());
         assert!(open.not_reached() && !open.not_reached() && open.answered());
