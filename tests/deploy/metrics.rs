@@ -206,6 +206,10 @@ fn prometheus_reads_what_a_gateway_does_and_healthz_what_it_lacks() {
 
         gateway.set_up(DOWN, false).unwrap();
         healthz(gateway, "503 Service Unavailable", "down cl0: no link");
+        // Not to be restarted for that, but not to be relied on either.
+        let head = |path| get(gateway, path).0;
+        assert_eq!(head("/livez"), "HTTP/1.1 200 OK");
+        assert_eq!(head("/readyz"), "HTTP/1.1 503 Service Unavailable");
         value(gateway, "ptpproxy_healthy", |healthy| healthy == 0.0);
         value(gateway, "ptpproxy_link_up{side=\"down\"}", |up| up == 0.0);
         gateway.set_up(DOWN, true).unwrap();
