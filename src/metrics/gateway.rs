@@ -145,12 +145,12 @@ fn clocks(out: &mut impl Families, state: &State) -> fmt::Result {
     out.gauges(
         family(
             "ptpproxy_hardware_clocks_bound_seconds",
-            "What residence times between two hardware clocks may be off by; only where each interface has its own.",
+            "What residence times between two hardware clocks may be off by; 0 where one clock timestamps both interfaces.",
             &[],
         ),
-        |add| match state.clocks_bound_ns {
-            Some(ns) => add(&[], (f64::from(ns) * 1e-9).into()),
-            None => Ok(()),
+        |add| {
+            let ns = state.clocks_bound_ns.unwrap_or(0);
+            add(&[], (f64::from(ns) * 1e-9).into())
         },
     )
 }
