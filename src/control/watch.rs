@@ -151,7 +151,10 @@ impl Watch {
                 };
             }
             if judged.bad {
-                troubles.unanswered(&client, &snapshot.state.masters);
+                // Of more masters than are listed nobody can say that none is there.
+                let masters = &snapshot.state.masters;
+                let all = snapshot.state.masters_known as usize <= masters.len();
+                troubles.unanswered(&client, if all { masters } else { &[] });
             }
             if client.requests > OPENING
                 && let Some(how) = warnings::too_short(&client, &snapshot.state.limits)

@@ -17,6 +17,18 @@ pub(crate) fn median_slope(
     Some(median(slopes))
 }
 
+/// A difference of nanoseconds, to be calculated with.
+#[expect(clippy::cast_precision_loss, reason = "differences of nanoseconds")]
+pub(crate) const fn to_f64(ns: i64) -> f64 {
+    ns as f64
+}
+
+/// The nearest whole number of nanoseconds.
+#[expect(clippy::cast_possible_truncation, reason = "saturates")]
+pub(crate) fn rounded(ns: f64) -> i64 {
+    (ns + 0.5_f64.copysign(ns)) as i64
+}
+
 /// The median. Not of nothing.
 pub(crate) fn median(values: &mut [f64]) -> f64 {
     let middle = values.len() / 2;

@@ -62,13 +62,7 @@ pub(super) fn message(
     pass: Label,
     drop: Label,
 ) -> Label {
-    let mut samples = Samples {
-        spec,
-        by_map: matches!(known, Known::Map { .. }),
-        pass,
-        drop,
-        made: Vec::new(),
-    };
+    let mut samples = Samples::new(spec, known, pass, drop);
     match spec.side {
         Side::Down => match spec.domains {
             None => pass,
@@ -109,13 +103,7 @@ pub(super) fn neighbours(
     pass: Label,
     drop: Label,
 ) -> Label {
-    let mut samples = Samples {
-        spec,
-        by_map: matches!(known, Known::Map { .. }),
-        pass,
-        drop,
-        made: Vec::new(),
-    };
+    let mut samples = Samples::new(spec, known, pass, drop);
     match spec.neighbours {
         Some(_) => samples.of(asm, SampleClass::Neighbours),
         None => drop,
@@ -133,7 +121,17 @@ struct Samples<'a> {
     made: Vec<(u32, Label)>,
 }
 
-impl Samples<'_> {
+impl<'a> Samples<'a> {
+    const fn new(spec: &'a Spec<'a>, known: &Known, pass: Label, drop: Label) -> Self {
+        Self {
+            spec,
+            by_map: matches!(known, Known::Map { .. }),
+            pass,
+            drop,
+            made: Vec::new(),
+        }
+    }
+
     fn of(&mut self, asm: &mut Assembler, class: SampleClass) -> Label {
         let one_in = self.spec.sampling.one_in(class);
         let which = match one_in {

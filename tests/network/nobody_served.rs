@@ -24,6 +24,24 @@ const UDP4: Shape = Shape {
     ..ETHERNET
 };
 
+/// A gateway for domain 0, with its control socket in a folder.
+fn gateway() -> (Line, Proxy, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let line = Line::new();
+    let arguments = ["--control", &socket(&folder), "--domain", "0"];
+    let proxy = Proxy::start(&line.gateway, &arguments);
+    (line, proxy, folder)
+}
+
+fn socket(folder: &TempDir) -> String {
+    folder
+        .path()
+        .join("gateway.sock")
+        .to_str()
+        .unwrap()
+        .to_owned()
+}
+
 /// Looks until a warning of this code is there, while `each` happens ten times a second. Returns its text.
 fn warned(socket: &str, code: &str, patience: Duration, mut each: impl FnMut(u16)) -> String {
     let end = Instant::now() + patience;
@@ -51,11 +69,8 @@ fn serve(above: &mut Host, round: u16) {
 #[test]
 fn what_clients_use_instead_is_named() {
     in_sandbox!({
-        let folder = TempDir::new().unwrap();
-        let socket = folder.path().join("gateway.sock");
-        let socket = socket.to_str().unwrap();
-        let line = Line::new();
-        let proxy = Proxy::start(&line.gateway, &["--control", socket, "--domain", "0"]);
+        let (line, proxy, folder) = gateway();
+        let socket = &socket(&folder);
         let (mut above, _below) = line.hosts(ETHERNET);
         let mut strangers = Sender::new(&line.clients);
         let text = warned(socket, "nobody-asks", Duration::from_secs(60), |round| {
@@ -73,11 +88,8 @@ fn what_clients_use_instead_is_named() {
 #[test]
 fn a_client_in_the_wrong_vlan_is_told() {
     in_sandbox!({
-        let folder = TempDir::new().unwrap();
-        let socket = folder.path().join("gateway.sock");
-        let socket = socket.to_str().unwrap();
-        let line = Line::new();
-        let proxy = Proxy::start(&line.gateway, &["--control", socket]);
+        let (line, proxy, folder) = gateway();
+        let socket = &socket(&folder);
         let (mut above, _below) = line.hosts(ETHERNET);
         let mut below = Host::open(&line.clients, END, VLAN_5);
         let code = "clients-unanswered";
@@ -97,11 +109,8 @@ fn a_client_in_the_wrong_vlan_is_told() {
 #[test]
 fn what_the_kernel_routes_is_named() {
     in_sandbox!({
-        let folder = TempDir::new().unwrap();
-        let socket = folder.path().join("gateway.sock");
-        let socket = socket.to_str().unwrap();
-        let line = Line::new();
-        let proxy = Proxy::start(&line.gateway, &["--control", socket]);
+        let (line, proxy, folder) = gateway();
+        let socket = &socket(&folder);
         let (mut above, _below) = line.hosts(ETHERNET);
         above.introduce();
         let open = || {

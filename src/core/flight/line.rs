@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use crate::core::flight::recent_max::RecentMax;
-use crate::core::slope::{median, median_slope};
+use crate::core::slope::{median, median_slope, rounded, to_f64};
 
 /// Readings that are remembered: at one each 4 ms, 1.3 s. No message is held for longer than a second.
 const HISTORY: usize = 320;
@@ -255,16 +255,6 @@ impl Line {
         self.rate_error = median(&mut scratch[..len / 2]).min(ANY_RATE);
         self.rate = rate.clamp(-ANY_RATE, ANY_RATE);
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "differences of nanoseconds")]
-const fn to_f64(ns: i64) -> f64 {
-    ns as f64
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "saturates")]
-fn rounded(ns: f64) -> i64 {
-    (ns + 0.5_f64.copysign(ns)) as i64
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! clocks at nearly the same moment, some microseconds apart. So a hardware timestamp that is missing can be told from
 //! the kernel's, and a hardware clock that was set is noticed by the frame that departs next.
 
-use crate::core::slope::{median, median_slope};
+use crate::core::slope::{median, median_slope, rounded, to_f64};
 use crate::time::{ClockId, Stamp};
 
 /// Pairs that are remembered.
@@ -171,16 +171,6 @@ impl Pairs {
     fn newest(&self) -> Option<Pair> {
         (self.len > 0).then(|| self.at(self.len - 1))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "differences of nanoseconds")]
-const fn to_f64(ns: i64) -> f64 {
-    ns as f64
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "saturates")]
-fn rounded(ns: f64) -> i64 {
-    (ns + 0.5_f64.copysign(ns)) as i64
 }
 
 #[cfg(test)]
