@@ -100,6 +100,7 @@ fn client(view: &ClientView, now: Instant) -> Client {
         }
         .to_owned(),
         vlans: view.lane.vlans().into_iter().flatten().collect(),
+        mode: view.mode.label().to_owned(),
         interval_ms: view.interval.map(ms),
         requests: view.requests,
         answered: view.answered,

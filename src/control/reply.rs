@@ -323,6 +323,9 @@ pub struct Client {
     pub transport: String,
     /// VLAN IDs, the outermost first.
     pub vlans: Vec<u16>,
+    /// How it asks, by its last Delay_Req: multicast, hybrid (Delay_Req by unicast, the rest by multicast), unicast
+    /// (negotiated) or simple (simple PTP).
+    pub mode: String,
     /// Mean time between its requests.
     pub interval_ms: Option<f64>,
     /// Its requests.

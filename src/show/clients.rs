@@ -3,10 +3,11 @@
 use super::figures::{ago, columns, dash, ms, percent};
 use crate::control::reply::{Client, ClientList};
 
-/// Headings; the first two columns are text.
-pub(super) const HEADINGS: [&str; 10] = [
+/// Headings; the first [`TEXT`] columns are text.
+pub(super) const HEADINGS: [&str; 11] = [
     "identity",
     "address",
+    "mode",
     "vlan",
     "interval",
     "requests",
@@ -17,13 +18,16 @@ pub(super) const HEADINGS: [&str; 10] = [
     "seen",
 ];
 
+/// Columns of text.
+pub(super) const TEXT: usize = 3;
+
 /// The table, and a line that says how many there are.
 pub(super) fn text(list: &ClientList) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     rows.extend(list.clients.iter().map(|client| row(client).to_vec()));
     let mut text = String::new();
     if !list.clients.is_empty() {
-        for line in columns(&rows, 2) {
+        for line in columns(&rows, TEXT) {
             text += &line;
             text.push('\n');
         }
@@ -42,11 +46,12 @@ pub(super) fn text(list: &ClientList) -> String {
 }
 
 /// The cells of a client, by [`HEADINGS`].
-pub(super) fn row(client: &Client) -> [String; 10] {
+pub(super) fn row(client: &Client) -> [String; 11] {
     let vlans: Vec<String> = client.vlans.iter().map(ToString::to_string).collect();
     [
         client.identity.clone(),
         client.address.clone(),
+        client.mode.clone(),
         if vlans.is_empty() {
             dash()
         } else {
@@ -72,6 +77,7 @@ mod tests {
             identity: "020000.fffe.000001-1".into(),
             address: "192.0.2.1".into(),
             vlans: vec![100, 7],
+            mode: "hybrid".into(),
             interval_ms: Some(125.0),
             requests: 40,
             answered_percent: Some(99.96),
@@ -89,8 +95,8 @@ mod tests {
         assert_eq!(
             text(&list),
             "\
-identity              address     vlan  interval  requests  answered     hold  residence  response   seen
-020000.fffe.000001-1  192.0.2.1  100.7    125 ms        40    99.9 %  9.80 ms    9.90 ms    310 us  80 ms
+identity              address    mode     vlan  interval  requests  answered     hold  residence  response   seen
+020000.fffe.000001-1  192.0.2.1  hybrid  100.7    125 ms        40    99.9 %  9.80 ms    9.90 ms    310 us  80 ms
 1 of 2 clients, sorted by identity
 "
         );

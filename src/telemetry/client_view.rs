@@ -5,6 +5,36 @@ use std::time::Duration;
 use crate::time::Instant;
 use crate::wire::{Address, Lane, Mac, PortIdentity};
 
+/// How a client asks its master, by its last Delay_Req.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientMode {
+    /// Delay_Req by multicast.
+    #[default]
+    Multicast,
+    /// Delay_Req by unicast, everything else by multicast (RFC 9760's hybrid, SMPTE ST 2059-2's mixed mode).
+    Hybrid,
+    /// Negotiated unicast (IEEE 1588-2019, 16.1).
+    Unicast,
+    /// Simple PTP: a Delay_Req that is answered by a Sync and an Announce.
+    Simple,
+}
+
+impl ClientMode {
+    /// Every mode.
+    pub const ALL: [Self; 4] = [Self::Multicast, Self::Hybrid, Self::Unicast, Self::Simple];
+
+    /// Its word.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Multicast => "multicast",
+            Self::Hybrid => "hybrid",
+            Self::Unicast => "unicast",
+            Self::Simple => "simple",
+        }
+    }
+}
+
 /// What is known of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientView {
@@ -20,6 +50,8 @@ pub struct ClientView {
     pub address: Address,
     /// Its transport and VLANs.
     pub lane: Lane,
+    /// How it asks.
+    pub mode: ClientMode,
     /// Time of its first message, to the second.
     pub joined: Instant,
     pub(super) seen_ms: u32,

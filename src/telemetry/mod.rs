@@ -44,7 +44,7 @@ mod words;
 
 pub use board::{Board, Info, Snapshot};
 pub use changes::Changes;
-pub use client_view::ClientView;
+pub use client_view::{ClientMode, ClientView};
 pub use counters::{Counters, Kind};
 pub use counts::{Count, Counts, PortCounts};
 pub use due::SyncDue;

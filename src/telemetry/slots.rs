@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
-use super::client_view::{ClientView, millis, silence};
+use super::client_view::{ClientMode, ClientView, millis, silence};
 use super::words::halves;
 use crate::prefetch;
 use crate::time::Instant;
@@ -23,7 +23,7 @@ mod word {
     pub(super) const MAC: usize = 2;
     /// Its IP address, two words.
     pub(super) const ADDRESS: usize = 3;
-    /// Lane, and when it was seen last (milliseconds of the steady clock).
+    /// Lane with the mode in its two upper bits, and when it was seen last (milliseconds of the steady clock).
     pub(super) const LANE: usize = 5;
     /// Mean request interval in microseconds, and requests.
     pub(super) const REQUESTS: usize = 6;
@@ -36,6 +36,10 @@ mod word {
 }
 
 type Words = [AtomicU64; 10];
+
+/// Where the mode is; a lane takes the bits below.
+const MODE_SHIFT: u32 = 30;
+const _: () = assert!(Lane::BITS <= MODE_SHIFT);
 
 /// Steps of the tenancy: bit 0 is set while it changes, bit 1 while the row is in use.
 const CHANGING: u32 = 1;
@@ -170,12 +174,21 @@ impl Slot<'_> {
 
     fn address(self, mac: Mac) -> Address {
         let (upper, lower) = (self.load(word::ADDRESS), self.load(word::ADDRESS + 1));
-        match Lane::from_bits(low(self.load(word::LANE))).transport() {
+        match split_lane(low(self.load(word::LANE))).0.transport() {
             Transport::Ethernet => Address::Mac(mac),
             Transport::Udp4 => Address::V4(Ipv4Addr::from_bits(low(lower))),
             Transport::Udp6 => Address::V6(Ipv6Addr::from_bits(
                 u128::from(upper) << 64 | u128::from(lower),
             )),
+        }
+    }
+
+    /// It asks so.
+    pub(crate) fn asks(self, mode: ClientMode) {
+        let word = low(self.load(word::LANE));
+        let (lane, before) = split_lane(word);
+        if mode != before {
+            self.store_low(word::LANE, lane.bits() | (mode as u32) << MODE_SHIFT);
         }
     }
 
@@ -243,6 +256,7 @@ impl Slot<'_> {
         let [port1, port2, mac @ ..] = self.load(word::MAC).to_be_bytes();
         let mac = Mac(mac);
         let (lane, seen) = split(self.load(word::LANE));
+        let (lane, mode) = split_lane(lane);
         let (interval_us, requests) = split(self.load(word::REQUESTS));
         let (answered, unanswered) = split(self.load(word::ANSWERED));
         let (residence, last_residence) = split(self.load(word::RESIDENCE));
@@ -257,7 +271,8 @@ impl Slot<'_> {
             },
             mac,
             address: self.address(mac),
-            lane: Lane::from_bits(lane),
+            lane,
+            mode,
             joined: Instant::from_nanos(u64::from(high(self.load(word::TENANCY))) * 1_000_000_000),
             seen_ms: seen,
             interval: (interval_us > 0).then(|| Duration::from_micros(u64::from(interval_us))),
@@ -286,6 +301,12 @@ impl Slot<'_> {
     fn store_high(self, at: usize, value: u32) {
         self.store(at, join(low(self.load(at)), value));
     }
+}
+
+/// Lane and mode, as they share half a word.
+const fn split_lane(half: u32) -> (Lane, ClientMode) {
+    let mode = ClientMode::ALL[(half >> MODE_SHIFT) as usize];
+    (Lane::from_bits(half & !(u32::MAX << MODE_SHIFT)), mode)
 }
 
 /// A running mean over about eight values; the first one counts whole.

@@ -34,6 +34,9 @@ impl Transport {
 pub struct Lane(u32);
 
 impl Lane {
+    /// So many bits it has: two tags of 14, and the transport.
+    pub(crate) const BITS: u32 = 2 * 14 + 2;
+
     /// The lane of a frame with these tags (TPID, TCI), outermost first.
     #[must_use]
     pub fn new(transport: Transport, tags: &[(u16, u16)]) -> Self {

@@ -162,6 +162,7 @@ fn status_and_clients_say_what_passes() {
             assert_eq!((client.requests, client.answered), (30, 30), "{client:?}");
             assert_eq!(client.answered_percent, Some(100.0));
             assert_eq!(client.transport, "ethernet");
+            assert_eq!(client.mode, "multicast");
             assert!(client.residence_ms.is_some_and(|ms| ms > 0.0));
             assert!(client.response_ms.is_some() && client.interval_ms.is_some());
             assert!(client.seen_ms < 60_000);

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ptpproxy::Side::{Down, Up};
 use ptpproxy::core::{ClientMatch, Event, Settings};
 use ptpproxy::reason::Reason;
+use ptpproxy::telemetry::ClientMode;
 use ptpproxy::wire::{Mac, MessageType, PortIdentity, Transport};
 
 use crate::frames::*;
@@ -252,4 +253,45 @@ fn the_log_hears_of_the_first_client_and_of_peer_delay_once() {
         panic!("{events:?}");
     };
     assert_eq!([first, second, client], [port(12), port(10), port(10)]);
+}
+
+/// How a client asks is what it sends; a client of unicast is known from its first question for a grant.
+#[test]
+fn the_mode_of_a_client_is_how_it_asks() {
+    let mode = |gateway: &Gateway, host: u8| {
+        let slots = gateway.core.client_slots();
+        let view = slots.iter().find(|view| view.identity == port(host));
+        view.expect("a client").mode
+    };
+    let to_host = |from: u8, number: u16| Message {
+        to: To::Host(1),
+        ..delay_req(from, number)
+    };
+    let mut gateway = Gateway::new(unheld());
+    assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
+    assert!(gateway.hears(Down, &to_host(11, 1)).is_sent());
+    assert!(gateway.hears(Down, &simple_req(12, 1, 1)).is_sent());
+    assert!(
+        gateway
+            .hears(Down, &ask_grant(13, 1, port(1), 300))
+            .is_sent()
+    );
+    assert_eq!(mode(&gateway, 10), ClientMode::Multicast);
+    assert_eq!(mode(&gateway, 11), ClientMode::Hybrid);
+    assert_eq!(mode(&gateway, 12), ClientMode::Simple);
+    assert_eq!(mode(&gateway, 13), ClientMode::Unicast);
+    assert!(gateway.hears(Up, &grant(1, 1, port(13), 300)).is_sent());
+    assert!(gateway.hears(Down, &to_host(13, 2)).is_sent());
+    assert_eq!(mode(&gateway, 13), ClientMode::Unicast);
+
+    // It changes with what is asked, and nothing else does.
+    assert!(gateway.hears(Down, &to_host(10, 2)).is_sent());
+    assert_eq!(mode(&gateway, 10), ClientMode::Hybrid);
+    gateway.skip(SECOND * 40);
+    assert!(gateway.hears(Down, &delay_req(11, 2)).is_sent());
+    let slots = gateway.core.client_slots();
+    let view = slots.iter().find(|view| view.identity == port(11)).unwrap();
+    assert_eq!(view.mode, ClientMode::Multicast);
+    assert_eq!(view.lane.transport(), Transport::Ethernet);
+    assert_eq!(view.requests, 2);
 }

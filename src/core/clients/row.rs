@@ -8,7 +8,7 @@ use crate::core::clients::gate::Gate;
 use crate::core::clients::open_request::{Lapse, OpenKey};
 use crate::core::hold::FrameRef;
 use crate::core::refs::ClientRef;
-use crate::telemetry::Slot;
+use crate::telemetry::{ClientMode, Slot};
 use crate::time::Instant;
 use crate::wire::{Address, Mac};
 
@@ -61,6 +61,11 @@ impl ClientMut<'_> {
     /// A message of it came.
     pub(crate) fn seen(&self, now: Instant) {
         self.slot.seen(now);
+    }
+
+    /// It asks so.
+    pub(crate) fn asks(&self, mode: ClientMode) {
+        self.slot.asks(mode);
     }
 
     /// Mean time between its requests in microseconds; zero while unknown.

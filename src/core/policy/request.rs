@@ -19,7 +19,7 @@ use crate::core::signature::Signature;
 use crate::core::tap::Tap;
 use crate::core::verdict::{Arrival, Arrived, Token, Verdict};
 use crate::reason::Reason;
-use crate::telemetry::{Kind, What};
+use crate::telemetry::{ClientMode, Kind, What};
 use crate::time::{Instant, Stamp};
 use crate::wire::{Frame, MessageType};
 
@@ -75,7 +75,8 @@ impl Forwarder {
         request.plan()?;
         let place = request.open();
         let client = request.client.of();
-        let follows = !request.client.has_grant(arrival.now);
+        let mode = mode(frame, request.client.has_grant(arrival.now));
+        request.client.asks(mode);
         let sent = if request.waits() {
             request.wait(place).map(|()| None)
         } else {
@@ -85,12 +86,25 @@ impl Forwarder {
         if key.unicast_to != 0 {
             self.client_has_address(frame, arrival.now);
         }
-        if frame.asks_simply() {
-            self.asked_simply(frame, client);
-        } else if follows {
-            self.masters.multicast_followed();
+        match mode {
+            ClientMode::Simple => self.asked_simply(frame, client),
+            ClientMode::Multicast | ClientMode::Hybrid => self.masters.multicast_followed(),
+            ClientMode::Unicast => {}
         }
         sent
+    }
+}
+
+/// How its client asks, by what it sends and whether unicast was granted to it.
+fn mode(frame: &Frame<'_>, granted: bool) -> ClientMode {
+    if frame.asks_simply() {
+        ClientMode::Simple
+    } else if granted {
+        ClientMode::Unicast
+    } else if frame.is_multicast() {
+        ClientMode::Multicast
+    } else {
+        ClientMode::Hybrid
     }
 }
 

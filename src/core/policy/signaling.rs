@@ -5,6 +5,7 @@ use crate::core::clients::ClientKey;
 use crate::core::policy::Forwarder;
 use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
+use crate::telemetry::ClientMode;
 use crate::wire::tlv::{Unicast, UnicastKind};
 use crate::wire::{ClockIdentity, Frame, MessageType, PortIdentity};
 
@@ -52,6 +53,12 @@ impl Forwarder {
         let row = self.sender(frame, arrival)?;
         let mut client = self.clients.row(row)?;
         if client.may_send(arrival.now, self.settings.client_rate) {
+            if frame
+                .unicast()
+                .any(|unicast| unicast.kind == UnicastKind::Request)
+            {
+                client.asks(ClientMode::Unicast);
+            }
             self.follow_grants(frame, row, arrival);
             self.client_has_address(frame, arrival.now);
             Ok(arrival.forward())

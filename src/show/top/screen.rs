@@ -15,7 +15,7 @@ const WARNING_LINES: usize = 3;
 const NARROW: usize = 20;
 /// Which columns of a client are dropped first where there is no room, by their place in
 /// [`clients::HEADINGS`].
-const LEAST: [usize; 8] = [6, 2, 4, 9, 7, 1, 8, 3];
+const LEAST: [usize; 9] = [7, 3, 2, 5, 10, 8, 1, 9, 4];
 
 /// How a line stands out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +188,10 @@ impl Screen {
             }
             shown.retain(|&column| column != least);
         }
-        let left = shown.iter().filter(|&&column| column < 2).count();
+        let left = shown
+            .iter()
+            .filter(|&&column| column < clients::TEXT)
+            .count();
         let rows: Vec<Vec<String>> = rows
             .into_iter()
             .map(|row| {

@@ -209,6 +209,14 @@ pub fn grant(from: u8, sequence_id: u16, target: PortIdentity, seconds: u32) -> 
     message
 }
 
+/// Asks for unicast Delay_Resp, for so many seconds.
+pub fn ask_grant(from: u8, sequence_id: u16, target: PortIdentity, seconds: u32) -> Message {
+    let mut message = signaling(from, sequence_id, target);
+    message.body.extend([0, 4, 0, 6, 0x90, 0]);
+    message.body.extend(seconds.to_be_bytes());
+    message
+}
+
 /// A Management message with this managementAction.
 pub fn management(from: u8, sequence_id: u16, target: PortIdentity, action: u8) -> Message {
     let mut body = identity(target).to_vec();
