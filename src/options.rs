@@ -108,6 +108,17 @@ pub struct SweepIntervals {
     pub usual: Duration,
     /// While messages pass that cannot be corrected, and keep the latency as an error.
     pub untouched: Duration,
+    /// While few requests wait: their departures share it, and what comes shortly before one waits for it.
+    pub shared: Duration,
+}
+
+impl SweepIntervals {
+    /// Nothing is gathered.
+    pub const OFF: Self = Self {
+        usual: Duration::ZERO,
+        untouched: Duration::ZERO,
+        shared: Duration::ZERO,
+    };
 }
 
 /// Which kernel filter may be used on the up side.

@@ -32,6 +32,11 @@ const CLIENTS_PER_RING_FRAME: u32 = 8;
 const SWEEP: Range<Duration> = Range::new(LEAST_SWEEP, Duration::from_millis(10));
 /// By `auto`: a turn of the loop costs as much as forwarding ten frames, so it should find some.
 const USUAL_SWEEP: Duration = Duration::from_millis(1);
+/// While few requests wait, their departures share times so many polling intervals apart: four times fewer wake-ups,
+/// and a quarter of the usual hold.
+const SHARED_SWEEPS: u32 = 4;
+/// The longest of those is this part of `--max-hold`: a message waits for it in the ring, too.
+const SHARED_IN_MAX_HOLD: u32 = 16;
 /// By `auto` with `--precise`: a request that is read late may be past its departure time.
 const PRECISE_SWEEP: Duration = Duration::from_micros(200);
 /// While messages pass that cannot be corrected, at most.
@@ -103,6 +108,9 @@ flags! {
         /// Latency does not change the clients' time: it is corrected. Held requests leave at the next poll,
         /// unless --precise. `auto` is 1ms (200us with --precise), or 1/8 of --max-hold if that is less. For two
         /// minutes after a message that cannot be corrected it is at most 200us. To poll without pause use --spin.
+        ///
+        /// While fewer than 16 requests are held, departures and the answers to them share wake-ups four intervals
+        /// apart; otherwise each frame wakes the loop. With --precise or --spin nothing is shared.
         sweep: OrAuto<Span> = {
             section: RINGS, reload: Live, banner: Banner::Resolved(sweep_in_words),
             takes: Within::<Span>::new("a duration", SWEEP, "500us").or_auto(),
@@ -189,10 +197,10 @@ pub(super) fn options(
     source: Source,
 ) -> Result<RunOptions, Vec<Conflict>> {
     let (up, down) = pair(interfaces.up, interfaces.down, source.file.as_deref())?;
-    let sweep = sweep(rings.sweep, policy.max_hold.0, rings.precise);
+    let sweep = sweep(&rings, policy.max_hold.0);
     let mut conflicts = Vec::from_iter(policy.without_keys());
     let sa_file = policy.sa_file.clone();
-    let checked = policy.settings(any_seed(), sweep.usual).validated();
+    let checked = policy.settings(any_seed(), sweep).validated();
     if up == down {
         conflicts.push(Conflict::new(
             [("up", up.clone()), ("down", down.clone())],
@@ -259,9 +267,10 @@ fn pair(
     }
 }
 
-/// The polling intervals beside this longest hold, and with `--precise` or without.
-fn sweep(given: OrAuto<Span>, max_hold: Duration, precise: bool) -> SweepIntervals {
-    let usual = given.0.map_or_else(
+/// The polling intervals beside this longest hold.
+fn sweep(rings: &RingArgs, max_hold: Duration) -> SweepIntervals {
+    let precise = rings.precise;
+    let usual = rings.sweep.0.map_or_else(
         || {
             let wanted = if precise { PRECISE_SWEEP } else { USUAL_SWEEP };
             wanted.min(max_hold / Settings::GRIDS_IN_MAX_HOLD)
@@ -271,11 +280,20 @@ fn sweep(given: OrAuto<Span>, max_hold: Duration, precise: bool) -> SweepInterva
     SweepIntervals {
         usual,
         untouched: UNTOUCHED_SWEEP.min(usual),
+        shared: if precise || rings.spin {
+            Duration::ZERO
+        } else {
+            (usual * SHARED_SWEEPS)
+                .min(max_hold / SHARED_IN_MAX_HOLD)
+                .max(usual)
+        },
     }
 }
 
 fn sweep_in_words(options: &RunOptions) -> String {
-    let SweepIntervals { usual, untouched } = options.rings.sweep;
+    let SweepIntervals {
+        usual, untouched, ..
+    } = options.rings.sweep;
     if untouched == usual {
         Span(usual).to_string()
     } else {

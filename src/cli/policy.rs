@@ -14,7 +14,7 @@ use crate::core::{
     Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RelayNeighbours,
     RequireAuthentication, Settings,
 };
-use crate::options::{Banner, Sample};
+use crate::options::{Banner, Sample, SweepIntervals};
 use crate::range::Range;
 use crate::span::Span;
 use crate::wire::ClockIdentity;
@@ -282,7 +282,7 @@ impl PolicyArgs {
     }
 
     /// The settings that the flags ask for, not checked; `seed` is for want of `--seed`.
-    pub(super) fn settings(self, seed: u64, sweep: Duration) -> Settings {
+    pub(super) fn settings(self, seed: u64, sweep: SweepIntervals) -> Settings {
         Settings {
             jitter: self.jitter.0.map_or(Duration::ZERO, |span| span.0),
             jitter_share: self.jitter_share.0,
@@ -308,7 +308,8 @@ impl PolicyArgs {
             client_rate: self.client_rate,
             max_rate: self.max_rate.0,
             hold_frames: self.hold_frames,
-            grid: sweep,
+            grid: sweep.usual,
+            shared_grid: sweep.shared,
             seed: self.seed.unwrap_or(seed),
             assume_answered: false,
         }

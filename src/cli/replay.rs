@@ -2,13 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
 use super::policy::PolicyArgs;
-use crate::options::{ReplayInput, ReplayOptions};
+use crate::options::{ReplayInput, ReplayOptions, SweepIntervals};
 use crate::{PerSide, Side};
 
 const EXAMPLES: &str = "\
@@ -104,7 +103,7 @@ impl ReplayArgs {
             return Err(conflict.to_string());
         }
         let sa_file = self.policy.sa_file.clone();
-        let mut settings = self.policy.settings(0, Duration::ZERO);
+        let mut settings = self.policy.settings(0, SweepIntervals::OFF);
         settings.assume_answered = matches!(
             input,
             ReplayInput::OneSide {

@@ -128,6 +128,7 @@ fn defaults_are_those_of_the_core() {
     let expected = Settings {
         seed: options.settings.seed,
         grid: Duration::from_millis(1),
+        shared_grid: Duration::from_millis(4),
         ..Settings::default()
     };
     let expected = expected.validated().expect("defaults");
@@ -139,6 +140,7 @@ fn defaults_are_those_of_the_core() {
             sweep: SweepIntervals {
                 usual: Duration::from_millis(1),
                 untouched: Duration::from_micros(200),
+                shared: Duration::from_millis(4),
             },
             spin: false,
             qdisc_bypass: false,
@@ -166,24 +168,26 @@ fn defaults_are_those_of_the_core() {
     let few = run("--up eth0 --down eth1 --max-clients 100000 --ring-frames 64");
     assert_eq!(few.expect("complete").rings.frames, 64);
     // The sweep leaves an eighth of the longest hold at most.
-    for (given, usual_us, untouched_us) in [
-        ("--max-hold 8ms --jitter off", 1000, 200),
-        ("--max-hold 4ms --jitter off", 500, 200),
-        ("--max-hold 1ms --jitter off", 125, 125),
-        ("--max-hold 160us --jitter off", 20, 20),
-        ("--precise", 200, 200),
-        ("--precise --sweep 1ms", 1000, 200),
-        ("--sweep 5ms", 5000, 200),
-        ("--sweep 150us", 150, 150),
-        ("--sweep 100us --sweep auto", 1000, 200),
+    for (given, usual_us, untouched_us, shared_us) in [
+        ("--max-hold 8ms --jitter off", 1000, 200, 1000),
+        ("--max-hold 4ms --jitter off", 500, 200, 500),
+        ("--max-hold 1ms --jitter off", 125, 125, 125),
+        ("--max-hold 160us --jitter off", 20, 20, 20),
+        ("--precise", 200, 200, 0),
+        ("--precise --sweep 1ms", 1000, 200, 0),
+        ("--sweep 5ms", 5000, 200, 6250),
+        ("--sweep 150us", 150, 150, 600),
+        ("--sweep 100us --sweep auto", 1000, 200, 4000),
     ] {
         let options = run(&format!("--up eth0 --down eth1 {given}")).expect(given);
         let expected = SweepIntervals {
             usual: Duration::from_micros(usual_us),
             untouched: Duration::from_micros(untouched_us),
+            shared: Duration::from_micros(shared_us),
         };
         assert_eq!(options.rings.sweep, expected, "{given}");
         assert_eq!(options.settings.grid, expected.usual, "{given}");
+        assert_eq!(options.settings.shared_grid, expected.shared, "{given}");
     }
     let other = run("--up eth0 --down eth1").expect("complete");
     assert_ne!(options.settings.seed, other.settings.seed);
@@ -234,6 +238,7 @@ fn every_option_is_effective() {
             sweep: SweepIntervals {
                 usual: Duration::from_micros(50),
                 untouched: Duration::from_micros(50),
+                shared: Duration::ZERO,
             },
             spin: true,
             qdisc_bypass: true,

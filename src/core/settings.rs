@@ -134,6 +134,8 @@ pub struct Settings {
     pub hold_frames: u32,
     /// Departures may come this much late, because the loop gathers them; zero is off.
     pub grid: Duration,
+    /// While few requests wait they depart at multiples of this, and share wake-ups; zero is off.
+    pub shared_grid: Duration,
     /// Seed of the random departures and of the tables' hash.
     pub seed: u64,
     /// Answers are not seen, and clients are held as if each got its own: for a replay of the down side alone.
@@ -168,6 +170,7 @@ impl Default for Settings {
             max_rate: None,
             hold_frames: 4096,
             grid: Duration::ZERO,
+            shared_grid: Duration::ZERO,
             seed: 0,
             assume_answered: false,
         }
@@ -387,6 +390,8 @@ pub(crate) struct Holds {
     pub(crate) stale_after_ns: u64,
     /// `max_hold`, in nanoseconds.
     pub(crate) max_hold_ns: u64,
+    /// Where few requests wait, they depart at multiples of this, and share wake-ups; in nanoseconds, zero is off.
+    pub(crate) shared_ns: u64,
 }
 
 /// Settings that are in force, and what follows from them.
@@ -427,6 +432,7 @@ impl Holds {
             planned_ns: nanos(planned),
             stale_after_ns: nanos(stale_after),
             max_hold_ns: nanos(max_hold),
+            shared_ns: nanos(settings.shared_grid),
         }
     }
 }

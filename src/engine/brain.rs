@@ -38,6 +38,8 @@ pub(super) struct Brain<C> {
     last_read: PerSide<Instant>,
     /// By side of departure: frames that the port did not send.
     pub(super) unsent: PerSide<u64>,
+    /// Requests left upstream since this was taken.
+    asked: bool,
     /// By side of departure: when the first event message of the batch will be stale.
     latest: PerSide<Option<Instant>>,
     /// By side of departure: whether the batch is of event messages, where they go apart from others.
@@ -55,6 +57,7 @@ impl<C: Clock> Brain<C> {
             ambiguous: PerSide::default(),
             last_read: PerSide::default(),
             unsent: PerSide::default(),
+            asked: false,
             latest: PerSide::default(),
             of_events: PerSide::default(),
             question: None,
@@ -368,6 +371,11 @@ impl<C: Clock> Brain<C> {
         self.take_stamps(egress);
     }
 
+    /// Whether requests left since the last call.
+    pub(super) const fn take_asked(&mut self) -> bool {
+        std::mem::replace(&mut self.asked, false)
+    }
+
     /// Sends the batch of one side.
     pub(super) fn kick(&mut self, side: Side, egress: &mut impl Port) -> usize {
         if egress.queued() == 0 {
@@ -381,6 +389,7 @@ impl<C: Clock> Brain<C> {
         }
         self.core.kicked(side, now);
         let report = egress.kick();
+        self.asked |= side == Side::Up && self.of_events.up && report.sent > 0;
         self.unsent[side] += report.unsent as u64;
         report.sent
     }

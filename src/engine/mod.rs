@@ -49,6 +49,8 @@ pub struct Turn {
     pub sent: usize,
     /// More waits to be read.
     pub more: bool,
+    /// Requests left whose answers are on their way.
+    pub asked: bool,
     /// Event messages were sent whose TX timestamps are not here yet.
     pub stamps_due: bool,
     /// Requests wait until such a timestamp comes.
@@ -161,6 +163,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             waited: below.waited.max(above.waited),
             sent,
             more: below.more || above.more,
+            asked: false,
             stamps_due: false,
             turns_wait: false,
             untouched: brain.core.take_untouched(),
@@ -178,6 +181,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             brain.take_stamps(up);
             brain.take_stamps(down);
         }
+        turn.asked = brain.take_asked();
         turn.stamps_due = brain.core.stamps_due();
         turn.turns_wait = brain.core.turns_wait();
         turn

@@ -96,6 +96,7 @@ mod tests {
         let sweep = SweepIntervals {
             usual: Duration::from_micros(200),
             untouched: Duration::from_micros(50),
+            shared: Duration::from_micros(200),
         };
         Decider::new(Pacer::new(sweep, spin), at(0))
     }

@@ -120,10 +120,20 @@ impl Pacer {
         if self.sweeping || turn.stamps_due {
             return Wait::Sweep(interval);
         }
+        let shared = self.shared();
         match departure.map(|due| on_grid(due, interval)) {
-            // Nothing else waits longer than for a poll, and whatever comes shares the wake-up.
-            Some(due) if !self.exact && due > now && due.since(now) <= interval => {
+            // Nothing else waits longer than for a few polls, and whatever comes shares the wake-up.
+            Some(due)
+                if !self.exact
+                    && due > now
+                    && due.since(now) <= shared
+                    && wake.is_none_or(|wake| wake >= due || due.since(now) <= interval) =>
+            {
                 Wait::Departure(due)
+            }
+            // Answers come within a moment, and with them what comes a little later.
+            _ if turn.asked && shared > interval => {
+                Wait::Sweep(wake.map_or(shared, |wake| shared.min(wake.since(now))))
             }
             _ => Wait::Frame(wake),
         }
@@ -158,6 +168,15 @@ impl Pacer {
             );
         } else {
             info!("polling every {interval} again: no more authenticated messages");
+        }
+    }
+
+    /// How long what comes may wait for a departure or for answers.
+    fn shared(&self) -> Duration {
+        if self.untouched {
+            self.sweep()
+        } else {
+            self.sweep().max(self.sweep.shared)
         }
     }
 
@@ -222,6 +241,7 @@ mod tests {
     const SWEEP: SweepIntervals = SweepIntervals {
         usual: Duration::from_micros(200),
         untouched: Duration::from_micros(50),
+        shared: Duration::from_micros(200),
     };
 
     fn turn(received: usize) -> Turn {
@@ -302,6 +322,50 @@ mod tests {
         pacer.aim(true);
         let wait = pacer.after(turn(1), at(20_000), Some(at(20_100)), Some(at(20_100)));
         assert_eq!(wait, Wait::Exactly(at(20_100), true), "as exactly as told");
+    }
+
+    #[test]
+    fn where_departures_share_wake_ups_what_comes_before_one_waits_for_it() {
+        let shared = Duration::from_micros(800);
+        let mut pacer = Pacer::new(SweepIntervals { shared, ..SWEEP }, false);
+        let mut after =
+            |now, due, wake| pacer.after(turn(1), at(now), Some(at(wake)), Some(at(due)));
+        assert_eq!(after(4_100, 4_800, 4_800), Wait::Departure(at(4_800)));
+        assert_eq!(
+            after(7_000, 8_000, 8_000),
+            Wait::Frame(Some(at(8_000))),
+            "too far"
+        );
+        // Something else is due before.
+        assert_eq!(
+            after(11_300, 12_000, 11_900),
+            Wait::Departure(at(12_000)),
+            "in the same poll"
+        );
+        assert_eq!(after(15_300, 16_000, 15_500), Wait::Frame(Some(at(15_600))));
+        // Answers are on their way.
+        let asked = Turn {
+            asked: true,
+            ..turn(0)
+        };
+        let mut after = |now, wake| pacer.after(asked, at(now), wake, None);
+        assert_eq!(after(20_000, None), Wait::Sweep(shared));
+        assert_eq!(
+            after(25_000, Some(at(25_500))),
+            Wait::Sweep(Duration::from_micros(600))
+        );
+        assert_eq!(after(30_000, Some(at(31_000))), Wait::Sweep(shared));
+        // What cannot be corrected does not wait.
+        let untouched = Turn {
+            untouched: true,
+            ..asked
+        };
+        assert_eq!(
+            pacer.after(untouched, at(35_000), None, None),
+            Wait::Frame(None)
+        );
+        let after = pacer.after(asked, at(36_000), Some(at(36_400)), Some(at(36_400)));
+        assert_eq!(after, Wait::Frame(Some(at(36_400))));
     }
 
     #[test]

@@ -83,7 +83,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     (
         "sweep",
         "\"50us\"",
-        "sweep: SweepIntervals { usual: 50µs, untouched: 50µs }",
+        "sweep: SweepIntervals { usual: 50µs, untouched: 50µs, shared: 200µs }",
     ),
     ("spin", "true", "spin: true"),
     ("qdisc-bypass", "true", "qdisc_bypass: true"),

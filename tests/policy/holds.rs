@@ -448,3 +448,41 @@ fn nothing_is_estimated_behind_a_queue() {
         }
     }
 }
+
+/// While few requests wait they depart together, at multiples of the shared time, and never later than drawn; of many
+/// each has a time of its own.
+#[test]
+fn few_requests_share_their_departure_times_and_many_do_not() {
+    let times = |clients: u8| {
+        let mut gateway = Gateway::new(Settings {
+            jitter: MS * 20,
+            jitter_share: None,
+            shared_grid: MS * 4,
+            syntonize: false,
+            assume_answered: true,
+            max_clients: 256,
+            hold_frames: 256,
+            ..Settings::default()
+        });
+        gateway.pass(MS);
+        let start = gateway.now;
+        for host in 0..clients {
+            gateway.hears(Down, &delay_req(100 + host, 1));
+        }
+        gateway.pass(MS * 21);
+        let apart: Vec<u64> = gateway.left.iter().map(|left| left.at - start).collect();
+        let at_once = usize::from(clients) - apart.len();
+        (at_once, apart)
+    };
+    // A millisecond behind such a multiple.
+    let (at_once, few) = times(15);
+    assert!(at_once < 8, "{at_once}");
+    assert!(
+        few.iter().all(|after| after % 4_000_000 == 3_000_000),
+        "{few:?}"
+    );
+    assert!(few.iter().all(|&after| after < 20_000_000), "{few:?}");
+    let (_, many) = times(120);
+    let alone = many.iter().filter(|&after| after % 4_000_000 != 3_000_000);
+    assert!(alone.count() > 80, "{many:?}");
+}

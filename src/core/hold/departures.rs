@@ -56,6 +56,11 @@ impl Departures {
         true
     }
 
+    /// Frames in it, gone ones among them.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// When the next one is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse(entry)| entry.due)

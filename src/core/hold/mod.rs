@@ -52,6 +52,8 @@ enum Next {
     General,
 }
 
+/// Fewer requests than this that wait are few: should all depart at once, the grandmaster would not feel it.
+const FEW: usize = 16;
 /// Syncs that may wait for their turn.
 const SYNCS: usize = 1024;
 
@@ -264,6 +266,11 @@ impl Hold {
     /// The earliest departure time.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.departures.next_due()
+    }
+
+    /// Whether so few requests wait for their departure times that they may share them.
+    pub(crate) fn few_wait(&self) -> bool {
+        self.departures.len() < FEW
     }
 
     /// Whether a departure time has come.

@@ -229,14 +229,19 @@ impl Request<'_> {
         self.plan.due > self.arrival.now || self.plan.behind || self.takes_turns()
     }
 
-    /// Its departure time by the drawn delay alone.
+    /// Its departure time by the drawn delay alone. While few wait, those drawn for nearly the same time share a
+    /// wake-up: the loop costs more than their departures then, and the grandmaster feels no burst.
     fn draw(&mut self, window_ns: u64) -> Instant {
         let Arrival { at, now, .. } = *self.arrival.arrival;
         if window_ns == 0 {
-            now
-        } else {
-            at.plus_nanos(self.rng.random_range(0..window_ns)).max(now)
+            return now;
         }
+        let mut due = at.plus_nanos(self.rng.random_range(0..window_ns));
+        let shared_ns = self.holds.shared_ns;
+        if shared_ns > 0 && self.hold.few_wait() && window_ns >= 2 * shared_ns {
+            due = Instant::from_nanos(due.as_nanos() / shared_ns * shared_ns);
+        }
+        due.max(now)
     }
 
     /// The longest that it is held, in nanoseconds.

@@ -140,6 +140,42 @@ fn answers_share_the_wake_ups_of_the_departures_after_them() {
 }
 
 #[test]
+fn departures_and_answers_share_wake_ups() {
+    let shared = 4 * MS;
+    let mut bench = Bench::with(Settings {
+        jitter: 16 * MS,
+        shared_grid: shared,
+        ..settings()
+    });
+    let pacer = bench.forwarding.parts.decider.pacer_mut();
+    pacer.set(SweepIntervals { shared, ..SWEEP }, false);
+    let first: Vec<_> = (1..=10).map(|client| (MS, client)).collect();
+    exchanges(&mut bench, &first, 2000 * MS);
+    // All at once: their arrival, five departures at most, the last answers.
+    let burst: Vec<_> = (0..8_u32)
+        .flat_map(|n| (1..=10).map(move |client| (125 * MS * n, client)))
+        .collect();
+    let woken = exchanges(&mut bench, &burst, 1_000 * MS);
+    assert_eq!(woken.exchanges, 80);
+    let waits = woken.waits.len();
+    assert!(waits <= 8 * (1 + 5 + 1) + 10, "{waits}: {:?}", woken.waits);
+    // One by one, at any time: some answers come with something else.
+    let evenly: Vec<_> = (0..80_u32)
+        .map(|n| (12_500 * n + n * 7919 % 12_500, n % 10 + 1))
+        .map(|(us, client)| (us * US, u8::try_from(client).unwrap()))
+        .collect();
+    let woken = exchanges(&mut bench, &evenly, 1_040 * MS);
+    assert_eq!(woken.exchanges, 80);
+    let waits = woken.waits.len();
+    assert!(waits <= 80 * 3 - 10, "{waits}: {:?}", woken.waits);
+    let gathered = woken
+        .waits
+        .iter()
+        .filter(|wait| **wait == Wait::Sweep(shared));
+    assert!(gathered.count() > 10, "answers are waited for");
+}
+
+#[test]
 fn nothing_wakes_an_idle_loop_but_one_publication_of_what_changed() {
     let mut bench = Bench::holding(1);
     let woken = exchanges(&mut bench, &[(MS, 1)], 60_000 * MS);

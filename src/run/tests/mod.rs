@@ -32,6 +32,7 @@ use fakes::{FakeMachine, FakePort, Script, Time};
 
 const MS: Duration = Duration::from_millis(1);
 const SWEEP: SweepIntervals = SweepIntervals {
+    shared: Duration::ZERO,
     usual: MS,
     untouched: MS,
 };
