@@ -12,7 +12,7 @@ use log::LevelFilter;
 
 use crate::control::Place;
 use crate::control::reply::Sort;
-use crate::core::{ClientMatch, ValidSettings};
+use crate::core::{ClientMatch, SourceAddress, ValidSettings};
 use crate::ring::Timestamping;
 use crate::{PerSide, Side};
 
@@ -28,6 +28,9 @@ pub struct RunOptions {
     pub down: String,
     /// Settings of the forwarder.
     pub settings: ValidSettings,
+    /// Everything leaves upstream with addresses of this machine: with these, or if there are none with what the interface
+    /// has. `None`: with the clients' own.
+    pub shared: Option<Vec<SourceAddress>>,
     /// The file of its keys.
     pub sa_file: Option<PathBuf>,
     /// The packet rings and the loop that reads them.
@@ -74,6 +77,16 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Whose addresses everything carries that leaves upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceChoice {
+    /// The clients' own.
+    #[default]
+    Client,
+    /// This machine's.
+    Gateway,
 }
 
 /// Options of the packet rings.

@@ -51,6 +51,11 @@ reasons! {
     /// Addressed to the gateway itself: left to the host's own network stack. Only the IP address counts where that
     /// is a PTP group's.
     ToHost = "to-host",
+    /// From downstream in a VLAN or IP version for which `--source gateway` has no address upstream.
+    NoSourceAddress = "no-source-address",
+    /// Unicast of which nobody could tell whose the answer is while all clients share one address (`--source gateway`):
+    /// negotiation of unicast Sync or Announce, simple PTP, unicast Management.
+    SharedAddress = "shared-address",
     /// Unicast PTP with the gateway's own MAC for another IP address: the kernel routes it past the gateway, uncorrected.
     Routed = "routed",
     /// A Delay_Req from upstream: somebody else's client.
@@ -120,9 +125,12 @@ reasons! {
     /// ARP or neighbour discovery with an address or hardware address that was not seen before: whether somebody else has
     /// that address is asked first, and what comes half a second later passes.
     NeighbourNew = "neighbour-new",
+    /// A question for a master's address that the gateway has answered itself: whose asker was not known yet, or any with
+    /// `--source gateway`.
+    NeighbourAnswered = "neighbour-answered",
     /// ARP or neighbour discovery that claims the address of another station.
     NeighbourClaimed = "neighbour-claimed",
-    /// More ARP or neighbour discovery than 8 messages per second of one address or 1000 of all, or more new addresses than
+    /// More ARP or neighbour discovery than 8 messages per second of one client, 500 of a master or 1000 of all, or more new addresses than
     /// 256 per second or than there is room for.
     NeighbourRate = "neighbour-rate",
     /// ARP or neighbour discovery for a master whose answers came another way within the last minute.

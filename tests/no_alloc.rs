@@ -513,7 +513,7 @@ fn signed_messages_allocate_nothing() {
         if let Verdict::Forward(edit, token) = core.frame(&frame, &arrival) {
             let room = &mut out[..bytes.len()];
             room.copy_from_slice(bytes);
-            core.edit(&edit, room, frame.layout()).unwrap();
+            core.edit(Side::Down, &edit, room, frame.layout()).unwrap();
             if let Some(token) = token {
                 core.stamped(
                     token,

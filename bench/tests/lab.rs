@@ -11,7 +11,11 @@ fn lab(arguments: &[&str]) -> Option<(Output, Value)> {
     let folder = TempDir::new().unwrap();
     let json = folder.path().join("report.json");
     let output = Command::new(env!("CARGO_BIN_EXE_lab"))
-        .args(["--clients", "40", "--seconds", "1", "--warmup", "0.2"])
+        .args(["--clients", "40", "--seconds", "1"])
+        .args(match arguments.contains(&"--warmup") {
+            true => &[][..],
+            false => &["--warmup", "0.2"],
+        })
         .args(arguments)
         .arg("--json")
         .arg(&json)
@@ -62,6 +66,39 @@ fn a_bare_cable_is_clean_over_each_transport() {
         // whose rate or origin was not taken out again would be seconds off.
         assert!(number(&report, "/residual_ns/p50") < 1e6, "{report}");
         assert!(number(&report, "/sync_residual_ns/p50") < 1e6, "{report}");
+    }
+}
+
+/// Nobody is told any address: over a cable, and through the gateway with the clients' addresses and with its own.
+#[test]
+fn hybrid_clients_find_the_grandmaster_and_are_answered_alone() {
+    for arguments in [
+        &["--transport", "udp4", "--gateway", "direct", "--vlan", "7"][..],
+        &["--transport", "udp4"],
+        &["--transport", "udp6"],
+        &["--transport", "udp4", "--source", "gateway"],
+        &["--transport", "udp6", "--source", "gateway"],
+    ] {
+        // A new address is asked for on the other side first: half a second.
+        let hybrid = ["--hybrid", "--warmup", "2"];
+        let Some((_, report)) = lab(&[arguments, &hybrid].concat()) else {
+            return;
+        };
+        let sent = number(&report, "/requests_sent");
+        assert!(sent >= 40.0, "{arguments:?}: {report}");
+        for (key, expected) in [
+            ("/requests_answered", sent),
+            ("/clients_lost", 0.0),
+            ("/damaged", 0.0),
+            ("/surplus_delivered", 0.0),
+            ("/foreign_delivered", 0.0),
+        ] {
+            assert_eq!(
+                number(&report, key),
+                expected,
+                "{arguments:?} {key}: {report}"
+            );
+        }
     }
 }
 

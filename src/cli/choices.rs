@@ -7,7 +7,7 @@ use crate::Side;
 use crate::core::{
     Authenticated, ManagementPolicy, OneStep, RelayNeighbours, RequireAuthentication,
 };
-use crate::options::{FilterChoice, LogFormat};
+use crate::options::{FilterChoice, LogFormat, SourceChoice};
 use crate::ring::Timestamping;
 
 /// A `ValueEnum` for a type of another room: its variants, each with its word and one line of help.
@@ -36,6 +36,11 @@ words! { ManagementPolicy:
 words! { RelayNeighbours:
     Off = "off", "not relayed: only multicast PTP, and unicast over Ethernet, need nothing else";
     Auto = "auto", "relayed for masters upstream and clients downstream, unless answers come another way";
+}
+
+words! { SourceChoice:
+    Client = "client", "the clients' own";
+    Gateway = "gateway", "this machine's, of --source-address";
 }
 
 words! { OneStep:

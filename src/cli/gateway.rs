@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::flag::flags;
-use super::names::{interface, listen_address};
+use super::names::{interface, listen_address, source_address};
 use super::policy::{LEAST_SWEEP, PolicyArgs};
 use super::ranges::Within;
 use super::values::{OrAuto, OrOff, Seconds};
 use crate::control::Place;
-use crate::core::{Conflict, Settings, SettingsError};
+use crate::core::{Conflict, Settings, SettingsError, SourceAddress};
 use crate::options::{
-    Banner, FilterChoice, RingOptions, RunOptions, Sample, Source, SweepIntervals,
+    Banner, FilterChoice, RingOptions, RunOptions, Sample, Source, SourceChoice, SweepIntervals,
 };
 use crate::range::Range;
 use crate::ring::{Timestamping, TxOptions};
@@ -62,6 +62,25 @@ flags! {
         wait: bool = {
             section: INTERFACES, reload: Restart, banner: Banner::Never,
             arg()
+        }
+
+        /// Addresses that everything carries that leaves upstream.
+        ///
+        /// With `gateway` the grandmaster sees one station: for switches with port security, for masters with access
+        /// lists. Multicast and hybrid clients only: what unicast negotiation brings names no client. Needs
+        /// CAP_NET_BIND_SERVICE.
+        source: SourceChoice = {
+            section: INTERFACES, reload: Restart, banner: Banner::Changed,
+            arg(value_enum, value_name = "WHOSE", default_value_t = SourceChoice::Client)
+        }
+
+        /// Addresses of this machine for --source gateway, separated by commas: of an IP version and, after `@`, of a VLAN.
+        ///
+        /// If not set: the first of each IP version on the interface upstream, for what has no VLAN tag. For example
+        /// 192.0.2.7,198.51.100.7@100.
+        source_address: Vec<SourceAddress> = {
+            section: INTERFACES, reload: Restart, banner: Banner::Changed,
+            arg(value_name = "ADDR[@VLAN]", value_delimiter = ',', value_parser = source_address)
         }
 
         /// Receive only frames to the PTP multicast groups or to this machine.
@@ -207,6 +226,12 @@ pub(super) fn options(
             "the same interface: name one toward the grandmaster and one toward the clients".into(),
         ));
     }
+    if interfaces.source == SourceChoice::Client && !interfaces.source_address.is_empty() {
+        conflicts.push(Conflict::new(
+            [("source-address", String::new()), ("source", "client".into())],
+            "the clients' own addresses leave upstream: set --source gateway, or leave the addresses out".into(),
+        ));
+    }
     let settings = match checked {
         Ok(settings) if conflicts.is_empty() => settings,
         Ok(_) => return Err(conflicts),
@@ -228,6 +253,10 @@ pub(super) fn options(
             precise: rings.precise,
         },
         settings,
+        shared: match interfaces.source {
+            SourceChoice::Client => None,
+            SourceChoice::Gateway => Some(interfaces.source_address),
+        },
         sa_file,
         summary: output.summary.0.map(|seconds| seconds.0),
         metrics: output.metrics.0,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::values::OrOff;
-use crate::core::ClientMatch;
+use crate::core::{ClientMatch, SourceAddress};
 use crate::wire::{ClockIdentity, Mac, PortIdentity};
 
 /// An interface name that the kernel could have given (dev_valid_name).
@@ -68,6 +68,29 @@ pub(super) fn address(text: &str) -> Result<IpAddr, String> {
         .map_err(|_| "expected an IP address, as in 192.0.2.1 or 2001:db8::1".to_owned())
 }
 
+/// An IP address of this machine, and the VLAN that it has it in.
+///
+/// # Errors
+/// Says what one looks like.
+pub(super) fn source_address(text: &str) -> Result<SourceAddress, String> {
+    let (ip, vlan) = match text.split_once('@') {
+        Some((ip, vlan)) => (ip, Some(vlan)),
+        None => (text, None),
+    };
+    let vlan = match vlan.map(str::parse::<u16>) {
+        None => Some(None),
+        Some(Ok(vlan @ 1..=4094)) => Some(Some(vlan)),
+        Some(_) => None,
+    };
+    let ip = ip.parse().ok();
+    vlan.zip(ip)
+        .map(|(vlan, ip)| SourceAddress { vlan, ip })
+        .ok_or_else(|| {
+            "expected an IP address of this machine, as in 192.0.2.7, and one in a VLAN (1 to 4094) as in 198.51.100.7@100"
+                .to_owned()
+        })
+}
+
 /// An address to listen at, or `off`.
 pub(super) fn listen_address(text: &str) -> Result<OrOff<SocketAddr>, String> {
     OrOff::read(text, |text| {
@@ -112,6 +135,28 @@ mod tests {
             "192.0.2",
         ] {
             assert!(client(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_this_machine() {
+        for (text, vlan, ip) in [
+            ("192.0.2.7", None, "192.0.2.7"),
+            ("fe80::7@4094", Some(4094), "fe80::7"),
+        ] {
+            let ip = ip.parse().expect("an address");
+            assert_eq!(source_address(text), Ok(SourceAddress { vlan, ip }));
+        }
+        for text in [
+            "",
+            "eth0",
+            "192.0.2.7@",
+            "192.0.2.7@0",
+            "192.0.2.7@4095",
+            "@5",
+            "192.0.2.7@5@6",
+        ] {
+            assert!(source_address(text).is_err(), "{text}");
         }
     }
 

@@ -57,6 +57,7 @@
 //! | `flight` | what was sent and awaits its TX timestamp, and its residence |
 //! | `second_path` | another gateway beside us |
 //! | `unicast`, `simple` | what has to be known of unicast; open requests of simple PTP |
+//! | `source` | the gateway's own addresses, for what leaves upstream (`--source gateway`) |
 //! | `neighbours` | who has which address on either side: ARP and neighbour discovery for unicast |
 //! | `open_management` | Management requests that may be answered |
 //! | `account`, `event` | what happened, for whoever reads it |
@@ -91,6 +92,7 @@ mod signature;
 mod signatures;
 mod simple;
 mod slope;
+mod source;
 mod syncs;
 mod table;
 mod tap;
@@ -104,9 +106,11 @@ pub use event::Event;
 pub use flight::{Lack, TxStamps};
 pub use masters::Syntonizer;
 pub use memory::reserved_bytes;
+pub use neighbours::KeptNeighbour;
 pub use policy::Forwarder;
 pub use settings::{
     Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RelayNeighbours,
     RequireAuthentication, Settings, SettingsError, ValidSettings,
 };
+pub use source::SourceAddress;
 pub use verdict::{Arrival, Departure, Edit, Relay, Token, Verdict};

@@ -1,5 +1,5 @@
-//! What has to be known of unicast: the open requests of simple PTP, which addresses are this machine's, and who has
-//! which address on either side.
+//! What has to be known of unicast: the open requests of simple PTP, which addresses are this machine's, which of them all
+//! clients share, and who has which address on either side.
 
 use std::net::IpAddr;
 
@@ -7,9 +7,11 @@ use crate::PerSide;
 use crate::core::neighbours::{self, Neighbours};
 use crate::core::settings::Settings;
 use crate::core::simple::SimpleRequests;
+use crate::core::source::SourceAddresses;
 use crate::core::table::Secret;
 use crate::time::Instant;
-use crate::wire::Mac;
+use crate::wire::rewrite::End;
+use crate::wire::{Lane, Mac};
 
 /// See the module.
 pub(crate) struct Unicast {
@@ -22,6 +24,8 @@ pub(crate) struct Unicast {
     macs: Option<PerSide<Mac>>,
     /// The last address upstream that was asked for in vain, and when that was told.
     unknown: Option<(IpAddr, Instant)>,
+    /// What leaves upstream carries these; `None`: those of the clients.
+    source: Option<SourceAddresses>,
 }
 
 impl Unicast {
@@ -36,7 +40,31 @@ impl Unicast {
             neighbours,
             macs: None,
             unknown: None,
+            source: None,
         }
+    }
+
+    /// From now on what leaves upstream carries these addresses.
+    pub(crate) fn share(&mut self, source: SourceAddresses) {
+        self.source = Some(source);
+        if let Some(neighbours) = &mut self.neighbours {
+            neighbours.answer_alone();
+        }
+    }
+
+    /// Whether all clients share the gateway's addresses upstream.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// The sender of what leaves upstream in a lane, where all share one.
+    pub(crate) fn shared(&self, lane: Lane) -> Option<End> {
+        self.source.as_ref()?.end(lane, self.macs?.up)
+    }
+
+    /// When a message of a neighbour that waits is to be decided on again.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.neighbours.as_ref()?.next_due()
     }
 
     /// Who has which address, if that is relayed.

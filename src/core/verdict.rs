@@ -8,7 +8,7 @@ use crate::auth::Verified;
 use crate::core::signature::Signature;
 use crate::reason::Reason;
 use crate::time::{Instant, Stamp};
-use crate::wire::{Frame, Layout, Mac, Probe, edit};
+use crate::wire::{Answer, Frame, Layout, Mac, Probe, edit};
 
 /// How a frame arrived.
 #[derive(Clone, Copy, Debug)]
@@ -166,8 +166,10 @@ pub enum Verdict {
 pub enum Relay {
     /// Leaves now by the other side, as it came.
     Forward,
-    /// Goes no further; this question leaves by that side ([`Probe::write`]), from this hardware address.
+    /// Goes no further, or waits; this question leaves by that side ([`Probe::write`]), from this hardware address.
     Ask(Side, Probe, Mac),
+    /// Goes no further; this answer leaves by that side ([`Answer::write`]).
+    Answer(Side, Answer),
     /// Goes no further.
     Drop,
 }

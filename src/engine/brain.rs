@@ -9,7 +9,7 @@ use crate::engine::clock_watch::ClockWatch;
 use crate::engine::port::{Completion, Port, Received};
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant, Stamp};
-use crate::wire::{Frame, Mac, Probe};
+use crate::wire::{Answer, Frame, Mac, Probe};
 use crate::{PerSide, Side};
 
 /// Frames read from one side in one turn, so that departures do not wait for a flood.
@@ -25,6 +25,14 @@ pub(super) struct Read {
     pub(super) waited: Duration,
     /// What had arrived until then was read.
     pub(super) up_to: Instant,
+}
+
+/// ARP or neighbour discovery that the core makes.
+#[derive(Clone, Copy, Debug)]
+enum Ours {
+    /// From this hardware address.
+    Question(Probe, Mac),
+    Answer(Answer),
 }
 
 /// The core and the clocks.
@@ -44,8 +52,8 @@ pub(super) struct Brain<C> {
     latest: PerSide<Option<Instant>>,
     /// By side of departure: whether the batch is of event messages, where they go apart from others.
     of_events: PerSide<bool>,
-    /// A question of the core's that leaves by a side, once the frame that led to it was given back.
-    question: Option<(Side, Probe, Mac)>,
+    /// A question or answer of the core's that leaves by a side, once the frame that led to it was given back.
+    ours: Option<(Side, Ours)>,
 }
 
 impl<C: Clock> Brain<C> {
@@ -60,7 +68,7 @@ impl<C: Clock> Brain<C> {
             asked: false,
             latest: PerSide::default(),
             of_events: PerSide::default(),
-            question: None,
+            ours: None,
         }
     }
 
@@ -92,6 +100,9 @@ impl<C: Clock> Brain<C> {
             self.core.backlog(Side::Down, down.holds_frames());
         }
         self.core.advance(now);
+        if self.core.neighbours_due(now) {
+            self.neighbours_due(up, down, now);
+        }
     }
 
     /// Reads what has arrived on `side` and sends on what may go at once.
@@ -126,10 +137,10 @@ impl<C: Clock> Brain<C> {
                 waited = age(steady, now);
             }
             self.frame(side, &received, steady, egress, now);
-            if let Some((to, probe, from)) = self.question.take() {
+            if let Some((to, ours)) = self.ours.take() {
                 match to == side {
-                    true => self.ask(to, probe, from, ingress),
-                    false => self.ask(to, probe, from, egress),
+                    true => self.say(to, ours, ingress),
+                    false => self.say(to, ours, egress),
                 }
             }
         }
@@ -264,7 +275,7 @@ impl<C: Clock> Brain<C> {
                 }
             }
         }
-        if let Err(reason) = self.core.edit(edit, slot, frame.layout()) {
+        if let Err(reason) = self.core.edit(to, edit, slot, frame.layout()) {
             self.core.unsent_frame(from, frame, token, reason, now);
             return;
         }
@@ -288,13 +299,27 @@ impl<C: Clock> Brain<C> {
         now: Instant,
     ) -> bool {
         let how = (side, received.to_host);
-        match self.core.neighbour(received.bytes, how, now) {
-            None => return false,
-            Some(Relay::Drop) => {}
-            Some(Relay::Ask(to, probe, from)) => self.question = Some((to, probe, from)),
-            Some(Relay::Forward) => {
+        let Some(relay) = self.core.neighbour(received.bytes, how, now) else {
+            return false;
+        };
+        self.relay((side, received.bytes), relay, egress, now);
+        true
+    }
+
+    /// Does what the core says of ARP or neighbour discovery from a side.
+    fn relay(
+        &mut self,
+        (side, bytes): (Side, &[u8]),
+        relay: Relay,
+        egress: &mut impl Port,
+        now: Instant,
+    ) {
+        match relay {
+            Relay::Drop => {}
+            Relay::Ask(to, probe, from) => self.ours = Some((to, Ours::Question(probe, from))),
+            Relay::Answer(to, answer) => self.ours = Some((to, Ours::Answer(answer))),
+            Relay::Forward => {
                 let copied = self.put(side.other(), egress, |slot| {
-                    let bytes = received.bytes;
                     slot.get_mut(..bytes.len())?.copy_from_slice(bytes);
                     Some(bytes.len())
                 });
@@ -303,13 +328,32 @@ impl<C: Clock> Brain<C> {
                 }
             }
         }
-        true
     }
 
-    /// Sends a question of the core's. One that finds no room is asked again with the next occasion.
+    /// Deals with ARP and neighbour discovery that has waited.
     #[cold]
-    fn ask(&mut self, to: Side, probe: Probe, from: Mac, egress: &mut impl Port) {
-        let _ = self.put(to, egress, |slot| probe.write(slot, from));
+    fn neighbours_due(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
+        while let Some((kept, relay)) = self.core.next_neighbour(now) {
+            let from = (kept.side(), kept.bytes());
+            match kept.side() {
+                Side::Up => self.relay(from, relay, down, now),
+                Side::Down => self.relay(from, relay, up, now),
+            }
+            match self.ours.take() {
+                Some((Side::Up, ours)) => self.say(Side::Up, ours, up),
+                Some((Side::Down, ours)) => self.say(Side::Down, ours, down),
+                None => {}
+            }
+        }
+    }
+
+    /// Sends a question or answer of the core's. One that finds no room is made again with the next occasion.
+    #[cold]
+    fn say(&mut self, to: Side, ours: Ours, egress: &mut impl Port) {
+        let _ = self.put(to, egress, |slot| match ours {
+            Ours::Question(probe, from) => probe.write(slot, from),
+            Ours::Answer(answer) => answer.write(slot),
+        });
     }
 
     /// Adds a frame that needs no timestamp to the batch of a side.

@@ -14,6 +14,9 @@ impl Reason {
                 "A client in another subnet sends its requests to the router; this machine is the router. With \
                  ip_forward its kernel passes them on beside the gateway, without it they end here."
             }
+            Self::SharedAddress => {
+                "The master sees one station. Its unicast Sync and Announce name no client; its Delay_Resp does."
+            }
             Self::SimpleSync => {
                 "Without it the client drops the exchange: no time is better than a wrong one."
             }
@@ -55,7 +58,10 @@ impl Reason {
             Self::NeighbourForeign => {
                 "The gateway is no bridge: other stations do not find each other through it. Also an address that nobody                  upstream is known to have as a master; a warning names it if it lives there."
             }
-            Self::NeighbourNew => "Whoever asks repeats it after a second.",
+            Self::NeighbourNew => {
+                "The first message of a new address waits for half a second and then passes, unless somebody else has answered; \
+                 those in between are dropped."
+            }
             Self::NeighbourClaimed => {
                 "A station downstream says that it has a master's address; or a new one says that it has the address of                  one that still answers. That one keeps it."
             }

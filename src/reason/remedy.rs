@@ -13,6 +13,7 @@ impl Reason {
             | Self::Gptp
             | Self::ManagementUnsolicited
             | Self::NeighbourForeign
+            | Self::NeighbourAnswered
             | Self::NeighbourNew => "nothing",
             Self::NotOurClient => {
                 "nothing; from downstream: look for a cable or bridge beside the gateway"
@@ -29,6 +30,10 @@ impl Reason {
             Self::Version => "use a PTPv2 profile",
             Self::Routed => {
                 "use multicast, or one subnet on both sides: the kernel routes what has its MAC"
+            }
+            Self::NoSourceAddress => "add the gateway's address in that VLAN to --source-address",
+            Self::SharedAddress => {
+                "use multicast or hybrid (unicast Delay_Req) on the client, or --source client"
             }
             Self::SimpleSync => "set --timestamping software",
             Self::NtpOverPtp => "use NTP's own port, and a bridge or router to carry it",
@@ -96,6 +101,8 @@ impl Reason {
                 | Self::TooLarge
                 | Self::MasterBelow
                 | Self::Routed
+                | Self::NoSourceAddress
+                | Self::SharedAddress
                 | Self::SimpleSync
                 | Self::NeighbourBad
                 | Self::NeighbourClaimed

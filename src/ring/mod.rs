@@ -24,12 +24,12 @@ mod tests;
 pub use client_map::{ClientMap, MapFilter};
 pub use link::{
     Claim, GroupMembership, Holder, Interface, LinkChange, LinkKind, Monitor, NotJoined,
-    SolicitedGroups, check_pair, gateways, holders, own_addresses,
+    SolicitedGroups, check_pair, gateways, holders, interface_addresses, own_addresses,
 };
 pub use os::setup::{kernel_version, needs, require_kernel};
 #[cfg(test)]
 pub(crate) use os::sys::{attach_filter, detach_filter};
-pub use os::{ClockSetWatch, SystemClock, process, wait_readable};
+pub use os::{ClockSetWatch, SilentPorts, SystemClock, process, wait_readable};
 pub use port::PacketPort;
 pub use rx::{RxOptions, RxRing};
 pub use stamps::{HardwareClock, HardwareInfo, StampSource, Stamping, Timestamping, choose};

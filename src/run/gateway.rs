@@ -20,6 +20,7 @@ use super::memory::Memory;
 use super::notify::Notify;
 use super::pacer::Pacer;
 use super::publisher::Publisher;
+use super::sharing::Sharing;
 use super::signals::{Signals, on_hangup};
 use super::stamping::StampChoice;
 use super::threads::Threads;
@@ -31,7 +32,9 @@ use crate::control::Readers;
 use crate::engine::Engine;
 use crate::metrics::Listener;
 use crate::options::RunOptions;
-use crate::ring::{Claim, ClockSetWatch, PacketPort, Stamping, SystemClock, check_pair, process};
+use crate::ring::{
+    Claim, ClockSetWatch, PacketPort, SilentPorts, Stamping, SystemClock, check_pair, process,
+};
 
 /// Default slack of timers is 50 us, as long as a polling interval may be.
 const TIMER_SLACK_NS: u64 = 1;
@@ -46,6 +49,8 @@ pub struct Gateway {
     forwarding: Forwarding<PacketPort, SystemClock, Machine>,
     /// Keeps other gateways off these interfaces.
     _claim: Claim,
+    /// Where answers come to addresses that all clients share.
+    _silent: Option<SilentPorts>,
 }
 
 impl Gateway {
@@ -70,6 +75,8 @@ impl Gateway {
         let interfaces = check_pair(&options.up, &options.down)?;
         // Claim: no other gateway of this machine joins the same two networks.
         let claim = Claim::take(interfaces.as_ref(), &options.settings.domains)?;
+        // Addresses: this machine has those that everything is to carry.
+        let sharing = Sharing::of(options, &interfaces.up)?;
         let mut stamping = Stamping::set_up(
             options.rings.timestamping,
             options.settings.phc_bound,
@@ -108,6 +115,11 @@ impl Gateway {
         let groups = SoughtGroups::new(interfaces.as_ref());
         let (core, up) = engine.core_and_up();
         core.set_own_macs(groups.macs());
+        let silent = sharing.map(|sharing| {
+            info!("{}", sharing.summary());
+            core.share_addresses(sharing.addresses);
+            sharing.ports
+        });
         core.set_tx_stamps(stamping.tx_stamps());
         filters.start(core, up)?;
         let decider = decider(options, SystemClock.now());
@@ -149,6 +161,7 @@ impl Gateway {
             threads: Some(threads),
             readers: None,
             _claim: claim,
+            _silent: silent,
         }))
     }
 

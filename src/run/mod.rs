@@ -16,6 +16,7 @@
 //! | `hardware_clocks` | hardware clocks read beside the steady one |
 //! | `filters` | the kernel's filters follow the clients |
 //! | `groups` | the multicast groups of neighbours that are looked for |
+//! | `sharing` | this machine's addresses, which everything carries upstream |
 //! | `reload` | settings read again |
 //! | `publisher`, `lap`, `log_events`, `link_log`, `notify`, `totals` | what it shows: board, summary, log, service manager, totals |
 //! | `lateness` | whether the loop runs when it is to |
@@ -42,6 +43,7 @@ mod port;
 mod ports;
 mod publisher;
 mod reload;
+mod sharing;
 mod signals;
 mod stamping;
 mod threads;

@@ -118,20 +118,8 @@ impl ClientSlots {
         // Nothing of the new client is seen before that.
         fence(Ordering::Release);
         let PortIdentity { clock, port } = tenant.identity;
-        let [a, b, c, d, e, f] = tenant.mac.0;
-        let [port1, port2] = port.to_be_bytes();
-        let address = match tenant.address {
-            Address::Mac(_) => [0; 2],
-            Address::V4(ip) => [0, u64::from(ip.to_bits())],
-            Address::V6(ip) => halves(ip.to_bits()),
-        };
         slot.store(word::CLOCK, u64::from_be_bytes(clock.0));
-        slot.store(
-            word::MAC,
-            u64::from_be_bytes([port1, port2, a, b, c, d, e, f]),
-        );
-        slot.store(word::ADDRESS, address[0]);
-        slot.store(word::ADDRESS + 1, address[1]);
+        slot.set_addresses(port.to_be_bytes(), tenant.mac, tenant.address);
         slot.store(word::LANE, u64::from(tenant.lane.bits()));
         for word in word::REQUESTS..=word::HOLD {
             slot.store(word, 0);
@@ -165,6 +153,27 @@ pub(crate) struct Tenant {
 pub(crate) struct Slot<'a>(&'a Words);
 
 impl Slot<'_> {
+    /// Its messages come from elsewhere now. A reader may once see one address of before and the other of now.
+    pub(crate) fn moved(self, mac: Mac, address: Address) {
+        let [high, low, ..] = self.load(word::MAC).to_be_bytes();
+        self.set_addresses([high, low], mac, address);
+    }
+
+    fn set_addresses(self, [port1, port2]: [u8; 2], mac: Mac, address: Address) {
+        let [a, b, c, d, e, f] = mac.0;
+        let address = match address {
+            Address::Mac(_) => [0; 2],
+            Address::V4(ip) => [0, u64::from(ip.to_bits())],
+            Address::V6(ip) => halves(ip.to_bits()),
+        };
+        self.store(
+            word::MAC,
+            u64::from_be_bytes([port1, port2, a, b, c, d, e, f]),
+        );
+        self.store(word::ADDRESS, address[0]);
+        self.store(word::ADDRESS + 1, address[1]);
+    }
+
     /// Where its messages come from.
     pub(crate) fn addresses(self) -> (Mac, Address) {
         let [_, _, mac @ ..] = self.load(word::MAC).to_be_bytes();

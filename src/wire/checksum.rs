@@ -36,8 +36,8 @@ impl Sum {
         self.fold() == 0xFFFF
     }
 
-    /// The checksum of what was added, as ICMPv6 sends it.
-    pub(super) fn icmp6(self) -> u16 {
+    /// The checksum of what was added, as IPv4 and ICMPv6 send it.
+    pub(super) fn plain(self) -> u16 {
         !self.fold()
     }
 
@@ -80,6 +80,11 @@ impl Sum {
 /// number (RFC 1624, equation 3). A wrong checksum stays wrong.
 pub(super) fn update(checksum: u16, old: &[u8], new: &[u8]) -> u16 {
     Sum(u64::from(!checksum)).remove(old).add(new).udp()
+}
+
+/// The checksum of an IPv4 header after `old` became `new`, likewise.
+pub(super) fn update_header(checksum: u16, old: &[u8], new: &[u8]) -> u16 {
+    Sum(u64::from(!checksum)).remove(old).add(new).plain()
 }
 
 #[cfg(test)]

@@ -109,17 +109,24 @@ pub(super) fn replace<const N: usize>(
         return;
     }
     *field = new;
-    if layout.transport() == Transport::Ethernet {
+    update_udp(outer, layout.transport(), &old, &new);
+}
+
+/// Takes a change, at an even offset of the datagram or of its pseudo-header, into the UDP checksum at the end of what
+/// stands before the message.
+#[inline]
+pub(super) fn update_udp(outer: &mut [u8], transport: Transport, old: &[u8], new: &[u8]) {
+    if transport == Transport::Ethernet {
         return;
     }
     let Some(checksum) = outer.last_chunk_mut::<2>() else {
         return;
     };
     let before = u16::from_be_bytes(*checksum);
-    if before == 0 && layout.transport() == Transport::Udp4 {
+    if before == 0 && transport == Transport::Udp4 {
         return;
     }
-    *checksum = checksum::update(before, &old, &new).to_be_bytes();
+    *checksum = checksum::update(before, old, new).to_be_bytes();
 }
 
 #[cfg(test)]

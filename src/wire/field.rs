@@ -74,6 +74,8 @@ pub(crate) mod nd {
     pub(crate) const SOLICITATION: u8 = 135;
     pub(crate) const ADVERTISEMENT: u8 = 136;
     pub(crate) const CHECKSUM: Field = 2..4;
+    /// Flags of an advertisement.
+    pub(crate) const FLAGS: usize = 4;
     pub(crate) const TARGET: Field = 8..24;
     /// Without options.
     pub(crate) const LEN: usize = 24;
@@ -96,6 +98,11 @@ pub(crate) mod ipv4 {
     pub(crate) const FRAGMENT: Field = 6..8;
     pub(crate) const MORE_FRAGMENTS: u16 = 0x2000;
     pub(crate) const FRAGMENT_OFFSET: u16 = 0x1FFF;
+    /// TTL, and the protocol that shares its word of the checksum.
+    pub(crate) const TTL: Field = 8..10;
+    pub(crate) const CHECKSUM: Field = 10..12;
+    pub(crate) const SOURCE: Field = 12..16;
+    pub(crate) const DESTINATION: Field = 16..20;
     /// Without options.
     pub(crate) const MIN_LEN: usize = 20;
 }

@@ -1,7 +1,7 @@
 //! Frames: Ethernet, VLAN tags, IP, UDP and PTP, read and edited in place; ARP and neighbour discovery, read.
 //!
 //! [`Frame::parse`] (and [`Neighbour::parse`]) is the only way in: after it no accessor can fail. What may change in a frame is
-//! listed by the functions of [`edit`]; every other byte leaves as it came.
+//! listed by the functions of [`edit`] and [`rewrite`]; every other byte leaves as it came.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -19,6 +19,7 @@ mod message;
 mod name;
 mod neighbour;
 mod outer;
+pub mod rewrite;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub mod tlv;
 
 pub use address::{Address, BadAddress, Mac};
 pub use authentication::{Authentication, NoAuthentication};
+pub(crate) use field::udp::PTP_PORTS as UDP_PORTS;
 pub use frame::Frame;
 pub use identity::{BadIdentity, ClockIdentity, PortIdentity};
 pub use lane::{Lane, Transport};
@@ -34,4 +36,4 @@ pub use layout::Layout;
 pub use message::{Announce, ClockQuality, MessageType, PtpTime};
 pub use name::Name;
 pub(crate) use neighbour::solicited_node;
-pub use neighbour::{Neighbour, Probe, Said};
+pub use neighbour::{Answer, Neighbour, Probe, Said};

@@ -4,6 +4,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub use answer::Answer;
+
 use super::address::Mac;
 use super::checksum::Sum;
 use super::field::{Field, arp, ethernet, ip, ipv6, nd, read, tag};
@@ -105,17 +107,23 @@ impl<'a> Neighbour<'a> {
     /// A question of our own in the same VLAN: who has this address? With `to` only that station is asked.
     #[must_use]
     pub fn probe(&self, target: IpAddr, to: Option<Mac>) -> Probe {
+        let (tags, tags_len) = self.own_tags();
+        Probe {
+            tags,
+            tags_len,
+            target,
+            to,
+        }
+    }
+
+    /// Its VLAN tags, for a frame of our own, and their length.
+    fn own_tags(&self) -> ([u8; tag::MOST * tag::LEN], usize) {
         let mut tags = [0; tag::MOST * tag::LEN];
         let len = self.tags.len();
         if let Some(place) = tags.get_mut(..len) {
             place.copy_from_slice(self.tags);
         }
-        Probe {
-            tags,
-            tags_len: len,
-            target,
-            to,
-        }
+        (tags, len)
     }
 }
 
@@ -252,10 +260,7 @@ impl Probe {
             }
             IpAddr::V6(target) => self.solicitation(&mut writer, from, tags, target)?,
         }
-        while writer.len < ethernet::MIN_FRAME {
-            writer.put(&[0])?;
-        }
-        Some(writer.len)
+        writer.pad()
     }
 
     fn solicitation(
@@ -281,7 +286,7 @@ impl Probe {
         message[nd::TYPE] = nd::SOLICITATION;
         place(&mut message, nd::TARGET, &target.octets());
         let sum = Sum::pseudo_icmp6(Ipv6Addr::UNSPECIFIED, group, len).add(&message);
-        place(&mut message, nd::CHECKSUM, &sum.icmp6().to_be_bytes());
+        place(&mut message, nd::CHECKSUM, &sum.plain().to_be_bytes());
         writer.put(&message)
     }
 }
@@ -312,7 +317,16 @@ impl Writer<'_> {
         self.len = end;
         Some(())
     }
+
+    /// Fills up to the shortest frame; the length.
+    fn pad(&mut self) -> Option<usize> {
+        while self.len < ethernet::MIN_FRAME {
+            self.put(&[0])?;
+        }
+        Some(self.len)
+    }
 }
 
+mod answer;
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,9 @@ use ptpproxy::cli;
 
 use super::{effect, parse, with};
 
-const INTERFACES: &str = "up = \"eth0\"\ndown = \"eth1\"\nseed = 1\nsa-file = \"keys\"\n";
-const BASE: [&str; 8] = [
+const INTERFACES: &str =
+    "up = \"eth0\"\ndown = \"eth1\"\nseed = 1\nsa-file = \"keys\"\nsource = \"gateway\"\n";
+const BASE: [&str; 10] = [
     "--up",
     "eth0",
     "--down",
@@ -16,6 +17,8 @@ const BASE: [&str; 8] = [
     "1",
     "--sa-file",
     "keys",
+    "--source",
+    "gateway",
 ];
 
 /// A key, a value that is not the default, and what the program then knows.
@@ -23,6 +26,12 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("up", "\"eth7\"", "up: \"eth7\""),
     ("down", "\"eth7\"", "down: \"eth7\""),
     ("wait", "true", "wait: true"),
+    ("source", "\"client\"", "shared: None"),
+    (
+        "source-address",
+        "[\"192.0.2.7\", \"2001:db8::7@5\"]",
+        "shared: Some([SourceAddress { vlan: None, ip: 192.0.2.7 }, SourceAddress { vlan: Some(5), ip: 2001:db8::7 }])",
+    ),
     ("no-promiscuous", "true", "promiscuous: false"),
     ("jitter", "\"7ms\"", " jitter: 7ms"),
     ("jitter-share", "0.25", "jitter_share: Some(0.25)"),

@@ -17,6 +17,7 @@ mod refusals;
 mod reload;
 mod rights;
 mod second_gateway;
+mod shared;
 mod signed;
 mod simple;
 mod strict_client;

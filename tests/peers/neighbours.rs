@@ -118,7 +118,7 @@ fn flushed_caches_are_filled_again() {
     });
 }
 
-fn status(socket: &Path) -> Status {
+pub(super) fn status(socket: &Path) -> Status {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_ptpproxy"))
         .args(["status", "--json", "--socket"])
         .arg(socket)
@@ -182,5 +182,38 @@ fn multicast_clients_need_none_of_it() {
                 .iter()
                 .any(|code| code.contains("neighbour") || *code == "unknown-master")
         );
+    });
+}
+
+/// Its card is replaced, say, and its kernel announces the new address: the client goes on there, half a second later.
+#[test]
+fn a_master_whose_mac_changes_is_found() {
+    in_sandbox!({
+        let folder = TempDir::new().unwrap();
+        let socket = folder.path().join("gateway.sock");
+        let control = ["--control", socket.to_str().unwrap()];
+        let Some((rig, _master, client)) = start(&control, "", HYBRID) else {
+            return;
+        };
+        measures(&client, "at first");
+        // Without it the client's kernel would go on with the old address for up to a minute, as on any cable.
+        let notify = format!("net/ipv4/conf/{INTERFACE}/arp_notify");
+        rig.grandmaster.sysctl(&notify, "1").unwrap();
+        rig.grandmaster
+            .set_mac(INTERFACE, [2, 0, 0, 0, 0, 0x77])
+            .unwrap();
+        // What was under way is answered still.
+        sleep(Duration::from_secs(1));
+        let before = status(&socket).counts.answered;
+        let started = Instant::now();
+        loop {
+            let answered = status(&socket).counts.answered - before;
+            if answered >= 30 {
+                println!("answered again after {:?}", started.elapsed());
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{answered} answered since");
+            sleep(Duration::from_millis(200));
+        }
     });
 }

@@ -17,6 +17,7 @@ mod own_mac;
 mod paths;
 mod signed;
 mod simple;
+mod source;
 mod stations;
 mod table;
 mod watched;

@@ -71,6 +71,7 @@ pub fn measure(
     let ends = Ends {
         ptp4l: case.needs_signing().then(find_signing).flatten(),
         more: case.write_keys(&keys)?,
+        ..Ends::default()
     };
     let mut rig = Rig::with(&case.gateway(binary, &keys), transport, ends)?;
     rig.log_sync_interval = settings.log_sync_interval;

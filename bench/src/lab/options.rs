@@ -1,5 +1,6 @@
 //! `cargo lab --help`.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -50,6 +51,15 @@ pub struct Options {
     /// How messages travel
     #[arg(long, value_enum, default_value_t = Network::Ethernet)]
     pub transport: Network,
+
+    /// Clients are hybrid: Sync come by multicast, requests and answers by unicast. Nothing is static: all find each
+    /// other by ARP or neighbour discovery, the grandmaster by a table of its own
+    #[arg(long)]
+    pub hybrid: bool,
+
+    /// Handed to ptpproxy: whose addresses everything carries that leaves upstream
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Source::Client)]
+    pub source: Source,
 
     /// VLAN ID of the one 802.1Q tag on every frame
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
@@ -167,6 +177,15 @@ pub enum GatewayKind {
     Pcap,
 }
 
+/// Whose addresses everything carries that leaves upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    /// The clients' own
+    Client,
+    /// The gateway's
+    Gateway,
+}
+
 impl GatewayKind {
     /// The word used in options and reports.
     #[must_use]
@@ -198,6 +217,17 @@ impl Options {
         Shape {
             network: self.transport,
             vlan: self.vlan,
+        }
+    }
+
+    /// The gateway's address upstream, if everything carries that.
+    #[must_use]
+    pub fn behind(&self) -> Option<IpAddr> {
+        match self.transport {
+            _ if self.source == Source::Client => None,
+            Network::Ethernet => None,
+            Network::Udp4 => Some(Ipv4Addr::new(10, 99, 0, 1).into()),
+            Network::Udp6 => Some(Ipv6Addr::new(0xFE80, 0, 0, 0, 0x50, 0x63, 0, 1).into()),
         }
     }
 
@@ -236,6 +266,18 @@ impl Options {
         ensure!(
             self.gateway != GatewayKind::Direct || self.gateways == 1,
             "--gateway direct is one cable: it goes with --gateways 1 only"
+        );
+        ensure!(
+            !self.hybrid || self.transport != Network::Ethernet,
+            "--hybrid: --transport udp4 or udp6"
+        );
+        ensure!(
+            self.source == Source::Client
+                || self.gateway == GatewayKind::Ours
+                    && self.gateways == 1
+                    && self.vlan.is_none()
+                    && self.transport != Network::Ethernet,
+            "--source gateway: one ptpproxy, --transport udp4 or udp6, and no --vlan"
         );
         ensure!(
             !(self.signed && self.gateway == GatewayKind::Ptp4lTc),
@@ -284,6 +326,11 @@ mod tests {
         assert!(parse(&["--gateway", "direct", "--gateways", "2"]).is_err());
         assert!(parse(&["--gateway", "bridge", "--jitter", "off"]).is_err());
         assert!(parse(&["--rate", "nan"]).is_err());
+        assert!(parse(&["--hybrid"]).is_err());
+        assert!(parse(&["--source", "gateway"]).is_err());
+        let udp = ["--transport", "udp4", "--hybrid", "--source", "gateway"];
+        assert!(parse(&udp).is_ok());
+        assert!(parse(&[&udp[..], &["--gateways", "2"]].concat()).is_err());
         assert!(parse(&["--signed", "--gateway", "bridge"]).is_ok());
         assert!(parse(&["--signed", "--gateway", "ptp4l-tc"]).is_err());
     }

@@ -17,6 +17,6 @@ pub use config::{Ptp4l, Role, Servo, find, find_signing};
 pub use output::{Sample, StateChange, selected_master};
 pub use program::{Program, TempDir};
 pub use rig::{
-    CLIENT_ADDRESS, CLIENT_ADDRESS_V6, Ends, GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6, Gateway,
-    INTERFACE, Rig,
+    CLIENT_ADDRESS, CLIENT_ADDRESS_V6, Ends, GATEWAY_ADDRESS, GATEWAY_ADDRESS_V6,
+    GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6, Gateway, INTERFACE, Rig,
 };

@@ -24,6 +24,11 @@ pub const GRANDMASTER_ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0
 /// The client's IPv6 address.
 pub const CLIENT_ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 
+/// The gateway's IPv4 address, where it has one.
+pub const GATEWAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 3);
+/// The gateway's IPv6 address, where it has one.
+pub const GATEWAY_ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 3);
+
 /// The gateway's interface toward the grandmaster, and that toward the client.
 const UP: &str = "gm0";
 const DOWN: &str = "cl0";
@@ -64,6 +69,8 @@ pub struct Ends {
     pub ptp4l: Option<PathBuf>,
     /// More lines of its configuration.
     pub more: String,
+    /// The gateway has [`GATEWAY_ADDRESS`] and [`GATEWAY_ADDRESS_V6`] on its interface upstream.
+    pub addressed: bool,
 }
 
 /// A grandmaster's, a gateway's and a client's namespace, joined and addressed, and the gateway's
@@ -120,6 +127,11 @@ impl Rig {
             veth(&rig.gateway, DOWN, &rig.client, INTERFACE)?;
         }
         address_ends(&rig.grandmaster, &rig.client)?;
+        if rig.ends.addressed {
+            rig.gateway.add_address(UP, GATEWAY_ADDRESS, 24)?;
+            rig.gateway.add_address(UP, GATEWAY_ADDRESS_V6, 64)?;
+            rig.gateway.add_route(UP, [224, 0, 0, 0], 4)?;
+        }
         if let Gateway::TwoPtpproxies { binary, arguments } = gateway {
             let [above, below] = BETWEEN;
             veth(&rig.gateway, above, &rig.gateway, below)?;

@@ -48,6 +48,11 @@ impl ClientMut<'_> {
         self.slot.addresses()
     }
 
+    /// They come from elsewhere now.
+    pub(crate) fn moved(&self, (mac, address): (Mac, Address)) {
+        self.slot.moved(mac, address);
+    }
+
     /// Whether it was found in the allow-list in force.
     pub(crate) const fn is_listed(&self) -> bool {
         self.client.list() == self.list

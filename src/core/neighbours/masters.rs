@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::place::Place;
+use super::row::TRUSTED;
 use crate::time::Instant;
 use crate::wire::{Lane, Mac};
 
@@ -88,6 +89,12 @@ impl Masters {
     pub(super) fn mac(&self, place: Place) -> Option<Mac> {
         let known = self.heard.iter().find(|known| known.place == place)?;
         Some(known.mac)
+    }
+
+    /// The same of one that was heard lately.
+    pub(super) fn heard_lately(&self, place: Place, now: Instant) -> Option<Mac> {
+        let known = self.heard.iter().find(|known| known.place == place)?;
+        (now.since(known.at) <= TRUSTED).then_some(known.mac)
     }
 
     /// Changes with the addresses.

@@ -6,7 +6,7 @@
 //!
 //! | from | passes | if |
 //! |---|---|---|
-//! | downstream | who has a master's address? | the asker's own address is settled |
+//! | downstream | who has a master's address? | the asker's own address is settled; until then the gateway answers, if it knows |
 //! | downstream | an answer to a master; an announcement of a client's own address | the same |
 //! | upstream | a master asks for a client's address, answers it, or announces its own | the master's address is settled |
 //! | both | whether anybody has an address, by somebody who has none yet | it is a master's upstream, a client's downstream |
@@ -16,8 +16,8 @@
 //! Nobody poisons a table through us. Each address that was seen is a row: on which side it lives, and its hardware
 //! address. A new one downstream is settled when nobody upstream has answered for it within half a second
 //! (RFC 5227; RFC 4862, 5.4); a row's hardware address changes when the old one has not answered for it
-//! within half a second. Each takes one question of our own for a message that does not pass: no more goes out than came in.
-//! What comes after that half second passes; whoever asks repeats it after a second.
+//! within half a second. Each takes one question of our own, and the message waits meanwhile: it passes after that half
+//! second, unless somebody has answered. What comes in between is dropped, so no more goes out than came in.
 //!
 //! A master is known by what it announces, by the list (`--unicast-master`), or because its hardware address is a known
 //! master's. Another address that is asked for again and again from downstream is asked for once upstream: if it
@@ -29,7 +29,11 @@
 //! | `row` | who has an address, and who says so |
 //! | `masters` | the addresses and hardware addresses of masters |
 //! | `sought` | what is asked for and not known |
+//! | `kept` | what waits for the answer to a question of ours |
+//! | `answers` | what the gateway answers itself in a master's name |
 
+mod answers;
+mod kept;
 mod masters;
 mod place;
 mod row;
@@ -41,9 +45,11 @@ use crate::core::bucket::Bucket;
 use crate::core::table::{Secret, Table};
 use crate::reason::Reason;
 use crate::time::Instant;
-use crate::wire::{Mac, Neighbour, Probe, Said};
+use crate::wire::{Answer, Mac, Neighbour, Probe, Said};
 use crate::{PerSide, Side};
 
+use kept::Kept;
+pub use kept::KeptNeighbour;
 use masters::Masters;
 pub(crate) use place::Place;
 use row::{Row, Settled};
@@ -69,8 +75,11 @@ pub(crate) fn capacity(max_clients: u32) -> u32 {
 pub(crate) enum Decision {
     /// It goes on unchanged by the other side.
     Relay,
-    /// It goes no further; this question goes out by that side.
+    /// This question goes out by that side. The message may wait for what comes of it ([`Neighbours::keep`]), or goes no
+    /// further.
     Ask(Side, Probe, Reason),
+    /// It goes no further; this answer goes back.
+    Answer(Answer),
     /// It goes no further.
     Drop(Reason),
     /// It goes no further, and shows that this address lives upstream, which that one downstream asks for in vain.
@@ -82,6 +91,9 @@ pub(crate) struct Neighbours {
     table: Table<Place, Row>,
     masters: Masters,
     sought: Sought,
+    kept: Kept,
+    /// Nothing from downstream is relayed.
+    alone: bool,
     all: PerSide<Bucket>,
     new: PerSide<Bucket>,
     /// Where the search for a row that may go has come to.
@@ -98,6 +110,8 @@ impl Neighbours {
             table: Table::new(capacity as usize, secret),
             masters: Masters::new(listed),
             sought: Sought::new(),
+            kept: Kept::new(),
+            alone: false,
             all: PerSide::from_fn(|_| full),
             new: PerSide::from_fn(|_| full),
             hand: 0,
@@ -144,6 +158,31 @@ impl Neighbours {
     /// Masters that are known or listed, and addresses in the table.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.masters.addresses().count(), self.table.len())
+    }
+
+    /// Keeps a message that led to this question, to be decided on again. False if there is no room for it.
+    pub(crate) fn keep(
+        &mut self,
+        message: &Neighbour<'_>,
+        question: (Side, &Probe),
+        now: Instant,
+    ) -> bool {
+        self.kept.keep(message, question, now)
+    }
+
+    /// Messages that wait.
+    pub(crate) const fn waiting(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// When [`Neighbours::take_due`] has something.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.kept.next_due()
+    }
+
+    /// A message that was kept and is to be decided on again.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<KeptNeighbour> {
+        self.kept.take_due(now)
     }
 
     /// Decides on a message. `own` says which addresses are this machine's.
@@ -209,11 +248,12 @@ impl Neighbours {
         if !wanted {
             // It says that a master is still there.
             if let Some(row) = self.row_mut(place) {
-                row.confirms(mac);
+                row.confirms(mac, now);
             }
             return foreign;
         }
         self.settle(message, place, Side::Up, now)?;
+        self.kept.known(place, now);
         if !self.masters.knows(place) {
             self.masters.heard(place, mac, now);
         }
@@ -225,6 +265,9 @@ impl Neighbours {
     fn hears_down(&mut self, message: &Neighbour<'_>, now: Instant) -> Result<(), Decision> {
         let lane = message.lane();
         let Some(sender) = message.sender() else {
+            if self.alone {
+                return Err(self.hears_alone(message, now));
+            }
             return match message.said() {
                 Said::WhoHas(ip) if self.masters.knows(Place::new(lane, ip)) => Ok(()),
                 _ => Err(Decision::Drop(Reason::NeighbourForeign)),
@@ -234,8 +277,17 @@ impl Neighbours {
         if self.masters.knows(place) || self.lives(Side::Up, place) {
             return Err(Decision::Drop(self.claim_from_below(message, place, now)));
         }
+        if self.alone {
+            return Err(self.hears_alone(message, now));
+        }
         match message.said() {
-            Said::WhoHas(ip) => self.asks_for(message, Place::new(lane, ip), sender, now)?,
+            Said::WhoHas(ip) => {
+                let target = Place::new(lane, ip);
+                self.asks_for(message, target, sender, now)?;
+                if let Some(answer) = self.answers_new(message, (place, target), now) {
+                    return Err(answer);
+                }
+            }
             Said::IHave(Some(ip)) if self.masters.knows(Place::new(lane, ip)) => {}
             Said::IHave(None) if self.lives(Side::Down, place) => {}
             Said::IHave(_) => return Err(Decision::Drop(Reason::NeighbourForeign)),

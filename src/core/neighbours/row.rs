@@ -15,10 +15,14 @@ const RESERVED: Duration = Duration::from_secs(2);
 const GOOD_FOR: Duration = Duration::from_secs(10);
 /// Somebody has: a claim is not looked at again for so long.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
-/// Messages a second of one address.
-const OF_ONE: u32 = 8;
+/// Messages a second of one client.
+const OF_A_CLIENT: u32 = 8;
+/// The same of a master, which has many to answer.
+const OF_A_MASTER: u32 = 500;
 /// Its answer is awaited for this long after a question was relayed.
 const ASKED: Duration = Duration::from_secs(2);
+/// An answer is given in its name for this long after it spoke.
+pub(super) const TRUSTED: Duration = Duration::from_secs(30);
 /// What went another way does so for this long.
 const OTHER_WAY: Duration = Duration::from_secs(60);
 /// Whoever was silent for so long may be forgotten for others: nobody knows yet whether the address is its own.
@@ -46,6 +50,8 @@ pub(super) struct Row {
     spoken: Bucket,
     asked: Option<Instant>,
     other_way: Option<Instant>,
+    /// Its hardware address spoke for it.
+    confirmed: Option<Instant>,
 }
 
 /// Whether whoever speaks for an address may.
@@ -75,6 +81,7 @@ impl Row {
             spoken: Bucket::full(now),
             asked: None,
             other_way: None,
+            confirmed: None,
         }
     }
 
@@ -82,6 +89,7 @@ impl Row {
     pub(super) fn settled(mac: Mac, now: Instant) -> Self {
         Self {
             mac: Some(mac),
+            confirmed: Some(now),
             ..Self::new(Side::Up, now)
         }
     }
@@ -111,7 +119,11 @@ impl Row {
 
     /// One message more.
     pub(super) fn may_speak(&mut self, now: Instant) -> bool {
-        self.spoken.take(now, OF_ONE)
+        let rate = match self.side {
+            Side::Up => OF_A_MASTER,
+            Side::Down => OF_A_CLIENT,
+        };
+        self.spoken.take(now, rate)
     }
 
     /// A question of it is relayed.
@@ -134,12 +146,12 @@ impl Row {
     /// This hardware address says that it has the address. `announced` is that of a master that was heard with it.
     pub(super) fn says(&mut self, mac: Mac, announced: Option<Mac>, now: Instant) -> Settled {
         if self.mac == Some(mac) {
-            let refuted = self.confirms(mac);
+            let refuted = self.confirms(mac, now);
             return Settled::Yes { refuted };
         }
         // The first of a master whose Announce came from it.
         if self.mac.is_none() && announced == Some(mac) {
-            self.mac = Some(mac);
+            self.has(mac, now);
             return Settled::Yes { refuted: false };
         }
         let old = self.mac;
@@ -153,7 +165,7 @@ impl Row {
                 return Settled::NotYet;
             }
             if same && !claim.refuted && age < GOOD_FOR {
-                self.mac = Some(mac);
+                self.has(mac, now);
                 self.claim = None;
                 return Settled::Yes { refuted: false };
             }
@@ -166,9 +178,23 @@ impl Row {
         Settled::Ask(old)
     }
 
+    const fn has(&mut self, mac: Mac, now: Instant) {
+        self.mac = Some(mac);
+        self.confirmed = Some(now);
+    }
+
+    /// Its hardware address, if that spoke for it lately.
+    pub(super) fn answered_lately(&self, now: Instant) -> Option<Mac> {
+        let lately = |at: &Instant| now.since(*at) <= TRUSTED;
+        self.confirmed.filter(lately).and(self.mac)
+    }
+
     /// This hardware address is still there: whether that refutes a claim that was not refuted yet.
-    pub(super) fn confirms(&mut self, mac: Mac) -> bool {
+    pub(super) fn confirms(&mut self, mac: Mac, now: Instant) -> bool {
         let own = self.mac == Some(mac);
+        if own {
+            self.confirmed = Some(now);
+        }
         match &mut self.claim {
             Some(claim) if own && claim.mac != mac => !std::mem::replace(&mut claim.refuted, true),
             _ => false,

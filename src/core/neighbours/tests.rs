@@ -51,6 +51,7 @@ struct Rig {
 enum Seen {
     Relayed,
     Asked(Side, IpAddr),
+    Answered,
     Dropped(Reason),
     Unknown(IpAddr),
 }
@@ -67,11 +68,14 @@ impl Rig {
     fn settled() -> Self {
         let mut rig = Self::new(&[]);
         rig.master_heard(MASTER);
-        assert_eq!(
-            rig.down(CLIENT, ASKS, CLIENT, MASTER),
-            Seen::Asked(Side::Up, ip(CLIENT))
-        );
-        rig.now_ms += 1000;
+        // Its question is answered here, and goes up from the moment on that its address is its own.
+        assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Answered);
+        assert_eq!(rig.up(MASTER, ASKS, MASTER, CLIENT), Seen::Relayed);
+        let asked = Seen::Asked(Side::Up, ip(CLIENT));
+        assert_eq!(rig.down(CLIENT, ANSWERS, CLIENT, MASTER), asked);
+        assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Answered);
+        assert_eq!(rig.after(505), [Seen::Relayed]);
+        rig.now_ms += 495;
         assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Relayed);
         rig
     }
@@ -91,10 +95,27 @@ impl Rig {
         let own = |address: IpAddr| address == ip(GATEWAY);
         match self.neighbours.decide(&message, side, own, now) {
             Decision::Relay => Seen::Relayed,
-            Decision::Ask(side, probe, _) => Seen::Asked(side, probe.target()),
+            Decision::Ask(to, probe, reason) => {
+                // As the policy does.
+                if reason == Reason::NeighbourNew {
+                    self.neighbours.keep(&message, (side, &probe), now);
+                }
+                Seen::Asked(to, probe.target())
+            }
+            Decision::Answer(_) => Seen::Answered,
             Decision::Drop(reason) => Seen::Dropped(reason),
             Decision::Unknown(address, _) => Seen::Unknown(address),
         }
+    }
+
+    /// What becomes of what has waited, after this time.
+    fn after(&mut self, ms: u64) -> Vec<Seen> {
+        self.now_ms += ms;
+        let mut seen = Vec::new();
+        while let Some(kept) = self.neighbours.take_due(self.now()) {
+            seen.push(self.says(kept.side(), kept.bytes()));
+        }
+        seen
     }
 
     fn up(&mut self, mac: u8, operation: u8, sender: u8, target: u8) -> Seen {
@@ -295,7 +316,7 @@ fn what_is_listed_and_heard_counts_once_and_is_bounded() {
 fn a_flood_does_no_harm_to_those_who_are_known() {
     let mut rig = Rig::settled();
     assert_eq!(rig.up(MASTER, ANSWERS, MASTER, CLIENT), Seen::Relayed);
-    let (mut asked, mut limited) = (0, 0);
+    let (mut answered, mut limited) = (0, 0);
     for n in 0..10_000_u32 {
         let [_, _, c, d] = n.to_be_bytes();
         let mut frame = arp(9, ASKS, 9, MASTER);
@@ -303,12 +324,12 @@ fn a_flood_does_no_harm_to_those_who_are_known() {
         (frame[26], frame[27]) = (c, d);
         (frame[30], frame[31]) = (c | 0x80, d);
         match rig.says(Side::Down, &frame) {
-            Seen::Asked(Side::Up, _) => asked += 1,
+            Seen::Answered => answered += 1,
             Seen::Dropped(Reason::NeighbourRate) => limited += 1,
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((asked, limited), (62, 10_000 - 62), "of a table of 64");
+    assert_eq!((answered, limited), (62, 10_000 - 62), "of a table of 64");
     assert_eq!(rig.neighbours.table.len(), 64);
     assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Relayed);
     assert_eq!(rig.up(MASTER, ANSWERS, MASTER, CLIENT), Seen::Relayed);
@@ -329,4 +350,168 @@ fn vlans_are_kept_apart() {
     assert_eq!(rig.says(Side::Down, &asks), foreign);
     let asks = tagged(arp(MASTER, ASKS, MASTER, CLIENT));
     assert_eq!(rig.says(Side::Up, &asks), foreign);
+}
+
+/// Whoever asks first need not ask again.
+#[test]
+fn the_first_message_of_a_new_address_waits_and_passes() {
+    let mut rig = Rig::new(&[ip(MASTER)]);
+    let ask = |rig: &mut Rig| rig.down(CLIENT, ASKS, CLIENT, MASTER);
+    assert_eq!(ask(&mut rig), Seen::Asked(Side::Up, ip(CLIENT)));
+    assert_eq!(rig.after(100), []);
+    assert_eq!(ask(&mut rig), Seen::Dropped(Reason::NeighbourNew));
+    assert_eq!(rig.after(404), []);
+    assert_eq!(rig.after(1), [Seen::Relayed]);
+    assert_eq!(rig.after(10_000), [], "once");
+
+    // Somebody upstream has the address.
+    let mut rig = Rig::new(&[ip(MASTER)]);
+    assert_eq!(ask(&mut rig), Seen::Asked(Side::Up, ip(CLIENT)));
+    rig.now_ms += 100;
+    let claimed = Seen::Dropped(Reason::NeighbourClaimed);
+    assert_eq!(rig.up(OTHER, ANSWERS, CLIENT, 0), claimed);
+    assert_eq!(rig.after(405), [claimed]);
+
+    // The new hardware address of a known master, likewise.
+    let mut rig = Rig::settled();
+    rig.after(1_000);
+    assert_eq!(rig.up(MASTER, ANSWERS, MASTER, CLIENT), Seen::Relayed);
+    let new = rig.up(99, ASKS, MASTER, MASTER);
+    assert_eq!(new, Seen::Asked(Side::Up, ip(MASTER)));
+    assert_eq!(rig.after(505), [Seen::Relayed]);
+}
+
+#[test]
+fn few_wait_at_once() {
+    let mut rig = Rig::new(&[ip(MASTER)]);
+    rig.neighbours = Neighbours::new(4096, &[ip(MASTER)], Secret(1, 2));
+    for last in 0..=255 {
+        let mut frame = arp(9, ASKS, 9, MASTER);
+        (frame[11], frame[27]) = (last, last);
+        (frame[30], frame[31]) = (1, last);
+        let seen = rig.says(Side::Down, &frame);
+        assert!(matches!(seen, Seen::Asked(Side::Up, _)), "{seen:?}");
+    }
+    assert_eq!(rig.after(505).len(), 128);
+    // Nor does a frame that is longer than any of them.
+    let mut frame = arp(CLIENT, ASKS, CLIENT, MASTER);
+    frame.resize(129, 0);
+    let seen = rig.says(Side::Down, &frame);
+    assert_eq!(seen, Seen::Asked(Side::Up, ip(CLIENT)));
+    assert_eq!(rig.after(505), []);
+}
+
+/// With `--source gateway`.
+#[test]
+fn alone_it_answers_for_masters_and_relays_nothing_from_below() {
+    let mut rig = Rig::new(&[ip(2)]);
+    rig.neighbours.answer_alone();
+    rig.master_heard(MASTER);
+    for (who, asker) in [("a client", CLIENT), ("nobody yet", 0)] {
+        let answered = rig.down(CLIENT, ASKS, asker, MASTER);
+        assert_eq!(answered, Seen::Answered, "{who}");
+    }
+    let foreign = Seen::Dropped(Reason::NeighbourForeign);
+    for (what, seen) in [
+        ("asks for a stranger", rig.down(CLIENT, ASKS, CLIENT, OTHER)),
+        (
+            "answers a master",
+            rig.down(CLIENT, ANSWERS, CLIENT, MASTER),
+        ),
+        ("announces itself", rig.down(CLIENT, ASKS, CLIENT, CLIENT)),
+        ("wants an address", rig.down(OTHER, ASKS, 0, OTHER)),
+    ] {
+        assert_eq!(seen, foreign, "{what}");
+    }
+    let claimed = Seen::Dropped(Reason::NeighbourClaimed);
+    assert_eq!(rig.down(66, ANSWERS, MASTER, CLIENT), claimed);
+
+    // A silent master is asked as nobody; then whoever waits has its answer.
+    let asked = Seen::Asked(Side::Up, ip(2));
+    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, 2), asked);
+    assert_eq!(rig.down(OTHER, ASKS, OTHER, 2), asked);
+    assert_eq!(rig.after(1), []);
+    assert_eq!(
+        rig.up(2, ANSWERS, 2, 0),
+        Seen::Relayed,
+        "the policy drops what is to us"
+    );
+    assert_eq!(rig.after(0), [Seen::Answered, Seen::Answered]);
+    // For as long as it was heard lately, and no longer.
+    rig.now_ms += 29_000;
+    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, 2), Seen::Answered);
+    rig.now_ms += 2_000;
+    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, 2), asked);
+    assert_eq!(
+        rig.after(505),
+        [asked],
+        "which the policy does not ask again"
+    );
+    assert_eq!(
+        rig.down(CLIENT, ASKS, CLIENT, MASTER),
+        Seen::Asked(Side::Up, ip(MASTER))
+    );
+}
+
+/// The hardware address that is answered is the one that the master was heard from last.
+#[test]
+fn alone_it_answers_with_the_address_of_now() {
+    let mut rig = Rig::new(&[]);
+    rig.neighbours.answer_alone();
+    for last in [MASTER, 99] {
+        let now = rig.now();
+        rig.neighbours.master_heard(place(MASTER), mac(last), now);
+        let bytes = arp(CLIENT, ASKS, CLIENT, MASTER);
+        let asked = Neighbour::parse(&bytes).unwrap().unwrap();
+        let own = |_| false;
+        let Decision::Answer(answer) = rig.neighbours.decide(&asked, Side::Down, own, now) else {
+            panic!("no answer");
+        };
+        assert_eq!(Some(answer), asked.answer(mac(last)));
+        rig.now_ms += 1_000;
+    }
+}
+
+/// Who floods is limited alone.
+#[test]
+fn alone_a_flood_does_no_harm_to_those_who_are_known() {
+    let mut rig = Rig::new(&[]);
+    rig.neighbours.answer_alone();
+    rig.master_heard(MASTER);
+    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Answered);
+    let (mut answered, mut limited) = (0, 0);
+    for n in 0..10_000_u32 {
+        let [_, _, c, d] = n.to_be_bytes();
+        let mut frame = arp(9, ASKS, 9, MASTER);
+        (frame[10], frame[11]) = (c, d);
+        (frame[26], frame[27]) = (c, d);
+        (frame[30], frame[31]) = (c | 0x80, d);
+        match rig.says(Side::Down, &frame) {
+            Seen::Answered => answered += 1,
+            Seen::Dropped(Reason::NeighbourRate) => limited += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((answered, limited), (62, 10_000 - 62), "of a table of 64");
+    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Answered);
+    let passed = (0..100).filter(|_| rig.down(CLIENT, ASKS, CLIENT, MASTER) == Seen::Answered);
+    assert!(passed.count() <= 8);
+}
+
+/// A master has many to answer.
+#[test]
+fn a_master_answers_hundreds_at_once() {
+    let mut rig = Rig::new(&[]);
+    rig.neighbours = Neighbours::new(4096, &[], Secret(1, 2));
+    rig.master_heard(MASTER);
+    for last in 2..202 {
+        let seen = rig.down(last, ASKS, last, MASTER);
+        assert_eq!(seen, Seen::Answered);
+    }
+    for last in 2..202 {
+        let seen = rig.up(MASTER, ASKS, MASTER, last);
+        assert_eq!(seen, Seen::Relayed, "{last}");
+    }
+    let asked = (0..1000).filter(|_| rig.up(MASTER, ASKS, MASTER, 2) == Seen::Relayed);
+    assert!((200..=301).contains(&asked.count()), "but not for ever");
 }

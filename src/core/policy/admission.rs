@@ -44,6 +44,9 @@ impl Forwarder {
             }
             client = self.clients.row(row)?;
         }
+        if moved {
+            client.moved(addresses);
+        }
         client.seen(arrival.now);
         client.signed_by(arrival.signature.association());
         Ok(row)

@@ -6,10 +6,11 @@ use crate::core::hold::{Answers, Due, FrameRef, Purpose, WaitingRequest, Waiting
 use crate::core::policy::Forwarder;
 use crate::core::refs::Owner;
 use crate::core::settings::Settings;
-use crate::core::verdict::{Departure, Token};
+use crate::core::verdict::{Departure, Edit, Token};
 use crate::reason::Reason;
 use crate::telemetry::Kind;
 use crate::time::Instant;
+use crate::wire::Layout;
 use crate::{PerSide, Side};
 
 impl Forwarder {
@@ -77,11 +78,12 @@ impl Forwarder {
         room.copy_from_slice(bytes);
         let len = bytes.len();
         let (edit, layout) = kept.edit();
-        match self.signatures.edit(edit, room, layout) {
+        match self.finish(egress, (edit, layout), room) {
             Ok(true) => self.account.signed(),
             Ok(false) => {}
             Err(reason) => {
-                // No request: those leave as they came. A Sync is landed with it.
+                // No request: those leave as they came, and with an address that was there when they came. A Sync is
+                // landed with it.
                 self.drop_kept(frame, reason);
                 return None;
             }
@@ -96,6 +98,20 @@ impl Forwarder {
             self.reached(answers);
         }
         Some(Departure { len, token, latest })
+    }
+
+    /// Writes what changes in a frame that leaves by this side. Whether it was signed.
+    fn finish(
+        &self,
+        egress: Side,
+        (edit, layout): (&Edit, Layout),
+        room: &mut [u8],
+    ) -> Result<bool, Reason> {
+        let signed = self.signatures.edit(edit, room, layout)?;
+        if self.unicast.is_shared() {
+            self.readdress(egress, room, layout)?;
+        }
+        Ok(signed)
     }
 
     /// An answer leaves toward its client.

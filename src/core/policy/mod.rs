@@ -15,6 +15,7 @@
 //! | `signed` | keys in, and what leaves signed |
 //! | `unicast` | keyed folds of addresses, for what unicast messages share; what the kernel routes |
 //! | `simple` | exchanges of simple PTP |
+//! | `source` | all clients behind the gateway's own addresses |
 //! | `neighbours` | ARP and neighbour discovery, which unicast PTP needs |
 //! | `prefetch` | the memory of clients, asked for before their frames are dealt with |
 //! | `apply` | other settings while it runs |
@@ -39,6 +40,7 @@ mod settle;
 mod signaling;
 mod signed;
 mod simple;
+mod source;
 mod sync;
 mod time;
 mod unicast;
@@ -85,7 +87,8 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///   [`backlog`](Self::backlog), [`read_up_to`](Self::read_up_to), [`admit`](Self::admit).
 /// * **Frames in**: [`frame`](Self::frame) for one that parses, [`malformed`](Self::malformed) for one that does not;
 ///   [`prefetch_bucket`](Self::prefetch_bucket) and [`prefetch_row`](Self::prefetch_row) before, for speed only;
-///   [`neighbour`](Self::neighbour) for one that is no PTP.
+///   [`neighbour`](Self::neighbour) for one that is no PTP, and [`next_neighbour`](Self::next_neighbour) for those of them
+///   that waited.
 /// * **What is due out**: [`next_egress`](Self::next_egress), then [`depart`](Self::depart) or
 ///   [`drop_next`](Self::drop_next); [`rewrite_correction`](Self::rewrite_correction) for a one-step Sync;
 ///   [`edit`](Self::edit) for what is forwarded at once;
@@ -96,7 +99,7 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///
 /// [`watch`](Self::watch), [`apply`](Self::apply), [`set_keys`](Self::set_keys) and
 /// [`set_tx_stamps`](Self::set_tx_stamps) may be called between any
-/// two turns. [`listen_first`](Self::listen_first), [`gate_new_clients`](Self::gate_new_clients) and
+/// two turns. [`share_addresses`](Self::share_addresses), [`listen_first`](Self::listen_first), [`gate_new_clients`](Self::gate_new_clients) and
 /// [`follow_changes`](Self::follow_changes) are called once, before the first turn, or not at all.
 ///
 /// # A turn
@@ -241,8 +244,11 @@ impl Forwarder {
     fn common(&self, frame: &Frame<'_>, arrival: &Arrival) -> Result<(), Reason> {
         // Bridges and access points that convert multicast to unicast put our MAC in a group's place: the IP group
         // decides.
-        if arrival.to_host && frame.group_mac().is_none() {
+        if arrival.to_host && frame.group_mac().is_none() && !self.is_for_a_client(frame, arrival) {
             return Err(self.for_host(frame));
+        }
+        if self.unicast.is_shared() && arrival.side == Side::Down {
+            self.may_share(frame)?;
         }
         if frame.major_sdo_id() == 1 {
             return Err(Reason::Gptp);

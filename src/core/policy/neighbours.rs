@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::core::event::Event;
-use crate::core::neighbours::{Decision, Place};
+use crate::core::neighbours::{Decision, KeptNeighbour, Place};
 use crate::core::policy::Forwarder;
 use crate::core::verdict::Relay;
 use crate::reason::Reason;
@@ -26,15 +26,41 @@ impl Forwarder {
         (side, to_host): (Side, bool),
         now: Instant,
     ) -> Option<Relay> {
-        let macs = self.unicast.macs()?;
+        self.unicast.macs()?;
         self.unicast.neighbours()?;
         let message = Neighbour::parse(bytes)?;
         self.account.received(side, Kind::Neighbour);
-        let decision = match message {
-            Ok(message) => self.decide_neighbour(&message, side, now),
-            Err(reason) => Decision::Drop(reason),
+        Some(match message {
+            Ok(message) => self.relay(&message, (side, to_host), true, now),
+            Err(reason) => self.neighbour_dropped(side, bytes, (reason, now)),
+        })
+    }
+
+    /// Whether [`Forwarder::next_neighbour`] has something.
+    #[must_use]
+    pub fn neighbours_due(&self, now: Instant) -> bool {
+        self.unicast.next_due().is_some_and(|due| due <= now)
+    }
+
+    /// A frame of [`Forwarder::neighbour`] that waited, and what becomes of it.
+    pub fn next_neighbour(&mut self, now: Instant) -> Option<(KeptNeighbour, Relay)> {
+        let kept = self.unicast.neighbours_mut()?.take_due(now)?;
+        let relay = match Neighbour::parse(kept.bytes())? {
+            Ok(message) => self.relay(&message, (kept.side(), false), false, now),
+            Err(reason) => self.neighbour_dropped(kept.side(), kept.bytes(), (reason, now)),
         };
-        let relay = match decision {
+        Some((kept, relay))
+    }
+
+    fn relay(
+        &mut self,
+        message: &Neighbour<'_>,
+        (side, to_host): (Side, bool),
+        may_wait: bool,
+        now: Instant,
+    ) -> Relay {
+        let bytes = message.bytes();
+        match self.decide_neighbour(message, side, now) {
             // It answers a question of ours.
             Decision::Relay if to_host => {
                 self.neighbour_dropped(side, bytes, (Reason::ToHost, now))
@@ -43,10 +69,29 @@ impl Forwarder {
                 self.account.forwarded(side, Kind::Neighbour);
                 Relay::Forward
             }
+            // It has waited, and is not to ask for ever.
+            Decision::Ask(_, _, reason) if !may_wait => {
+                self.neighbour_dropped(side, bytes, (reason, now))
+            }
             Decision::Ask(to, probe, reason) => {
-                let _ = self.neighbour_dropped(side, bytes, (reason, now));
+                let waits = reason == Reason::NeighbourNew
+                    && !to_host
+                    && (self.unicast.neighbours_mut())
+                        .is_some_and(|neighbours| neighbours.keep(message, (side, &probe), now));
+                if waits {
+                    self.account.waits(side, Kind::Neighbour);
+                } else {
+                    let _ = self.neighbour_dropped(side, bytes, (reason, now));
+                }
                 self.account.neighbour_asked();
-                Relay::Ask(to, probe, macs[to])
+                match self.unicast.macs() {
+                    Some(macs) => Relay::Ask(to, probe, macs[to]),
+                    None => Relay::Drop,
+                }
+            }
+            Decision::Answer(answer) => {
+                let _ = self.neighbour_dropped(side, bytes, (Reason::NeighbourAnswered, now));
+                Relay::Answer(side, answer)
             }
             Decision::Drop(reason) => self.neighbour_dropped(side, bytes, (reason, now)),
             Decision::Unknown(address, asker) => {
@@ -55,8 +100,7 @@ impl Forwarder {
                     .tell(Event::UnknownMaster { address, asker }, now);
                 self.neighbour_dropped(side, bytes, (Reason::NeighbourForeign, now))
             }
-        };
-        Some(relay)
+        }
     }
 
     fn decide_neighbour(&mut self, message: &Neighbour<'_>, side: Side, now: Instant) -> Decision {

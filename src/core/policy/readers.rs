@@ -91,10 +91,10 @@ impl Forwarder {
         self.clients.changes()
     }
 
-    /// Frames that wait, for their departure time or for a residence.
+    /// Frames that wait, for their departure time, for a residence, or for what a question of ours brings.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.hold.len()
+        self.hold.len() + self.unicast.neighbours().map_or(0, Neighbours::waiting)
     }
 
     /// The frames that wait, as they came.

@@ -1,5 +1,6 @@
 //! Signatures: keys in, which messages count as signed, and what leaves signed.
 
+use crate::Side;
 use crate::auth::{KeyChanges, KeyName, SecurityAssociations};
 use crate::core::event::Event;
 use crate::core::policy::Forwarder;
@@ -34,13 +35,22 @@ impl Forwarder {
         self.signatures.refused_senders()
     }
 
-    /// Makes the edit of a frame that is forwarded at once, and signs it again if it must be.
+    /// Makes the edit of a frame that is forwarded at once by this side, and signs it again if it must be.
     ///
     /// # Errors
     /// The frame must not be sent, for this reason.
-    pub fn edit(&mut self, edit: &Edit, bytes: &mut [u8], layout: Layout) -> Result<(), Reason> {
+    pub fn edit(
+        &mut self,
+        to: Side,
+        edit: &Edit,
+        bytes: &mut [u8],
+        layout: Layout,
+    ) -> Result<(), Reason> {
         if self.signatures.edit(edit, bytes, layout)? {
             self.account.signed();
+        }
+        if self.unicast.is_shared() {
+            self.readdress(to, bytes, layout)?;
         }
         Ok(())
     }

@@ -87,6 +87,7 @@ impl Forwarder {
             self.flights.next_look(self.present),
             self.syncs.next_deadline(),
             self.paths.next_due(),
+            self.unicast.next_due(),
         ]
         .into_iter()
         .flatten()

@@ -12,12 +12,29 @@ use super::netlink::dump;
 
 /// Bytes of struct ifaddrmsg.
 const HEADER: usize = 8;
+/// ifa_index in it.
+const INDEX: std::ops::Range<usize> = 4..8;
 
 /// All IP addresses of this network namespace.
 ///
 /// # Errors
 /// The system's.
 pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
+    let all = with_interfaces()?;
+    Ok(all.into_iter().map(|(_, ip)| ip).collect())
+}
+
+/// The IP addresses of an interface, by its index, in the kernel's order.
+///
+/// # Errors
+/// The system's.
+pub fn interface_addresses(index: u32) -> io::Result<Vec<IpAddr>> {
+    let all = with_interfaces()?;
+    let own = all.into_iter().filter(|&(of, _)| of == index);
+    Ok(own.map(|(_, ip)| ip).collect())
+}
+
+fn with_interfaces() -> io::Result<Vec<(u32, IpAddr)>> {
     let socket = dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
     let mut addresses = Vec::new();
     loop {
@@ -29,7 +46,7 @@ pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
 }
 
 /// Takes a datagram of netlink messages apart. What the answer ends with, if this is its end.
-fn take(mut bytes: &[u8], addresses: &mut Vec<IpAddr>) -> Option<io::Result<()>> {
+fn take(mut bytes: &[u8], addresses: &mut Vec<(u32, IpAddr)>) -> Option<io::Result<()>> {
     while let Ok(message) = NetlinkBuffer::new_checked(&bytes) {
         let payload = message.payload();
         match message.message_type() {
@@ -50,8 +67,14 @@ fn take(mut bytes: &[u8], addresses: &mut Vec<IpAddr>) -> Option<io::Result<()>>
     None
 }
 
-/// The address of one message: of a point-to-point link the own end, which has an attribute of its own.
-fn address(payload: &[u8]) -> Option<IpAddr> {
+/// The address of one message and the index of its interface: of a point-to-point link the own end, which has an
+/// attribute of its own.
+fn address(payload: &[u8]) -> Option<(u32, IpAddr)> {
+    let index = u32::from_ne_bytes(*payload.get(INDEX)?.first_chunk()?);
+    Some((index, own_end(payload)?))
+}
+
+fn own_end(payload: &[u8]) -> Option<IpAddr> {
     let mut found = None;
     for attribute in NlasIterator::new(payload.get(HEADER..)?).map_while(Result::ok) {
         match attribute.kind() {
@@ -82,11 +105,15 @@ mod tests {
             payload.extend(kind.to_ne_bytes());
             payload.extend([10, 0, 0, last]);
         }
-        assert_eq!(address(&payload), Some(IpAddr::from([10, 0, 0, 7])));
+        let index = u32::from_ne_bytes([1, 0, 0, 0]);
+        assert_eq!(
+            address(&payload),
+            Some((index, IpAddr::from([10, 0, 0, 7])))
+        );
         // Of IPv6 there is the one attribute only.
         let mut payload = vec![10, 64, 0, 0, 1, 0, 0, 0, 20, 0, 1, 0];
         payload.extend([0xFE; 16]);
-        assert_eq!(address(&payload), Some(IpAddr::from([0xFE; 16])));
+        assert_eq!(address(&payload), Some((index, IpAddr::from([0xFE; 16]))));
     }
 
     proptest! {

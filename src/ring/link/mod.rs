@@ -19,7 +19,7 @@ mod monitor;
 mod netlink;
 mod pair;
 
-pub use addresses::own_addresses;
+pub use addresses::{interface_addresses, own_addresses};
 pub use claim::{Claim, Holder, gateways, holders};
 pub use groups::{GroupMembership, NotJoined, SolicitedGroups};
 pub use interface::{Interface, LinkKind};

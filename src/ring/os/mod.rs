@@ -6,6 +6,7 @@
 //! | `poll` | sleeping until a descriptor is readable |
 //! | `clock_set` | the news that a clock was set |
 //! | `process` | priority, memory and use of this process |
+//! | `silent` | UDP ports that discard what comes, and tell nobody |
 //! | `setup` | what can go wrong at the start, with its remedy |
 //! | `sys` | thin wrappers of system calls |
 //! | `bindings` | structures of the kernel that libc lacks |
@@ -16,8 +17,10 @@ mod clock_set;
 mod poll;
 pub mod process;
 pub(super) mod setup;
+mod silent;
 pub(super) mod sys;
 
 pub use clock::SystemClock;
 pub use clock_set::ClockSetWatch;
 pub use poll::wait_readable;
+pub use silent::SilentPorts;

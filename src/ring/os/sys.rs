@@ -146,6 +146,37 @@ pub(in crate::ring) fn bind_packet(
     })
 }
 
+/// Binds an IP socket of this family to a port of every address.
+pub(in crate::ring) fn bind_any(fd: BorrowedFd<'_>, family: c_int, port: u16) -> io::Result<()> {
+    let family16 = u16::try_from(family).unwrap_or_default();
+    let bound = if family == libc::AF_INET6 {
+        // SAFETY: sockaddr_in6 holds integers only: all zeroes is a valid value, and the address of everybody.
+        let mut address: libc::sockaddr_in6 = unsafe { MaybeUninit::zeroed().assume_init() };
+        (address.sin6_family, address.sin6_port) = (family16, port.to_be());
+        // SAFETY: pointer and length describe `address`, which outlives the call.
+        unsafe {
+            libc::bind(
+                fd.as_raw_fd(),
+                (&raw const address).cast(),
+                size_of_len::<libc::sockaddr_in6>(),
+            )
+        }
+    } else {
+        // SAFETY: sockaddr_in holds integers only: all zeroes is a valid value, and the address of everybody.
+        let mut address: libc::sockaddr_in = unsafe { MaybeUninit::zeroed().assume_init() };
+        (address.sin_family, address.sin_port) = (family16, port.to_be());
+        // SAFETY: pointer and length describe `address`, which outlives the call.
+        unsafe {
+            libc::bind(
+                fd.as_raw_fd(),
+                (&raw const address).cast(),
+                size_of_len::<libc::sockaddr_in>(),
+            )
+        }
+    };
+    check(bound)
+}
+
 /// Reads and clears the socket's pending error (SO_ERROR).
 pub(in crate::ring) fn take_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
     match get_option::<c_int>(fd, libc::SOL_SOCKET, libc::SO_ERROR) {

@@ -247,3 +247,56 @@ proptest! {
         let _ = Neighbour::parse(&framed(ALL, &[], 0x86DD, &nd));
     }
 }
+
+/// What it writes says what it should, to whoever asked, in its VLAN.
+#[test]
+fn an_answer_of_our_own_reads_as_the_holders() {
+    let holder = Mac([2, 0, 0, 0, 0, 0x55]);
+    let (a, b, none) = ([10, 0, 0, 1], [10, 0, 0, 2], [0; 4]);
+    let all_nodes = [0x33, 0x33, 0, 0, 0, 1];
+    let ns = |from: &str, to: &str| nd(135, from, to, "fe80::2", &[]);
+    let (six, four) = (ip("fe80::2"), ip("10.0.0.2"));
+    for (ethertype, question, to, expected) in [
+        (
+            0x0806,
+            arp(1, ME, a, b),
+            ME,
+            (Some(four), Said::IHave(Some(ip("10.0.0.1")))),
+        ),
+        (
+            0x0806,
+            arp(1, ME, none, b),
+            ME,
+            (Some(four), Said::IHave(None)),
+        ),
+        (
+            0x86DD,
+            ns("fe80::1", "ff02::1:ff00:2"),
+            ME,
+            (Some(six), Said::IHave(Some(ip("fe80::1")))),
+        ),
+        (
+            0x86DD,
+            ns("::", "ff02::1:ff00:2"),
+            all_nodes,
+            (Some(six), Said::IHave(None)),
+        ),
+    ] {
+        for tags in [&[][..], &[0x81, 0, 0xE0, 5]] {
+            let asked = framed(ALL, tags, ethertype, &question);
+            let asked = Neighbour::parse(&asked).unwrap().unwrap();
+            let answer = asked.answer(holder).unwrap();
+            let mut out = [0xA5; 128];
+            let len = answer.write(&mut out).unwrap();
+            assert!(len >= 60);
+            assert_eq!(out[..6], to, "{question:?}");
+            assert_eq!(out[6..12], holder.0);
+            assert_eq!(&out[12..12 + tags.len()], tags);
+            assert_eq!(read_it(&out[..len]), Some(Ok(expected)), "{question:?}");
+            assert_eq!(answer.write(&mut out[..len - 1]), None);
+            // An answer is no question.
+            let answered = Neighbour::parse(&out[..len]).unwrap().unwrap();
+            assert_eq!(answered.answer(holder), None);
+        }
+    }
+}

@@ -71,7 +71,12 @@ impl Keys {
 
 fn rig(gateway: &Gateway, transport: Transport, ptp4l: &Path, more: String) -> Rig {
     let ptp4l = Some(ptp4l.to_owned());
-    Rig::with(gateway, transport, Ends { ptp4l, more }).unwrap()
+    let ends = Ends {
+        ptp4l,
+        more,
+        ..Ends::default()
+    };
+    Rig::with(gateway, transport, ends).unwrap()
 }
 
 /// A client whose servo locks.

@@ -145,7 +145,10 @@ impl Gateway {
         match self.core.frame(&frame, &arrival) {
             Verdict::Forward(change, token) => {
                 let mut sent = bytes.to_vec();
-                if let Err(reason) = self.core.edit(&change, &mut sent, frame.layout()) {
+                if let Err(reason) =
+                    self.core
+                        .edit(side.other(), &change, &mut sent, frame.layout())
+                {
                     let now = self.instant();
                     self.core.unsent_frame(side, &frame, token, reason, now);
                     return Dropped(reason);

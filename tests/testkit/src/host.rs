@@ -119,7 +119,7 @@ impl Host {
     pub fn receive(&mut self) -> Option<Message> {
         loop {
             match self.inbox.receive()? {
-                Seen::Other => {}
+                Seen::Other(_) => {}
                 Seen::Damaged => {
                     self.heard += 1;
                     self.damaged += 1;

@@ -1,6 +1,8 @@
 //! Who takes part: every simulated station has one number, and all its addresses follow from it.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::shape::Network;
 
 /// What a simulated station does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +83,35 @@ impl Station {
         Ipv4Addr::new(10 + top % 100, self.role as u8, high, low)
     }
 
+    /// Its address in a transport; `None` over Ethernet.
+    #[must_use]
+    pub const fn ip(self, network: Network) -> Option<IpAddr> {
+        match network {
+            Network::Ethernet => None,
+            Network::Udp4 => Some(IpAddr::V4(self.ipv4())),
+            Network::Udp6 => Some(IpAddr::V6(self.ipv6())),
+        }
+    }
+
+    /// The station with this address; `None` if it is none of the lab's.
+    #[must_use]
+    pub fn from_ip(ip: IpAddr) -> Option<Self> {
+        let (role, top, high, low) = match ip {
+            IpAddr::V4(ip) => {
+                let [top, role, high, low] = ip.octets();
+                (role, top.checked_sub(10)?, high, low)
+            }
+            IpAddr::V6(ip) => {
+                let [.., role, _, top, high, low] = ip.octets();
+                (role, top, high, low)
+            }
+        };
+        let identity = [0x02, role, 0x50, 0xFF, 0xFE, top, high, low, 0, 1];
+        let station = Self::from_identity(&identity)?;
+        let own = [IpAddr::V4(station.ipv4()), IpAddr::V6(station.ipv6())];
+        own.contains(&ip).then_some(station)
+    }
+
     /// Its IPv6 address, link-local.
     #[must_use]
     pub const fn ipv6(self) -> Ipv6Addr {
@@ -102,6 +133,9 @@ mod tests {
             for number in [0, 1, 255, 256, 65_536, 499_999] {
                 let station = Station::new(role, number);
                 assert_eq!(Station::from_identity(&station.identity()), Some(station));
+                for ip in [station.ipv4().into(), station.ipv6().into()] {
+                    assert_eq!(Station::from_ip(ip), Some(station), "{ip}");
+                }
             }
         }
         let mut other = Station::MASTER.identity();

@@ -2,7 +2,10 @@
 //!
 //! The lab builds and reads its frames by itself, and not with the product's code: it is the judge.
 
+use std::net::IpAddr;
+
 use super::checksum;
+use super::neighbour::Mac;
 use super::shape::{Network, Shape};
 use super::signing::{self, Signer};
 use super::station::Station;
@@ -206,6 +209,16 @@ impl<'a> Draft<'a> {
             Network::Ethernet => draft,
             Network::Udp4 => draft.put(ip + 12, station.ipv4().octets()),
             Network::Udp6 => draft.put(ip + 8, station.ipv6().octets()),
+        }
+    }
+
+    /// Sets MAC address and IP address of whom it is for, in place of the group's.
+    pub fn to(self, mac: Mac, ip: IpAddr) -> Self {
+        let at = self.shape.ip();
+        let draft = self.put(0, mac);
+        match ip {
+            IpAddr::V4(ip) => draft.put(at + 16, ip.octets()),
+            IpAddr::V6(ip) => draft.put(at + 24, ip.octets()),
         }
     }
 

@@ -1,6 +1,9 @@
 //! What a simulated station reads in a received frame.
 
+use std::net::IpAddr;
+
 use super::checksum;
+use super::neighbour::Mac;
 use super::shape::{Network, Shape};
 use super::signing::Signer;
 use super::station::Station;
@@ -23,6 +26,8 @@ pub enum Sight<'a> {
 pub struct View<'a> {
     message: &'a [u8],
     length: usize,
+    outer: &'a [u8],
+    shape: Shape,
 }
 
 impl<'a> View<'a> {
@@ -49,7 +54,12 @@ impl<'a> View<'a> {
         if !checksum::valid(frame, shape) {
             return Sight::Damaged;
         }
-        Sight::Message(Self { message, length })
+        Sight::Message(Self {
+            message,
+            length,
+            outer: frame,
+            shape,
+        })
     }
 
     fn field<const N: usize>(self, at: usize) -> [u8; N] {
@@ -70,6 +80,32 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn is_signed_by(self, signer: &Signer) -> bool {
         (self.message.get(..self.length)).is_some_and(|message| signer.has_signed(message))
+    }
+
+    /// The hardware address and the address that it comes from; without an address over Ethernet.
+    #[must_use]
+    pub fn from(self) -> (Mac, Option<IpAddr>) {
+        (self.mac(6), self.ip(12, 8))
+    }
+
+    /// The same of whom it is for.
+    #[must_use]
+    pub fn to(self) -> (Mac, Option<IpAddr>) {
+        (self.mac(0), self.ip(16, 24))
+    }
+
+    fn mac(self, at: usize) -> Mac {
+        let bytes = self.outer.get(at..).and_then(<[u8]>::first_chunk);
+        bytes.copied().unwrap_or_default()
+    }
+
+    fn ip(self, v4: usize, v6: usize) -> Option<IpAddr> {
+        let header = self.outer.get(self.shape.ip()..)?;
+        match self.shape.network {
+            Network::Ethernet => None,
+            Network::Udp4 => Some(IpAddr::from(*header.get(v4..)?.first_chunk::<4>()?)),
+            Network::Udp6 => Some(IpAddr::from(*header.get(v6..)?.first_chunk::<16>()?)),
+        }
     }
 
     /// The sender; `None` if it is none of the lab's stations.

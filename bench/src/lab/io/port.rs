@@ -5,6 +5,7 @@ use std::io;
 use anyhow::Result;
 use ptpproxy::ring::{Done, Interface, RxOptions, RxRing, TxOptions, TxRing};
 
+use crate::lab::frames::neighbour::Talk;
 use crate::lab::frames::shape::Shape;
 use crate::lab::frames::signing::Signer;
 use crate::lab::frames::view::{Sight, View};
@@ -19,8 +20,8 @@ pub const SAMPLE_ONE_IN: u32 = 64;
 /// What arrived.
 #[derive(Debug)]
 pub enum Seen<'a> {
-    /// No PTP message.
-    Other,
+    /// No PTP message: the frame.
+    Other(&'a [u8]),
     /// A PTP message that was damaged on its way, or lost its stamp or its signature.
     Damaged,
     /// A PTP message and its receive stamp in nanoseconds of the shared clock.
@@ -42,7 +43,7 @@ impl Inbox {
         let right =
             |view: View<'_>| (self.signer.as_ref()).is_none_or(|key| view.is_signed_by(key));
         Some(match (View::of(frame.bytes, self.shape), frame.stamp) {
-            (Sight::Other, _) => Seen::Other,
+            (Sight::Other, _) => Seen::Other(frame.bytes),
             (Sight::Message(view), Some(stamp)) if right(view) => {
                 Seen::Message(view, stamp.as_nanos())
             }
@@ -107,6 +108,19 @@ impl<T> Outbox<T> {
         };
         let length = patch(draft);
         self.ring.commit(length, token);
+        true
+    }
+
+    /// Adds what one station says of addresses to another. False if there is no room even after the batch went out.
+    pub fn say(&mut self, talk: &Talk, shape: Shape) -> bool {
+        if self.ring.slot().is_none() {
+            self.flush();
+        }
+        let Some(length) = (self.ring.slot()).and_then(|slot| talk.write(slot, shape)) else {
+            self.refused += 1;
+            return false;
+        };
+        self.ring.commit(length, None);
         true
     }
 

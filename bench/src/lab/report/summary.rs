@@ -18,6 +18,8 @@ pub struct Report {
     pub requests_answered: u64,
     /// Of these, not answered.
     pub requests_lost: u64,
+    /// Clients that never learnt the grandmaster's hardware address, with `--hybrid`.
+    pub clients_lost: Option<u64>,
     /// Where they were lost.
     pub losses: Vec<Loss>,
     /// Frames of others that came out of a gateway, on either side.
@@ -169,6 +171,8 @@ impl Report {
             requests_sent: clients.sent,
             requests_answered: clients.answered,
             requests_lost: clients.sent.saturating_sub(clients.answered),
+            clients_lost: (options.hybrid)
+                .then(|| u64::from(options.clients).saturating_sub(clients.found)),
             foreign_delivered: clients.foreign + master.foreign,
             rogue_delivered: clients.rogue + master.rogue,
             surplus_delivered: clients.repeated + clients.unknown,

@@ -57,6 +57,9 @@ impl Verdict {
             none("Delay_Resp twice or unasked", report.surplus_delivered),
             none("frames damaged", report.damaged),
         ];
+        if let Some(lost) = report.clients_lost {
+            figures.push(none("clients that did not find the grandmaster", lost));
+        }
         let corrections = [
             ("Delay_Req correction error, median", report.residual_ns),
             ("Sync correction error, median", report.sync_residual_ns),

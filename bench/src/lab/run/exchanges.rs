@@ -158,6 +158,8 @@ pub fn assignment(options: &Options, ports: Vec<Share>) -> Assignment {
         rogue: options.rogue,
         one_step: options.one_step,
         ppm: options.ppm,
+        hybrid: options.hybrid,
+        behind: options.behind(),
         flood: options.flood,
     }
 }

@@ -50,6 +50,12 @@ impl Forwarder {
             GatewayKind::Bridge | GatewayKind::Direct => return Ok(None),
             GatewayKind::Ours => {
                 let mut command = ours(binary, options)?;
+                if let Some(address) = options.behind() {
+                    let prefix = if address.is_ipv4() { 8 } else { 64 };
+                    gateway.add_address(UP, address, prefix)?;
+                    command.args(["--source", "gateway", "--source-address"]);
+                    command.arg(address.to_string());
+                }
                 if options.signed {
                     let temporary = TempDir::new()?;
                     require_signatures(&mut command, &temporary)?;

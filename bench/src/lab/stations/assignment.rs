@@ -1,6 +1,7 @@
 //! What the lab and its two generator processes tell each other: JSON, one line a message.
 
 use std::io::{BufRead, BufReader, Stdin, Write, stdin, stdout};
+use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -41,6 +42,10 @@ pub struct Assignment {
     pub one_step: bool,
     /// Rate of the grandmaster's clock.
     pub ppm: f64,
+    /// Clients send their requests to the grandmaster alone, and are answered alone.
+    pub hybrid: bool,
+    /// All requests must come from this address; `None`: each from its client's own.
+    pub behind: Option<IpAddr>,
     /// Frames one way instead of exchanges.
     pub flood: Option<Flood>,
 }
@@ -154,6 +159,8 @@ pub struct SyncSeen {
 /// What the clients saw.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ClientsDone {
+    /// Clients that found the grandmaster's hardware address, of those that had to.
+    pub found: u64,
     /// Delay_Req sent.
     pub sent: u64,
     /// Of these, answered.

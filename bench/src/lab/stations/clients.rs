@@ -1,5 +1,6 @@
 //! All simulated clients, in one process and without a thread each.
 
+use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -7,9 +8,11 @@ use anyhow::Result;
 
 use super::assignment::{Assignment, ClientsDone, Cue, Start};
 use super::exchange::{Answer, Book, Measures, Request};
+use super::neighbours::Neighbours;
 use super::rogue::Rogue;
 use super::syncs::Syncs;
 use crate::lab::figures::arrivals::Arrivals;
+use crate::lab::frames::neighbour::{Mac, Talk};
 use crate::lab::frames::station::{Role, Station};
 use crate::lab::frames::view::View;
 use crate::lab::frames::{Kind, Template};
@@ -47,6 +50,8 @@ struct Clients {
     measures: Measures,
     done: ClientsDone,
     template: Template,
+    /// Of each client who asks the grandmaster alone; empty if none does.
+    neighbours: Vec<Neighbours>,
 }
 
 /// Plays all clients from the word to start to the last answer.
@@ -85,6 +90,7 @@ impl Clients {
             },
             template: Template::new(assignment.shape, Kind::DelayReq, Station::client(0))
                 .signed(assignment.signed),
+            neighbours: neighbours(&assignment),
             assignment,
         }
     }
@@ -167,12 +173,55 @@ impl Clients {
         true
     }
 
+    /// The grandmaster as this client knows it; `None`, and a question once a second, while it does not.
+    fn grandmaster(&mut self, outbox: &mut Outbox<Request>, client: u32) -> Option<(Mac, IpAddr)> {
+        let shape = self.assignment.shape;
+        let ip = Station::MASTER.ip(shape.network)?;
+        let neighbours = self.neighbours.get_mut(client as usize)?;
+        if let Some(mac) = neighbours.mac(ip) {
+            return Some((mac, ip));
+        }
+        if let Some(question) = neighbours.ask(ip, clock::now()) {
+            outbox.say(&question, shape);
+        }
+        None
+    }
+
+    /// Somebody asks for a client's address or answers one.
+    fn hears(&mut self, outbox: &mut Outbox<Request>, talk: &Talk) {
+        let about = talk.wanted.or(talk.to.map(|(_, ip)| ip));
+        let known = about.and_then(Station::from_ip);
+        let client = known.filter(|station| station.role == Role::Client);
+        let Some(client) = client else { return };
+        if let Some(neighbours) = self.neighbours.get_mut(client.number as usize) {
+            // An answer comes to its own hardware address, or another's table was filled.
+            if talk.to.is_some_and(|(mac, _)| mac != client.mac()) {
+                self.done.damaged += 1;
+                return;
+            }
+            if let (Some(answer), _) = neighbours.hears(talk) {
+                outbox.say(&answer, self.assignment.shape);
+            }
+        }
+    }
+
     fn send(&mut self, outbox: &mut Outbox<Request>, client: u32) {
+        let mut to = None;
+        if self.assignment.hybrid {
+            to = self.grandmaster(outbox, client);
+            if to.is_none() {
+                return;
+            }
+        }
         let Some(request) = self.book.open(client) else {
             return;
         };
         let sent = outbox.send(&self.template, Some(request), |draft| {
             let draft = draft.source(Station::client(client));
+            let draft = match to {
+                Some((mac, ip)) => draft.to(mac, ip),
+                None => draft,
+            };
             draft.sequence(request.sequence).finish()
         });
         self.done.sent += u64::from(sent);
@@ -196,7 +245,11 @@ impl Clients {
         for received in 0..BATCH {
             match segment.inbox.receive() {
                 None => return received > 0,
-                Some(Seen::Other) => {}
+                Some(Seen::Other(frame)) => {
+                    if let Some(talk) = Talk::read(frame, self.assignment.shape) {
+                        self.hears(&mut segment.outbox, &talk);
+                    }
+                }
                 Some(Seen::Damaged) => self.done.damaged += 1,
                 Some(Seen::Message(view, stamp)) => {
                     match (view.kind(), view.source()) {
@@ -238,6 +291,12 @@ impl Clients {
                 return;
             }
         };
+        let station = Station::client(client);
+        let own = (station.mac(), station.ip(self.assignment.shape.network));
+        if self.assignment.hybrid && view.to() != own {
+            self.done.damaged += 1;
+            return;
+        }
         let request = Request {
             client,
             sequence: view.sequence(),
@@ -269,8 +328,22 @@ impl Clients {
             self.done.refused += segment.outbox.refused();
             self.done.syncs.extend(segment.syncs.finish());
         }
+        let master = Station::MASTER.ip(self.assignment.shape.network);
+        let found = |each: &&Neighbours| master.is_some_and(|ip| each.mac(ip).is_some());
+        self.done.found = self.neighbours.iter().filter(found).count() as u64;
         self.done.transit = self.measures.transit.counts();
         self.done.residual = self.measures.residual.counts();
         self.done
     }
+}
+
+/// What each client knows of its neighbours: nothing yet.
+fn neighbours(assignment: &Assignment) -> Vec<Neighbours> {
+    let all = (0..assignment.clients).filter(|_| assignment.hybrid);
+    let of = |number| {
+        let station = Station::client(number);
+        let ip = station.ip(assignment.shape.network)?;
+        Some(Neighbours::new(station.mac(), ip))
+    };
+    all.filter_map(of).collect()
 }

@@ -1,12 +1,16 @@
 //! The simulated grandmaster, and the foreign traffic on its segment.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::assignment::{Assignment, Cue, MasterDone, Start};
+use super::neighbours::Neighbours;
 use crate::lab::figures::arrivals::Arrivals;
+use crate::lab::frames::neighbour::Talk;
 use crate::lab::frames::station::{Role, Station};
+use crate::lab::frames::view::View;
 use crate::lab::frames::{Kind, TWO_STEP, Template};
 use crate::lab::io::clock::{self, MasterClock};
 use crate::lab::io::pacing::Pace;
@@ -25,6 +29,20 @@ const FOREIGN_STATIONS: u64 = 4096;
 #[derive(Debug)]
 struct SyncSent(u64);
 
+/// Answers that wait for an address at once.
+const UNADDRESSED: usize = 65_536;
+
+/// What is answered, and to whom.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    client: Station,
+    /// `None` is everybody.
+    to: Option<IpAddr>,
+    sequence: u16,
+    correction: i64,
+    time: i64,
+}
+
 /// The grandmaster at work: it remembers its Sync and counts, nothing else.
 #[derive(Debug)]
 struct Grandmaster {
@@ -37,6 +55,11 @@ struct Grandmaster {
     sync: Pace,
     announce: Pace,
     foreign: Pace,
+    /// Who has which address, if requests come to it alone; and answers to those who have not said it yet.
+    neighbours: Option<Neighbours>,
+    unaddressed: Vec<Answer>,
+    /// When to look at them.
+    asking: Pace,
     /// How much later than it is read the clock reads at departure: smoothed, for one-step Sync.
     lead: i64,
     guess: i64,
@@ -94,6 +117,11 @@ impl Grandmaster {
             announce: Pace::per_second(start.at, 1.0),
             foreign: Pace::per_second(start.at, assignment.foreign),
             inbox: inbox.signed(signed),
+            neighbours: (Station::MASTER.ip(shape.network))
+                .filter(|_| assignment.hybrid)
+                .map(|ip| Neighbours::new(Station::MASTER.mac(), ip)),
+            unaddressed: Vec::new(),
+            asking: Pace::per_second(start.at, 20.0),
             assignment,
             outbox,
             templates,
@@ -114,6 +142,7 @@ impl Grandmaster {
             if now < end {
                 self.send_due(now);
             }
+            self.ask_again(now);
             let received = self.answer();
             self.outbox.flush();
             self.follow_up();
@@ -211,7 +240,13 @@ impl Grandmaster {
         for received in 0..BATCH {
             let (view, stamp) = match self.inbox.receive() {
                 None => return received,
-                Some(Seen::Other) => continue,
+                Some(Seen::Other(frame)) => {
+                    let talk = Talk::read(frame, self.assignment.shape);
+                    if let Some(talk) = talk {
+                        self.hears(&talk);
+                    }
+                    continue;
+                }
                 Some(Seen::Damaged) => {
                     self.done.damaged += 1;
                     continue;
@@ -220,6 +255,10 @@ impl Grandmaster {
             };
             let client = match (view.kind(), view.source()) {
                 (Some(Kind::DelayReq), Some(station)) if is_client(station, &self.assignment) => {
+                    if !comes_rightly(view, station, &self.assignment) {
+                        self.done.damaged += 1;
+                        continue;
+                    }
                     station
                 }
                 (_, Some(Station::ROGUE)) => {
@@ -233,24 +272,93 @@ impl Grandmaster {
             };
             self.done.requests += 1;
             self.done.arrivals.record(stamp);
-            let time = self.clock.read(stamp);
-            let sent = self.outbox.send(&self.templates.delay_resp, None, |draft| {
-                draft
-                    .sequence(view.sequence())
-                    .correction(view.correction())
-                    .timestamp(time)
-                    .requesting(client.identity())
-                    .finish()
-            });
-            self.done.responses += u64::from(sent);
+            let answer = Answer {
+                client,
+                to: view.from().1.filter(|_| self.neighbours.is_some()),
+                sequence: view.sequence(),
+                correction: view.correction(),
+                time: self.clock.read(stamp),
+            };
+            self.respond(answer);
         }
         BATCH
+    }
+
+    /// Sends an answer, or asks first who has the address that it is for.
+    fn respond(&mut self, answer: Answer) {
+        let mut to = None;
+        if let (Some(ip), Some(neighbours)) = (answer.to, &mut self.neighbours) {
+            let Some(mac) = neighbours.mac(ip) else {
+                if let Some(question) = neighbours.ask(ip, clock::now()) {
+                    self.outbox.say(&question, self.assignment.shape);
+                }
+                if self.unaddressed.len() < UNADDRESSED {
+                    self.unaddressed.push(answer);
+                }
+                return;
+            };
+            to = Some((mac, ip));
+        }
+        let sent = self.outbox.send(&self.templates.delay_resp, None, |draft| {
+            let draft = match to {
+                Some((mac, ip)) => draft.to(mac, ip),
+                None => draft,
+            };
+            draft
+                .sequence(answer.sequence)
+                .correction(answer.correction)
+                .timestamp(answer.time)
+                .requesting(answer.client.identity())
+                .finish()
+        });
+        self.done.responses += u64::from(sent);
+    }
+
+    /// Asks once a second for each address that answers wait for.
+    fn ask_again(&mut self, now: i64) {
+        if self.unaddressed.is_empty() || self.asking.take(now).is_none() {
+            return;
+        }
+        for ip in self.unaddressed.iter().filter_map(|answer| answer.to) {
+            let neighbours = self.neighbours.as_mut();
+            if let Some(question) = neighbours.and_then(|known| known.ask(ip, now)) {
+                self.outbox.say(&question, self.assignment.shape);
+            }
+        }
+    }
+
+    /// Somebody asks for an address or says that it has one.
+    fn hears(&mut self, talk: &Talk) {
+        let Some(neighbours) = &mut self.neighbours else {
+            return;
+        };
+        let (answer, learnt) = neighbours.hears(talk);
+        if let Some(answer) = answer {
+            self.outbox.say(&answer, self.assignment.shape);
+        }
+        if learnt {
+            for answer in std::mem::take(&mut self.unaddressed) {
+                match answer.to == talk.sender {
+                    true => self.respond(answer),
+                    false => self.unaddressed.push(answer),
+                }
+            }
+        }
     }
 
     fn finish(mut self) -> MasterDone {
         self.done.ring_drops = self.inbox.drops();
         self.done.refused = self.outbox.refused();
         self.done
+    }
+}
+
+/// Whether a request comes from where it should: its client's own addresses, or those of the gateway.
+fn comes_rightly(view: View<'_>, station: Station, assignment: &Assignment) -> bool {
+    let (mac, ip) = view.from();
+    match assignment.behind {
+        Some(gateway) => ip == Some(gateway) && mac != station.mac(),
+        None => mac == station.mac() && ip == station.ip(assignment.shape.network),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Who takes part, each in a process and a namespace of its own: what they are told and what they saw
-//! ([`assignment`]), the [`grandmaster`], the [`clients`] (with [`exchange`], [`syncs`], [`rogue`]), and the two
-//! ends of a [`flood`].
+//! ([`assignment`]), the [`grandmaster`], the [`clients`] (with [`exchange`], [`syncs`], [`rogue`]), what both know of
+//! their [`neighbours`], and the two ends of a [`flood`].
 
 pub mod assignment;
 pub mod clients;
 pub mod exchange;
 pub mod flood;
 pub mod grandmaster;
+pub mod neighbours;
 pub mod rogue;
 pub mod syncs;

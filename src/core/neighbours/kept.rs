@@ -1,0 +1,92 @@
+//! Messages that wait until a question of ours has stayed unanswered, or is answered: then they are decided on again.
+
+use std::time::Duration;
+
+use super::place::Place;
+use crate::Side;
+use crate::time::Instant;
+use crate::wire::{Neighbour, Probe};
+
+/// Messages that wait at once: as many as may ask for new addresses while one waits.
+const MOST: usize = 128;
+/// Longer ones do not wait: no question and no answer is.
+const LONGEST: usize = 128;
+/// Somewhat more than whoever is asked has to answer.
+const WAIT: Duration = Duration::from_millis(505);
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptNeighbour {
+    side: Side,
+    asked: Place,
+    due: Instant,
+    len: usize,
+    bytes: [u8; LONGEST],
+}
+
+impl KeptNeighbour {
+    /// The side that it came from.
+    #[must_use]
+    pub const fn side(&self) -> Side {
+        self.side
+    }
+
+    /// The frame.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// See the module. Sorted by when they are due.
+pub(super) struct Kept(Vec<KeptNeighbour>);
+
+impl Kept {
+    pub(super) fn new() -> Self {
+        Self(Vec::with_capacity(MOST))
+    }
+
+    /// Keeps a message that led to this question. False if there is no room for it.
+    pub(super) fn keep(
+        &mut self,
+        message: &Neighbour<'_>,
+        (side, probe): (Side, &Probe),
+        now: Instant,
+    ) -> bool {
+        let mut bytes = [0; LONGEST];
+        let len = message.bytes().len();
+        let (Some(room), true) = (bytes.get_mut(..len), self.0.len() < MOST) else {
+            return false;
+        };
+        room.copy_from_slice(message.bytes());
+        self.0.push(KeptNeighbour {
+            side,
+            asked: Place::new(message.lane(), probe.target()),
+            due: now + WAIT,
+            len,
+            bytes,
+        });
+        true
+    }
+
+    /// Who has this address is known now.
+    pub(super) fn known(&mut self, asked: Place, now: Instant) {
+        for kept in self.0.iter_mut().filter(|kept| kept.asked == asked) {
+            kept.due = now;
+        }
+        self.0.sort_unstable_by_key(|kept| kept.due);
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.0.first().map(|kept| kept.due)
+    }
+
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<KeptNeighbour> {
+        let due = self.next_due().is_some_and(|due| due <= now);
+        due.then(|| self.0.remove(0))
+    }
+}
