@@ -10,12 +10,10 @@ use serde_json::Value;
 fn lab(arguments: &[&str]) -> Option<(Output, Value)> {
     let folder = TempDir::new().unwrap();
     let json = folder.path().join("report.json");
+    let usual = [["--clients", "40"], ["--seconds", "1"], ["--warmup", "0.2"]];
+    let usual = usual.iter().filter(|[name, _]| !arguments.contains(name));
     let output = Command::new(env!("CARGO_BIN_EXE_lab"))
-        .args(["--clients", "40", "--seconds", "1"])
-        .args(match arguments.contains(&"--warmup") {
-            true => &[][..],
-            false => &["--warmup", "0.2"],
-        })
+        .args(usual.flatten())
         .args(arguments)
         .arg("--json")
         .arg(&json)
@@ -205,6 +203,25 @@ fn the_gateway_of_the_same_build_is_ok() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(report["gateway"], "ours");
     assert_eq!(report["ok"], true);
+}
+
+/// What comes while the gateway is kept from running for 100 ms, once a second, has room in its rings with the defaults:
+/// nothing is lost where messages may be held for as long.
+#[test]
+fn bursts_of_a_thousand_and_a_stop_lose_nothing() {
+    let arguments = [
+        ["--clients", "1000"],
+        ["--rate", "16"],
+        ["--seconds", "3"],
+        ["--stop", "100"],
+        ["--proxy-args", "--max-hold 500ms"],
+    ];
+    let Some((_, report)) = lab(arguments.as_flattened()) else {
+        return;
+    };
+    assert!(number(&report, "/requests_sent") > 40_000.0, "{report}");
+    assert_eq!(number(&report, "/requests_lost"), 0.0, "{report}");
+    assert_eq!(number(&report, "/ring_drops"), 0.0, "{report}");
 }
 
 /// What it has corrected is signed as its sender would have, over each transport; a one-step Sync as well.

@@ -114,7 +114,7 @@ flags! {
         /// Frames in each packet ring, a power of two.
         ///
         /// `auto` is 2048, or 1/8 of --max-clients if that is more. Raise it if rings overflow. Each frame takes
-        /// 2 KB in both RX rings; both TX rings have eight times --batch, at most 2048.
+        /// 512 bytes in each RX ring; both TX rings have eight times --batch, at most 2048.
         ring_frames: OrAuto<u32> = {
             section: RINGS, reload: Restart,
             banner: Banner::Resolved(|options| options.rings.frames.to_string()),

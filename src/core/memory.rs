@@ -1,10 +1,12 @@
 //! How much memory a forwarder reserves.
 
 use super::Settings;
-use super::{neighbours, syncs};
+use super::{flight, neighbours, syncs};
 
-/// Parts whose size nothing changes: what is in flight, masters, echoes, limits.
-const FIXED: u64 = 4_785_000;
+/// Parts whose size nothing changes: masters, echoes, limits.
+const FIXED: u64 = 1_925_000;
+/// An event message that is in flight.
+const IN_FLIGHT: u64 = 205;
 /// A message that can be held: room for its bytes, what is known of it, its places in the queues.
 const HELD: u64 = 567;
 /// A client, but for its place among the hashes.
@@ -25,6 +27,7 @@ pub fn reserved_bytes(settings: &Settings) -> u64 {
     let places = (2 * clients).next_power_of_two();
     let syncs = syncs::beside(settings.max_clients) as u64;
     FIXED
+        + IN_FLIGHT * u64::from(flight::capacity(settings.hold_frames))
         + HELD * u64::from(settings.hold_frames)
         + CLIENT * clients
         + PLACE * places

@@ -142,7 +142,7 @@ pub(crate) struct Syncs {
 
 /// Syncs that are remembered beside a table for this many clients: each may have its own by unicast.
 pub(super) fn beside(max_clients: u32) -> usize {
-    (max_clients as usize).clamp(8192, 65536)
+    (max_clients as usize).clamp(4096, 65536)
 }
 
 impl Syncs {

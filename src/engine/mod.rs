@@ -117,6 +117,11 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         &mut self.down
     }
 
+    /// The ports, once it is done.
+    pub fn into_ports(self) -> (U, D) {
+        (self.up, self.down)
+    }
+
     /// The core and the up port, for what the port is to know of the clients.
     pub const fn core_and_up(&mut self) -> (&mut Forwarder, &mut U) {
         (&mut self.brain.core, &mut self.up)

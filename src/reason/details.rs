@@ -27,7 +27,7 @@ impl Reason {
             Self::Unannounced => {
                 "The lane is transport and VLANs. A gateway that starts waits for an Announce for at most 3 s."
             }
-            Self::TooManyMasters => "The table holds 1024.",
+            Self::TooManyMasters => "The table holds 512.",
             Self::Unsolicited => {
                 "It came later than 2 s after its request, after eight newer requests of its client (counted as \
                  `evicted`), before its request had left (a copy took another way), or somebody made it up."

@@ -48,7 +48,7 @@ pub struct Gateway {
     threads: Option<Threads>,
     forwarding: Forwarding<PacketPort, SystemClock, Machine>,
     /// Keeps other gateways off these interfaces.
-    _claim: Claim,
+    claim: Claim,
     /// Where answers come to addresses that all clients share.
     _silent: Option<SilentPorts>,
 }
@@ -160,7 +160,7 @@ impl Gateway {
             forwarding: Forwarding::new(engine, machine, parts),
             threads: Some(threads),
             readers: None,
-            _claim: claim,
+            claim,
             _silent: silent,
         }))
     }
@@ -210,7 +210,10 @@ impl Gateway {
     pub fn finish(mut self) -> Result<()> {
         self.forwarding.parts.notify.stopping();
         drop(self.readers.take());
-        self.forwarding.print_totals()
+        let printed = self.forwarding.print_totals();
+        let (up, down) = self.forwarding.engine.into_ports();
+        ports::close([up, down], self.claim);
+        printed
     }
 }
 

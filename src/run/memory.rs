@@ -99,10 +99,8 @@ mod tests {
     #[test]
     fn the_defaults_take_little_and_more_is_taken_only_when_asked_for() {
         let usual = with("");
-        assert!(
-            usual.rings <= 10 * MIB && usual.tables <= 10 * MIB,
-            "{usual}"
-        );
+        assert_eq!(usual.rings, 4 * MIB);
+        assert!(usual.rings + usual.tables <= 12 * MIB, "{usual}");
         assert_eq!(with("--max-clients 1000").rings, usual.rings);
         assert!(with("--max-clients 100000").rings > usual.rings);
         assert!(with("--ring-frames 64").rings < MIB);

@@ -167,6 +167,59 @@ fn it_knows_each_flag() {
     assert_eq!(flags, defined);
 }
 
+/// Each key of the configuration can be an option, with its default or with what takes a sign, quotes or a list.
+#[test]
+fn each_key_can_be_an_option() {
+    let router = Router::new();
+    let sample = read("deploy/ptpproxy.toml");
+    let mut options = String::new();
+    let mut keys = BTreeSet::new();
+    for line in sample.lines() {
+        let Some((key, value)) = line
+            .strip_prefix('#')
+            .and_then(|line| line.split_once(" = "))
+        else {
+            continue;
+        };
+        if key.contains(' ') {
+            continue;
+        }
+        let (kind, value) = match key {
+            // A file with a key in it is not needed here.
+            "sa-file" => continue,
+            "ingress-latency" | "egress-latency" => ("option", "-25"),
+            "client" => ("list", "1122334455667788"),
+            "grandmaster" => ("list", "00:11:22:ff:fe:33:44:55"),
+            "unicast-master" => ("list", "192.0.2.1"),
+            "domain" => ("list", "24"),
+            "phc-bound" => ("option", "500ns"),
+            _ => ("option", value.trim_matches('"')),
+        };
+        keys.insert(key.to_owned());
+        options.push_str(&format!("{kind} {} '{value}'\n", key.replace('-', "_")));
+    }
+    for key in [
+        "up",
+        "neighbours",
+        "phc-bound",
+        "unicast-master",
+        "log-format",
+    ] {
+        assert!(keys.contains(key), "{key} in {keys:?}");
+    }
+    let asked = router.start(&format!("config gateway 'main'\n{options}"));
+    assert!(
+        asked.contains("open_instance main") && !asked.contains("logger"),
+        "{asked}"
+    );
+    let made = router.toml("main");
+    let made: BTreeSet<String> = made
+        .lines()
+        .filter_map(|line| Some(line.split_once(" = ")?.0.to_owned()))
+        .collect();
+    assert_eq!(made, keys);
+}
+
 /// As shipped it starts nothing, and each option that it shows is one.
 #[test]
 fn the_shipped_configuration_starts_nothing_and_its_example_is_good() {

@@ -10,28 +10,34 @@ fail() {
     exit 1
 }
 
-# NAME  MACHINE  SUITE  KERNEL PACKAGE  MEMORY (MB)  KERNEL COMMAND LINE  ROUNDS
-# Rounds are functions of guest/rounds. A kernel's version is its suite's newest.
+# NAME  MACHINE  SUITE  KERNEL PACKAGE  MEMORY (MB)  ROOT  KERNEL COMMAND LINE  ROUNDS
+# Rounds are functions of guest/rounds. A kernel's version is its suite's newest. A root file system is in memory or on a disk.
+# The kernel of a small x86_64 machine is Debian's smaller one: its usual ones unpack themselves to more than 64 MB.
 GUESTS='
-x86_64-5.10   x86_64  bullseye linux-image-amd64     512 -              ring,lock,map,precise,rights
-x86_64-6.1    x86_64  bookworm linux-image-amd64     512 -              ring,lock,map,precise,rights
-x86_64-6.12   x86_64  trixie   linux-image-amd64     512 -              ring,lock,map,precise,rights
-x86_64-new    x86_64  sid      linux-image-amd64     512 -              ring,lock,map,precise,rights
-aarch64-6.12  aarch64 trixie   linux-image-arm64     512 -              ring,lock,map,precise,rights
-aarch64-16k   aarch64 trixie   linux-image-arm64-16k 512 -              ring,lock,map,precise,rights
-armv7-6.12    armv7   trixie   linux-image-armmp     512 -              ring,lock,map,precise,rights,year2040
-armv7-small   armv7   trixie   linux-image-armmp      96 ipv6.disable=1,rootfstype=ramfs memory,lock
-x86_64-small  x86_64  bookworm linux-image-amd64      96 ipv6.disable=1,rootfstype=ramfs memory,lock
-drivers       x86_64  trixie   linux-image-amd64     768 -              drivers
+x86_64-5.10   x86_64  bullseye linux-image-amd64       512 memory -              ring,lock,map,precise,rights
+x86_64-6.1    x86_64  bookworm linux-image-amd64       512 memory -              ring,lock,map,precise,rights
+x86_64-6.12   x86_64  trixie   linux-image-amd64       512 memory -              ring,lock,map,precise,rights
+x86_64-new    x86_64  sid      linux-image-amd64       512 memory -              ring,lock,map,precise,rights
+aarch64-6.12  aarch64 trixie   linux-image-arm64       512 memory -              ring,lock,map,precise,rights
+aarch64-16k   aarch64 trixie   linux-image-arm64-16k   512 memory -              ring,lock,map,precise,rights
+armv7-6.12    armv7   trixie   linux-image-armmp       512 memory -              ring,lock,map,precise,rights,year2040
+armv7-small   armv7   trixie   linux-image-armmp        64 disk   ipv6.disable=1 memory,lock
+x86_64-small  x86_64  trixie   linux-image-cloud-amd64  64 disk   ipv6.disable=1 memory,lock
+drivers       x86_64  trixie   linux-image-amd64       768 memory -              drivers
 '
 
 # The fields of a guest into variables.
 guest() { # NAME
-    read -r name machine suite package memory line rounds < <(awk -v name="$1" '$1 == name' <<<"$GUESTS")
+    read -r name machine suite package memory root line rounds < <(awk -v name="$1" '$1 == name' <<<"$GUESTS")
     [ -n "$name" ] || fail "no guest $1; there are: $(awk 'NF { printf "%s ", $1 }' <<<"$GUESTS")"
     [ "$line" != - ] || line=
     line=${line//,/ }
     rounds=${PTPPROXY_VM_ROUNDS:-$rounds}
+    # The package is tried where there is one.
+    case $name in
+        drivers | *-small) ;;
+        *) if [ -z "${PTPPROXY_VM_ROUNDS:-}" ] && [ -n "${PTPPROXY_VM_FILES:-}" ]; then rounds+=,package; fi ;;
+    esac
 }
 
 # Debian's name of a machine.

@@ -100,6 +100,10 @@ pub struct Options {
     #[arg(long)]
     pub signed: bool,
 
+    /// Stop the forwarder for this long, once a second: what comes meanwhile waits in the rings
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=500))]
+    pub stop: Option<u64>,
+
     /// How fast the grandmaster's clock runs, in parts per million
     #[arg(
         long,

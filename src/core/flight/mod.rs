@@ -43,8 +43,10 @@ pub use judge::Lack;
 pub(crate) use residence::{Residence, believed};
 pub(crate) use table::{Drawn, Flight};
 
-/// Event messages that may be in flight at once.
-const IN_FLIGHT: u32 = 8192;
+/// Event messages that may be in flight at once: as many as may wait to depart, within reason.
+pub(super) fn capacity(hold_frames: u32) -> u32 {
+    hold_frames.clamp(1024, 8192)
+}
 
 /// The event messages in flight.
 pub(crate) struct Flights {
@@ -64,7 +66,7 @@ pub(crate) struct Flights {
 impl Flights {
     pub(crate) fn new(settings: &Settings) -> Self {
         let mut flights = Self {
-            table: FlightTable::new(IN_FLIGHT),
+            table: FlightTable::new(capacity(settings.hold_frames)),
             egress: PerSide::from_fn(|_| Egress::new()),
             clocks: Clocks::new(),
             doubt: Doubt::default(),

@@ -20,7 +20,7 @@ pub(crate) use syntonizer::Change;
 pub use syntonizer::Syntonizer;
 
 /// Masters known at once.
-const MASTERS: usize = 1024;
+const MASTERS: usize = 512;
 /// A master that was silent for this long gives way to a new one.
 const SILENT_NS: u64 = 10_000_000_000;
 /// A master that was silent upstream for longer may have moved downstream.

@@ -250,6 +250,21 @@ pub(in crate::ring) const fn size_of_len<T>() -> socklen_t {
     size_of::<T>() as socklen_t
 }
 
+/// Reads the next datagram that waits, if one does. Returns its length, which may be more than fits into `bytes`.
+pub(in crate::ring) fn receive(fd: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+    // SAFETY: pointer and length describe `bytes`, which outlives the call and which the kernel may write.
+    let read = unsafe {
+        libc::recv(
+            fd.as_raw_fd(),
+            bytes.as_mut_ptr().cast(),
+            bytes.len(),
+            flags,
+        )
+    };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
+}
+
 /// Kicks a transmit ring: one sendmsg(2) that never waits. With `stamp`, a SO_TIMESTAMPING control
 /// message with these flags applies to each frame of the kick. Returns the bytes that the kernel took.
 pub(in crate::ring) fn kick(fd: BorrowedFd<'_>, stamp: Option<u32>) -> io::Result<usize> {

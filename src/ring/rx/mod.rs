@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `ring` | the ring that the loop uses, and how it is set up |
 //! | `slots` | walking the memory shared with the kernel |
+//! | `whole` | frames that are longer than a slot |
 
 mod ring;
 mod slots;
+mod whole;
 
 pub use ring::{RxOptions, RxRing};

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use anyhow::Result;
 
 use super::slots::{RESERVE, RxSlots};
+use super::whole::Whole;
 use crate::engine::Received;
 use crate::ring::client_map::MapFilter;
 use crate::ring::link::{Interface, groups};
@@ -20,7 +21,8 @@ use crate::ring::stamps::StampSource;
 pub struct RxOptions {
     /// Frames in the ring, a power of two.
     pub frames: u32,
-    /// Bytes per frame, its header included, a power of two.
+    /// Bytes per frame, its header included, a power of two. Of what is longer the kernel keeps a copy in the socket's queue,
+    /// as far as that has room; reading it takes a system call.
     pub frame_size: u32,
     /// Receive what is addressed to others as well; otherwise only the PTP addresses and our own.
     pub promiscuous: bool,
@@ -32,7 +34,8 @@ impl Default for RxOptions {
     fn default() -> Self {
         Self {
             frames: 4096,
-            frame_size: 2048,
+            // PTP messages with tags, IPv6 and signature take less than half; Management and Signaling may be longer.
+            frame_size: 512,
             promiscuous: true,
             stamps: StampSource::Software,
         }
@@ -41,12 +44,13 @@ impl Default for RxOptions {
 
 /// A TPACKET_V2 receive ring on one interface (`Documentation/networking/packet_mmap.rst`).
 ///
-/// [`Self::receive`] makes no system call; what waits between two calls, the kernel wrote meanwhile. The
+/// [`Self::receive`] makes no system call, but for a frame that is longer than its slot; what waits between two calls, the kernel wrote meanwhile. The
 /// descriptor is readable while frames wait.
 #[derive(Debug)]
 pub struct RxRing {
     // Before the socket, so that the memory is unmapped first.
     slots: RxSlots,
+    whole: Whole,
     socket: OwnedFd,
     stamps: StampSource,
     promiscuous: bool,
@@ -80,6 +84,8 @@ impl RxRing {
             ("ring version 2", libc::PACKET_VERSION, version),
             ("ring reserve", libc::PACKET_RESERVE, RESERVE.cast_signed()),
             ("ignore outgoing", libc::PACKET_IGNORE_OUTGOING, 1),
+            // Any value but 0.
+            ("whole copies", libc::PACKET_COPY_THRESH, 1),
         ] {
             sys::set_option(fd, libc::SOL_PACKET, option, &value).map_err(failed(what))?;
         }
@@ -102,6 +108,7 @@ impl RxRing {
         let map = FrameMap::map(fd, geometry).map_err(failed("mapping the receive ring"))?;
         let ring = Self {
             slots: RxSlots::new(map),
+            whole: Whole::new(),
             socket,
             stamps: options.stamps,
             promiscuous: options.promiscuous,
@@ -117,14 +124,18 @@ impl RxRing {
     /// The next frame, or `None` when nothing waits. The slot of the frame before goes back first.
     pub fn receive(&mut self) -> Option<Received<'_>> {
         let lent = self.slots.take()?;
+        let whole = match lent.copied {
+            true => self.whole.read(self.socket.as_fd(), &lent),
+            false => None,
+        };
         Some(Received {
-            bytes: lent.bytes,
+            bytes: whole.unwrap_or(lent.bytes),
             stamp: self
                 .stamps
                 .received(lent.status, lent.seconds, lent.nanoseconds),
             checksum_unfinished: lent.status & libc::TP_STATUS_CSUMNOTREADY != 0,
             to_host: lent.packet_type == libc::PACKET_HOST,
-            truncated: lent.truncated,
+            truncated: lent.truncated && whole.is_none(),
         })
     }
 

@@ -32,8 +32,14 @@ pub(super) struct Lent<'a> {
     pub(super) status: u32,
     pub(super) seconds: u32,
     pub(super) nanoseconds: u32,
-    /// The frame on the wire was longer.
+    /// A tag was put back.
+    pub(super) tagged: bool,
+    /// Bytes of the frame on the wire, its tag included.
+    pub(super) length: usize,
+    /// That is more than are lent.
     pub(super) truncated: bool,
+    /// Its whole is in the socket's queue.
+    pub(super) copied: bool,
     /// PACKET_HOST and kin.
     pub(super) packet_type: u8,
 }
@@ -69,12 +75,17 @@ impl RxSlots {
         self.map.prefetch(self.next.wrapping_add(AHEAD), LOOKED_AT);
         let header = self.map.header(self.next);
         let body = self.map.body(self.next);
+        let tagged = status & libc::TP_STATUS_VLAN_VALID != 0;
+        let length = usize::try_from(header.tp_len).ok()? + if tagged { TAG } else { 0 };
         Some(Lent {
             bytes: body.get(placed.start..placed.end)?,
             status,
             seconds: header.tp_sec,
             nanoseconds: header.tp_nsec,
+            tagged,
+            length,
             truncated: header.tp_snaplen < header.tp_len,
+            copied: status & libc::TP_STATUS_COPY != 0,
             packet_type: body
                 .get(offset_of!(libc::sockaddr_ll, sll_pkttype))
                 .copied()
@@ -143,8 +154,8 @@ impl RxSlots {
     }
 }
 
-const ADDRESSES: usize = 12;
-const TAG: usize = 4;
+pub(super) const ADDRESSES: usize = 12;
+pub(super) const TAG: usize = 4;
 
 #[cfg(test)]
 mod tests {

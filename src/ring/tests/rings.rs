@@ -1,10 +1,10 @@
 //! Rings, filters and frames for the tests on real interfaces.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::{Duration, Instant};
 
 use crate::ring::link::Interface;
-use crate::ring::os::{SystemClock, sys};
+use crate::ring::os::{SystemClock, sys, wait_readable};
 use crate::ring::rx::{RxOptions, RxRing};
 use crate::ring::tx::{TxOptions, TxRing};
 use crate::time::Stamp;
@@ -92,6 +92,11 @@ pub(super) fn next(ring: &mut RxRing) -> Option<(Vec<u8>, Option<Stamp>, bool, b
         std::thread::sleep(Duration::from_micros(100));
     }
     None
+}
+
+/// Whether a loop would be woken.
+pub(super) fn readable(ring: &RxRing) -> bool {
+    wait_readable([ring.as_raw_fd()], Some(Duration::ZERO)).unwrap() == [true]
 }
 
 pub(super) fn quiet(ring: &mut RxRing) -> bool {

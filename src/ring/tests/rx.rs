@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::net::{in_namespace, on_veth, raise, run, veth};
-use super::rings::{drop_all, frame, next, ptp_only, put, quiet, raw, realtime, rx, tx};
+use super::rings::{drop_all, frame, next, ptp_only, put, quiet, raw, readable, realtime, rx, tx};
 use crate::ring::rx::{RxOptions, RxRing};
 use crate::time::ClockId;
 
@@ -113,19 +113,71 @@ on_veth! {
 }
 
 on_veth! {
-    fn oversized_frames_are_marked() {
+    fn frames_longer_than_a_slot_come_whole_and_in_order() {
         let (a, b) = veth("va", "vb");
-        let options = RxOptions { frame_size: 512, ..RxOptions::default() };
-        let mut rx = RxRing::open(&b, &ptp_only(), &options).unwrap();
-        let bytes = frame(&[0x88, 0xF7], 1000);
+        let mut rx = rx(&b);
         let mut raw = raw(&a);
+        let types = [&[0x88, 0xF7][..], &[0x81, 0x00, 0x00, 0x05, 0x88, 0xF7]];
+        let frames: Vec<_> = [60, 442, 443, 1514, 64, 512, 1000]
+            .iter()
+            .flat_map(|&length| types.map(|from_type| frame(from_type, length)))
+            .collect();
+        for bytes in &frames {
+            raw.write_all(bytes).unwrap();
+        }
+        for bytes in &frames {
+            let (got, stamp, _, truncated) = next(&mut rx).unwrap();
+            assert!(got == *bytes && !truncated && stamp.is_some(), "{} of {} bytes", got.len(), bytes.len());
+        }
+        assert!(quiet(&mut rx));
+        assert!(!readable(&rx), "nothing is left in the queue");
+    }
+}
+
+on_veth! {
+    fn a_frame_whose_copy_was_lost_is_marked_and_the_next_is_whole() {
+        let (a, b) = veth("va", "vb");
+        let mut rx = rx(&b);
+        let mut raw = raw(&a);
+        let sent: Vec<_> = (0_u16..600)
+            .map(|number| {
+                let mut bytes = frame(&[0x88, 0xF7], 1500);
+                bytes[20..22].copy_from_slice(&number.to_be_bytes());
+                bytes
+            })
+            .collect();
+        // More than the socket's queue holds.
+        for bytes in &sent {
+            raw.write_all(bytes).unwrap();
+        }
+        let mut whole = 0;
+        for bytes in &sent {
+            let (got, .., truncated) = next(&mut rx).unwrap();
+            assert!(bytes.starts_with(&got) && (truncated || got.len() == bytes.len()), "another frame's copy");
+            whole += u32::from(!truncated);
+        }
+        assert!((1..600).contains(&whole), "{whole} whole");
+        raw.write_all(&sent[0]).unwrap();
+        assert_eq!(next(&mut rx).unwrap().0, sent[0]);
+    }
+}
+
+on_veth! {
+    fn frames_of_jumbo_size_are_marked() {
+        let (a, b) = veth("va", "vb");
+        run("ip link set va mtu 4000");
+        run("ip link set vb mtu 4000");
+        let mut rx = rx(&b);
+        let mut raw = raw(&a);
+        let bytes = frame(&[0x88, 0xF7], 3000);
         raw.write_all(&bytes).unwrap();
         let (got, .., truncated) = next(&mut rx).unwrap();
         assert!(truncated && got.len() < 512 && bytes.starts_with(&got));
-        let bytes = frame(&[0x81, 0x00, 0x00, 0x05, 0x88, 0xF7], 1000);
+        assert!(quiet(&mut rx));
+        assert!(!readable(&rx), "nothing is left in the queue");
+        let bytes = frame(&[0x88, 0xF7], 1000);
         raw.write_all(&bytes).unwrap();
-        let (got, .., truncated) = next(&mut rx).unwrap();
-        assert!(truncated && bytes.starts_with(&got));
+        assert_eq!(next(&mut rx).unwrap().0, bytes);
     }
 }
 

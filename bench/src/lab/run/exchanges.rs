@@ -18,6 +18,8 @@ use crate::lab::stations::assignment::{Assignment, ClientsDone, MasterDone, Shar
 
 /// Time between the word to start and the start.
 const LEAD: i64 = 100_000_000;
+/// How often forwarders are stopped with `--stop`, in nanoseconds.
+const STOPS_EVERY: i64 = 1_000_000_000;
 /// How long the idle forwarder is watched for `--busy-baseline`, in seconds.
 const IDLE_SECONDS: f64 = 3.0;
 /// /proc/stat counts in hundredths of a second.
@@ -109,6 +111,7 @@ pub fn run(options: &Options, binary: Option<&Path>) -> Result<Observed> {
         clients: None,
         master: None,
         start: at,
+        stop_at: at + STOPS_EVERY,
         shown: false,
     };
     watch.until(measured_from)?;
@@ -190,6 +193,8 @@ struct Watch<'a> {
     master: Option<Box<MasterDone>>,
     clients: Option<Box<ClientsDone>>,
     start: i64,
+    /// When the forwarders are stopped next, if they are.
+    stop_at: i64,
     shown: bool,
 }
 
@@ -220,7 +225,12 @@ impl Watch<'_> {
     }
 
     fn step(&mut self, patience: Duration) -> Result<()> {
-        match next(self.heard, patience.min(Duration::from_secs(1)))? {
+        let left = u64::try_from(self.stop_at - clock::now()).unwrap_or(0);
+        if left == 0 {
+            self.stop()?;
+        }
+        let most = Duration::from_nanos(left.max(1_000_000)).min(Duration::from_secs(1));
+        match next(self.heard, patience.min(most))? {
             Some(Heard::Progress(sent, answered)) => {
                 for forwarder in &mut *self.forwarders {
                     forwarder.check()?;
@@ -230,6 +240,22 @@ impl Watch<'_> {
             Some(Heard::Master(done)) => self.master = Some(done),
             Some(Heard::Clients(done)) => self.clients = Some(done),
             Some(Heard::Ready | Heard::Flood(..) | Heard::Failed(_)) | None => {}
+        }
+        Ok(())
+    }
+
+    /// Stops the forwarders for a while, if that was asked for.
+    fn stop(&mut self) -> Result<()> {
+        self.stop_at += STOPS_EVERY;
+        let Some(length) = self.options.stop else {
+            return Ok(());
+        };
+        for forwarder in &mut *self.forwarders {
+            forwarder.signal(libc::SIGSTOP)?;
+        }
+        std::thread::sleep(Duration::from_millis(length));
+        for forwarder in &mut *self.forwarders {
+            forwarder.signal(libc::SIGCONT)?;
         }
         Ok(())
     }

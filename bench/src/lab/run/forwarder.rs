@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::machine;
 use super::scene::{DOWN, UP};
@@ -112,6 +112,13 @@ impl Forwarder {
         for line in news.iter().filter(|_| self.verbose) {
             eprintln!("forwarder: {line}");
         }
+    }
+
+    /// Stops it, or lets it go on.
+    pub fn signal(&mut self, signal: i32) -> Result<()> {
+        self.program
+            .signal(signal)
+            .context("signal to the forwarder")
     }
 
     /// Nanoseconds on a processor so far.
