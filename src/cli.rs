@@ -27,12 +27,13 @@ use log_level::{LevelArgs, VerbosityArgs};
 use policy::PolicyArgs;
 use ranges::Takes as _;
 use replay::ReplayArgs;
-use show::{AskArgs, ClientsArgs, StatusArgs, TopArgs};
+use show::{AskArgs, ClientsArgs, RoleArgs, StatusArgs, TopArgs};
 pub use usage::Stop;
 use watch::WatchArgs;
 
 use crate::auth::SecurityAssociations;
 use crate::config::{ConfigFile, Problems};
+use crate::control::Role;
 use crate::core::Conflict;
 use crate::options::{
     DoctorOptions, Flag, Flags, LogOptions, ReplayOptions, RunOptions, ShowOptions, Source, Values,
@@ -70,6 +71,11 @@ Examples:
 Exit code: 0 shown, 1 no answer, 2 wrong command line.
 With --all: 0 every gateway is well, 1 one has a warning or does not answer, or none runs.";
 const RELOAD_EXIT: &str = "Exit code: 0 reloaded (what needs a restart is listed), 1 not or not entirely, 2 wrong command line.";
+const ROLE_EXIT: &str = "\
+For root and the gateway's user only. The gateway goes on with the role until another order; a restart begins as the
+configuration says.
+
+Exit code: 0 it has the role now, whatever it had before, 1 no answer or refused, 2 wrong command line.";
 const CHECK_EXIT: &str = "Exit code: 0 the file is good, 1 it is not, 2 wrong command line.";
 
 /// What the program is to do.
@@ -125,6 +131,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
         Some(Task::Watch(watch)) => Action::Watch(watch.options()),
         Some(Task::Top(ask)) => Action::Show(ask.options()),
         Some(Task::Reload(ask)) => Action::Show(ask.reload()),
+        Some(Task::Activate(ask)) => Action::Show(ask.options(Role::Active)),
+        Some(Task::Standby(ask)) => Action::Show(ask.options(Role::Standby)),
         None => {
             let source = Source {
                 arguments,
@@ -310,6 +318,12 @@ enum Task {
     /// Make a running gateway read its configuration again
     #[command(after_help = RELOAD_EXIT)]
     Reload(AskArgs),
+    /// Have a gateway of a pair forward from now on
+    #[command(after_help = ROLE_EXIT)]
+    Activate(RoleArgs),
+    /// Have a gateway of a pair send nothing from now on, and learn
+    #[command(after_help = ROLE_EXIT)]
+    Standby(RoleArgs),
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::control::Place;
 use crate::control::reply::Sort;
+use crate::control::{Orderer, Place, Role};
 use crate::core::{ClientMatch, SourceAddress, ValidSettings};
 use crate::ring::Timestamping;
 use crate::{PerSide, Side};
@@ -39,6 +39,8 @@ pub struct RunOptions {
     pub summary: Option<Duration>,
     /// Address that metrics are served at; `None` is off.
     pub metrics: Option<SocketAddr>,
+    /// Whether it starts in standby.
+    pub standby: bool,
     /// Whether to wait for missing interfaces.
     pub wait: bool,
     /// Where the control socket is.
@@ -193,6 +195,8 @@ pub struct DoctorOptions {
     pub sa_file: Option<PathBuf>,
     /// The gateway corrects signed messages without their keys.
     pub corrects_signed: bool,
+    /// Whether the gateway starts in standby, if a file says so.
+    pub standby: Option<bool>,
     /// How long to listen.
     pub listen: Duration,
     /// One JSON object in place of text.
@@ -260,6 +264,15 @@ pub enum Show {
     Top {
         /// Time between two updates.
         interval: Duration,
+    },
+    /// That it has another role from now on.
+    Role {
+        /// The role.
+        role: Role,
+        /// Who says so.
+        by: Orderer,
+        /// As JSON.
+        json: bool,
     },
     /// What a reload of its configuration changed.
     Reload {

@@ -113,6 +113,8 @@ reasons! {
     BadIcv = "bad-icv",
     /// Signed right, but seen before, or out of its sender's sequence (`seqid_window`).
     Replayed = "replayed",
+    /// The gateway stands by: another one forwards.
+    Standby = "standby",
     /// A second path between the two segments was found for this exchange. Or within 10 s two requests of this client were
     /// answered before they had left: then none of its answers passes until 10 s after the last such one.
     SecondPath = "second-path",

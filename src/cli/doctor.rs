@@ -84,6 +84,7 @@ impl DoctorArgs {
         let authenticated = gateway
             .as_ref()
             .map(|gateway| gateway.settings.authenticated);
+        let standby = gateway.as_ref().map(|gateway| gateway.standby);
         let sa_file = gateway.as_ref().and_then(|gateway| gateway.sa_file.clone());
         let (up, down, domains) = match gateway {
             Some(gateway) => (gateway.up, gateway.down, gateway.settings.domains.clone()),
@@ -101,6 +102,7 @@ impl DoctorArgs {
             },
             sa_file: self.sa_file.or(sa_file),
             corrects_signed: authenticated == Some(Authenticated::Mutable),
+            standby,
             listen: self.listen.0,
             json: self.json,
         }

@@ -58,6 +58,15 @@ flags! {
             arg(required_unless_present = "config", value_name = "IF", value_parser = interface)
         }
 
+        /// Start in standby: learn, but send nothing until `ptpproxy activate`.
+        ///
+        /// For one of two gateways between the same two networks, of which keepalived or another program has one
+        /// forward. See ptpproxy(8), Two gateways.
+        standby: bool = {
+            section: INTERFACES, reload: Restart, banner: Banner::Changed,
+            arg()
+        }
+
         /// Wait for interfaces that do not exist yet, instead of failing.
         wait: bool = {
             section: INTERFACES, reload: Restart, banner: Banner::Never,
@@ -260,6 +269,7 @@ pub(super) fn options(
         sa_file,
         summary: output.summary.0.map(|seconds| seconds.0),
         metrics: output.metrics.0,
+        standby: interfaces.standby,
         wait: interfaces.wait,
         control: output.control,
         source,

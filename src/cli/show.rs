@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::flag::parser;
 use super::ranges::Within;
-use crate::control::Place;
 use crate::control::reply::Sort;
+use crate::control::{Orderer, Place, Role};
 use crate::options::{Show, ShowOptions};
 use crate::range::Range;
 use crate::span::Span;
@@ -62,6 +62,33 @@ pub(super) struct StatusArgs {
     /// it.
     #[arg(long, conflicts_with = "socket")]
     all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RoleArgs {
+    #[command(flatten)]
+    ask: AskArgs,
+
+    /// Who says so, for status and log: up to 15 letters, digits, dots, dashes and underscores.
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, value_parser = orderer)]
+    by: Orderer,
+}
+
+fn orderer(text: &str) -> Result<Orderer, String> {
+    Orderer::new(text).ok_or_else(|| {
+        "expected up to 15 letters, digits, dots, dashes and underscores, as in keepalived".into()
+    })
+}
+
+impl RoleArgs {
+    pub(super) fn options(self, role: Role) -> ShowOptions {
+        let AskArgs { socket, json } = self.ask;
+        let by = self.by;
+        ShowOptions {
+            socket,
+            what: Show::Role { role, by, json },
+        }
+    }
 }
 
 #[derive(Args, Debug)]

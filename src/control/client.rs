@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::reply::{Failure, PROTOCOL};
 use super::socket::{directories, left_behind};
 use super::sort::Sort;
+use crate::telemetry::{Orderer, Role};
 
 /// A gateway that does not answer within this time is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,6 +27,16 @@ pub fn clients_request(sort: Sort, limit: Option<usize>) -> String {
     match limit {
         Some(limit) => format!("clients sort={sort} limit={limit}"),
         None => format!("clients sort={sort}"),
+    }
+}
+
+/// The request for a role.
+#[must_use]
+pub fn role_request(role: Role, by: Orderer) -> String {
+    let role = role.label();
+    match by.as_str() {
+        "" => format!("role {role}"),
+        by => format!("role {role} by={by}"),
     }
 }
 

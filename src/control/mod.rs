@@ -13,6 +13,7 @@
 //! | `status` | [`reply::Status`] |
 //! | `clients sort=requests limit=20` | [`reply::ClientList`]; keys of `sort` are those of [`reply::Sort`] |
 //! | `reload` | [`reply::Reloaded`] |
+//! | `role standby by=keepalived` | [`reply::RoleReply`]; root and the gateway's user only |
 //! | `watch clock=ID only=drops frames=yes` | [`seen::Watching`], then a [`seen::Seen`] a line until one end closes; root and the gateway's user only |
 //!
 //! Each reply holds `protocol` (1). What cannot be answered is `{"protocol":1,"error":"..."}`. New fields
@@ -34,6 +35,7 @@
 //! | `figures` | decimal numbers without binary noise |
 //! | `listing`, `sort` | the first clients in an order |
 //! | `observers` | who watches each message live, and gets a line for each step |
+//! | `role` | who may have it forward or stand by |
 //! | `seen` | what those lines are made of |
 //! | `watch` | reads the board: rates, and the log of what changed |
 //! | `pace` | how often: once a second, less often in silence |
@@ -48,6 +50,7 @@ mod listing;
 mod observers;
 mod pace;
 pub mod reply;
+mod role;
 pub mod seen;
 mod server;
 mod socket;
@@ -56,6 +59,9 @@ mod status;
 mod warnings;
 mod watch;
 
-pub use server::{Readers, Reload};
+pub use role::{RoleTaken, SetRole};
+pub use server::{Orders, Readers, Reload};
 pub use socket::Place;
 pub use warnings::WarningKind;
+
+pub use crate::telemetry::{Orderer, Role};

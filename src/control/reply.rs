@@ -32,6 +32,19 @@ pub struct Reloaded {
     pub errors: Vec<String>,
 }
 
+/// What became of `role`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleReply {
+    /// Version of the protocol: 1.
+    pub protocol: u32,
+    /// The role that it has now: `active` or `standby`.
+    pub role: String,
+    /// It had the other one before.
+    pub changed: bool,
+    /// By whose word it has it.
+    pub by: String,
+}
+
 /// The state of a gateway.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -48,6 +61,8 @@ pub struct Status {
     pub age_ms: u64,
     /// What is wrong, the gravest first.
     pub warnings: Vec<Warning>,
+    /// Whether it forwards, since when and by whose word.
+    pub role: RoleStatus,
     /// Upstream (toward the grandmaster), downstream (toward the clients).
     pub ports: [PortStatus; 2],
     /// Which timestamps are taken, and why.
@@ -85,10 +100,26 @@ pub struct Status {
     pub measures: Spreads,
     /// Limits in force.
     pub limits: LimitsStatus,
-    /// Another gateway joins the same segments.
+    /// Another gateway joins the same segments; never in standby, where one is to be expected.
     pub second_path: bool,
     /// No Announce has passed since the start: Sync and Delay_Req do not pass yet.
     pub listening: bool,
+}
+
+/// Whether a gateway forwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RoleStatus {
+    /// `active` or `standby`.
+    pub role: String,
+    /// Milliseconds since it has this role.
+    pub since_ms: u64,
+    /// By whose word: `its start`, or a name and a user as in `keepalived (uid 0)`.
+    pub by: String,
+    /// One of two: it was started in standby, or its role was ordered.
+    pub pair: bool,
+    /// In standby: another gateway was heard that forwards, in the last ten seconds.
+    pub other: bool,
 }
 
 /// A sender whose messages are refused for their signature, or in whose name somebody else sends.

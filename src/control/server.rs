@@ -1,7 +1,7 @@
 //! The thread that watches the board and answers on the control socket.
 
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
@@ -17,22 +17,34 @@ use super::listing;
 use super::observers::Observers;
 use super::pace::Pace;
 use super::reply::{Failure, PROTOCOL, Reloaded};
+use super::role::{self, SetRole};
 use super::socket::{self, Listening, Place};
 use super::sort::Sort;
 use super::watch::Watch;
 use crate::ring::{SystemClock, process};
-use crate::telemetry::Board;
+use crate::telemetry::{Board, By, Role};
 
 /// Connections at once; of more the oldest is closed.
 const CONNECTIONS: usize = 16;
 /// Readings of the configuration at once.
 const RELOADS: u32 = 2;
+/// Orders of a role that are waited for at once.
+const ROLES: u32 = 4;
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
 const FIRST: usize = 2;
 
 /// Has the configuration read again; takes its time.
 pub type Reload = Arc<dyn Fn() -> Reloaded + Send + Sync>;
+
+/// What whoever asks can have the gateway do.
+#[derive(Clone)]
+pub struct Orders {
+    /// See there.
+    pub reload: Reload,
+    /// See there.
+    pub set_role: SetRole,
+}
 
 /// What reads the board while the gateway runs: a thread that ends when this is dropped, and with it the
 /// socket.
@@ -48,7 +60,7 @@ impl Readers {
     ///
     /// # Errors
     /// The system's, when there can be no thread.
-    pub fn start(board: Arc<Board>, place: &Place, reload: Reload) -> io::Result<Self> {
+    pub fn start(board: Arc<Board>, place: &Place, orders: Orders) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let stop = Arc::new(AtomicBool::new(false));
@@ -84,8 +96,9 @@ impl Readers {
             next_token: FIRST,
             observers: Observers::new(&board),
             watch: Watch::new(board),
-            reload,
+            orders,
             reloads: Arc::new(AtomicU32::new(0)),
+            roles: Arc::new(AtomicU32::new(0)),
             stop: Arc::clone(&stop),
         };
         let thread = thread::Builder::new()
@@ -117,8 +130,9 @@ struct Server {
     next_token: usize,
     observers: Observers,
     watch: Watch,
-    reload: Reload,
+    orders: Orders,
     reloads: Arc<AtomicU32>,
+    roles: Arc<AtomicU32>,
     stop: Arc<AtomicBool>,
 }
 
@@ -226,8 +240,20 @@ impl Server {
             }
             Progress::Asked(line) if line == "reload" => {
                 let (_, connection) = self.connections.remove(at);
-                self.answer_later(connection);
+                self.reload(connection);
                 return;
+            }
+            Progress::Asked(line) if role::is_asked(&line) => {
+                let user = process::peer_user(connection.stream().as_fd());
+                let user = user.map_err(|error| error.to_string());
+                match user.and_then(|user| role::read(&line, user, process::user())) {
+                    Ok((role, by)) => {
+                        let (_, connection) = self.connections.remove(at);
+                        self.set_role(connection, role, by);
+                        return;
+                    }
+                    Err(error) => connection.reply(failure(&error)),
+                }
             }
             Progress::Asked(line) if Observers::is_asked(&line) => {
                 let board = self.watch.board();
@@ -282,28 +308,62 @@ impl Server {
                     now,
                 ))
             }
-            _ => failure("expected status, clients, reload or watch"),
+            _ => failure("expected status, clients, reload, role or watch"),
         }
     }
 
-    /// Reads the configuration again on a thread of its own, because it takes its time.
-    fn answer_later(&self, connection: Connection) {
-        let (reload, running) = (Arc::clone(&self.reload), Arc::clone(&self.reloads));
-        if running.fetch_add(1, Ordering::AcqRel) >= RELOADS {
+    /// Reads the configuration again.
+    fn reload(&self, connection: Connection) {
+        let reload = Arc::clone(&self.orders.reload);
+        answer_later(
+            connection,
+            (
+                &self.reloads,
+                RELOADS,
+                "the configuration is being read already",
+            ),
+            move || json(&reload()),
+        );
+    }
+
+    /// Has the loop take a role; roles that are asked for one after the other are taken in that order.
+    fn set_role(&self, connection: Connection, role: Role, by: By) {
+        let taken = (self.orders.set_role)(role, by);
+        answer_later(
+            connection,
+            (
+                &self.roles,
+                ROLES,
+                "too many ask for a role at once; it is taken all the same",
+            ),
+            move || match role::answer(&taken) {
+                Ok(reply) => json(&reply),
+                Err(error) => failure(&error),
+            },
+        );
+    }
+}
+
+/// Finds an answer on a thread of its own, because it takes its time. At most so many do at once.
+fn answer_later(
+    connection: Connection,
+    (running, most, busy): (&Arc<AtomicU32>, u32, &str),
+    answer: impl FnOnce() -> Vec<u8> + Send + 'static,
+) {
+    if running.fetch_add(1, Ordering::AcqRel) >= most {
+        running.fetch_sub(1, Ordering::AcqRel);
+        connection.finish(&failure(busy));
+        return;
+    }
+    let started = thread::Builder::new().name("answering".into()).spawn({
+        let running = Arc::clone(running);
+        move || {
+            connection.finish(&answer());
             running.fetch_sub(1, Ordering::AcqRel);
-            connection.finish(&failure("the configuration is being read already"));
-            return;
         }
-        let started = thread::Builder::new().name("reloading".into()).spawn({
-            let running = Arc::clone(&running);
-            move || {
-                connection.finish(&json(&reload()));
-                running.fetch_sub(1, Ordering::AcqRel);
-            }
-        });
-        if started.is_err() {
-            running.fetch_sub(1, Ordering::AcqRel);
-        }
+    });
+    if started.is_err() {
+        running.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

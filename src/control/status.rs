@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::figures::{millionths, ms, per_second, percent, seconds, tenths, whole_ms};
 use super::reply::{
     ClientsStatus, DropsStatus, FilterStatus, FramesStatus, Grandmaster, LimitsStatus,
-    MasterStatus, NeighboursStatus, PROTOCOL, PortStatus, RefusedStatus, Status,
+    MasterStatus, NeighboursStatus, PROTOCOL, PortStatus, RefusedStatus, RoleStatus, Status,
 };
 use crate::reason::Reason;
 use crate::side::Side;
@@ -34,6 +34,13 @@ pub(super) fn status(
             .map_or(0, |up| up.as_secs()),
         age_ms: whole_ms(now.since(state.at)),
         warnings: Vec::new(),
+        role: RoleStatus {
+            role: state.role.role.label().to_owned(),
+            since_ms: whole_ms(now.since(state.role.since)),
+            by: state.role.by.to_string(),
+            pair: state.role.pair,
+            other: state.role.other,
+        },
         ports: Side::BOTH.map(|side| port(side, &state.ports[side])),
         stamps: with_bound(&info.stamps, state.clocks_bound_ns),
         clocks_bound_ns: state.clocks_bound_ns,

@@ -12,7 +12,7 @@ use super::reply::Warning;
 use crate::reason::Reason;
 use crate::side::Side;
 use crate::telemetry::{
-    ClientView, Kind, Limits, LinkFault, MasterState, Outage, Silence, Snapshot, outages,
+    ClientView, Kind, Limits, LinkFault, MasterState, Outage, Role, Silence, Snapshot, outages,
 };
 use crate::time::Instant;
 use crate::wire::MessageType;
@@ -33,6 +33,8 @@ const COPIED_SHARE: f64 = 0.05;
 const SLOW_NS: u64 = 50_000_000;
 /// What is asked for in vain is asked for again within this time.
 const UNKNOWN_FOR: Duration = Duration::from_secs(90);
+/// By then another gateway would have been heard, if one forwarded.
+const FORWARDS_WITHIN: Duration = Duration::from_secs(10);
 /// Open requests of one client.
 const OPEN_REQUESTS: u32 = 8;
 
@@ -79,6 +81,7 @@ pub(super) fn warnings(
         );
     }
     masters(now, at, &mut add);
+    nobody_forwards(now, at, &mut add);
     answers(before, now, at, &mut add);
     clients.report(&mut add);
     unknown_master(now, at, &mut add);
@@ -258,6 +261,25 @@ fn answers(
                 WarningKind::AnswersSlow.remedy()
             ),
         );
+    }
+}
+
+/// In standby, while Sync comes from upstream: nobody forwards it.
+fn nobody_forwards(
+    now: &Snapshot,
+    at: Instant,
+    add: &mut impl FnMut(WarningKind, &'static str, String),
+) {
+    let role = now.state.role;
+    let long = at.since(role.since) >= FORWARDS_WITHIN;
+    let syncs = now.state.masters.iter().any(|master| master.gives_time(at));
+    if role.role == Role::Standby && !role.other && long && syncs {
+        let kind = WarningKind::NobodyForwards;
+        let text = format!(
+            "in standby, but no other gateway forwards: {}",
+            kind.remedy()
+        );
+        add(kind, "", text);
     }
 }
 

@@ -210,6 +210,11 @@ impl Account {
         self.counters.neighbours_asked += 1;
     }
 
+    /// A frame went out by which switches find a station here.
+    pub(crate) const fn address_moved(&mut self) {
+        self.counters.addresses_moved += 1;
+    }
+
     /// A message of our client was seen on the other side.
     pub(crate) const fn seen_above(&mut self) {
         self.counters.heard_above += 1;

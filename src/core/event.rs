@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::Side;
 use crate::auth::KeyName;
 use crate::reason::Reason;
+use crate::telemetry::RoleState;
 use crate::time::Instant;
 use crate::wire::{ClockIdentity, Lane, PortIdentity};
 
@@ -38,6 +39,8 @@ pub enum Event {
         /// The master's port.
         sender: PortIdentity,
     },
+    /// This gateway has another role.
+    Role(RoleState),
     /// A second path between the segments was found on this side.
     SecondPath(Side),
     /// No sign of the second path any more.

@@ -13,6 +13,7 @@
 //! | `heard` | what was received, summed up by side |
 //! | `signed` | whether the gateway has the keys of signed messages |
 //! | `network` | what that says of the set-up |
+//! | `pair` | whether keepalived is set up for one of two gateways |
 
 mod finding;
 mod heard;
@@ -20,6 +21,7 @@ mod interfaces;
 mod listen;
 mod machine;
 mod network;
+mod pair;
 mod sharing;
 mod signed;
 
@@ -50,6 +52,7 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
     let links = interfaces::read(&options.interfaces);
     report.extend(interfaces::judge(&links));
     report.extend(sharing::look(&links, &gateways(&links)));
+    report.extend(pair::look(&options.interfaces, options.standby));
     if let Some(pair) = present(&links) {
         if progress {
             let _ = writeln!(

@@ -373,6 +373,29 @@ impl<C: Clock> Brain<C> {
         Ok(())
     }
 
+    /// Sends what the core has to send of its own. What finds no room is left out.
+    pub(super) fn own(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
+        while let Some(side) = self.core.next_own(now) {
+            match side {
+                Side::Up => self.place_own(side, up, now),
+                Side::Down => self.place_own(side, down, now),
+            }
+        }
+    }
+
+    /// Adds one such frame to the batch of a side.
+    #[cold]
+    fn place_own(&mut self, side: Side, egress: &mut impl Port, now: Instant) {
+        if self.mixes(side, false, egress) || egress.slot().is_none() {
+            self.send_batch(side, egress);
+        }
+        let slot = egress.slot().unwrap_or_default();
+        if let Some(len) = self.core.write_own(slot, now) {
+            self.of_events[side] = false;
+            egress.commit(len, None);
+        }
+    }
+
     /// Moves the frames that leave next into the egress rings.
     pub(super) fn fill(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
         while let Some(side) = self.core.next_egress() {

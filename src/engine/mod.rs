@@ -151,6 +151,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         brain.take_stamps(down);
         // What is due leaves before what has just come, or one client's requests change places.
         brain.advance(up, down, now);
+        brain.own(up, down, now);
         brain.fill(up, down, now);
         let mut sent = 0;
         if *due_first {

@@ -15,7 +15,7 @@ use super::families::{Described, Families, Family, Number};
 use crate::reason::Reason;
 use crate::side::Side;
 use crate::telemetry::{
-    Board, Counters, Counts, Info, Kind, MasterState, Measures, PortCounts, Snapshot, State,
+    Board, Counters, Counts, Info, Kind, MasterState, Measures, PortCounts, Role, Snapshot, State,
 };
 use crate::time::Instant;
 
@@ -98,6 +98,7 @@ fn all(
         out.histogram(family, measure.of(&snapshot.measures))?;
     }
     state(out, &snapshot.state)?;
+    role(out, &snapshot.state)?;
     masters(out, &snapshot.state, now)
 }
 
@@ -234,7 +235,7 @@ fn frames(out: &mut impl Families, counters: &Counters) -> fmt::Result {
 }
 
 fn state(out: &mut impl Families, state: &State) -> fmt::Result {
-    let gauges: [(&str, &str, Number); 11] = [
+    let gauges: [(&str, &str, Number); 13] = [
         (
             "ptpproxy_clients",
             "Clients in the table.",
@@ -267,8 +268,18 @@ fn state(out: &mut impl Families, state: &State) -> fmt::Result {
             state.sweep.as_secs_f64().into(),
         ),
         (
+            "ptpproxy_active",
+            "1 while this gateway forwards, 0 while it stands by (ptpproxy activate, ptpproxy standby).",
+            (state.role.role == Role::Active).into(),
+        ),
+        (
+            "ptpproxy_other_gateway_forwards",
+            "1 while this gateway stands by and hears another one forward.",
+            state.role.other.into(),
+        ),
+        (
             "ptpproxy_second_path",
-            "1 while another gateway or bridge joins the same two segments.",
+            "1 while another gateway or bridge joins the same two segments; 0 in standby, where one is to be expected.",
             state.second_path.into(),
         ),
         (
@@ -296,6 +307,31 @@ fn state(out: &mut impl Families, state: &State) -> fmt::Result {
         out.gauges(family(name, help, &[]), |add| add(&[], value))?;
     }
     Ok(())
+}
+
+fn role(out: &mut impl Families, state: &State) -> fmt::Result {
+    out.gauges(
+        family(
+            "ptpproxy_role_info",
+            "1, with the gateway's role and by whose word it has it.",
+            &["role", "by"],
+        ),
+        |add| {
+            let by = state.role.by.to_string();
+            add(&[state.role.role.label(), &by], true.into())
+        },
+    )?;
+    out.gauges(
+        family(
+            "ptpproxy_role_age_seconds",
+            "Since when it has this role.",
+            &[],
+        ),
+        |add| {
+            let age = state.at.since(state.role.since);
+            add(&[], age.as_secs_f64().into())
+        },
+    )
 }
 
 /// A metric of each master: name, help, and its value where it is known.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::telemetry::{Outage, Silence, Snapshot, outages};
+use crate::telemetry::{Outage, RoleState, Silence, Snapshot, State, outages};
 use crate::time::Instant;
 
 /// The loop publishes each 5 s, or sooner: after three times as long it hangs.
@@ -54,11 +54,26 @@ pub(super) fn troubles(snapshot: Option<&Snapshot>, now: Instant) -> Vec<Trouble
     outages.into_iter().map(Trouble::Outage).collect()
 }
 
+/// The role of one of two gateways, in words; `None` of one alone.
+pub(super) fn role(state: &State) -> Option<String> {
+    let RoleState {
+        role,
+        since,
+        by,
+        pair,
+        ..
+    } = state.role;
+    pair.then(|| {
+        let age = state.at.since(since).as_secs();
+        format!("{} for {age} s, by {by}", role.label())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::side::PerSide;
-    use crate::telemetry::{Counters, MasterState, Measures, PortState, State, SyncDue};
+    use crate::telemetry::{By, Counters, MasterState, Measures, PortState, Role, SyncDue};
     use crate::wire::{ClockIdentity, Lane, PortIdentity, Transport};
 
     fn at(ms: u64) -> Instant {
@@ -175,6 +190,21 @@ mod tests {
         snapshot.state.due.announce_interval = Duration::from_secs(4);
         assert_eq!(words(&snapshot, at(110_499)), Vec::<String>::new());
         assert_eq!(words(&snapshot, at(110_500)), ["no Sync for 11.5 s"]);
+    }
+
+    #[test]
+    fn one_of_two_says_its_role() {
+        let mut snapshot = healthy();
+        assert_eq!(role(&snapshot.state), None);
+        snapshot.state.role = RoleState {
+            role: Role::Standby,
+            since: at(90_000),
+            by: By::START,
+            pair: true,
+            other: true,
+        };
+        let words = role(&snapshot.state);
+        assert_eq!(words.as_deref(), Some("standby for 10 s, by its start"));
     }
 
     #[test]

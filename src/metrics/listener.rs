@@ -43,13 +43,14 @@ impl Listener {
 /// What there is.
 const PATHS: &str = "see /metrics, /healthz, /readyz and /livez";
 
-/// 200, or 503 and why.
-fn verdict(troubles: &[Trouble<'_>]) -> Answer {
+/// 200, or 503 and why. One of two gateways says its role as well.
+fn verdict(troubles: &[Trouble<'_>], role: Option<&str>) -> Answer {
+    let role = role.map_or_else(String::new, |role| format!("{role}\n"));
     if troubles.is_empty() {
-        return Answer::text(HttpStatus::Ok, "ok\n");
+        return Answer::text(HttpStatus::Ok, format!("ok\n{role}"));
     }
     let lines: String = troubles.iter().map(|why| format!("{why}\n")).collect();
-    Answer::text(HttpStatus::Unavailable, lines)
+    Answer::text(HttpStatus::Unavailable, lines + &role)
 }
 
 fn answer(board: &Arc<Board>, path: &str) -> Answer {
@@ -61,11 +62,12 @@ fn answer(board: &Arc<Board>, path: &str) -> Answer {
     let snapshot = board.snapshot();
     let now = SystemClock.now();
     if path == "/livez" {
-        return verdict(health::dead(snapshot.as_ref(), now).as_slice());
+        return verdict(health::dead(snapshot.as_ref(), now).as_slice(), None);
     }
     let troubles = health::troubles(snapshot.as_ref(), now);
     if matches!(path, "/healthz" | "/readyz") {
-        return verdict(&troubles);
+        let role = snapshot.as_ref().and_then(|now| health::role(&now.state));
+        return verdict(&troubles, role.as_deref());
     }
     let healthy = troubles.is_empty();
     let Some(snapshot) = snapshot else {

@@ -52,6 +52,7 @@ impl Reason {
                 "Messages other than Sync and Follow_Up may be ahead by 64 whatever the window. A sender that was \
                  silent for some seconds may begin anew."
             }
+            Self::Standby => "`ptpproxy activate` has it forward.",
             Self::SecondPath => {
                 "Its residence time would be ambiguous, so that exchange is dropped rather than given a wrong time."
             }

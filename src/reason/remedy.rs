@@ -14,7 +14,8 @@ impl Reason {
             | Self::ManagementUnsolicited
             | Self::NeighbourForeign
             | Self::NeighbourAnswered
-            | Self::NeighbourNew => "nothing",
+            | Self::NeighbourNew
+            | Self::Standby => "nothing",
             Self::NotOurClient => {
                 "nothing; from downstream: look for a cable or bridge beside the gateway"
             }

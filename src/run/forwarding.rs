@@ -19,13 +19,14 @@ use super::notify::Notify;
 use super::outside::{Outside, at_start};
 use super::port::LinkPort;
 use super::publisher::{self, Publisher};
-use super::reload;
+use super::reload::{self, NewRole, Order};
 use super::stamping::{StampChoice, Step};
 use super::totals;
 use super::wake::{Wake, Wakes};
+use crate::control::RoleTaken;
 use crate::engine::{Clock, Turn};
 use crate::ring::{Interface, LinkChange};
-use crate::telemetry::Board;
+use crate::telemetry::{Board, Role};
 use crate::time::Instant;
 use crate::{PerSide, Side};
 
@@ -87,6 +88,9 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         if next.look {
             self.outside.look(&mut self.wakes)?;
         }
+        if self.outside.has_orders() {
+            self.wakes.note(Wake::Orders);
+        }
         self.deal_with_wakes();
         Ok(!self.wakes.has(Wake::Stop))
     }
@@ -130,7 +134,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         let clients = core.clients();
         parts
             .notify
-            .alive_if_due(now, || status_line(&parts.names, clients));
+            .alive_if_due(now, || status_line(&parts.names, core.role().role, clients));
         parts.publisher.note(turn, now, parts.decider.pacer());
         parts
             .publisher
@@ -287,12 +291,23 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         }
     }
 
-    /// Goes on with new settings.
+    /// Goes on with new settings, or in another role.
     fn take_orders(&mut self) {
         while let Some(order) = self.outside.next_order() {
             let Self { engine, parts, .. } = self;
-            let pacer = parts.decider.pacer_mut();
-            reload::take_over(order, engine, &mut parts.filters, &mut parts.lap, pacer);
+            match order {
+                Order::Settings(order) => {
+                    let pacer = parts.decider.pacer_mut();
+                    reload::take_over(*order, engine, &mut parts.filters, &mut parts.lap, pacer);
+                }
+                Order::Role(NewRole { role, by, reply }) => {
+                    let now = engine.clock_mut().now();
+                    let changed = engine.core_mut().set_role(role, by, now);
+                    let state = engine.core().role();
+                    // Whoever asked may have gone.
+                    let _ = reply.send(RoleTaken { changed, state });
+                }
+            }
             parts.publisher.settings_changed();
         }
     }
@@ -300,7 +315,8 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
     /// Reports to the service manager that the start is done.
     pub(super) fn ready(&self) {
         let clients = self.engine.core().clients();
-        let status = status_line(&self.parts.names, clients);
+        let role = self.engine.core().role().role;
+        let status = status_line(&self.parts.names, role, clients);
         self.parts.notify.ready(&status);
     }
 
@@ -330,9 +346,13 @@ fn put_right(outside: &mut impl Outside) {
 }
 
 /// What the gateway does, in the words that `systemctl status` shows.
-fn status_line(names: &PerSide<String>, clients: usize) -> String {
+fn status_line(names: &PerSide<String>, role: Role, clients: usize) -> String {
+    let does = match role {
+        Role::Active => "forwarding",
+        Role::Standby => "standby",
+    };
     format!(
-        "forwarding: up {} <-> down {}, {clients} {}",
+        "{does}: up {} <-> down {}, {clients} {}",
         names.up,
         names.down,
         if clients == 1 { "client" } else { "clients" },

@@ -35,6 +35,7 @@ use crate::options::RunOptions;
 use crate::ring::{
     Claim, ClockSetWatch, PacketPort, SilentPorts, Stamping, SystemClock, check_pair, process,
 };
+use crate::telemetry::{By, Role};
 
 /// Default slack of timers is 50 us, as long as a polling interval may be.
 const TIMER_SLACK_NS: u64 = 1;
@@ -263,7 +264,13 @@ fn engine(options: &RunOptions, ports: PerSide<PacketPort>) -> LoopEngine<Packet
     let clock = WatchedClock::new(SystemClock);
     let mut engine = Engine::new(ports.up, ports.down, clock, options.settings.clone());
     engine.core_mut().gate_new_clients();
-    engine.core_mut().listen_first();
+    match options.standby {
+        true => {
+            let now = SystemClock.now();
+            engine.core_mut().set_role(Role::Standby, By::START, now);
+        }
+        false => engine.core_mut().listen_first(),
+    }
     engine.send_due_first(options.rings.precise);
     engine
 }

@@ -3,6 +3,7 @@
 use log::{info, warn};
 
 use crate::core::Event;
+use crate::telemetry::Role;
 
 /// Logs one change of state.
 pub(super) fn log_event(event: Event) {
@@ -33,6 +34,15 @@ pub(super) fn log_event(event: Event) {
         Event::RateLost { sender } => warn!(
             event = "rate-lost";
             "rate of {sender} lost: its time stood still, jumped or ran beyond the bound; holds are short until it is known again"
+        ),
+        Event::Role(state) => info!(
+            event = "role", role = state.role.label(), by = state.by.to_string();
+            "{}, by {}",
+            match state.role {
+                Role::Active => "active: forwarding from now on",
+                Role::Standby => "standby: learning, and sending nothing",
+            },
+            state.by
         ),
         Event::SecondPath(side) => warn!(
             event = "second-path", side = side.label();

@@ -165,6 +165,10 @@ impl Outside for Machine {
         self.sought[side].follow(addresses)
     }
 
+    fn has_orders(&self) -> bool {
+        self.watches.orders.are_waiting()
+    }
+
     fn next_order(&mut self) -> Option<Order> {
         self.watches.orders.next()
     }

@@ -65,7 +65,10 @@ pub(super) trait Outside {
     /// The system's.
     fn seek(&mut self, side: Side, addresses: &[Ipv6Addr]) -> io::Result<bool>;
 
-    /// After [`Wake::Orders`]: the next new settings.
+    /// Whether orders wait, as far as it can be told without a system call.
+    fn has_orders(&self) -> bool;
+
+    /// After [`Wake::Orders`]: the next one.
     fn next_order(&mut self) -> Option<Order>;
 }
 

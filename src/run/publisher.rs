@@ -226,6 +226,7 @@ impl Publisher {
         let state = &mut self.state;
         state.clients = count(core.clients());
         state.waiting = count(core.waiting());
+        state.role = core.role();
         (state.second_path, state.listening) = core.path_state();
         state.due = SyncDue {
             started: state.due.started,

@@ -8,7 +8,7 @@ use log::info;
 use super::hardware_clocks::HardwareClocks;
 use super::reload::Unstarted;
 use crate::control::reply::Reloaded;
-use crate::control::{Place, Readers};
+use crate::control::{Orders, Place, Readers};
 use crate::metrics::Listener;
 use crate::telemetry::Board;
 
@@ -36,6 +36,7 @@ impl Threads {
     /// The system's, when there can be no thread.
     pub(super) fn start(self, board: &Arc<Board>) -> Result<Readers> {
         self.clocks.start()?;
+        let to_loop = self.reload.to_loop();
         let reloader = self.reload.start().context("starting the reload thread")?;
         if let Some(listener) = self.metrics {
             let address = listener
@@ -44,7 +45,12 @@ impl Threads {
             info!("metrics: http://{address}/metrics");
         }
         let reload = Arc::new(move || Reloaded::from(reloader.reload()));
-        Readers::start(Arc::clone(board), &self.control, reload)
-            .context("starting the control thread")
+        let set_role = Arc::new(move |role, by| to_loop.order_role(role, by));
+        Readers::start(
+            Arc::clone(board),
+            &self.control,
+            Orders { reload, set_role },
+        )
+        .context("starting the control thread")
     }
 }

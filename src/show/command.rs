@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::fleet::Fleet;
 use super::{clients, status, top};
 use crate::control::client::{self, Gateway};
-use crate::control::reply::{ClientList, Reloaded, Status};
+use crate::control::reply::{ClientList, Reloaded, RoleReply, Status};
 use crate::options::{Show, ShowOptions};
 
 /// Asks a gateway and prints what it says.
@@ -50,6 +50,15 @@ pub fn run(options: &ShowOptions) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Show::Reload { json } => reload(&gateway, json),
+        Show::Role { role, by, json } => {
+            let request = client::role_request(role, by);
+            if json {
+                return print(&gateway.ask(&request)?);
+            }
+            let reply: RoleReply = gateway.get(&request)?;
+            let already = if reply.changed { "" } else { " already" };
+            print(&format!("{}{already}, by {}\n", reply.role, reply.by))
+        }
     }
 }
 

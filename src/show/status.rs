@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::figures::{ago, columns, dash, long, ms, ns, percent, rate, whole_ns};
 use crate::control::reply::{
-    DropsStatus, FramesStatus, Grandmaster, MasterStatus, PortStatus, RefusedStatus, Status,
+    DropsStatus, FramesStatus, Grandmaster, MasterStatus, PortStatus, RefusedStatus, RoleStatus,
+    Status,
 };
 use crate::span::Span;
 use crate::telemetry::{Counts, PortCounts};
@@ -16,6 +17,9 @@ const SHOWN_DROPS: usize = 12;
 pub(super) fn text(status: &Status) -> String {
     let mut page = Page(String::new());
     page.add("gateway", &gateway(status));
+    if status.role.pair {
+        page.add("role", &role(&status.role));
+    }
     for warning in &status.warnings {
         page.add("warning", &warning.text);
     }
@@ -100,6 +104,17 @@ pub(super) fn gateway(status: &Status) -> String {
         status.mode,
         Span(Duration::from_micros(status.sweep_us))
     )
+}
+
+/// What it does for its network, since when and by whose word.
+pub(super) fn role(role: &RoleStatus) -> String {
+    let for_long = long(role.since_ms / 1000);
+    let other = match (role.role.as_str(), role.other) {
+        ("standby", true) => "; another gateway forwards",
+        ("standby", false) => "; nobody else is heard to forward",
+        _ => "",
+    };
+    format!("{} for {for_long}, by {}{other}", role.role, role.by)
 }
 
 fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {

@@ -90,6 +90,8 @@ macro_rules! core_counts {
                 neighbours_asked => "ptpproxy_neighbours_asked_total",
                 /// Messages of our clients that were also seen upstream.
                 heard_above => "ptpproxy_heard_above_total",
+                /// Frames sent at a take-over, by which switches look for a client or a master here.
+                addresses_moved => "ptpproxy_addresses_moved_total",
             }
         }
     };

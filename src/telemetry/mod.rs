@@ -37,6 +37,7 @@ mod outage;
 mod port_state;
 mod record;
 mod refused_sender;
+mod role;
 mod slots;
 mod state;
 mod trace;
@@ -54,6 +55,7 @@ pub use measures::{Measure, Measures, Spreads};
 pub use outage::{LinkFault, Outage, Silence, outages};
 pub use port_state::PortState;
 pub use refused_sender::{RefusedSender, SHOWN_REFUSED};
+pub use role::{By, Orderer, Role, RoleState};
 pub use slots::ClientSlots;
 pub(crate) use slots::{Slot, Tenant, mean};
 pub use state::{

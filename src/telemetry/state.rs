@@ -7,6 +7,7 @@ use super::due::SyncDue;
 use super::master_state::MasterState;
 use super::port_state::PortState;
 use super::refused_sender::RefusedSender;
+use super::role::RoleState;
 use super::words::{Put, Take, Words, record};
 use crate::side::PerSide;
 use crate::time::Instant;
@@ -163,7 +164,9 @@ record! {
         pub clients: u32,
         /// Frames that wait for their departure time or for a timestamp.
         pub waiting: u32,
-        /// A second path between the segments is known.
+        /// What it does for its network.
+        pub role: RoleState,
+        /// A second path between the segments is known; never in standby.
         pub second_path: bool,
         /// No Announce has gone through since the start: Syncs and Delay_Req do not pass yet.
         pub listening: bool,
@@ -205,8 +208,8 @@ mod tests {
     use super::*;
     use crate::reason::Reason;
     use crate::side::Side;
-    use crate::telemetry::SHOWN_REFUSED;
     use crate::telemetry::counts::PortCounts;
+    use crate::telemetry::{By, Orderer, Role, SHOWN_REFUSED};
     use crate::wire::{Announce, ClockIdentity, ClockQuality, Lane, Mac, PortIdentity, Transport};
 
     #[test]
@@ -282,6 +285,16 @@ mod tests {
             },
             clients: 11,
             waiting: 12,
+            role: RoleState {
+                role: Role::Standby,
+                since: Instant::from_nanos(5),
+                by: By {
+                    user: Some(7),
+                    name: Orderer::new("keepalived").unwrap(),
+                },
+                pair: true,
+                other: true,
+            },
             second_path: true,
             listening: true,
             due: SyncDue {

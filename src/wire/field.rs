@@ -35,7 +35,9 @@ pub(crate) mod tag {
     /// TPID of a customer tag.
     pub(crate) const CUSTOMER: u16 = 0x8100;
     /// 802.1Q, 802.1ad and its forerunner.
-    pub(crate) const TPIDS: [u16; 3] = [CUSTOMER, 0x88A8, 0x9100];
+    /// TPID of a service tag.
+    pub(crate) const SERVICE: u16 = 0x88A8;
+    pub(crate) const TPIDS: [u16; 3] = [CUSTOMER, SERVICE, 0x9100];
     /// The VLAN ID in a TCI.
     pub(crate) const VLAN_ID: u16 = 0x0FFF;
 }

@@ -74,6 +74,21 @@ impl Lane {
         Self(bits)
     }
 
+    /// TPID and VLAN ID of each tag, outermost first.
+    pub(super) fn tags(self) -> impl Iterator<Item = (u16, u16)> {
+        let tags = [self.0 >> 16, self.0 >> 2];
+        let there = tags.into_iter().filter(|bits| bits & 1 << 13 != 0);
+        there.map(|bits| {
+            let tpid = if bits & 1 << 12 == 0 {
+                tag::CUSTOMER
+            } else {
+                tag::SERVICE
+            };
+            // Twelve bits fit.
+            (tpid, (bits & 0x0FFF) as u16)
+        })
+    }
+
     /// VLAN IDs, outermost first; `None` where there is no tag.
     #[must_use]
     pub const fn vlans(self) -> [Option<u16>; 2] {

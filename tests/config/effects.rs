@@ -25,6 +25,7 @@ const BASE: [&str; 10] = [
 const KEYS: &[(&str, &str, &str)] = &[
     ("up", "\"eth7\"", "up: \"eth7\""),
     ("down", "\"eth7\"", "down: \"eth7\""),
+    ("standby", "true", "standby: true"),
     ("wait", "true", "wait: true"),
     ("source", "\"client\"", "shared: None"),
     (

@@ -195,6 +195,8 @@ fn shellcheck_finds_nothing_in_the_scripts() {
         "deploy/lib.sh",
         "deploy/release",
         "deploy/toolchain",
+        "deploy/keepalived/ptpproxy-check",
+        "deploy/keepalived/ptpproxy-notify",
         "deploy/debian/postinst",
         "deploy/debian/postrm",
         "deploy/debian/prerm",

@@ -7,6 +7,7 @@ mod confined;
 mod control;
 mod doctor;
 mod ending;
+mod failover;
 mod fleet;
 mod links;
 mod nobody_served;

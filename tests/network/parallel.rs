@@ -181,7 +181,7 @@ fn too_few(residuals: &[i64]) -> bool {
     wrong * SUSPECT > residuals.len() && residuals.len() < SUSPECT
 }
 
-fn true_enough(what: &str, residuals: &[i64]) {
+pub(crate) fn true_enough(what: &str, residuals: &[i64]) {
     let mut sorted = residuals.to_vec();
     sorted.sort_unstable();
     let wrong = beyond_the_cable(&sorted);

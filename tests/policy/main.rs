@@ -15,6 +15,7 @@ mod ntp;
 mod other_way;
 mod own_mac;
 mod paths;
+mod roles;
 mod signed;
 mod simple;
 mod source;

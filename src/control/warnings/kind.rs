@@ -59,7 +59,10 @@ kinds! {
     /// Two masters send Sync in one domain at once.
     TwoGrandmasters = "two-grandmasters", "one of them should give way, or use --grandmaster";
     /// Another gateway joins the same segments, or at least 5 % of the answers are to a second copy of their request.
-    SecondPath = "second-path", "only one gateway may join the two segments";
+    SecondPath = "second-path", "only one gateway may forward between the two segments";
+    /// This gateway stands by, Sync comes from upstream, and nobody is heard to forward it.
+    NobodyForwards = "nobody-forwards", "see why neither gateway is active: keepalived's log on both; `ptpproxy activate` has this \
+                                       one forward";
     /// Sync passes, but no client has asked for 30 s.
     NobodyAsks = "nobody-asks", "check the link downstream, its VLANs, and the clients' settings; clients that only listen \
                                need nothing";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Found, WarningKind};
 use crate::reason::Reason;
 use crate::side::Side;
-use crate::telemetry::{Counters, Kind, Snapshot};
+use crate::telemetry::{Counters, Kind, Role, Snapshot};
 use crate::time::Instant;
 use crate::wire::MessageType;
 
@@ -39,7 +39,8 @@ impl Quiet {
     pub(in crate::control) fn look(&mut self, snapshot: &Arc<Snapshot>, now: Instant) {
         let masters = &snapshot.state.masters;
         let asked = asked(&snapshot.counters);
-        if !masters.iter().any(|master| master.gives_time(now)) {
+        let stands_by = snapshot.state.role.role == Role::Standby;
+        if stands_by || !masters.iter().any(|master| master.gives_time(now)) {
             self.since = None;
         } else if self.since.is_none_or(|(_, before)| asked != before) {
             self.since = Some((now, asked));

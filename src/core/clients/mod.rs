@@ -148,6 +148,15 @@ impl Clients {
         Some((self.rows.key(row)?.identity, mac, address))
     }
 
+    /// The first client in this row or behind it: its row, hardware address and lane.
+    pub(crate) fn next_address(&self, from: u32) -> Option<(u32, Mac, Lane)> {
+        (from..self.rows.high_water()).find_map(|row| {
+            let lane = self.rows.key(row)?.lane;
+            let (mac, _) = self.slots.slot(row)?.addresses();
+            Some((row, mac, lane))
+        })
+    }
+
     /// The request that waits of the client with this key.
     pub(crate) fn waiting(&self, key: &ClientKey) -> Option<FrameRef> {
         self.rows.get(self.find(key)?)?.waiting()

@@ -108,6 +108,21 @@ impl Hold {
         }
     }
 
+    /// From now on nothing is kept: there is no memory for it. Nothing waits by then.
+    pub(crate) fn close(&mut self) {
+        self.store.close();
+    }
+
+    /// Frames are kept again.
+    pub(crate) fn open(&mut self) {
+        self.store.open();
+    }
+
+    /// All frames that wait.
+    pub(crate) fn all(&self) -> Vec<FrameRef> {
+        self.store.all()
+    }
+
     // Keep and release.
 
     /// Keeps a copy of a Delay_Req until its departure time; `None` when memory is full.

@@ -170,6 +170,8 @@ pub(crate) struct FrameStore {
     free_small: Vec<u32>,
     free_large: Vec<u32>,
     small: u32,
+    /// The free cells, small and large, while nothing is to be kept.
+    closed: Option<[Vec<u32>; 2]>,
 }
 
 impl FrameStore {
@@ -189,6 +191,7 @@ impl FrameStore {
             free_small: (0..small).rev().collect(),
             free_large: (small..cells).rev().collect(),
             small,
+            closed: None,
         }
     }
 
@@ -199,7 +202,38 @@ impl FrameStore {
 
     /// Frames that wait.
     pub(crate) fn len(&self) -> usize {
-        self.cells.len() - self.free_small.len() - self.free_large.len()
+        let free = match &self.closed {
+            None => self.free_small.len() + self.free_large.len(),
+            Some([small, large]) => small.len() + large.len(),
+        };
+        self.cells.len() - free
+    }
+
+    /// From now on memory is full, whatever is free. Nothing is kept when this is called.
+    pub(crate) fn close(&mut self) {
+        if self.closed.is_none() {
+            let free = [&mut self.free_small, &mut self.free_large];
+            self.closed = Some(free.map(std::mem::take));
+        }
+    }
+
+    /// What is free may be used again.
+    pub(crate) fn open(&mut self) {
+        if let Some([small, large]) = self.closed.take() {
+            self.free_small = small;
+            self.free_large = large;
+        }
+    }
+
+    /// All frames that wait.
+    pub(crate) fn all(&self) -> Vec<FrameRef> {
+        let cells = (0_u32..).zip(&self.cells);
+        let kept = cells.filter(|(_, cell)| cell.kept.is_some());
+        kept.map(|(number, cell)| FrameRef {
+            cell: number,
+            generation: cell.generation,
+        })
+        .collect()
     }
 
     /// The bytes of the frames that wait.

@@ -23,7 +23,8 @@ impl Forwarder {
     /// The side by which the next frame leaves.
     #[must_use]
     pub fn next_egress(&mut self) -> Option<Side> {
-        let room = PerSide::from_fn(|side| self.flights.has_room(side, self.present));
+        let listening = self.paths.listening();
+        let room = PerSide::from_fn(|side| !listening && self.flights.has_room(side, self.present));
         self.hold.next_egress(room)
     }
 
@@ -37,8 +38,16 @@ impl Forwarder {
     /// leave.
     #[must_use]
     pub fn turns_wait(&self) -> bool {
-        let turns = self.hold.turns_wait();
+        let turns = self.waiting_turns();
         turns.up || turns.down
+    }
+
+    /// By which sides event messages wait for such a timestamp, and for nothing else.
+    pub(super) fn waiting_turns(&self) -> PerSide<bool> {
+        match self.paths.listening() {
+            true => PerSide::default(),
+            false => self.hold.turns_wait(),
+        }
     }
 
     /// Writes the next frame that leaves into an egress slot of the side that [`Forwarder::next_egress`] named. `None`

@@ -25,13 +25,14 @@ impl Forwarder {
         };
         let sync = self.syncs.get_mut(row).ok_or(Reason::NoSync)?;
         let (progress, rx) = (sync.progress(), sync.rx());
-        if progress == SyncProgress::SecondPath {
-            return Err(Reason::SecondPath);
-        }
-        arrival.signature.continues(sync.association())?;
+        let spoiled = progress == SyncProgress::SecondPath;
+        let or_spoiled = |reason| if spoiled { Reason::SecondPath } else { reason };
+        let continues = arrival.signature.continues(sync.association());
+        continues.map_err(or_spoiled)?;
         if !sync.follow() {
-            return Err(Reason::Duplicate);
+            return Err(or_spoiled(Reason::Duplicate));
         }
+        // Of a Sync that went two ways, too: both came from upstream.
         self.rate_point(frame, master, rx);
         match progress {
             SyncProgress::Departed(ns) => {

@@ -50,6 +50,7 @@ impl Forwarder {
                 now: announce.grandmaster,
             });
         }
+        self.keep_herald(frame, arrival);
         self.paths.introduced(arrival.now);
         self.master_has_address(frame, arrival.now);
         match self.answers_simply(frame, arrival.now) {

@@ -9,6 +9,7 @@
 //! | `admission` | who becomes our client, and who stays |
 //! | `masters` | which masters and grandmasters may pass, and what their Syncs tell of their rate |
 //! | `second_path` | what another gateway beside us changes |
+//! | `role` | active or standby: what one of two gateways does |
 //! | `time` | time and timestamps in |
 //! | `settle` | the residence of an event message is known, or lost |
 //! | `depart` | what is due out |
@@ -35,6 +36,7 @@ mod prefetch;
 mod readers;
 mod request;
 mod response;
+mod role;
 mod second_path;
 mod settle;
 mod signaling;
@@ -91,13 +93,14 @@ const EARLY_FOLLOW_UPS: usize = 4;
 ///   that waited.
 /// * **What is due out**: [`next_egress`](Self::next_egress), then [`depart`](Self::depart) or
 ///   [`drop_next`](Self::drop_next); [`rewrite_correction`](Self::rewrite_correction) for a one-step Sync;
-///   [`edit`](Self::edit) for what is forwarded at once;
+///   [`edit`](Self::edit) for what is forwarded at once; [`next_own`](Self::next_own) and
+///   [`write_own`](Self::write_own) for what a gateway sends that takes over;
 ///   [`next_wake`](Self::next_wake) says when there will be more.
 /// * **Readers**: [`counters`](Self::counters), [`measures`](Self::measures), [`next_event`](Self::next_event),
 ///   [`client_slots`](Self::client_slots), [`master_states`](Self::master_states) and others. They may be called at
 ///   any time.
 ///
-/// [`watch`](Self::watch), [`apply`](Self::apply), [`set_keys`](Self::set_keys) and
+/// [`set_role`](Self::set_role), [`watch`](Self::watch), [`apply`](Self::apply), [`set_keys`](Self::set_keys) and
 /// [`set_tx_stamps`](Self::set_tx_stamps) may be called between any
 /// two turns. [`share_addresses`](Self::share_addresses), [`listen_first`](Self::listen_first), [`gate_new_clients`](Self::gate_new_clients) and
 /// [`follow_changes`](Self::follow_changes) are called once, before the first turn, or not at all.
@@ -113,6 +116,7 @@ const EARLY_FOLLOW_UPS: usize = 4;
 /// (software_stamped | stamped | unsent)*  TX timestamps and failures that the ports report
 /// backlog                          of both sides, if stamps_overdue: does the port still hold frames of old batches?
 /// advance                          the present: what is due leaves next
+/// (next_own, write_own)*           before all else of this turn: by it another gateway notices this one
 /// (next_egress, depart)*           before frames are read, or one client's requests change places
 /// (malformed | frame)*             downstream before upstream: a copy of our own request is not to be seen before it
 /// read the clocks                  if frames were read: a jump meanwhile makes their timestamps ambiguous
@@ -209,7 +213,10 @@ impl Forwarder {
     pub fn frame(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Verdict {
         let kind = Kind::Message(frame.message_type());
         self.account.received(arrival.side, kind);
-        let verdict = self.decide(frame, arrival);
+        let mut verdict = self.decide(frame, arrival);
+        if self.paths.stands_by() {
+            verdict = self.stay(verdict, frame, arrival);
+        }
         if self.tap.is_on() {
             self.tell_verdict(frame, arrival, &verdict);
         }

@@ -60,6 +60,9 @@ impl Forwarder {
         now: Instant,
     ) -> Relay {
         let bytes = message.bytes();
+        if self.paths.stands_by() {
+            return self.neighbour_dropped(side, bytes, (Reason::Standby, now));
+        }
         match self.decide_neighbour(message, side, now) {
             // It answers a question of ours.
             Decision::Relay if to_host => {

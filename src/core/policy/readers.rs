@@ -173,9 +173,10 @@ impl Forwarder {
         }
     }
 
-    /// A second path between the segments is known; nothing was announced yet since the start.
+    /// A second path between the segments is known, and nobody expects it; nothing was announced yet since the start.
     #[must_use]
     pub fn path_state(&self) -> (bool, bool) {
-        (self.paths.known(), self.paths.listening())
+        let known = self.paths.known() && !self.paths.stands_by();
+        (known, self.paths.listening())
     }
 }

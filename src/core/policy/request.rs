@@ -208,8 +208,9 @@ impl Request<'_> {
         if !self.plan.gated {
             self.plan.behind = self.send_earlier()?;
         }
-        if self.fixed && self.paths.listening() {
-            // Nor may it wait: nothing would take the wait out again.
+        let early = !self.paths.is_introduced() && self.client.admitted();
+        if early || self.fixed && self.paths.listening() {
+            // Nor may what is fixed wait: nothing would take the wait out again.
             return Err(Reason::Unannounced);
         }
         if self.plan.gated {
@@ -306,7 +307,9 @@ impl Request<'_> {
     /// Whether it has to wait until the card has a place for one more timestamp. What goes untouched needs none.
     fn takes_turns(&self) -> bool {
         !self.fixed
-            && (!self.flights.has_room(Side::Up, self.arrival.now) || self.hold.turns_wait().up)
+            && (self.paths.listening()
+                || !self.flights.has_room(Side::Up, self.arrival.now)
+                || self.hold.turns_wait().up)
     }
 
     /// Opens it for answers. Returns its place among the client's open requests.

@@ -37,6 +37,13 @@ enum Passage {
     Rewritten,
 }
 
+impl Passage {
+    /// Whether what it waits here can be taken out again.
+    const fn may_wait(self) -> bool {
+        matches!(self, Self::TwoStep | Self::Converted)
+    }
+}
+
 impl Forwarder {
     pub(super) fn sync(
         &mut self,
@@ -45,7 +52,7 @@ impl Forwarder {
     ) -> Result<Verdict, Reason> {
         let now = arrival.now;
         let master = self.allowed_master(frame, now)?;
-        if self.paths.listening() {
+        if !self.paths.is_introduced() {
             return Err(Reason::Unannounced);
         }
         let key = self.sync_key(frame);
@@ -57,6 +64,9 @@ impl Forwarder {
         let correction_ns = frame.correction() >> 16;
         let simple = self.answers_simply(frame, now).is_some();
         let passage = self.passage(frame, arrival.signature, rx, simple)?;
+        if self.paths.listening() && !passage.may_wait() {
+            return Err(Reason::Unannounced);
+        }
         if passage != Passage::TwoStep
             && let Some(kept) = follow_up.take()
         {
@@ -98,7 +108,9 @@ impl Forwarder {
     /// Whether a Sync waits until one more TX timestamp may be awaited: some cards timestamp few frames at a time.
     fn waits_for_its_turn(&self, passage: Passage, now: Instant) -> bool {
         passage != Passage::Rewritten
-            && (self.hold.turns_wait().down || !self.flights.has_room(Side::Down, now))
+            && (self.paths.listening()
+                || self.hold.turns_wait().down
+                || !self.flights.has_room(Side::Down, now))
     }
 
     /// A Sync that has a slot among those in flight waits for its turn; if too many do, it goes at once.
@@ -117,6 +129,12 @@ impl Forwarder {
         };
         if self.hold.keep_sync(frame, change, waiting).is_some() {
             return Ok(Verdict::Wait);
+        }
+        if self.paths.listening() {
+            if let Some(flight) = self.flights.land_reserved(slot) {
+                self.settle(&flight, Err(Reason::HoldFull));
+            }
+            return Err(Reason::HoldFull);
         }
         let token = self.flights.board(slot, (arrival.now, &*self.settings));
         Ok(Verdict::Forward(

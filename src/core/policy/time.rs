@@ -64,6 +64,9 @@ impl Forwarder {
         self.signatures.advance(now);
         self.sweep(now);
         let elapsed = self.paths.advance(now);
+        if elapsed.stood_still {
+            self.woke_up(now);
+        }
         if elapsed.gone {
             self.tell(Event::SecondPathGone);
         }
@@ -78,7 +81,7 @@ impl Forwarder {
         if self.next_egress().is_some() {
             return Some(self.present);
         }
-        let turns = self.hold.turns_wait();
+        let turns = self.waiting_turns();
         [
             self.hold.next_due(),
             turns.up.then(|| self.flights.room_at(Side::Up)),
@@ -223,7 +226,7 @@ impl Forwarder {
     }
 
     /// An event message that was not sent has no answer to expect, not even one that would pass untouched.
-    fn flight_unsent(&mut self, flight: &Flight, reason: Reason) {
+    pub(super) fn flight_unsent(&mut self, flight: &Flight, reason: Reason) {
         if let Owner::Request { client, place } = flight.owner
             && let Some(mut client) = self.clients.same(client)
         {

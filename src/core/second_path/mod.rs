@@ -13,9 +13,15 @@
 //! |---|---|
 //! | `echoes` | Announce, Signaling and Management that come round by a second path |
 //! | `copies` | two answers to one request: how many copies of it there are |
+//! | `pair` | one of two gateways: whether it forwards or stands by |
+//! | `heralds` | the last Announce of each master, for whoever takes over |
+//! | `moves` | what it sends of its own then |
 
 mod copies;
 mod echoes;
+mod heralds;
+mod moves;
+mod pair;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -25,11 +31,16 @@ use crate::core::hold::FrameRef;
 use crate::core::refs::Owner;
 use crate::core::second_path::copies::Copies;
 use crate::core::second_path::echoes::Echoes;
+use crate::core::second_path::heralds::Heralds;
+use crate::core::second_path::pair::Pair;
 use crate::core::table::Secret;
+use crate::telemetry::{By, Role, RoleState};
 use crate::time::Instant;
 use crate::wire::Frame;
 
 pub(crate) use copies::{Answer, Copy};
+pub(crate) use heralds::Sign;
+pub(crate) use moves::Moves;
 
 /// A second path is gone when there was no sign of it for this long.
 const MEMORY: Duration = Duration::from_secs(10);
@@ -57,6 +68,9 @@ pub(crate) struct SecondPath {
     admit_later: Option<u64>,
     echoes: Echoes,
     copies: Copies,
+    pair: Pair,
+    heralds: Heralds,
+    moves: Moves,
 }
 
 /// A corrected message that waits for a copy of its event message.
@@ -73,6 +87,8 @@ pub(crate) struct Guarded {
 pub(crate) struct Elapsed {
     /// The second path is gone.
     pub(crate) gone: bool,
+    /// One of a pair stood still: the other may have taken its place.
+    pub(crate) stood_still: bool,
     /// The listening has ended: clients up to this version of the table are to be admitted, if any.
     pub(crate) admit: Option<u64>,
 }
@@ -99,6 +115,9 @@ impl SecondPath {
             admit_later: None,
             echoes: Echoes::new(secret),
             copies: Copies::new(),
+            pair: Pair::default(),
+            heralds: Heralds::new(),
+            moves: Moves::Done,
         }
     }
 
@@ -109,9 +128,9 @@ impl SecondPath {
         self.last_sign.is_some()
     }
 
-    /// There was a sign of a second path; whether it was not known before.
+    /// There was a sign of a second path; whether that is news: it was not known before, and nobody expects it.
     pub(crate) const fn found(&mut self, now: Instant) -> bool {
-        self.last_sign.replace(now).is_none()
+        self.last_sign.replace(now).is_none() && !self.pair.stands_by()
     }
 
     /// A message of a master upstream was seen downstream; whether a second path was not known before.
@@ -135,6 +154,65 @@ impl SecondPath {
         self.copies.again(answer, received_ns)
     }
 
+    // One of two gateways.
+
+    /// What this gateway does for its network.
+    pub(crate) const fn role(&self) -> RoleState {
+        RoleState {
+            other: self.pair.stands_by() && self.known(),
+            ..self.pair.state()
+        }
+    }
+
+    /// Whether it sends nothing.
+    pub(crate) const fn stands_by(&self) -> bool {
+        self.pair.stands_by()
+    }
+
+    /// From now on it has this role. Whether that is another one than before.
+    pub(crate) fn set_role(&mut self, role: Role, by: By, now: Instant) -> bool {
+        self.pair.set(role, by, now)
+    }
+
+    /// Nothing leaves any more, so nothing is listened for: clients up to this version of the table are to be admitted.
+    pub(crate) const fn stand_by(&mut self) -> Option<u64> {
+        self.listening = Listening::Over;
+        self.forget_signs();
+        self.admit_later.take()
+    }
+
+    /// The other gateway may still forward: no event message leaves until this one has made itself known.
+    pub(crate) fn take_over(&mut self, now: Instant) {
+        self.listen_again(now);
+        self.forget_signs();
+    }
+
+    /// The other gateway may forward by now: no event message leaves until this one has made itself known anew.
+    pub(crate) fn listen_again(&mut self, now: Instant) {
+        self.listening = Listening::Announce(now + PATIENCE);
+    }
+
+    /// What it is to send of its own.
+    pub(crate) const fn moves(&self) -> Moves {
+        self.moves
+    }
+
+    /// The same, from now on.
+    pub(crate) const fn set_moves(&mut self, moves: Moves) {
+        self.moves = moves;
+    }
+
+    /// What was heard of another gateway until now does not count: one was to be there.
+    const fn forget_signs(&mut self) {
+        self.last_sign = None;
+        self.below = None;
+    }
+
+    /// The last Announce of each master.
+    pub(crate) const fn heralds(&mut self) -> &mut Heralds {
+        &mut self.heralds
+    }
+
     // Listening before the first event message.
 
     /// From now on no event message leaves until an Announce has.
@@ -145,6 +223,11 @@ impl SecondPath {
     /// Whether event messages may not leave yet.
     pub(crate) fn listening(&self) -> bool {
         self.listening != Listening::Over
+    }
+
+    /// Whether event messages will be able to leave in a moment.
+    pub(crate) const fn is_introduced(&self) -> bool {
+        matches!(self.listening, Listening::Introduced(_) | Listening::Over)
     }
 
     /// An Announce goes downstream.
@@ -161,11 +244,14 @@ impl SecondPath {
 
     /// Lets time pass.
     pub(crate) fn advance(&mut self, now: Instant) -> Elapsed {
-        let mut elapsed = Elapsed::default();
+        let mut elapsed = Elapsed {
+            stood_still: self.pair.advance(now),
+            ..Elapsed::default()
+        };
         if self.last_sign.is_some_and(|at| now.since(at) > MEMORY) {
             self.last_sign = None;
             self.below = None;
-            elapsed.gone = true;
+            elapsed.gone = !self.pair.stands_by();
         }
         match self.listening {
             Listening::Begins => self.listening = Listening::Announce(now + PATIENCE),
@@ -234,6 +320,9 @@ impl SecondPath {
             Listening::Begins | Listening::Over => None,
         };
         let guarded = self.guarded.front().map(|next| next.until);
-        [listening, guarded].into_iter().flatten().min()
+        [listening, guarded, self.pair.next_look(), self.moves.due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -1,6 +1,6 @@
 //! The loop's part: values that are ready are put in force between two turns.
 
-use super::order::{Order, TakenOver};
+use super::order::{NewSettings, TakenOver};
 use crate::engine::Clock;
 use crate::run::filters::Filters;
 use crate::run::lap::Lap;
@@ -10,7 +10,7 @@ use crate::run::port::LinkPort;
 
 /// Goes on with what an order says, and reports whether it could.
 pub(in crate::run) fn take_over<P: LinkPort, C: Clock>(
-    order: Order,
+    order: NewSettings,
     engine: &mut LoopEngine<P, C>,
     filters: &mut Filters,
     lap: &mut Lap,

@@ -8,7 +8,7 @@ use std::thread;
 
 use log::LevelFilter;
 
-use super::order::{Order, Orders, TakenOver};
+use super::order::{NewSettings, Order, Orders, TakenOver, ToLoop, way};
 use super::report::ReloadReport;
 use crate::auth::SecurityAssociations;
 use crate::cli::{self, Action};
@@ -47,24 +47,17 @@ pub(in crate::run) fn prepare(
     source: &Source,
     (wake, woken): (UnixStream, UnixStream),
 ) -> io::Result<(Unstarted, Orders)> {
-    let (loop_wake, orders_wake) = UnixStream::pair()?;
-    orders_wake.set_nonblocking(true)?;
     let (requests, asked) = mpsc::channel();
-    let (order, orders) = mpsc::channel();
+    let (to_loop, orders) = way()?;
     let thread = ReloadThread {
         source: source.clone(),
         running: source.values.clone(),
         asked,
-        order,
-        loop_wake,
+        to_loop,
     };
     let reloader = Reloader {
         requests,
         wake: Arc::new(wake),
-    };
-    let orders = Orders {
-        orders,
-        wake: orders_wake,
     };
     let unstarted = Unstarted {
         thread,
@@ -75,6 +68,11 @@ pub(in crate::run) fn prepare(
 }
 
 impl Unstarted {
+    /// The way to the loop.
+    pub(in crate::run) fn to_loop(&self) -> ToLoop {
+        self.thread.to_loop.clone()
+    }
+
     /// Starts the thread. What it opens is opened then: it needs to read files, and no capability.
     pub(in crate::run) fn start(self) -> io::Result<Reloader> {
         let Self {
@@ -95,8 +93,7 @@ struct ReloadThread {
     /// The values in force.
     running: Values,
     asked: Receiver<Sender<ReloadReport>>,
-    order: Sender<Order>,
-    loop_wake: UnixStream,
+    to_loop: ToLoop,
 }
 
 impl ReloadThread {
@@ -197,7 +194,7 @@ impl ReloadThread {
         keys: Option<SecurityAssociations>,
     ) -> Result<TakenOver, String> {
         let (reply, answer) = mpsc::channel();
-        let order = Order {
+        let order = NewSettings {
             settings: options.settings.clone(),
             keys,
             sweep: options.rings.sweep,
@@ -205,7 +202,7 @@ impl ReloadThread {
             summary: options.summary,
             reply,
         };
-        let sent = self.order.send(order).is_ok() && self.loop_wake.write_all(&[1]).is_ok();
+        let sent = self.to_loop.give(Order::Settings(Box::new(order)));
         let answer = sent.then(|| answer.recv().ok()).flatten();
         answer.ok_or_else(|| "the gateway is stopping".into())
     }

@@ -203,6 +203,8 @@ pub(super) struct Script {
     pub(super) clock_was_set: bool,
     pub(super) links: Vec<(Side, LinkChange)>,
     pub(super) orders: VecDeque<Order>,
+    /// That there are some shows without a system call.
+    pub(super) ordered: bool,
     /// How the loop waited, each time.
     pub(super) waits: Vec<Wait>,
     pub(super) looks: usize,
@@ -278,7 +280,13 @@ impl Outside for FakeMachine {
         Ok(true)
     }
 
+    fn has_orders(&self) -> bool {
+        self.script.borrow().ordered
+    }
+
     fn next_order(&mut self) -> Option<Order> {
-        self.script.borrow_mut().orders.pop_front()
+        let mut script = self.script.borrow_mut();
+        script.ordered = false;
+        script.orders.pop_front()
     }
 }

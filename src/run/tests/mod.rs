@@ -2,6 +2,7 @@
 
 mod fakes;
 mod light;
+mod role;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,7 +20,7 @@ use super::loop_engine::WatchedClock;
 use super::notify::Notify;
 use super::pacer::{Pacer, Wait};
 use super::publisher::Publisher;
-use super::reload::{Order, TakenOver};
+use super::reload::{NewSettings, Order, TakenOver};
 use super::stamping::StampChoice;
 use super::wake::Wake;
 use crate::core::Settings;
@@ -145,14 +146,16 @@ impl Bench {
     /// New settings are ready; where the loop answers.
     fn order(&mut self, settings: Settings) -> Receiver<TakenOver> {
         let (reply, answer) = mpsc::channel();
-        self.script.borrow_mut().orders.push_back(Order {
+        let order = NewSettings {
             settings: settings.validated().expect("they fit"),
             keys: None,
             sweep: SWEEP,
             spin: false,
             summary: Some(30 * MS),
             reply,
-        });
+        };
+        let order = Order::Settings(Box::new(order));
+        self.script.borrow_mut().orders.push_back(order);
         answer
     }
 

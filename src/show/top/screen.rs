@@ -118,8 +118,12 @@ impl Screen {
             (None, true) => "  PAUSED",
             (None, false) => "",
         };
+        let role = match status.role.pair {
+            true => format!("  {}", status::role(&status.role)),
+            false => String::new(),
+        };
         format!(
-            "ptpproxy {}  up {}  {}{state}",
+            "ptpproxy {}  up {}  {}{state}{role}",
             status.version,
             long(status.uptime_s),
             status.mode

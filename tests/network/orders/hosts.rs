@@ -11,6 +11,8 @@ use crate::host::{ETHERNET, Message};
 use crate::strict_client::StrictClient;
 
 const LENGTH: u64 = 3_000 * MS;
+/// Whatever happens has happened by then.
+const LATE: u64 = 2_200 * MS;
 
 enum Due {
     Announce,
@@ -28,6 +30,8 @@ pub(super) struct Hosts<'a> {
     client: StrictClient,
     sync: u16,
     requests: [u16; 3],
+    /// Times taken until [`LATE`]: of Syncs, of requests.
+    early: (usize, usize),
 }
 
 impl<'a> Hosts<'a> {
@@ -43,17 +47,21 @@ impl<'a> Hosts<'a> {
             client: StrictClient::default(),
             sync: 0,
             requests: [0; 3],
+            early: (0, 0),
         }
     }
 
-    pub(super) fn play(mut self) -> StrictClient {
+    /// What the client made of it, and how many times it took in the end: of Syncs, of requests.
+    pub(super) fn play(mut self) -> (StrictClient, (usize, usize)) {
         loop {
             let next = self.due.iter().map(|(at, _)| *at).min().unwrap_or(u64::MAX);
             self.world.sleep(HOSTS, next, true);
             let now = self.world.now();
             if now > LENGTH {
                 self.world.end(HOSTS);
-                return self.client;
+                let (syncs, requests) = self.taken();
+                let late = (syncs - self.early.0, requests - self.early.1);
+                return (self.client, late);
             }
             while let Some(at) = self.due.iter().position(|(at, _)| *at <= now) {
                 let (_, what) = self.due.swap_remove(at);
@@ -63,7 +71,15 @@ impl<'a> Hosts<'a> {
         }
     }
 
+    fn taken(&self) -> (usize, usize) {
+        let client = &self.client;
+        (client.sync_residuals.len(), client.request_residuals.len())
+    }
+
     fn hear(&mut self, now: u64) {
+        if now < LATE {
+            self.early = self.taken();
+        }
         while let Some(frame) = self.world.receive(HOSTS, Side::Up) {
             let message = read(&frame);
             if message.kind == Kind::DelayReq {

@@ -1,12 +1,13 @@
 //! Two gateways between the same two segments, on a virtual clock: each of them may be interrupted
 //! between any two steps, and frames of two senders overtake each other on their way into a ring. In
-//! thousands of orders of events no time is wrong.
+//! thousands of orders of events no time is wrong; nor is one while they take each other's place (`pairs`).
 //!
 //! The engine is the real one. Each gateway and the hosts at the ends are threads of which one runs at a
 //! time: the one whose moment comes next.
 
 mod gateway;
 mod hosts;
+mod pairs;
 mod port;
 mod world;
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 use ptpproxy::core::{Event, OneStep, Settings};
 
 use crate::strict_client::StrictClient;
-use gateway::gateway;
+use gateway::{Life, gateway};
 use hosts::Hosts;
 use world::World;
 
@@ -47,7 +48,11 @@ fn no_order_of_events_makes_a_wrong_time() {
             thinks: [10 * US, 300 * US, 8 * MS][(seed / 2 % 3) as usize],
             late: [0, 400 * MS][(seed / 3 % 2) as usize],
         };
-        let (client, events) = run(&case);
+        let second = Life {
+            start: case.late,
+            ..Life::default()
+        };
+        let (client, _, events) = run(&case, [Life::default(), second]);
         found += events
             .iter()
             .filter(|event| matches!(event, Event::SecondPath(_)))
@@ -66,7 +71,8 @@ fn no_order_of_events_makes_a_wrong_time() {
     assert!(wrong.is_empty(), "{} of {taken}: {wrong:?}", wrong.len());
 }
 
-fn run(case: &Case) -> (StrictClient, Vec<Event>) {
+/// What the client made of it, how many times it took in the end, and what both gateways told.
+fn run(case: &Case, lives: [Life; 2]) -> (StrictClient, (usize, usize), Vec<Event>) {
     let world = World::new(case.seed);
     let settings = |me: u64| Settings {
         jitter: case.jitter,
@@ -75,13 +81,14 @@ fn run(case: &Case) -> (StrictClient, Vec<Event>) {
         seed: case.seed * 2 + me,
         ..Settings::default()
     };
+    let [first, second] = lives;
     thread::scope(|scope| {
         let world = &world;
-        let one = scope.spawn(move || gateway(world, 0, settings(0), 0));
-        let two = scope.spawn(move || gateway(world, 1, settings(1), case.late));
-        let client = Hosts::new(world, case).play();
+        let one = scope.spawn(move || gateway(world, 0, settings(0), first));
+        let two = scope.spawn(move || gateway(world, 1, settings(1), second));
+        let (client, late) = Hosts::new(world, case).play();
         let mut events = one.join().unwrap();
         events.extend(two.join().unwrap());
-        (client, events)
+        (client, late, events)
     })
 }

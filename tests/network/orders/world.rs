@@ -37,11 +37,22 @@ struct State {
     last: [[[u64; 2]; 3]; 3],
     /// By gateway: whose messages its kernel filter lets in from above.
     known: [Vec<PortIdentity>; 2],
+    /// By gateway: while it stands still, at whatever step it is.
+    stopped: [Vec<Range<u64>>; 2],
 }
 
 pub(super) struct World {
     state: Mutex<State>,
     turn: Condvar,
+}
+
+impl State {
+    /// Until when it stands still, if it does now.
+    fn stopped_until(&self, me: usize) -> Option<u64> {
+        let stopped = self.stopped.get(me)?;
+        let now = stopped.iter().find(|times| times.contains(&self.now));
+        now.map(|times| times.end)
+    }
 }
 
 impl World {
@@ -56,6 +67,7 @@ impl World {
                 queues: Default::default(),
                 last: Default::default(),
                 known: Default::default(),
+                stopped: Default::default(),
             }),
             turn: Condvar::new(),
         })
@@ -63,6 +75,11 @@ impl World {
 
     pub(super) fn now(&self) -> u64 {
         self.state.lock().unwrap().now
+    }
+
+    /// A gateway will stand still at these times.
+    pub(super) fn stops(&self, me: usize, times: Vec<Range<u64>>) {
+        self.state.lock().unwrap().stopped[me] = times;
     }
 
     /// Lets the others go on until this one's moment comes; or, while idle, until a frame comes.
@@ -82,7 +99,12 @@ impl World {
             if next == Some(me) {
                 state.now = state.now.max(state.wake[me]);
                 state.idle[me] = false;
-                return;
+                let Some(until) = state.stopped_until(me) else {
+                    return;
+                };
+                state.wake[me] = until;
+                self.turn.notify_all();
+                continue;
             }
             state = self.turn.wait(state).unwrap();
         }
@@ -97,6 +119,12 @@ impl World {
             state.now + state.rng.random_range(100..longest)
         };
         self.sleep(me, until, false);
+    }
+
+    /// One is killed; the others go on.
+    pub(super) fn killed(&self, me: usize) {
+        self.state.lock().unwrap().wake[me] = u64::MAX;
+        self.turn.notify_all();
     }
 
     pub(super) fn end(&self, me: usize) {
@@ -122,6 +150,10 @@ impl World {
 
     /// A frame leaves `from` on a segment.
     pub(super) fn send(&self, from: usize, segment: Side, bytes: &[u8], at: u64) {
+        if Frame::parse(bytes).is_err() {
+            // It is for switches alone.
+            return;
+        }
         let mut state = self.state.lock().unwrap();
         let state = &mut *state;
         for to in (0..3).filter(|&to| to != from) {

@@ -68,6 +68,8 @@ pub struct Gateway {
     pub in_flight: Vec<(Token, u64)>,
     /// Frames that left after they had waited, in their order.
     pub left: Vec<Left>,
+    /// Frames of the gateway's own making, in their order.
+    pub own: Vec<Left>,
     to_host: bool,
 }
 
@@ -91,6 +93,7 @@ impl Gateway {
             kicks: true,
             in_flight: Vec::new(),
             left: Vec::new(),
+            own: Vec::new(),
             to_host: false,
         }
     }
@@ -190,6 +193,13 @@ impl Gateway {
 
     /// What is ready leaves.
     pub fn flush(&mut self) {
+        while let Some(by) = self.core.next_own(self.instant()) {
+            let mut slot = [0; 2048];
+            if let Some(len) = self.core.write_own(&mut slot, self.instant()) {
+                let (at, bytes) = (self.now, slot[..len].to_vec());
+                self.own.push(Left { by, at, bytes });
+            }
+        }
         while let Some(by) = self.core.next_egress() {
             let mut slot = [0; 2048];
             let Some(departure) = self.core.depart(&mut slot, self.instant()) else {

@@ -16,6 +16,8 @@ pub mod host;
 #[cfg(feature = "network")]
 pub mod installed;
 #[cfg(feature = "network")]
+pub mod pair;
+#[cfg(feature = "network")]
 pub mod proxy;
 pub mod script;
 #[cfg(feature = "network")]

@@ -46,7 +46,7 @@ impl Bench {
         let looped = thread::spawn(move || {
             orders.wake.set_nonblocking(false).expect("blocking");
             while orders.wake.read(&mut [0]).expect("woken") > 0 {
-                let Ok(order) = orders.orders.recv() else {
+                let Ok(Order::Settings(order)) = orders.orders.recv() else {
                     break;
                 };
                 let stop = order.settings.domains == [255];

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use ptpproxy::control::reply::Reloaded;
-use ptpproxy::control::{Place, Readers};
+use ptpproxy::control::{Orders, Place, Readers, RoleTaken};
 use ptpproxy::core::{Forwarder, ValidSettings};
-use ptpproxy::telemetry::{Board, Info};
+use ptpproxy::telemetry::{Board, Info, RoleState};
 
 /// A gateway's control socket that lasts as long as the process.
 fn socket() -> &'static PathBuf {
@@ -33,7 +33,24 @@ fn socket() -> &'static PathBuf {
             errors: Vec::new(),
         };
         let place = Place::At(path.clone());
-        let readers = Readers::start(board, &place, Arc::new(reload)).expect("a thread");
+        let set_role = |role, by| {
+            let (taken, later) = std::sync::mpsc::channel();
+            let state = RoleState {
+                role,
+                by,
+                ..RoleState::default()
+            };
+            let _ = taken.send(RoleTaken {
+                changed: true,
+                state,
+            });
+            later
+        };
+        let orders = Orders {
+            reload: Arc::new(reload),
+            set_role: Arc::new(set_role),
+        };
+        let readers = Readers::start(board, &place, orders).expect("a thread");
         (path, Mutex::new(readers))
     });
     path

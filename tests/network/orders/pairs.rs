@@ -1,0 +1,175 @@
+//! Two gateways of which one is to forward, as keepalived has it, or has it wrong: they take each other's place, both
+//! forward, neither does, one stands still at any step or is killed. No time is wrong, and in the end one of them serves.
+
+use std::time::Duration;
+
+use ptpproxy::core::Event;
+use ptpproxy::telemetry::Role::{self, Active, Standby};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::gateway::Life;
+use super::{Case, MS, RIGHT_NS, US, run};
+
+/// Orders of events of each kind.
+const EACH: u64 = 12;
+
+type Make = fn(&mut SmallRng) -> [Life; 2];
+
+const KINDS: [(&str, Make); 8] = [
+    ("one after the other", handover),
+    ("killed", killed),
+    ("stands still", stands_still),
+    ("both at once", both_at_once),
+    ("both for a while", both),
+    ("again and again", flapping),
+    ("stands still again and again", gasps),
+    ("beside one that knows no roles", stranger),
+];
+
+/// A moment about this many milliseconds after the start.
+fn ms(rng: &mut SmallRng, from: u64, to: u64) -> u64 {
+    rng.random_range(from * MS..to * MS)
+}
+
+fn pair() -> [Life; 2] {
+    let standby = Life {
+        standby: true,
+        ..Life::default()
+    };
+    let mut active = standby.clone();
+    active.roles.push((10 * MS, Active));
+    [active, standby]
+}
+
+fn handover(rng: &mut SmallRng) -> [Life; 2] {
+    let [mut one, mut two] = pair();
+    one.roles.push((ms(rng, 950, 1050), Standby));
+    two.roles.push((ms(rng, 950, 1050), Active));
+    [one, two]
+}
+
+fn killed(rng: &mut SmallRng) -> [Life; 2] {
+    let [mut one, mut two] = pair();
+    let at = ms(rng, 950, 1050);
+    one.killed = Some(at);
+    two.roles.push((at + ms(rng, 20, 400), Active));
+    [one, two]
+}
+
+fn stands_still(rng: &mut SmallRng) -> [Life; 2] {
+    let [mut one, mut two] = pair();
+    let (from, until) = (ms(rng, 950, 1050), ms(rng, 1060, 1900));
+    one.stops.push(from..until);
+    one.roles.push((until + ms(rng, 0, 200), Standby));
+    two.roles.push((from + ms(rng, 0, 400), Active));
+    [one, two]
+}
+
+fn both_at_once(rng: &mut SmallRng) -> [Life; 2] {
+    let [mut one, mut two] = pair();
+    let at = ms(rng, 700, 800);
+    one.roles = vec![(at, Active), (ms(rng, 1600, 1700), Standby)];
+    two.roles = vec![(at + rng.random_range(0..3 * MS), Active)];
+    [one, two]
+}
+
+fn both(rng: &mut SmallRng) -> [Life; 2] {
+    let [one, mut two] = pair();
+    two.roles = vec![(ms(rng, 800, 900), Active), (ms(rng, 1700, 1800), Standby)];
+    [one, two]
+}
+
+fn flapping(rng: &mut SmallRng) -> [Life; 2] {
+    let mut lives = pair();
+    for life in &mut lives {
+        let mut at = 700 * MS;
+        let mut role = Active;
+        while at < 1_800 * MS {
+            life.roles.push((at, role));
+            role = other(role);
+            at += ms(rng, 1, 150);
+        }
+    }
+    lives[0].roles.push((1_950 * MS, Standby));
+    lives[1].roles.push((1_950 * MS + ms(rng, 0, 50), Active));
+    lives
+}
+
+fn other(role: Role) -> Role {
+    match role {
+        Active => Standby,
+        Standby => Active,
+    }
+}
+
+fn gasps(rng: &mut SmallRng) -> [Life; 2] {
+    let [mut one, mut two] = pair();
+    let mut at = 700 * MS;
+    while at < 1_800 * MS {
+        let until = at + ms(rng, 20, 250);
+        one.stops.push(at..until);
+        two.roles.push((at + ms(rng, 0, 100), Active));
+        two.roles.push((until + ms(rng, 0, 100), Standby));
+        at = until + ms(rng, 60, 250);
+    }
+    two.roles.sort_by_key(|(at, _)| *at);
+    two.roles.push((2_050 * MS, Standby));
+    [one, two]
+}
+
+fn stranger(rng: &mut SmallRng) -> [Life; 2] {
+    let [one, mut two] = pair();
+    two.standby = false;
+    two.start = ms(rng, 600, 800);
+    two.killed = Some(ms(rng, 1700, 1900));
+    [one, two]
+}
+
+#[test]
+fn no_order_of_events_of_a_pair_makes_a_wrong_time() {
+    let (mut wrong, mut unserved) = (Vec::new(), Vec::new());
+    let (mut taken, mut changes, mut found) = (0, 0, 0);
+    for (kind, (name, make)) in KINDS.into_iter().enumerate() {
+        for n in 0..EACH {
+            let seed = 1_000 + 100 * kind as u64 + n;
+            let case = Case {
+                seed,
+                jitter: Duration::from_millis([20, 0][(n % 2) as usize]),
+                one_step: n % 3 == 0,
+                thinks: [10 * US, 300 * US, 8 * MS][(n / 2 % 3) as usize],
+                late: 0,
+            };
+            let lives = make(&mut SmallRng::seed_from_u64(seed));
+            let (client, late, events) = run(&case, lives.clone());
+            let count = |is: fn(&Event) -> bool| events.iter().filter(|event| is(event)).count();
+            changes += count(|event| matches!(event, Event::Role(_)));
+            found += count(|event| matches!(event, Event::SecondPath(_)));
+            let times = [&client.sync_residuals, &client.request_residuals];
+            taken += times.map(Vec::len).iter().sum::<usize>();
+            let bad: Vec<i64> = times
+                .into_iter()
+                .flatten()
+                .copied()
+                .filter(|ns| !RIGHT_NS.contains(ns))
+                .collect();
+            if !bad.is_empty() {
+                wrong.push((name, seed, bad, lives.clone()));
+            }
+            if late.0 < 10 || late.1 < 15 {
+                unserved.push((name, seed, late, lives));
+            }
+        }
+    }
+    println!("{taken} times taken, {changes} roles changed, second path found {found} times");
+    assert!(wrong.is_empty(), "{} wrong: {wrong:#?}", wrong.len());
+    assert!(
+        unserved.is_empty(),
+        "{} unserved: {unserved:#?}",
+        unserved.len()
+    );
+    assert!(
+        taken > 10_000 && changes > 300 && found > 50,
+        "{taken} {changes} {found}"
+    );
+}
