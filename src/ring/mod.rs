@@ -32,5 +32,7 @@ pub(crate) use os::sys::{attach_filter, detach_filter};
 pub use os::{ClockSetWatch, SilentPorts, SystemClock, process, wait_readable};
 pub use port::PacketPort;
 pub use rx::{RxOptions, RxRing};
-pub use stamps::{HardwareClock, HardwareInfo, StampSource, Stamping, Timestamping, choose};
+pub use stamps::{
+    HardwareClock, HardwareInfo, KeeperNews, StampSource, Stamping, Timestamping, choose,
+};
 pub use tx::{Done, TxOptions, TxRing, TxStats};

@@ -5,6 +5,9 @@
 //! leave: frames on the two segments, datagrams to any address (a message's address is in memory, where no
 //! filter sees it), and whatever files its user may read.
 //!
+//! Hardware timestamps need a right as long as it runs. A process of its own has it, [confined](keeper) as well, which
+//! reads no frame and takes no orders but to look whether they are on.
+//!
 //! Two steps, because capabilities belong to a thread and the filter to all of them:
 //! [`drop_capabilities`] while there is one thread only, [`allow_calls`] when all is open. What is needed
 //! only to start (packet sockets, rings, listeners, priorities, eBPF programs) comes before; threads that
@@ -13,6 +16,7 @@
 use anyhow::{Context as _, Result};
 pub use caps::Capability;
 use caps::{CapSet, CapsHashSet};
+use log::warn;
 
 /// Gives up every capability but these. (Binding the rings again to an interface that was made anew takes
 /// none.)
@@ -48,6 +52,16 @@ pub fn drop_capabilities(keep: &[Capability]) -> Result<()> {
 /// When the kernel or this architecture has no such filter.
 pub fn allow_calls(removes_files: bool) -> Result<usize> {
     calls::allow(removes_files)
+}
+
+/// Confines the process that keeps hardware timestamps on: it may set those of interfaces, and nothing else.
+pub fn keeper() {
+    if let Err(error) = drop_capabilities(&[Capability::CAP_NET_ADMIN]) {
+        warn!("hardware timestamps: capabilities kept: {error:#}");
+    }
+    if let Err(error) = calls::allow_keeper() {
+        warn!("hardware timestamps: system calls not confined: {error:#}");
+    }
 }
 
 #[cfg(any(
@@ -160,18 +174,55 @@ mod calls {
             rules.insert(libc::SYS_unlink, Vec::new());
         }
         let count = rules.len();
+        let program = program(rules)?;
+        // The other filter first: this one lets nobody add a third.
+        for program in [without_clone3()?, program] {
+            seccompiler::apply_filter_all_threads(&program).context("seccomp")?;
+        }
+        Ok(count)
+    }
+
+    /// Calls of the process that keeps hardware timestamps on: it waits at a stream, looks at interfaces and sets them, logs, and
+    /// ends.
+    const KEEPER: &[libc::c_long] = &[
+        libc::SYS_recvfrom,
+        libc::SYS_read,
+        libc::SYS_write,
+        libc::SYS_writev,
+        libc::SYS_setsockopt,
+        libc::SYS_clock_gettime,
+        libc::SYS_restart_syscall,
+        libc::SYS_rt_sigreturn,
+        libc::SYS_futex,
+        libc::SYS_brk,
+        libc::SYS_munmap,
+        libc::SYS_madvise,
+        libc::SYS_exit_group,
+    ];
+
+    pub(super) fn allow_keeper() -> Result<()> {
+        let mut rules: Rules = KEEPER.iter().map(|&call| (call, Vec::new())).collect();
+        let requests = [
+            libc::SIOCGHWTSTAMP,
+            libc::SIOCSHWTSTAMP,
+            libc::SIOCGIFNAME as _,
+            libc::SIOCGIFINDEX as _,
+        ];
+        rules.insert(libc::SYS_ioctl, only(&requests)?);
+        rules.insert(libc::SYS_sendto, to_the_peer()?);
+        seccompiler::apply_filter(&program(rules)?).context("seccomp")?;
+        Ok(())
+    }
+
+    /// A filter that refuses what is not in these rules.
+    fn program(rules: Rules) -> Result<BpfProgram> {
         let filter = SeccompFilter::new(
             rules,
             SeccompAction::Errno(libc::EPERM.cast_unsigned()),
             SeccompAction::Allow,
             std::env::consts::ARCH.try_into()?,
         )?;
-        let program: BpfProgram = filter.try_into()?;
-        // The other filter first: this one lets nobody add a third.
-        for program in [without_clone3()?, program] {
-            seccompiler::apply_filter_all_threads(&program).context("seccomp")?;
-        }
-        Ok(count)
+        Ok(filter.try_into()?)
     }
 
     /// clone3 hides its flags in memory, where no filter sees them. Told that the kernel has none, the C
@@ -213,12 +264,15 @@ mod calls {
                 Rule::new(vec![is(0, libc::AF_INET6)?, datagram()?])?,
             ],
         );
-        // To the peer of a connection or to the kernel. (sendmsg is not narrowed like this.)
-        rules.insert(
-            libc::SYS_sendto,
-            vec![Rule::new(vec![Condition::new(4, Len::Qword, Is::Eq, 0)?])?],
-        );
+        // (sendmsg is not narrowed like this.)
+        rules.insert(libc::SYS_sendto, to_the_peer()?);
         Ok(())
+    }
+
+    /// To the peer of a connection or to the kernel: to no address.
+    fn to_the_peer() -> Made<Vec<Rule>> {
+        let no_address = Condition::new(4, Len::Qword, Is::Eq, 0)?;
+        Ok(vec![Rule::new(vec![no_address])?])
     }
 
     fn files_and_memory(rules: &mut Rules) -> Made<()> {
@@ -236,26 +290,26 @@ mod calls {
     }
 
     fn descriptors(rules: &mut Rules) -> Made<()> {
-        // Timestamp settings of an interface, readings of hardware clocks, and what the standard library asks of a descriptor.
+        // What an interface can do, readings of hardware clocks, and what the standard library asks of a descriptor.
         let requests = [
             libc::SIOCETHTOOL,
-            libc::SIOCGHWTSTAMP,
-            libc::SIOCSHWTSTAMP,
             libc::PTP_SYS_OFFSET as _,
             libc::PTP_SYS_OFFSET_EXTENDED as _,
             libc::PTP_SYS_OFFSET_PRECISE as _,
             libc::FIONBIO as _,
             libc::TCGETS as _,
         ];
-        let requests = requests
-            .into_iter()
-            .map(|request| Rule::new(vec![Condition::new(1, Len::Dword, Is::Eq, request)?]))
-            .collect::<Result<_, _>>()?;
-        rules.insert(libc::SYS_ioctl, requests);
+        rules.insert(libc::SYS_ioctl, only(&requests)?);
         // Elements of eBPF maps that are open: read, set, deleted.
         let elements = (1..=3).map(|command| Rule::new(vec![is(0, command)?]));
         rules.insert(libc::SYS_bpf, elements.collect::<Result<_, _>>()?);
         Ok(())
+    }
+
+    /// These requests of ioctl.
+    fn only(requests: &[u64]) -> Made<Vec<Rule>> {
+        let one = |&request| Rule::new(vec![Condition::new(1, Len::Dword, Is::Eq, request)?]);
+        requests.iter().map(one).collect()
     }
 
     fn threads(rules: &mut Rules) -> Made<()> {
@@ -319,6 +373,10 @@ mod calls {
     use anyhow::{Result, bail};
 
     pub(super) fn allow(_: bool) -> Result<usize> {
+        bail!("no seccomp filter for {}", std::env::consts::ARCH)
+    }
+
+    pub(super) fn allow_keeper() -> Result<()> {
         bail!("no seccomp filter for {}", std::env::consts::ARCH)
     }
 }

@@ -25,7 +25,7 @@ use super::totals;
 use super::wake::{Wake, Wakes};
 use crate::control::RoleTaken;
 use crate::engine::{Clock, Turn};
-use crate::ring::{Interface, LinkChange};
+use crate::ring::{Interface, KeeperNews, LinkChange};
 use crate::telemetry::{Board, Role};
 use crate::time::Instant;
 use crate::{PerSide, Side};
@@ -160,7 +160,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         } = self;
         match step {
             Step::PutRight => {
-                put_right(outside);
+                outside.put_stamping_right();
                 engine.core_mut().judge_stamps_anew();
                 return;
             }
@@ -223,6 +223,29 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         if self.wakes.take(Wake::ClockSet) && self.outside.clock_was_set() {
             self.engine.clock_mut().note_set();
         }
+        if self.wakes.take(Wake::Keeper) {
+            self.follow_keeper();
+        }
+    }
+
+    /// What came without timestamps before they were switched on again says nothing of the card.
+    fn follow_keeper(&mut self) {
+        let now = self.engine.clock_mut().now();
+        while let Some(news) = self.outside.keeper_news() {
+            match news {
+                KeeperNews::PutRight => {
+                    self.engine.core_mut().judge_stamps_anew();
+                    if self.parts.stamping.put_right(now) {
+                        info!(
+                            "hardware timestamps were switched off, by another program or by the driver: they are on again"
+                        );
+                    }
+                }
+                KeeperNews::Ended => warn!(
+                    "the process that keeps hardware timestamps on has ended: they are not switched on again, nor off at the end; restart ptpproxy"
+                ),
+            }
+        }
     }
 
     /// Logs what became of our interfaces, and binds the rings again to one that was made anew.
@@ -281,7 +304,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
                 continue;
             };
             match self.outside.follow_stamping(side, now) {
-                Ok(()) => put_right(&mut self.outside),
+                Ok(()) => self.outside.put_stamping_right(),
                 Err(text) => {
                     let step = self.parts.stamping.give_up(&text);
                     self.take_step(step);
@@ -333,15 +356,6 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         let ports = PerSide::from_fn(|side| publisher::port_counts(&mut self.engine, side, None));
         let core = self.engine.core();
         totals::print(core.counters(), &core.measures().hold_error, &ports)
-    }
-}
-
-/// Switches hardware timestamps on again.
-fn put_right(outside: &mut impl Outside) {
-    match outside.put_stamping_right() {
-        Ok(true) => info!("hardware timestamps were off, and are switched on again"),
-        Ok(false) => {}
-        Err(error) => debug!("hardware timestamps not switched on again: {error}"),
     }
 }
 

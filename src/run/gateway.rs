@@ -5,7 +5,7 @@ use log::{info, warn};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::confine::{self, Capability};
+use super::confine;
 use super::decide::Decider;
 use super::filters::Filters;
 use super::forwarding::{Forwarding, Parts};
@@ -83,6 +83,8 @@ impl Gateway {
             options.settings.phc_bound,
             interfaces.as_ref(),
         )?;
+        // What needs a right later is left to a process that reads no frame. Before the rings, which it is not to have.
+        stamping.leave_to_keeper(confine::keeper)?;
         // Memory: asked for where it is there.
         let (short, memory) = Memory::of(options).check(process::available_memory())?;
         // Rings: each has its filter before its first frame.
@@ -177,11 +179,7 @@ impl Gateway {
         };
         let removes_files = threads.removes_files();
         // Capabilities belong to a thread: first, while there is one only; the others start with what it has.
-        let keep: &[_] = match self.forwarding.outside.restores_hardware() {
-            true => &[Capability::CAP_NET_ADMIN],
-            false => &[],
-        };
-        if let Err(error) = confine::drop_capabilities(keep) {
+        if let Err(error) = confine::drop_capabilities(&[]) {
             warn!("capabilities kept: {error:#}");
         }
         // Threads: they open sockets and files that the filter of system calls forbids.

@@ -15,8 +15,8 @@ use super::signals::Signals;
 use super::waiter::{self, Waiter};
 use super::wake::{Wake, Wakes};
 use crate::ring::{
-    ClockSetWatch, GroupMembership, Interface, LinkChange, Monitor, NotJoined, PacketPort,
-    SolicitedGroups, StampSource, Stamping, own_addresses,
+    ClockSetWatch, GroupMembership, Interface, KeeperNews, LinkChange, Monitor, NotJoined,
+    PacketPort, SolicitedGroups, Stamping, own_addresses,
 };
 use crate::time::Instant;
 use crate::{PerSide, Side};
@@ -78,9 +78,9 @@ impl Machine {
             stamping,
         };
         for (place, wake) in Wake::ALL.into_iter().enumerate() {
-            machine
-                .waiter
-                .watch(machine.descriptor(wake), Token(place))?;
+            if let Some(descriptor) = machine.descriptor(wake) {
+                machine.waiter.watch(descriptor, Token(place))?;
+            }
         }
         Ok(machine)
     }
@@ -90,21 +90,14 @@ impl Machine {
         &self.stamping
     }
 
-    /// Whether hardware timestamps are to be switched back at the end.
-    pub(super) fn restores_hardware(&self) -> bool {
-        let source = self.stamping.source;
-        source
-            .iter()
-            .any(|(_, source)| matches!(source, StampSource::Hardware(_)))
-    }
-
-    fn descriptor(&self, wake: Wake) -> RawFd {
-        match wake {
+    fn descriptor(&self, wake: Wake) -> Option<RawFd> {
+        Some(match wake {
             Wake::Stop => self.watches.signals.as_raw_fd(),
             Wake::ClockSet => self.watches.clock_set.as_raw_fd(),
             Wake::Links => self.monitor.as_raw_fd(),
             Wake::Orders => self.watches.orders.as_raw_fd(),
-        }
+            Wake::Keeper => return self.stamping.keeper_descriptor(),
+        })
     }
 }
 
@@ -149,8 +142,12 @@ impl Outside for Machine {
         })
     }
 
-    fn put_stamping_right(&mut self) -> io::Result<bool> {
-        self.stamping.put_right()
+    fn put_stamping_right(&mut self) {
+        self.stamping.put_right();
+    }
+
+    fn keeper_news(&mut self) -> Option<KeeperNews> {
+        self.stamping.keeper_news()
     }
 
     fn follow_stamping(&mut self, side: Side, now: &Interface) -> Result<(), String> {

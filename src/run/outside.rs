@@ -7,7 +7,7 @@ use super::pacer::Wait;
 use super::reload::Order;
 use super::wake::{Wake, Wakes};
 use crate::Side;
-use crate::ring::{Interface, LinkChange};
+use crate::ring::{Interface, KeeperNews, LinkChange};
 use crate::time::Instant;
 
 /// The machine around the loop: sleeping, and what can happen beside frames. Real in
@@ -40,11 +40,11 @@ pub(super) trait Outside {
     /// The system's: interfaces could not be read.
     fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()>;
 
-    /// Switches the interfaces' hardware timestamps on again, unless they are. Whether they were not.
-    ///
-    /// # Errors
-    /// The system's.
-    fn put_stamping_right(&mut self) -> io::Result<bool>;
+    /// Has the interfaces' hardware timestamps switched on again, unless they are. That they were not is in the news.
+    fn put_stamping_right(&mut self);
+
+    /// After [`Wake::Keeper`]: what else is new of the process that keeps hardware timestamps on.
+    fn keeper_news(&mut self) -> Option<KeeperNews>;
 
     /// An interface was made anew or has another name.
     ///

@@ -10,6 +10,10 @@ use crate::{PerSide, Side};
 /// Hardware that failed is tried again after this long; twice that after it failed again.
 const PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// Until a setting that is put right has its effect.
+const SETTLED: Duration = Duration::from_millis(200);
+/// That it was put right is logged this often.
+const RIGHTED_EVERY: Duration = Duration::from_secs(60);
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub(super) struct StampChoice {
     pause: Duration,
     /// It was logged that hardware fails.
     told: bool,
+    /// When it was last logged that its setting was put right.
+    righted: Option<Instant>,
     source: PerSide<StampSource>,
     /// Why that was chosen.
     why: String,
@@ -72,6 +78,7 @@ impl StampChoice {
             state,
             pause: PAUSE,
             told: false,
+            righted: None,
             source: stamping.source,
             why: stamping.why.clone(),
             software: stamping.software_transmit,
@@ -165,8 +172,20 @@ impl StampChoice {
                 };
                 Some(Step::PutRight)
             }
+            (State::Hardware { since, .. }, Some(_)) if now.since(since) < SETTLED => None,
             (State::Hardware { since, .. }, Some(lacks)) => self.fails(lacks, since, now),
         }
+    }
+
+    /// Its setting was put right. Whether that is to be logged.
+    pub(super) fn put_right(&mut self, now: Instant) -> bool {
+        let log = self
+            .righted
+            .is_none_or(|last| now.since(last) >= RIGHTED_EVERY);
+        if log {
+            self.righted = Some(now);
+        }
+        log
     }
 
     /// Hardware fails although its setting was put right.
@@ -258,15 +277,18 @@ mod tests {
             if choice.next(LACK, at(s)) == Some(Step::Return) {
                 tries.push(s);
                 assert_eq!(choice.next(LACK, at(s)), Some(Step::PutRight));
+                let early = at(s) + SETTLED / 2;
+                assert_eq!(choice.next(LACK, early), None, "it takes its time");
                 assert_eq!(
-                    choice.next(LACK, at(s)),
+                    choice.next(LACK, at(s) + SETTLED),
                     Some(Step::Leave(None)),
                     "once is enough"
                 );
             }
         }
         let gaps: Vec<u64> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert_eq!(gaps, [120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]);
+        // From when it is left, looked at each second.
+        assert_eq!(gaps, [121, 241, 481, 961, 1921, 3601, 3601, 3601, 3601]);
         // It delivers again.
         let back = (20_000..30_000).find(|&s| choice.next(None, at(s)) == Some(Step::Back));
         assert!(back.is_some());

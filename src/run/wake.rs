@@ -11,6 +11,8 @@ pub(super) enum Wake {
     Links,
     /// New settings are ready.
     Orders,
+    /// There is news of the process that keeps hardware timestamps on.
+    Keeper,
 }
 
 /// The reasons that are not dealt with yet.
@@ -19,7 +21,13 @@ pub(super) struct Wakes(u8);
 
 impl Wake {
     /// Each of them.
-    pub(super) const ALL: [Self; 4] = [Self::Stop, Self::ClockSet, Self::Links, Self::Orders];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Stop,
+        Self::ClockSet,
+        Self::Links,
+        Self::Orders,
+        Self::Keeper,
+    ];
 
     const fn bit(self) -> u8 {
         1 << self as u8

@@ -204,3 +204,67 @@ fn what_an_intruder_needs_is_refused() {
         assert_eq!(thread.join().unwrap(), 7);
     });
 }
+
+/// The process that keeps hardware timestamps on has a right; so it can do little else.
+#[test]
+fn the_process_with_a_right_can_switch_timestamps_and_nothing_else() {
+    in_sandbox!({
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("there");
+        fs::write(&file, "before").unwrap();
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // SAFETY: the new process makes nothing but the calls below, and ends by _exit.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            confine::keeper();
+            let code = not_confined(&file, &udp);
+            // SAFETY: ends the process without running anything else.
+            unsafe { libc::_exit(code) };
+        }
+        assert!(child > 0);
+        let mut status = 0;
+        // SAFETY: the kernel writes one integer, which outlives the call.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status), "{status}");
+        assert_eq!(
+            libc::WEXITSTATUS(status),
+            0,
+            "the number of what it could do, or could not"
+        );
+    });
+}
+
+/// Which of these it could do, or could not though it needs to; 0 if all is as it should be.
+fn not_confined(file: &std::path::Path, udp: &UdpSocket) -> i32 {
+    use std::os::fd::AsRawFd as _;
+    let code = |error: io::Error| error.raw_os_error();
+    let refused = |result: io::Result<()>| result.err().and_then(code) == Some(libc::EPERM);
+    let request = |request: libc::c_ulong| {
+        let fd = libc::c_long::from(udp.as_raw_fd());
+        // Null is no address: what passes the filter fails for that.
+        let [fd, request] = [fd, libc::c_long::try_from(request).unwrap_or(-1)];
+        call(libc::SYS_ioctl, [fd, request, 0])
+    };
+    let packet = libc::c_long::from(libc::AF_PACKET);
+    let checks = [
+        refused(fs::read(file).map(drop)),
+        refused(fs::remove_file(file)),
+        refused(UdpSocket::bind("127.0.0.1:0").map(drop)),
+        refused(udp.send_to(b"x", "127.0.0.1:9").map(drop)),
+        refused(call(libc::SYS_socket, [packet, libc::SOCK_RAW.into(), 0])),
+        refused(call(libc::SYS_clone, [libc::SIGCHLD.into(), 0, 0])),
+        refused(call(libc::SYS_execve, [0, 0, 0])),
+        refused(call(libc::SYS_capset, [0, 0, 0])),
+        refused(call(libc::SYS_kill, [1, 0, 0])),
+        refused(call(libc::SYS_bind, [udp.as_raw_fd().into(), 0, 0])),
+        refused(request(libc::SIOCETHTOOL)),
+        refused(request(libc::SIOCGIFADDR)),
+        request(libc::SIOCGHWTSTAMP).err().and_then(code) == Some(libc::EFAULT),
+        request(libc::SIOCSHWTSTAMP).err().and_then(code) == Some(libc::EFAULT),
+        request(libc::SIOCGIFNAME).err().and_then(code) == Some(libc::EFAULT),
+    ];
+    let wrong = checks.iter().position(|&right| !right);
+    wrong
+        .and_then(|place| i32::try_from(place + 1).ok())
+        .unwrap_or(0)
+}

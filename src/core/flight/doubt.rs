@@ -1,6 +1,11 @@
 //! Whether a clock jumped or was set while a message was here: then its timestamps do not belong together.
 
+use std::time::Duration;
+
 use crate::time::Instant;
+
+/// That a hardware clock was set is said once in this time: one that is broken is set with each reading.
+const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// What has happened to the clocks.
 #[derive(Debug, Default)]
@@ -10,6 +15,8 @@ pub(super) struct Doubt {
     /// How often a hardware clock was set; and when, while frames that came before that may still be read.
     sets: u32,
     since: Option<Instant>,
+    /// When that was said last.
+    said: Option<Instant>,
     /// How often the clocks were read.
     readings: u32,
 }
@@ -47,6 +54,15 @@ impl Doubt {
         self.since = Some(now);
     }
 
+    /// Whether it is to be said now that one was set.
+    pub(super) fn is_news(&mut self, now: Instant) -> bool {
+        let news = self.said.is_none_or(|said| now.since(said) >= SAID_EVERY);
+        if news {
+            self.said = Some(now);
+        }
+        news
+    }
+
     /// What had arrived until then was read.
     pub(super) fn read_up_to(&mut self, then: Instant) {
         self.since = self.since.filter(|&since| then < since);
@@ -73,5 +89,18 @@ impl Doubt {
         self.clocks_read();
         self.jumps = self.jumps.wrapping_add(1);
         before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_always_set_is_named_once_a_minute() {
+        let mut doubt = Doubt::default();
+        let at = |ms: u64| Instant::from_nanos(ms * 1_000_000);
+        let said = (0..150_000).step_by(4).filter(|&ms| doubt.is_news(at(ms)));
+        assert_eq!(said.collect::<Vec<_>>(), [0, 60_000, 120_000]);
     }
 }

@@ -94,6 +94,11 @@ impl Flights {
         set
     }
 
+    /// Whether it is to be said now that a hardware clock was set.
+    pub(crate) fn set_is_news(&mut self, now: Instant) -> bool {
+        self.doubt.is_news(now)
+    }
+
     /// Lands the next one that awaits a reading of the clocks, if that is here or has not come in time.
     pub(crate) fn land_read(
         &mut self,

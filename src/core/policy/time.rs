@@ -33,7 +33,14 @@ impl Forwarder {
     /// least every 10 ms is needed for it.
     pub fn hardware_clock_read(&mut self, crossing: &Crossing, now: Instant) {
         if self.flights.clock_read(crossing, now) {
-            self.hold.hardware_clock_set();
+            self.hardware_clock_set(now);
+        }
+    }
+
+    /// What a hardware clock timestamped before it was set is ambiguous.
+    fn hardware_clock_set(&mut self, now: Instant) {
+        self.hold.hardware_clock_set();
+        if self.flights.set_is_news(now) {
             self.tell(Event::HardwareClockStep);
         }
     }
@@ -135,8 +142,7 @@ impl Forwarder {
     pub fn stamped(&mut self, token: Token, stamp: Result<Stamp, Reason>) {
         let stamped = self.flights.stamped(&token, stamp, self.present);
         if stamped.clock_set {
-            self.hold.hardware_clock_set();
-            self.tell(Event::HardwareClockStep);
+            self.hardware_clock_set(self.present);
         }
         if let Some(residence) = stamped.residence
             && let Some(flight) = self.flights.land(token)

@@ -1,8 +1,11 @@
 //! What the process asks of the system for itself, and what it has used.
 
+use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::sys::{check, get_option};
@@ -74,6 +77,53 @@ pub fn keep_memory_private() -> io::Result<()> {
     // SAFETY: PR_SET_DUMPABLE takes one integer.
     check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) })
 }
+
+/// Starts a process that runs `work` and ends. It has a stream to this one, and `keep` of the descriptors that are open now; no
+/// others. It ends neither by the terminal nor by the service manager's SIGTERM: by the end of the stream.
+///
+/// To be called while there is one thread only: others would not go on in it, nor give back a lock that they hold.
+///
+/// # Errors
+/// The system's.
+pub(in crate::ring) fn fork(
+    name: &CStr,
+    keep: &[RawFd],
+    work: impl FnOnce(UnixStream),
+) -> io::Result<UnixStream> {
+    let (ours, theirs) = UnixStream::pair()?;
+    // SAFETY: ignoring SIGCHLD is a valid disposition, and calls nothing of ours. So a process that has ended leaves nothing
+    // behind, and nobody has to wait for it.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    // SAFETY: there is one thread (see above), so that every lock is free in the new process.
+    let id = unsafe { libc::fork() };
+    if id < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if id > 0 {
+        return Ok(ours);
+    }
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: as above.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    // SAFETY: PR_SET_NAME reads a string with its end in it.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+    for descriptor in FIRST_OF_OURS..MOST_DESCRIPTORS {
+        if descriptor != theirs.as_raw_fd() && !keep.contains(&descriptor) {
+            // SAFETY: whatever of this program owns it is never used again in this process, nor dropped: it ends by _exit.
+            unsafe { libc::close(descriptor) };
+        }
+    }
+    // A panic must not unwind into what the other process goes on with.
+    let outcome = catch_unwind(AssertUnwindSafe(|| work(theirs)));
+    // SAFETY: ends the process without running anything else.
+    unsafe { libc::_exit(i32::from(outcome.is_err())) }
+}
+
+/// After standard input, output and error.
+const FIRST_OF_OURS: RawFd = 3;
+/// More than are open when a process is made here.
+const MOST_DESCRIPTORS: RawFd = 256;
 
 /// Gives this thread a real-time priority, 1 to 99 (SCHED_FIFO).
 ///

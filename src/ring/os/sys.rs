@@ -221,6 +221,34 @@ pub(in crate::ring) unsafe fn interface_ioctl<T: Copy>(
     check(unsafe { libc::ioctl(fd.as_raw_fd(), request as _, &raw mut argument) })
 }
 
+/// The name that the interface with this index has now.
+///
+/// # Errors
+/// The system's; ENODEV where there is none.
+pub(in crate::ring) fn interface_name(fd: BorrowedFd<'_>, index: u32) -> io::Result<String> {
+    let mut argument = interface_request("")?;
+    argument.ifr_ifru.ifru_ifindex =
+        c_int::try_from(index).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // SAFETY: SIOCGIFNAME reads the index in `argument` and writes a name into it, which outlives the call.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFNAME as _, &raw mut argument) })?;
+    let bytes = argument.ifr_name.iter().map(|byte| byte.to_ne_bytes()[0]);
+    let bytes: Vec<u8> = bytes.take_while(|&byte| byte != 0).collect();
+    String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// The index of the interface that has this name now.
+///
+/// # Errors
+/// The system's; ENODEV where there is none.
+pub(in crate::ring) fn interface_index(fd: BorrowedFd<'_>, name: &str) -> io::Result<u32> {
+    let mut argument = interface_request(name)?;
+    // SAFETY: SIOCGIFINDEX reads the name in `argument` and writes an index into it, which outlives the call.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFINDEX as _, &raw mut argument) })?;
+    // SAFETY: the kernel has just written this member; it is an integer.
+    let index = unsafe { argument.ifr_ifru.ifru_ifindex };
+    u32::try_from(index).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
 fn interface_request(interface: &str) -> io::Result<libc::ifreq> {
     // SAFETY: ifreq holds integers and a raw pointer: all zeroes is a valid value.
     let mut argument: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };

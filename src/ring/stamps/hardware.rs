@@ -1,10 +1,11 @@
 //! Hardware timestamps: what an interface offers, switching them on, and back at the end.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 
 use anyhow::{Context as _, Result, anyhow};
 
+use super::keeper::Kept;
 use crate::ring::link::{Interface, LinkKind, carriers_of, ports_of};
 use crate::ring::os::bindings::{ETHTOOL_GET_TS_INFO, EthtoolTsInfo};
 use crate::ring::os::setup::needs;
@@ -106,6 +107,9 @@ fn ports_stamp(interface: &Interface) -> bool {
 pub(super) struct HardwareStamps {
     socket: OwnedFd,
     interface: String,
+    index: u32,
+    /// Another process gives the former setting back.
+    left: bool,
     former: libc::hwtstamp_config,
     setting: libc::hwtstamp_config,
     /// What the driver made of that.
@@ -141,6 +145,8 @@ impl HardwareStamps {
         let stamps = Self {
             socket,
             interface: name.to_owned(),
+            index: interface.index,
+            left: false,
             former,
             setting: config(libc::HWTSTAMP_TX_ON.cast_signed(), filter),
             granted: setting,
@@ -156,49 +162,71 @@ impl HardwareStamps {
         Ok(stamps)
     }
 
-    /// Switches them on again, unless they are. Whether they were not.
-    ///
-    /// # Errors
-    /// The system's.
-    pub(super) fn put_right(&self) -> io::Result<bool> {
-        let mut setting = self.setting;
+    /// From now on another process has it.
+    pub(super) const fn leave(&mut self) {
+        self.left = true;
+    }
+
+    /// Its interface may have another name, or have been made anew under the same one.
+    fn find(&mut self) {
+        match sys::interface_name(self.socket.as_fd(), self.index) {
+            Ok(name) => self.interface = name,
+            Err(_) => {
+                if let Ok(index) = sys::interface_index(self.socket.as_fd(), &self.interface) {
+                    self.index = index;
+                }
+            }
+        }
+    }
+
+    /// Whether a setting gives what was asked for: it is the one that was granted, or wider.
+    const fn serves(&self, now: libc::hwtstamp_config) -> bool {
+        now.tx_type == self.granted.tx_type
+            && (now.rx_filter == self.granted.rx_filter
+                || now.rx_filter == libc::HWTSTAMP_FILTER_ALL.cast_signed())
+    }
+
+    fn exchange(
+        &self,
+        request: libc::c_ulong,
+        setting: &mut libc::hwtstamp_config,
+    ) -> io::Result<()> {
+        exchange(&self.socket, request, &self.interface, setting)
+    }
+}
+
+impl Kept for HardwareStamps {
+    fn descriptor(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    fn put_right(&mut self) -> io::Result<bool> {
+        self.find();
         let mut now = self.former;
-        let asked = exchange(&self.socket, libc::SIOCGHWTSTAMP, &self.interface, &mut now);
-        if asked.is_ok() && same(now, self.granted) {
+        if self.exchange(libc::SIOCGHWTSTAMP, &mut now).is_ok() && self.serves(now) {
             return Ok(false);
         }
-        exchange(
-            &self.socket,
-            libc::SIOCSHWTSTAMP,
-            &self.interface,
-            &mut setting,
-        )?;
+        let mut setting = self.setting;
+        self.exchange(libc::SIOCSHWTSTAMP, &mut setting)?;
         Ok(true)
     }
 
-    /// Its interface has another name.
-    pub(super) fn renamed(&mut self, name: &str) {
-        name.clone_into(&mut self.interface);
-    }
-}
-
-const fn same(one: libc::hwtstamp_config, other: libc::hwtstamp_config) -> bool {
-    one.tx_type == other.tx_type && one.rx_filter == other.rx_filter
-}
-
-impl Drop for HardwareStamps {
-    fn drop(&mut self) {
+    fn give_back(&mut self) {
+        self.find();
         let mut former = self.former;
-        if let Err(error) = exchange(
-            &self.socket,
-            libc::SIOCSHWTSTAMP,
-            &self.interface,
-            &mut former,
-        ) {
+        if let Err(error) = self.exchange(libc::SIOCSHWTSTAMP, &mut former) {
             log::warn!(
                 "{}: restoring its timestamp setting: {error}",
                 self.interface
             );
+        }
+    }
+}
+
+impl Drop for HardwareStamps {
+    fn drop(&mut self) {
+        if !self.left {
+            self.give_back();
         }
     }
 }

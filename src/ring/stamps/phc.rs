@@ -17,6 +17,10 @@ use crate::time::{ClockId, Crossing, Stamp, Window};
 
 /// Readings in a row, of which what they have in common counts.
 const READINGS: u32 = 5;
+/// Readings from which it is told how good they are.
+const TRIES: usize = 8;
+/// No clock is off by a larger part: one in this many.
+const ANY_RATE: i64 = 1_000;
 /// What PTP_SYS_OFFSET_PRECISE is taken to be off by at most, in nanoseconds: it does not say.
 const PRECISE_NS: i64 = 25;
 
@@ -71,8 +75,9 @@ impl HardwareClock {
         let mut failed = None;
         for way in WAYS {
             clock.way = way;
-            match clock.read() {
-                Ok(Some(_)) => return Ok(clock),
+            match clock.runs() {
+                Ok(Some(true)) => return Ok(clock),
+                Ok(Some(false)) => failed = Some(io::Error::other("it does not run as that does")),
                 Ok(None) => {}
                 Err(error) => failed = Some(error),
             }
@@ -84,6 +89,18 @@ impl HardwareClock {
         Err(anyhow!(
             "{path} cannot be read beside the system's clock: {why}"
         ))
+    }
+
+    /// Whether it runs as the steady clock does. `None` if that could not be found out now.
+    fn runs(&mut self) -> io::Result<Option<bool>> {
+        let Some(first) = self.read()? else {
+            return Ok(None);
+        };
+        let mut last = None;
+        for _ in 0..TRIES {
+            last = self.read()?.or(last);
+        }
+        Ok(last.map(|last| agree(first, last)))
     }
 
     /// Its index.
@@ -197,6 +214,15 @@ impl HardwareClock {
     }
 }
 
+/// Whether as much time passed by the hardware clock as by the steady one, as far as two readings tell.
+fn agree(first: Crossing, last: Crossing) -> bool {
+    let steady_ns = last.steady.since(first.steady).as_nanos();
+    let steady_ns = i64::try_from(steady_ns).unwrap_or(i64::MAX);
+    let hardware_ns = last.hardware_ns.saturating_sub(first.hardware_ns);
+    let allowed_ns = steady_ns / ANY_RATE + i64::from(first.half_ns) + i64::from(last.half_ns);
+    hardware_ns.saturating_sub(steady_ns).saturating_abs() <= allowed_ns
+}
+
 type Windows = [Window; READINGS as usize];
 
 const NOTHING: Windows = [Window {
@@ -229,7 +255,6 @@ fn nanos(time: libc::ptp_clock_time) -> i64 {
 /// # Errors
 /// The system's, of one that cannot be read.
 pub(super) fn bound_ns(clocks: &mut [HardwareClock]) -> io::Result<u32> {
-    const TRIES: usize = 8;
     let mut sum = 0_u32;
     for clock in clocks {
         let mut best = u32::MAX;
@@ -268,6 +293,24 @@ mod tests {
         let steady = on_steady(&watch, window, 20).unwrap();
         assert_eq!(steady.before_ns, 1_000_499_980);
         assert_eq!((steady.hardware_ns, steady.after_ns), (77, 1_000_500_420));
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_or_jumps_is_told() {
+        let reading = |us: u64, hardware_ns: i64| Crossing {
+            phc: 0,
+            steady: Instant::from_nanos(us * 1_000),
+            hardware_ns,
+            half_ns: 200,
+        };
+        let first = reading(100, 7_000_000);
+        for (off_ns, runs) in [(0, true), (390, true), (-390, true), (900, false)] {
+            let last = reading(150, 7_050_000 + off_ns);
+            assert_eq!(agree(first, last), runs, "{off_ns}");
+        }
+        assert!(!agree(first, reading(150, 7_000_000)), "it stands still");
+        assert!(agree(first, reading(10_100, 17_000_000 + 9_000)), "900 ppm");
+        assert!(!agree(first, reading(10_100, i64::MAX)));
     }
 
     #[test]

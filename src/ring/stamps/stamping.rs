@@ -1,19 +1,19 @@
 //! The source of timestamps in force, for as long as it lives.
 
-use std::io;
-
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 
 use super::choice::{SOFTWARE, Timestamping, choose};
 use super::hardware::{HardwareInfo, HardwareStamps};
+use super::keeper::{Keeper, KeeperNews};
 use super::phc::{self, HardwareClock};
 use super::source::StampSource;
 use crate::ring::link::Interface;
 use crate::{PerSide, Side};
 
-/// The source of timestamps in force, with why it was chosen. Dropped, it gives the interfaces their former
+/// The source of timestamps in force, with why it was chosen. Once dropped, the interfaces have their former
 /// settings back.
 pub struct Stamping {
     /// Who takes timestamps.
@@ -24,9 +24,9 @@ pub struct Stamping {
     pub software_transmit: PerSide<bool>,
     /// The hardware clocks that are read beside the steady clock, until somebody takes them.
     pub clocks: Vec<HardwareClock>,
-    // Last set, first restored: both may be children of one card.
-    down: Option<HardwareStamps>,
-    up: Option<HardwareStamps>,
+    /// What is switched on, until a process of its own has it. Last set, first restored: both may be children of one card.
+    kept: Vec<HardwareStamps>,
+    keeper: Option<Keeper>,
 }
 
 const BOTH: PerSide<bool> = PerSide {
@@ -75,16 +75,20 @@ impl Stamping {
             }
             Err(obstacle) => return Err(anyhow!("no hardware timestamps: {obstacle:#}")),
         };
-        let both = HardwareStamps::enable(interfaces.up, &info.up)
-            .and_then(|up| Ok((up, HardwareStamps::enable(interfaces.down, &info.down)?)));
+        let both = HardwareStamps::enable(interfaces.up, &info.up).and_then(|up| {
+            Ok(vec![
+                HardwareStamps::enable(interfaces.down, &info.down)?,
+                up,
+            ])
+        });
         match both {
-            Ok((up, down)) => Ok(Self {
+            Ok(kept) => Ok(Self {
                 source,
                 why,
                 software_transmit: BOTH,
                 clocks,
-                down: Some(down),
-                up: Some(up),
+                kept,
+                keeper: None,
             }),
             Err(error) if wanted == Timestamping::Auto => Ok(Self::software(format!(
                 "software, because hardware timestamps were refused: {error:#}"
@@ -104,34 +108,59 @@ impl Stamping {
             why,
             software_transmit: BOTH,
             clocks: Vec::new(),
-            down: None,
-            up: None,
+            kept: Vec::new(),
+            keeper: None,
         }
     }
 
-    /// Switches hardware timestamps on again, which somebody may have switched off. Whether that was so.
+    /// Leaves what is switched on to a process of its own, in which `confine` is called first: this one then needs no right to
+    /// switch it on again, nor to give the interfaces their former settings back. To be called while there is one thread only.
     ///
     /// # Errors
-    /// The system's.
-    pub fn put_right(&self) -> io::Result<bool> {
-        let each = [&self.up, &self.down].into_iter().flatten();
-        each.map(HardwareStamps::put_right)
-            .try_fold(false, |any, was_off| Ok(any | was_off?))
+    /// The system's, when there can be no process.
+    pub fn leave_to_keeper(&mut self, confine: impl FnOnce()) -> Result<()> {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        let keeper = Keeper::start(&mut self.kept, confine)
+            .context("starting the process that keeps hardware timestamps on")?;
+        self.keeper = Some(keeper);
+        self.kept.iter_mut().for_each(HardwareStamps::leave);
+        self.kept.clear();
+        Ok(())
+    }
+
+    /// Readable when that process has [news](Self::keeper_news); `None` where there is no such process.
+    #[must_use]
+    pub fn keeper_descriptor(&self) -> Option<RawFd> {
+        self.keeper.as_ref().map(|keeper| keeper.as_raw_fd())
+    }
+
+    /// What the process that keeps them on reports next; `None` when that is all.
+    pub fn keeper_news(&mut self) -> Option<KeeperNews> {
+        let news = self.keeper.as_mut()?.news();
+        if news == Some(KeeperNews::Ended) {
+            self.keeper = None;
+        }
+        news
+    }
+
+    /// Has hardware timestamps switched on again, which somebody may have switched off. What came of it is among the news, unless
+    /// they were on.
+    pub fn put_right(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.look();
+        }
     }
 
     /// An interface is like this now: it was made anew, or has another name.
     ///
     /// # Errors
     /// In words: another hardware clock takes its timestamps.
-    pub fn follow(&mut self, side: Side, now: &Interface) -> Result<(), String> {
-        let stamps = match side {
-            Side::Up => &mut self.up,
-            Side::Down => &mut self.down,
-        };
-        let (Some(stamps), StampSource::Hardware(phc)) = (stamps, self.source[side]) else {
+    pub fn follow(&self, side: Side, now: &Interface) -> Result<(), String> {
+        let StampSource::Hardware(phc) = self.source[side] else {
             return Ok(());
         };
-        stamps.renamed(&now.name);
         match HardwareInfo::query(now) {
             Ok(info) if info.phc == Some(phc) => Ok(()),
             Ok(HardwareInfo {

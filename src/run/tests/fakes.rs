@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::Side;
 use crate::engine::{Clock, Completion, KickReport, Port, Received, Token};
 use crate::reason::Reason;
-use crate::ring::{Interface, LinkChange, MapFilter, StampSource};
+use crate::ring::{Interface, KeeperNews, LinkChange, MapFilter, StampSource};
 use crate::run::outside::Outside;
 use crate::run::pacer::Wait;
 use crate::run::port::{FilterSocket, LinkPort};
@@ -212,6 +212,7 @@ pub(super) struct Script {
     pub(super) other_clock: Option<String>,
     /// How often it was to switch hardware timestamps on again.
     pub(super) put_right: usize,
+    pub(super) keeper: VecDeque<KeeperNews>,
 }
 
 /// A machine that follows a script.
@@ -263,9 +264,12 @@ impl Outside for FakeMachine {
         Ok(())
     }
 
-    fn put_stamping_right(&mut self) -> io::Result<bool> {
+    fn put_stamping_right(&mut self) {
         self.script.borrow_mut().put_right += 1;
-        Ok(true)
+    }
+
+    fn keeper_news(&mut self) -> Option<KeeperNews> {
+        self.script.borrow_mut().keeper.pop_front()
     }
 
     fn follow_stamping(&mut self, _: Side, _: &Interface) -> Result<(), String> {

@@ -27,7 +27,9 @@ use crate::core::Settings;
 use crate::engine::{Clock as _, Engine};
 use crate::options::{FilterChoice, SweepIntervals};
 use crate::reason::Reason;
-use crate::ring::{Interface, LinkChange, LinkKind, StampSource, Stamping, Timestamping};
+use crate::ring::{
+    Interface, KeeperNews, LinkChange, LinkKind, StampSource, Stamping, Timestamping,
+};
 use crate::{PerSide, Side};
 use fakes::{FakeMachine, FakePort, Script, Time};
 
@@ -396,4 +398,28 @@ fn an_interface_made_anew_has_its_hardware_timestamps_switched_on() {
     assert_eq!(bench.forwarding.engine.down_mut().sources, software);
     let stamps = bench.forwarding.board().info().stamps;
     assert!(stamps.starts_with("software, because"), "{stamps}");
+}
+
+#[test]
+fn news_of_the_process_that_keeps_timestamps_on_are_followed() {
+    let mut bench = Bench::quick();
+    bench.turn();
+    let news = [
+        KeeperNews::PutRight,
+        KeeperNews::PutRight,
+        KeeperNews::Ended,
+    ];
+    bench.script.borrow_mut().keeper.extend(news);
+    bench.turn();
+    assert_eq!(bench.script.borrow().keeper.len(), 3, "not woken");
+    bench.happens(Wake::Keeper);
+    bench.turn();
+    assert_eq!(bench.script.borrow().keeper.len(), 0);
+    let now = bench.time.get();
+    let stamping = &mut bench.forwarding.parts.stamping;
+    assert!(
+        !stamping.put_right(now),
+        "it was logged, and once a minute is enough"
+    );
+    assert!(stamping.put_right(now + Duration::from_secs(60)));
 }
