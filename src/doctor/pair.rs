@@ -123,7 +123,8 @@ fn judge(names: &PerSide<String>, standby: Option<bool>, words: Option<&[String]
         Some((name, block)) => {
             let all = words.unwrap_or_default();
             let notifies = all.windows(2).any(|pair| {
-                pair.first().is_some_and(|key| key.starts_with("notify"))
+                // A fifo has a script of its own beside it.
+                (pair.first()).is_some_and(|key| key.contains("notify") && !key.ends_with("fifo"))
                     && pair.get(1).is_some_and(|script| script.contains("ptpproxy"))
             });
             if !notifies {
