@@ -206,18 +206,19 @@ fn the_gateway_of_the_same_build_is_ok() {
 }
 
 /// What comes while the gateway is kept from running for 100 ms, once a second, has room in its rings with the defaults:
-/// nothing is lost where messages may be held for as long. A busy machine keeps it longer, so it has six tries.
+/// nothing is lost where messages may be held for as long. A busy machine keeps it longer than that, so it has three
+/// tries; with rings of a quarter it fails in each.
 #[test]
 fn bursts_of_a_thousand_and_a_stop_lose_nothing() {
     let arguments = [
         ["--clients", "1000"],
-        ["--rate", "16"],
+        ["--rate", "8"],
         ["--seconds", "3"],
         ["--stop", "100"],
         ["--proxy-args", "--max-hold 500ms"],
     ];
     let mut lost = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..3 {
         let Some((_, report)) = lab(arguments.as_flattened()) else {
             return;
         };
