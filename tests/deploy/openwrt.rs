@@ -191,6 +191,8 @@ fn each_key_can_be_an_option() {
             "client" => ("list", "1122334455667788"),
             "grandmaster" => ("list", "00:11:22:ff:fe:33:44:55"),
             "unicast-master" => ("list", "192.0.2.1"),
+            "source" => ("option", "gateway"),
+            "source-address" => ("list", "192.0.2.7@100"),
             "domain" => ("list", "24"),
             "phc-bound" => ("option", "500ns"),
             _ => ("option", value.trim_matches('"')),
