@@ -6,6 +6,7 @@ mod choices;
 mod doctor;
 mod flag;
 mod gateway;
+mod guard;
 mod log_level;
 mod names;
 mod policy;
@@ -23,6 +24,7 @@ use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use doctor::DoctorArgs;
 use gateway::{InterfaceArgs, OutputArgs, RingArgs};
+use guard::GuardArgs;
 use log_level::{LevelArgs, VerbosityArgs};
 use policy::PolicyArgs;
 use ranges::Takes as _;
@@ -36,8 +38,8 @@ use crate::config::{ConfigFile, Problems};
 use crate::control::Role;
 use crate::core::Conflict;
 use crate::options::{
-    DoctorOptions, Flag, Flags, LogOptions, ReplayOptions, RunOptions, ShowOptions, Source, Values,
-    WatchOptions,
+    DoctorOptions, Flag, Flags, GuardOptions, LogOptions, ReplayOptions, RunOptions, ShowOptions,
+    Source, Values, WatchOptions,
 };
 
 const USAGE: &str = "\
@@ -91,6 +93,8 @@ pub enum Action {
     Show(ShowOptions),
     /// Look for what is in a gateway's way.
     Doctor(DoctorOptions),
+    /// Keep the kernel from routing what a gateway routes.
+    Guard(GuardOptions),
     /// Show each message of a running gateway.
     Watch(WatchOptions),
 }
@@ -125,6 +129,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
                 _ => None,
             });
             Action::Doctor(doctor.options(gateway))
+        }
+        Some(Task::Guard(guard)) => {
+            let gateway = guard.gateway().map(parse).transpose()?;
+            let gateway = gateway.and_then(|(action, _)| match action {
+                Action::Run(options) => Some(options),
+                _ => None,
+            });
+            Action::Guard(guard.options(gateway))
         }
         Some(Task::Status(ask)) => Action::Show(ask.options()),
         Some(Task::Clients(ask)) => Action::Show(ask.options()),
@@ -305,6 +317,8 @@ enum Task {
     },
     /// Look for what is in a gateway's way: on this machine, its interfaces and both networks
     Doctor(DoctorArgs),
+    /// Keep the kernel from routing PTP that a gateway with --routed guarded routes
+    Guard(GuardArgs),
     /// Show a running gateway: warnings, links, grandmaster, rates, drops
     #[command(after_help = STATUS_EXIT)]
     Status(StatusArgs),

@@ -43,6 +43,8 @@ pub struct RunOptions {
     pub standby: bool,
     /// Whether to wait for missing interfaces.
     pub wait: bool,
+    /// Whether unicast PTP is routed between two subnets, and who keeps the kernel from it.
+    pub routed: RoutedChoice,
     /// Where the control socket is.
     pub control: Place,
     /// What all this was read from.
@@ -150,6 +152,18 @@ pub enum FilterChoice {
     Plain,
 }
 
+/// Whether unicast PTP is routed between two subnets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoutedChoice {
+    /// It is not.
+    #[default]
+    Off,
+    /// It is, and a table of the gateway's own keeps the kernel from it.
+    On,
+    /// It is, and a table that stays keeps the kernel from it.
+    Guarded,
+}
+
 /// The captures of a replay. A path of `-` is standard input.
 #[derive(Clone, Debug)]
 pub enum ReplayInput {
@@ -201,6 +215,15 @@ pub struct DoctorOptions {
     pub listen: Duration,
     /// One JSON object in place of text.
     pub json: bool,
+}
+
+/// What `guard` does.
+#[derive(Clone, Debug)]
+pub struct GuardOptions {
+    /// Between which two interfaces; `None`: the configuration asks for nothing.
+    pub interfaces: Option<PerSide<String>>,
+    /// Takes the table away.
+    pub remove: bool,
 }
 
 /// What `watch` shows.

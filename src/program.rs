@@ -19,6 +19,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     logging::start(log);
     let result = match action {
         Action::Run(options) => run::run(&options),
+        Action::Guard(options) => run::guard(&options),
         Action::CheckConfig(file) => return check_config(&file),
         Action::Show(options) => match show::run(&options) {
             Ok(code) => return code,

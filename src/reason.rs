@@ -56,8 +56,24 @@ reasons! {
     /// Unicast of which nobody could tell whose the answer is while all clients share one address (`--source gateway`):
     /// negotiation of unicast Sync or Announce, simple PTP, unicast Management.
     SharedAddress = "shared-address",
-    /// Unicast PTP with the gateway's own MAC for another IP address: the kernel routes it past the gateway, uncorrected.
+    /// Unicast PTP with the gateway's own MAC for another IP address, and `--routed` is not set or it has a VLAN tag: the
+    /// kernel routes it past the gateway, uncorrected.
     Routed = "routed",
+    // What is routed between two subnets (`--routed`).
+    /// To be routed, but from downstream to an address that is no known master's, or from upstream to none of our clients'.
+    RoutedForeign = "routed-foreign",
+    /// To be routed, but no router forwards from or to such an address: link-local, loopback, broadcast, unspecified, reserved.
+    Martian = "martian",
+    /// To be routed, with IP options or IPv6 extension headers: source routes are among them, and no PTP needs any.
+    IpOptions = "ip-options",
+    /// To be routed, but its TTL or hop limit is used up.
+    Ttl = "ttl",
+    /// To be routed, but the kernel has no route for it out of the other side.
+    NoRoute = "no-route",
+    /// To be routed, but the kernel's route to its source does not lead out of the side that it came from.
+    ReversePath = "reverse-path",
+    /// To be routed, but the next hop does not answer ARP or neighbour discovery, or too many messages wait for that.
+    NoNeighbour = "no-neighbour",
     /// A Delay_Req from upstream: somebody else's client.
     Foreign = "foreign",
     /// A peer delay message: it ends at the neighbour.

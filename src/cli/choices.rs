@@ -7,7 +7,7 @@ use crate::Side;
 use crate::core::{
     Authenticated, ManagementPolicy, OneStep, RelayNeighbours, RequireAuthentication,
 };
-use crate::options::{FilterChoice, LogFormat, SourceChoice};
+use crate::options::{FilterChoice, LogFormat, RoutedChoice, SourceChoice};
 use crate::ring::Timestamping;
 
 /// A `ValueEnum` for a type of another room: its variants, each with its word and one line of help.
@@ -72,6 +72,12 @@ words! { FilterChoice:
     Map = "map", "a map in the kernel, or an error at start";
     Tree = "tree", "a search tree, for as many clients as net.core.optmem_max allows";
     Plain = "plain", "no client filter: every Delay_Resp is received";
+}
+
+words! { RoutedChoice:
+    Off = "off", "not routed: unicast over UDP needs one subnet on both sides";
+    On = "on", "routed; a table of the gateway's own keeps the kernel from it";
+    Guarded = "guarded", "routed; the table of `ptpproxy guard` keeps the kernel from it";
 }
 
 words! { LogFormat:

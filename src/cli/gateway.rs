@@ -13,7 +13,8 @@ use super::values::{OrAuto, OrOff, Seconds};
 use crate::control::Place;
 use crate::core::{Conflict, Settings, SettingsError, SourceAddress};
 use crate::options::{
-    Banner, FilterChoice, RingOptions, RunOptions, Sample, Source, SourceChoice, SweepIntervals,
+    Banner, FilterChoice, RingOptions, RoutedChoice, RunOptions, Sample, Source, SourceChoice,
+    SweepIntervals,
 };
 use crate::range::Range;
 use crate::ring::{Timestamping, TxOptions};
@@ -71,6 +72,17 @@ flags! {
         wait: bool = {
             section: INTERFACES, reload: Restart, banner: Banner::Never,
             arg()
+        }
+
+        /// Route unicast PTP between two subnets, where this machine is the router of both.
+        ///
+        /// The kernel must not route it as well. `on` sees to that by an nftables table of its own, which takes CAP_NET_ADMIN
+        /// at the start; `guarded` relies on the one of `ptpproxy guard`, which stays when the gateway stops. The host's other
+        /// rules for forwarding do not hold for these messages.
+        routed: RoutedChoice = {
+            section: INTERFACES, reload: Restart, banner: Banner::Changed,
+            arg(value_enum, value_name = "off|on|guarded", hide_possible_values = true,
+                num_args = 0..=1, default_missing_value = "on", default_value_t = RoutedChoice::Off)
         }
 
         /// Addresses that everything carries that leaves upstream.
@@ -228,7 +240,11 @@ pub(super) fn options(
     let sweep = sweep(&rings, policy.max_hold.0);
     let mut conflicts = Vec::from_iter(policy.without_keys());
     let sa_file = policy.sa_file.clone();
-    let checked = policy.settings(any_seed(), sweep).validated();
+    let settings = Settings {
+        routed: interfaces.routed != RoutedChoice::Off,
+        ..policy.settings(any_seed(), sweep)
+    };
+    let checked = settings.validated();
     if up == down {
         conflicts.push(Conflict::new(
             [("up", up.clone()), ("down", down.clone())],
@@ -239,6 +255,12 @@ pub(super) fn options(
         conflicts.push(Conflict::new(
             [("source-address", String::new()), ("source", "client".into())],
             "the clients' own addresses leave upstream: set --source gateway, or leave the addresses out".into(),
+        ));
+    }
+    if interfaces.source == SourceChoice::Gateway && interfaces.routed != RoutedChoice::Off {
+        conflicts.push(Conflict::new(
+            [("source", "gateway".into()), ("routed", String::new())],
+            "a router leaves the clients' addresses as they are: leave one of the two out".into(),
         ));
     }
     let settings = match checked {
@@ -271,6 +293,7 @@ pub(super) fn options(
         metrics: output.metrics.0,
         standby: interfaces.standby,
         wait: interfaces.wait,
+        routed: interfaces.routed,
         control: output.control,
         source,
     })

@@ -301,6 +301,7 @@ impl PolicyArgs {
             domains: self.domain,
             grandmasters: self.grandmaster.into(),
             neighbours: self.neighbours,
+            routed: false,
             unicast_masters: self.unicast_master,
             clients: self.client.into(),
             max_clients: self.max_clients,

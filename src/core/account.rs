@@ -210,6 +210,12 @@ impl Account {
         self.counters.neighbours_asked += 1;
     }
 
+    /// What changes in a message that leaves is written: it was signed, or routed between two subnets.
+    pub(crate) const fn finished(&mut self, signed: bool, routed: bool) {
+        self.counters.signed += signed as u64;
+        self.counters.routed += routed as u64;
+    }
+
     /// A frame went out by which switches find a station here.
     pub(crate) const fn address_moved(&mut self) {
         self.counters.addresses_moved += 1;

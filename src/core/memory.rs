@@ -1,7 +1,7 @@
 //! How much memory a forwarder reserves.
 
 use super::Settings;
-use super::{flight, neighbours, syncs};
+use super::{flight, neighbours, routed, syncs};
 
 /// Parts whose size nothing changes: masters, echoes, limits.
 const FIXED: u64 = 1_925_000;
@@ -17,6 +17,10 @@ const PLACE: u64 = 16;
 const SYNC: u64 = 132;
 /// An address whose neighbour discovery is relayed, but for its place among the hashes.
 const ADDRESS: u64 = 176;
+/// A next hop, but for its place among the hashes.
+const HOP: u64 = 120;
+/// Messages that wait for a next hop, and questions.
+const FOR_HOPS: u64 = 470_000;
 
 /// Bytes that [`Forwarder::new`](crate::core::Forwarder::new) reserves for these settings, a tenth too many at most (on
 /// a 64-bit machine; others take less). `tests/memory.rs` compares it with what is allocated. Much of it is taken from
@@ -33,6 +37,7 @@ pub fn reserved_bytes(settings: &Settings) -> u64 {
         + PLACE * places
         + SYNC * syncs
         + addresses(settings)
+        + hops(settings)
 }
 
 fn addresses(settings: &Settings) -> u64 {
@@ -41,4 +46,12 @@ fn addresses(settings: &Settings) -> u64 {
     }
     let rows = u64::from(neighbours::capacity(settings.max_clients));
     ADDRESS * rows + PLACE / 2 * (2 * rows).next_power_of_two()
+}
+
+fn hops(settings: &Settings) -> u64 {
+    if !settings.routed {
+        return 0;
+    }
+    let rows = u64::from(routed::capacity(settings.max_clients));
+    FOR_HOPS + HOP * rows + PLACE / 2 * (2 * rows).next_power_of_two()
 }

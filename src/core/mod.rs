@@ -59,6 +59,7 @@
 //! | `unicast`, `simple` | what has to be known of unicast; open requests of simple PTP |
 //! | `source` | the gateway's own addresses, for what leaves upstream (`--source gateway`) |
 //! | `neighbours` | who has which address on either side: ARP and neighbour discovery for unicast |
+//! | `routed` | unicast between two subnets: routes, next hops, what waits for one |
 //! | `open_management` | Management requests that may be answered |
 //! | `account`, `event` | what happened, for whoever reads it |
 //! | `tap` | each message's steps, for whoever watches |
@@ -86,6 +87,7 @@ mod policy;
 mod refs;
 mod refused_senders;
 mod residence;
+mod routed;
 mod second_path;
 mod settings;
 mod signature;
@@ -108,6 +110,7 @@ pub use masters::Syntonizer;
 pub use memory::reserved_bytes;
 pub use neighbours::KeptNeighbour;
 pub use policy::Forwarder;
+pub use routed::{Route, RouteTable, Way};
 pub use settings::{
     Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RelayNeighbours,
     RequireAuthentication, Settings, SettingsError, ValidSettings,

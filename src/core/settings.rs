@@ -118,6 +118,8 @@ pub struct Settings {
     pub grandmasters: Sorted<ClockIdentity>,
     /// Whether ARP and neighbour discovery are relayed.
     pub neighbours: RelayNeighbours,
+    /// Whether unicast between two subnets is routed.
+    pub routed: bool,
     /// Addresses of masters that are silent until somebody asks.
     pub unicast_masters: Vec<IpAddr>,
     /// Clients that may be ours; empty is anyone.
@@ -162,6 +164,7 @@ impl Default for Settings {
             domains: Vec::new(),
             grandmasters: Sorted::default(),
             neighbours: RelayNeighbours::Auto,
+            routed: false,
             unicast_masters: Vec::new(),
             clients: AllowList::default(),
             max_clients: 4096,
@@ -346,6 +349,13 @@ impl Settings {
             found.push(Conflict::new(
                 [("unicast-master", String::new()), ("neighbours", "off".into())],
                 "listed masters are found only with neighbours auto: leave out the one or the other".into(),
+            ));
+        }
+        if self.routed && !self.relays_neighbours() {
+            found.push(Conflict::new(
+                [("routed", String::new()), ("neighbours", "off".into())],
+                "next hops are found by ARP and neighbour discovery: leave out neighbours off"
+                    .into(),
             ));
         }
         if self.grid.saturating_mul(Self::GRIDS_IN_MAX_HOLD) > self.max_hold {

@@ -1,10 +1,11 @@
 //! What has to be known of unicast: the open requests of simple PTP, which addresses are this machine's, which of them all
-//! clients share, and who has which address on either side.
+//! clients share, who has which address on either side, and what is routed between them.
 
 use std::net::IpAddr;
 
 use crate::PerSide;
 use crate::core::neighbours::{self, Neighbours};
+use crate::core::routed::Routed;
 use crate::core::settings::Settings;
 use crate::core::simple::SimpleRequests;
 use crate::core::source::SourceAddresses;
@@ -20,6 +21,8 @@ pub(crate) struct Unicast {
     own: Option<Vec<IpAddr>>,
     /// `None` if they are to find each other without us.
     neighbours: Option<Neighbours>,
+    /// `None` if nothing is routed.
+    routed: Option<Box<Routed>>,
     /// This machine's, on either side; `None` until somebody says.
     macs: Option<PerSide<Mac>>,
     /// The last address upstream that was asked for in vain, and when that was told.
@@ -38,6 +41,7 @@ impl Unicast {
             simple: SimpleRequests::new(),
             own: None,
             neighbours,
+            routed: (settings.routed).then(|| Box::new(Routed::new(settings.max_clients, secret))),
             macs: None,
             unknown: None,
             source: None,
@@ -80,6 +84,16 @@ impl Unicast {
     /// The same, to note or to decide.
     pub(crate) const fn neighbours_mut(&mut self) -> Option<&mut Neighbours> {
         self.neighbours.as_mut()
+    }
+
+    /// What is routed between two subnets, if anything is.
+    pub(crate) fn routed(&self) -> Option<&Routed> {
+        self.routed.as_deref()
+    }
+
+    /// The same, to note or to ask.
+    pub(crate) fn routed_mut(&mut self) -> Option<&mut Routed> {
+        self.routed.as_deref_mut()
     }
 
     /// These are this machine's hardware addresses.

@@ -21,7 +21,8 @@ pub struct Arrival {
     pub at: Instant,
     /// The present.
     pub now: Instant,
-    /// Its destination MAC is the gateway's own. What is addressed to a PTP group by IP goes on all the same.
+    /// Its destination MAC is the gateway's own. What is addressed to a PTP group by IP goes on all the same, and what is to be
+    /// routed.
     pub to_host: bool,
     /// The sender left the UDP checksum unfinished.
     pub checksum_unfinished: bool,
@@ -53,12 +54,12 @@ impl Deref for Arrived<'_> {
 }
 
 impl Arrived<'_> {
-    /// The edit that completes an unfinished checksum and restores a group's MAC address, and changes nothing else.
+    /// The edit that completes an unfinished checksum and puts the addressee's MAC in the place of ours, and changes nothing else.
     pub(crate) fn plain_edit(&self) -> Edit {
         Edit {
             complete_checksum: self.checksum_unfinished,
             // The policy lets nothing else pass that has the gateway's MAC.
-            restore_group_mac: self.to_host,
+            readdress: self.to_host,
             verified: self.signature.verified(),
             ..Edit::default()
         }
@@ -90,9 +91,10 @@ pub struct Edit {
     pub set_two_step: bool,
     /// The UDP checksum is computed afresh.
     pub complete_checksum: bool,
-    /// The destination MAC becomes that of the PTP group that the message is addressed to by IP: somebody on its way
-    /// made unicast of it.
-    pub restore_group_mac: bool,
+    /// It has the gateway's MAC: the destination MAC becomes that of the PTP group that the message is addressed to by IP
+    /// (somebody on its way made unicast of it), or, if it is unicast, that of its next hop
+    /// ([`crate::core::Forwarder::edit`]).
+    pub readdress: bool,
     /// A one-step Sync of this master that stays one-step: its residence since [`Arrival::stamp`] is estimated when
     /// its batch is sent, and added to correctionField ([`crate::core::Forwarder::rewrite_correction`]).
     pub rewrite: Option<u32>,
@@ -102,7 +104,7 @@ pub struct Edit {
 
 impl Edit {
     /// Makes the changes in a frame of this layout, and signs nothing. That of `rewrite` is not among them: it is made
-    /// when the batch is sent.
+    /// when the batch is sent. Nor is that of a unicast message that is routed.
     pub fn apply(&self, bytes: &mut [u8], layout: Layout) {
         if self.set_two_step {
             edit::set_two_step(bytes, layout);
@@ -113,7 +115,7 @@ impl Edit {
         if self.complete_checksum {
             edit::complete_checksum(bytes, layout);
         }
-        if self.restore_group_mac
+        if self.readdress
             && let Some(group) = Frame::parse(bytes).ok().and_then(|frame| frame.group_mac())
         {
             edit::restore_group_mac(bytes, group);

@@ -205,7 +205,7 @@ fn host(name: &str, forwarding: Forwarding) -> Vec<Finding> {
     if forwarding.routes {
         found.push(
             Finding::warning("routing", format!("{name}: this machine routes: unicast PTP that is sent to its MAC address passes the gateway by, uncorrected"))
-                .remedy(format!("if it is no router: sysctl net.ipv4.conf.{name}.forwarding=0 (and net.ipv6); if it is: multicast PTP, and drop UDP 319 and 320 in its forward chain")),
+                .remedy(format!("if it is no router: sysctl net.ipv4.conf.{name}.forwarding=0 (and net.ipv6); if it is: --routed, or multicast PTP alone")),
         );
     }
     if forwarding.proxy_arp {

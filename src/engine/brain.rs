@@ -17,6 +17,9 @@ const BUDGET: usize = 512;
 /// A timestamp that lies further in the future than this was taken by a clock that was set back since.
 const FUTURE_NS: u64 = 10_000_000;
 
+/// The longest message that waits for its next hop.
+const LARGEST: usize = 2048;
+
 /// What was read from one side.
 pub(super) struct Read {
     pub(super) frames: usize,
@@ -188,6 +191,9 @@ impl<C: Clock> Brain<C> {
             to_host: received.to_host,
             checksum_unfinished: received.checksum_unfinished,
         };
+        if arrival.to_host && self.core.waits_for_hop(frame, &arrival) {
+            return;
+        }
         if let Verdict::Forward(edit, token) = &mut self.core.frame(frame, &arrival) {
             self.send(&arrival, frame, edit, token.take(), egress);
         }
@@ -354,6 +360,29 @@ impl<C: Clock> Brain<C> {
             Ours::Question(probe, from) => probe.write(slot, from),
             Ours::Answer(answer) => answer.write(slot),
         });
+    }
+
+    /// Sends the messages whose next hop is known by now, and the questions for others.
+    #[cold]
+    pub(super) fn follow_hops(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
+        let mut bytes = [0; LARGEST];
+        while let Some((arrival, len)) = self.core.next_routed(&mut bytes, now) {
+            let parsed = bytes.get(..len).map(Frame::parse);
+            if let Some(Ok(frame)) = &parsed
+                && let Verdict::Forward(edit, token) = &mut self.core.frame(frame, &arrival)
+            {
+                match arrival.side {
+                    Side::Up => self.send(&arrival, frame, edit, token.take(), down),
+                    Side::Down => self.send(&arrival, frame, edit, token.take(), up),
+                }
+            }
+        }
+        while let Some((to, probe, from)) = self.core.next_question() {
+            match to {
+                Side::Up => self.say(to, Ours::Question(probe, from), up),
+                Side::Down => self.say(to, Ours::Question(probe, from), down),
+            }
+        }
     }
 
     /// Adds a frame that needs no timestamp to the batch of a side.

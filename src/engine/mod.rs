@@ -160,6 +160,9 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         // Downstream before upstream: a copy of our own request is not to be seen before the request.
         let below = brain.receive(Side::Down, down, up, now);
         let above = brain.receive(Side::Up, up, down, now);
+        if brain.core.has_routed() {
+            brain.follow_hops(up, down, now);
+        }
         if below.frames + above.frames > 0 {
             // A jump between the reading of the clocks and that of the frames shows now.
             brain.look_at_clocks();

@@ -12,7 +12,26 @@ impl Reason {
             Self::ToHost => "Over IP: one of the machine's own addresses.",
             Self::Routed => {
                 "A client in another subnet sends its requests to the router; this machine is the router. With \
-                 ip_forward its kernel passes them on beside the gateway, without it they end here."
+                 ip_forward its kernel passes them on beside the gateway, without it they end here. With a VLAN tag the \
+                 frame is of another network for the kernel: run a gateway on the VLAN's interfaces."
+            }
+            Self::RoutedForeign => {
+                "A master is known by its Announce or listed (`--unicast-master`); a warning names the address that a \
+                 client wants. A client is whoever sent unicast PTP, or whom the message names with the address that it \
+                 goes to."
+            }
+            Self::NoRoute => {
+                "The tables `main` and `local` count: rules for other tables (policy routing, VRF) are not followed."
+            }
+            Self::ReversePath => {
+                "What comes from there could not be answered this way; it is what rp_filter drops."
+            }
+            Self::NoNeighbour => {
+                "A message waits for at most 0.75 s; an event message for no longer than `--max-hold` (`stale`). Whoever \
+                 did not answer three questions is left alone for a second."
+            }
+            Self::Ttl => {
+                "Unicast that is routed has one hop less when it leaves; multicast passes with its TTL as it came."
             }
             Self::SharedAddress => {
                 "The master sees one station. Its unicast Sync and Announce name no client; its Delay_Resp does."

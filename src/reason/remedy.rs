@@ -29,9 +29,15 @@ impl Reason {
             Self::Fragment => "raise the sender's MTU",
             Self::Merged => "switch the offload off: ethtool -K IF gro off",
             Self::Version => "use a PTPv2 profile",
-            Self::Routed => {
-                "use multicast, or one subnet on both sides: the kernel routes what has its MAC"
+            Self::Routed => "set --routed, or use multicast: the kernel routes what has its MAC",
+            Self::RoutedForeign => "list a master that is silent until asked: --unicast-master",
+            Self::Martian | Self::IpOptions => "look for a broken or hostile sender",
+            Self::Ttl => "set the sender's TTL to 64; if it is high, look for a routing loop",
+            Self::NoRoute => "compare ip route get DESTINATION with --up and --down",
+            Self::ReversePath => {
+                "compare ip route get SOURCE with --up and --down, or find who sends in another's name"
             }
+            Self::NoNeighbour => "see whether the next hop is up: ip route get, arping, ndisc6",
             Self::NoSourceAddress => "add the gateway's address in that VLAN to --source-address",
             Self::SharedAddress => {
                 "use multicast or hybrid (unicast Delay_Req) on the client, or --source client"
@@ -102,6 +108,11 @@ impl Reason {
                 | Self::TooLarge
                 | Self::MasterBelow
                 | Self::Routed
+                | Self::RoutedForeign
+                | Self::Ttl
+                | Self::NoRoute
+                | Self::ReversePath
+                | Self::NoNeighbour
                 | Self::NoSourceAddress
                 | Self::SharedAddress
                 | Self::SimpleSync

@@ -24,7 +24,8 @@ mod tests;
 pub use client_map::{ClientMap, MapFilter};
 pub use link::{
     Claim, GroupMembership, Holder, Interface, LinkChange, LinkKind, Monitor, NotJoined,
-    SolicitedGroups, check_pair, gateways, holders, interface_addresses, own_addresses,
+    RouteGuard, RouteMonitor, SolicitedGroups, check_pair, gateways, holders, interface_addresses,
+    own_addresses,
 };
 pub use os::setup::{kernel_version, needs, require_kernel};
 #[cfg(test)]

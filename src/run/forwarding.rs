@@ -217,6 +217,11 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         if self.wakes.take(Wake::Links) {
             self.follow_links();
         }
+        if self.wakes.take(Wake::Routes)
+            && let Some(table) = self.outside.routes()
+        {
+            self.engine.core_mut().set_routes(table);
+        }
         if self.wakes.take(Wake::Orders) {
             self.take_orders();
         }

@@ -24,7 +24,7 @@ use super::sharing::Sharing;
 use super::signals::{Signals, on_hangup};
 use super::stamping::StampChoice;
 use super::threads::Threads;
-use super::{aim, ports, reload};
+use super::{aim, guard, ports, reload, routes};
 use crate::PerSide;
 use crate::auth::SecurityAssociations;
 use crate::cli;
@@ -33,7 +33,8 @@ use crate::engine::Engine;
 use crate::metrics::Listener;
 use crate::options::RunOptions;
 use crate::ring::{
-    Claim, ClockSetWatch, PacketPort, SilentPorts, Stamping, SystemClock, check_pair, process,
+    Claim, ClockSetWatch, PacketPort, RouteGuard, SilentPorts, Stamping, SystemClock, check_pair,
+    process,
 };
 use crate::telemetry::{By, Role};
 
@@ -48,6 +49,8 @@ pub struct Gateway {
     /// Until then.
     threads: Option<Threads>,
     forwarding: Forwarding<PacketPort, SystemClock, Machine>,
+    /// Keeps the kernel from routing what we route.
+    _guard: Option<RouteGuard>,
     /// Keeps other gateways off these interfaces.
     claim: Claim,
     /// Where answers come to addresses that all clients share.
@@ -78,6 +81,8 @@ impl Gateway {
         let claim = Claim::take(interfaces.as_ref(), &options.settings.domains)?;
         // Addresses: this machine has those that everything is to carry.
         let sharing = Sharing::of(options, &interfaces.up)?;
+        // Guard: from here on the kernel does not route what we route.
+        let guard = guard::raise(options)?;
         let mut stamping = Stamping::set_up(
             options.rings.timestamping,
             options.settings.phc_bound,
@@ -101,7 +106,12 @@ impl Gateway {
         let (clocks, crossings) = HardwareClocks::new(std::mem::take(&mut stamping.clocks));
         // Groups: from here on switches send PTP our way. Links: what happens to them is seen.
         let watches = Watches::new(signals, clock_set, orders);
-        let machine = Machine::new(watches, interfaces.as_ref(), &rings, stamping)?;
+        let routes = match options.settings.routed {
+            true => Some(routes::watch(interfaces.as_ref()).context("reading the routes")?),
+            false => None,
+        };
+        let (routes, news) = routes.unzip();
+        let machine = Machine::new(watches, interfaces.as_ref(), &rings, stamping, news)?;
         lower_timer_slack();
         // The core, whose clients the filter upstream follows.
         let mut engine = engine(options, rings);
@@ -155,6 +165,7 @@ impl Gateway {
         };
         let threads = Threads {
             reload,
+            routes,
             clocks,
             metrics,
             control: options.control.clone(),
@@ -163,6 +174,7 @@ impl Gateway {
             forwarding: Forwarding::new(engine, machine, parts),
             threads: Some(threads),
             readers: None,
+            _guard: guard,
             claim,
             _silent: silent,
         }))

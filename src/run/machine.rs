@@ -11,9 +11,11 @@ use mio::Token;
 use super::outside::Outside;
 use super::pacer::Wait;
 use super::reload::{Order, Orders};
+use super::routes::RouteNews;
 use super::signals::Signals;
 use super::waiter::{self, Waiter};
 use super::wake::{Wake, Wakes};
+use crate::core::RouteTable;
 use crate::ring::{
     ClockSetWatch, GroupMembership, Interface, KeeperNews, LinkChange, Monitor, NotJoined,
     PacketPort, SolicitedGroups, Stamping, own_addresses,
@@ -29,6 +31,7 @@ pub(super) struct Machine {
     groups: PerSide<GroupMembership>,
     sought: PerSide<SolicitedGroups>,
     stamping: Stamping,
+    routes: Option<RouteNews>,
 }
 
 /// What is watched from before the first port is open.
@@ -55,6 +58,7 @@ impl Machine {
         interfaces: PerSide<&Interface>,
         ports: &PerSide<PacketPort>,
         stamping: Stamping,
+        routes: Option<RouteNews>,
     ) -> Result<Self> {
         let joined = interfaces.map(GroupMembership::join);
         let names = interfaces.map(|interface| interface.name.as_str());
@@ -76,6 +80,7 @@ impl Machine {
             groups,
             sought: interfaces.map(SolicitedGroups::new),
             stamping,
+            routes,
         };
         for (place, wake) in Wake::ALL.into_iter().enumerate() {
             if let Some(descriptor) = machine.descriptor(wake) {
@@ -96,6 +101,7 @@ impl Machine {
             Wake::ClockSet => self.watches.clock_set.as_raw_fd(),
             Wake::Links => self.monitor.as_raw_fd(),
             Wake::Orders => self.watches.orders.as_raw_fd(),
+            Wake::Routes => self.routes.as_ref()?.as_raw_fd(),
             Wake::Keeper => return self.stamping.keeper_descriptor(),
         })
     }
@@ -160,6 +166,10 @@ impl Outside for Machine {
 
     fn seek(&mut self, side: Side, addresses: &[Ipv6Addr]) -> io::Result<bool> {
         self.sought[side].follow(addresses)
+    }
+
+    fn routes(&mut self) -> Option<RouteTable> {
+        self.routes.as_ref()?.last()
     }
 
     fn has_orders(&self) -> bool {

@@ -18,6 +18,7 @@
 //! | `groups` | the multicast groups of neighbours that are looked for |
 //! | `sharing` | this machine's addresses, which everything carries upstream |
 //! | `reload` | settings read again |
+//! | `routes`, `guard` | the kernel's routes read again; what keeps it from following them |
 //! | `publisher`, `lap`, `log_events`, `link_log`, `notify`, `totals` | what it shows: board, summary, log, service manager, totals |
 //! | `lateness` | whether the loop runs when it is to |
 
@@ -28,6 +29,7 @@ mod filters;
 mod forwarding;
 mod gateway;
 mod groups;
+mod guard;
 mod hardware_clocks;
 mod lap;
 mod lateness;
@@ -43,6 +45,7 @@ mod port;
 mod ports;
 mod publisher;
 mod reload;
+mod routes;
 mod sharing;
 mod signals;
 mod stamping;
@@ -55,6 +58,7 @@ mod wake;
 mod tests;
 
 pub use gateway::Gateway;
+pub use guard::guard;
 pub use reload::{ReloadReport, Reloader};
 
 /// Forwards until the process is asked to stop.

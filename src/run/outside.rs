@@ -7,6 +7,7 @@ use super::pacer::Wait;
 use super::reload::Order;
 use super::wake::{Wake, Wakes};
 use crate::Side;
+use crate::core::RouteTable;
 use crate::ring::{Interface, KeeperNews, LinkChange};
 use crate::time::Instant;
 
@@ -65,6 +66,10 @@ pub(super) trait Outside {
     /// The system's.
     fn seek(&mut self, side: Side, addresses: &[Ipv6Addr]) -> io::Result<bool>;
 
+    /// After [`Wake::Routes`]: the routes that are in force now.
+    fn routes(&mut self) -> Option<RouteTable>;
+
+    /// After [`Wake::Orders`]: the next new settings.
     /// Whether orders wait, as far as it can be told without a system call.
     fn has_orders(&self) -> bool;
 
@@ -77,5 +82,6 @@ pub(super) fn at_start() -> Wakes {
     let mut wakes = Wakes::default();
     wakes.note(Wake::Links);
     wakes.note(Wake::Orders);
+    wakes.note(Wake::Routes);
     wakes
 }

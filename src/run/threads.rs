@@ -7,6 +7,7 @@ use log::info;
 
 use super::hardware_clocks::HardwareClocks;
 use super::reload::Unstarted;
+use super::routes::RouteReader;
 use crate::control::reply::Reloaded;
 use crate::control::{Orders, Place, Readers};
 use crate::metrics::Listener;
@@ -16,6 +17,8 @@ use crate::telemetry::Board;
 pub(super) struct Threads {
     /// Reads the configuration again.
     pub(super) reload: Unstarted,
+    /// Reads the kernel's routes, if anything is routed.
+    pub(super) routes: Option<RouteReader>,
     /// Reads hardware clocks.
     pub(super) clocks: HardwareClocks,
     /// Serves metrics.
@@ -36,6 +39,11 @@ impl Threads {
     /// The system's, when there can be no thread.
     pub(super) fn start(self, board: &Arc<Board>) -> Result<Readers> {
         self.clocks.start()?;
+        if let Some(routes) = self.routes {
+            routes
+                .start()
+                .context("starting the thread that reads routes")?;
+        }
         let to_loop = self.reload.to_loop();
         let reloader = self.reload.start().context("starting the reload thread")?;
         if let Some(listener) = self.metrics {

@@ -11,6 +11,8 @@ pub(super) enum Wake {
     Links,
     /// New settings are ready.
     Orders,
+    /// There are other routes.
+    Routes,
     /// There is news of the process that keeps hardware timestamps on.
     Keeper,
 }
@@ -21,11 +23,12 @@ pub(super) struct Wakes(u8);
 
 impl Wake {
     /// Each of them.
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Stop,
         Self::ClockSet,
         Self::Links,
         Self::Orders,
+        Self::Routes,
         Self::Keeper,
     ];
 

@@ -86,8 +86,11 @@ macro_rules! core_counts {
                 forgotten_senders => "ptpproxy_forgotten_senders_total",
                 /// Clients that moved here from the up side.
                 roamed => "ptpproxy_clients_roamed_total",
-                /// Questions of our own for an address, before ARP or neighbour discovery for it is relayed.
+                /// Questions of our own for an address: before ARP or neighbour discovery for it is relayed, or for the next hop of
+                /// a message that is routed.
                 neighbours_asked => "ptpproxy_neighbours_asked_total",
+                /// Unicast messages that were routed between two subnets (`--routed`).
+                routed => "ptpproxy_routed_total",
                 /// Messages of our clients that were also seen upstream.
                 heard_above => "ptpproxy_heard_above_total",
                 /// Frames sent at a take-over, by which switches look for a client or a master here.

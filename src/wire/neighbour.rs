@@ -111,6 +111,7 @@ impl<'a> Neighbour<'a> {
         Probe {
             tags,
             tags_len,
+            from: None,
             target,
             to,
         }
@@ -220,16 +221,30 @@ fn honest(mut options: &[u8], source: Mac) -> bool {
 
 const BROADCAST: Mac = Mac([0xFF; 6]);
 
-/// A question of our own, as nobody: it changes no table of whoever hears it (RFC 5227, 2.1.1; RFC 4862, 5.4.2).
+/// A question of our own. As nobody it changes no table of whoever hears it (RFC 5227, 2.1.1; RFC 4862, 5.4.2); from an
+/// address of ours it is a host's ordinary one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
     tags: [u8; tag::MOST * tag::LEN],
     tags_len: usize,
+    from: Option<IpAddr>,
     target: IpAddr,
     to: Option<Mac>,
 }
 
 impl Probe {
+    /// A host's ordinary question, without a tag: `from` is an address of ours. With `to` only that station is asked.
+    #[must_use]
+    pub const fn of(from: IpAddr, target: IpAddr, to: Option<Mac>) -> Self {
+        Self {
+            tags: [0; tag::MOST * tag::LEN],
+            tags_len: 0,
+            from: Some(from),
+            target,
+            to,
+        }
+    }
+
     /// The address that is asked for.
     #[must_use]
     pub const fn target(&self) -> IpAddr {
@@ -246,12 +261,15 @@ impl Probe {
                 for part in [&to.0[..], &from.0, tags, &ethernet::ARP.to_be_bytes()] {
                     writer.put(part)?;
                 }
-                let nobody = [0; 4];
+                let sender = match self.from {
+                    Some(IpAddr::V4(ip)) => ip.octets(),
+                    _ => [0; 4],
+                };
                 for part in [
                     &arp::ETHERNET_AND_IPV4[..],
                     &arp::REQUEST,
                     &from.0,
-                    &nobody,
+                    &sender,
                     &[0; 6],
                     &target.octets(),
                 ] {
@@ -276,18 +294,34 @@ impl Probe {
         for part in [&to.0[..], &from.0, tags, &ethernet::IPV6.to_be_bytes()] {
             writer.put(part)?;
         }
-        let len = u16::try_from(nd::LEN).ok()?;
+        let source = match self.from {
+            Some(IpAddr::V6(ip)) => ip,
+            _ => Ipv6Addr::UNSPECIFIED,
+        };
+        // Whom alone it goes to is asked at its own address; nobody has no hardware address to name.
+        let destination = match (self.from, self.to) {
+            (Some(_), Some(_)) => target,
+            _ => group,
+        };
+        let mut message = [0; nd::LEN + nd::OPTION_UNIT];
+        message[nd::TYPE] = nd::SOLICITATION;
+        place(&mut message, nd::TARGET, &target.octets());
+        message[nd::LEN] = nd::SOURCE_ADDRESS;
+        message[nd::LEN + 1] = 1;
+        place(&mut message, nd::LEN + 2..nd::LEN + 8, &from.0);
+        let message = match self.from {
+            Some(_) => &mut message[..],
+            None => &mut message[..nd::LEN],
+        };
+        let len = u16::try_from(message.len()).ok()?;
+        let sum = Sum::pseudo_icmp6(source, destination, len).add(message);
+        place(message, nd::CHECKSUM, &sum.plain().to_be_bytes());
         writer.put(&[0x60, 0, 0, 0])?;
         writer.put(&len.to_be_bytes())?;
         writer.put(&[ip::ICMP6, nd::HOP_LIMIT])?;
-        writer.put(&Ipv6Addr::UNSPECIFIED.octets())?;
-        writer.put(&group.octets())?;
-        let mut message = [0; nd::LEN];
-        message[nd::TYPE] = nd::SOLICITATION;
-        place(&mut message, nd::TARGET, &target.octets());
-        let sum = Sum::pseudo_icmp6(Ipv6Addr::UNSPECIFIED, group, len).add(&message);
-        place(&mut message, nd::CHECKSUM, &sum.plain().to_be_bytes());
-        writer.put(&message)
+        writer.put(&source.octets())?;
+        writer.put(&destination.octets())?;
+        writer.put(message)
     }
 }
 

@@ -50,6 +50,7 @@ const KEYS: &[(&str, &str, &str)] = &[
         "[\"001122.fffe.334455\", \"192.0.2.7\"]",
         "clients: [Clock(001122.fffe.334455), Ip(192.0.2.7)]",
     ),
+    ("routed", "\"guarded\"", "routed: Guarded"),
     ("neighbours", "\"off\"", "neighbours: Off"),
     (
         "unicast-master",

@@ -87,6 +87,10 @@ fn each_error_names_line_key_and_remedy() {
             "down = \"eth0\"",
             &["up eth0 and down eth0: the same interface"],
         ),
+        (
+            "source = \"gateway\"\nrouted = \"on\"",
+            &["source gateway and routed: a router leaves"],
+        ),
     ] {
         let text = format!("# a comment\nup = \"eth0\"\n{line}\n");
         let down = if line.starts_with("down") || line.starts_with('[') {

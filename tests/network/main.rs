@@ -17,6 +17,7 @@ mod reasons;
 mod refusals;
 mod reload;
 mod rights;
+mod routed;
 mod second_gateway;
 mod shared;
 mod signed;

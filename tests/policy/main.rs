@@ -16,6 +16,7 @@ mod other_way;
 mod own_mac;
 mod paths;
 mod roles;
+mod routed;
 mod signed;
 mod simple;
 mod source;

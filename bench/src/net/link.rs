@@ -226,6 +226,26 @@ impl Namespace {
         })
     }
 
+    /// Routes everything that has no other route by a gateway on a link.
+    ///
+    /// # Errors
+    /// When there is no such link, it is down, or the gateway is not on it.
+    pub fn add_default_route(&self, name: &str, gateway: impl Into<IpAddr>) -> Result<()> {
+        let gateway = gateway.into();
+        let mut message = RouteMessage::default();
+        message.header.address_family = family(gateway);
+        message.header.table = RouteHeader::RT_TABLE_MAIN;
+        message.header.protocol = RouteProtocol::Static;
+        message.header.scope = RouteScope::Universe;
+        message.header.kind = RouteType::Unicast;
+        message.attributes = vec![
+            RouteAttribute::Gateway(RouteAddress::from(gateway)),
+            RouteAttribute::Oif(self.link(name)?.index),
+        ];
+        let result = self.rtnl().create(Message::NewRoute(message));
+        self.because(result, || format!("cannot route by {gateway} on {name}"))
+    }
+
     /// Has a link forget whose hardware address is whose, so that it asks again by ARP or ND.
     ///
     /// # Errors

@@ -18,5 +18,5 @@ pub use output::{Sample, StateChange, selected_master};
 pub use program::{Program, TempDir};
 pub use rig::{
     CLIENT_ADDRESS, CLIENT_ADDRESS_V6, Ends, GATEWAY_ADDRESS, GATEWAY_ADDRESS_V6,
-    GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6, Gateway, INTERFACE, Rig,
+    GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6, Gateway, INTERFACE, ROUTED_CLIENT, Rig,
 };

@@ -24,6 +24,22 @@ pub const GRANDMASTER_ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0
 /// The client's IPv6 address.
 pub const CLIENT_ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 
+/// The client's addresses where the gateway is a router between two subnets.
+pub const ROUTED_CLIENT: (Ipv4Addr, Ipv6Addr) = (
+    Ipv4Addr::new(10, 0, 1, 2),
+    Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, 2),
+);
+/// The router's own addresses, toward the grandmaster and toward the client.
+const ROUTER: [(Ipv4Addr, Ipv6Addr); 2] = [
+    (
+        Ipv4Addr::new(10, 0, 0, 254),
+        Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0xfe),
+    ),
+    (
+        Ipv4Addr::new(10, 0, 1, 254),
+        Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, 0xfe),
+    ),
+];
 /// The gateway's IPv4 address, where it has one.
 pub const GATEWAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 3);
 /// The gateway's IPv6 address, where it has one.
@@ -48,6 +64,13 @@ pub enum Gateway {
     Ptp4lTc,
     /// `BINARY --up gm0 --down cl0 ARGUMENTS`.
     Ptpproxy {
+        /// The program.
+        binary: PathBuf,
+        /// More of its options.
+        arguments: Vec<OsString>,
+    },
+    /// The same on a router: the client is in another subnet, and the kernel forwards.
+    Router {
         /// The program.
         binary: PathBuf,
         /// More of its options.
@@ -126,7 +149,10 @@ impl Rig {
             veth(&rig.grandmaster, INTERFACE, &rig.gateway, UP)?;
             veth(&rig.gateway, DOWN, &rig.client, INTERFACE)?;
         }
-        address_ends(&rig.grandmaster, &rig.client)?;
+        match gateway {
+            Gateway::Router { .. } => rig.address_two_subnets()?,
+            _ => address_ends(&rig.grandmaster, &rig.client)?,
+        }
         if rig.ends.addressed {
             rig.gateway.add_address(UP, GATEWAY_ADDRESS, 24)?;
             rig.gateway.add_address(UP, GATEWAY_ADDRESS_V6, 64)?;
@@ -191,10 +217,31 @@ impl Rig {
                 program.wait_for_words("port 2", patience)?;
                 Ok(Some(program))
             }
-            Gateway::Ptpproxy { binary, arguments } => {
+            Gateway::Ptpproxy { binary, arguments } | Gateway::Router { binary, arguments } => {
                 self.start_ptpproxy(binary, [UP, DOWN], arguments).map(Some)
             }
         }
+    }
+
+    /// One subnet on each side of a kernel that forwards between them.
+    fn address_two_subnets(&self) -> Result<()> {
+        let master = (GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6);
+        for (end, (v4, v6), port, router) in [
+            (&self.grandmaster, master, UP, ROUTER[0]),
+            (&self.client, ROUTED_CLIENT, DOWN, ROUTER[1]),
+        ] {
+            for (here, name, (v4, v6)) in
+                [(end, INTERFACE, (v4, v6)), (&self.gateway, port, router)]
+            {
+                here.add_address(name, v4, 24)?;
+                here.add_address(name, v6, 64)?;
+            }
+            end.add_route(INTERFACE, Ipv4Addr::new(224, 0, 0, 0), 4)?;
+            end.add_default_route(INTERFACE, router.0)?;
+            end.add_default_route(INTERFACE, router.1)?;
+        }
+        self.gateway.sysctl("net/ipv4/ip_forward", "1")?;
+        self.gateway.sysctl("net/ipv6/conf/all/forwarding", "1")
     }
 
     fn start_ptpproxy(

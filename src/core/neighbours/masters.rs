@@ -110,12 +110,17 @@ impl Masters {
 
     /// The last 32 bits of each.
     pub(super) fn words(&self) -> impl Iterator<Item = u32> {
-        self.addresses().map(|ip| match ip {
-            IpAddr::V4(ip) => ip.to_bits(),
-            IpAddr::V6(ip) => {
-                let [.., a, b, c, d] = ip.octets();
-                u32::from_be_bytes([a, b, c, d])
-            }
-        })
+        self.addresses().map(last_word)
+    }
+}
+
+/// The last 32 bits of an address.
+pub(crate) const fn last_word(ip: IpAddr) -> u32 {
+    match ip {
+        IpAddr::V4(ip) => ip.to_bits(),
+        IpAddr::V6(ip) => {
+            let [.., a, b, c, d] = ip.octets();
+            u32::from_be_bytes([a, b, c, d])
+        }
     }
 }

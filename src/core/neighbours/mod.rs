@@ -51,6 +51,7 @@ use crate::{PerSide, Side};
 use kept::Kept;
 pub use kept::KeptNeighbour;
 use masters::Masters;
+pub(crate) use masters::last_word;
 pub(crate) use place::Place;
 use row::{Row, Settled};
 use sought::Sought;
@@ -133,9 +134,23 @@ impl Neighbours {
     pub(crate) fn client_heard(&mut self, place: Place, now: Instant) {
         if let Some(row) = self.row_mut(place) {
             row.seen(now);
+            row.is_a_client();
         } else if self.new[Side::Down].take(now, NEW) {
-            let _ = self.insert(place, Row::new(Side::Down, now), now);
+            let mut row = Row::new(Side::Down, now);
+            row.is_a_client();
+            let _ = self.insert(place, row, now);
         }
+    }
+
+    /// Whether a master has this address.
+    pub(crate) fn is_master(&self, place: Place) -> bool {
+        self.masters.knows(place)
+    }
+
+    /// Whether unicast PTP came from this address downstream.
+    pub(crate) fn is_client(&self, place: Place) -> bool {
+        let row = self.table.find(&place).and_then(|row| self.table.get(row));
+        row.is_some_and(|row| row.side() == Side::Down && row.client())
     }
 
     /// The addresses of masters, each in a word of 32 bits, sorted; and what changes with them.

@@ -39,10 +39,19 @@ struct Claim {
     refuted: bool,
 }
 
+/// Where an address lives. In one byte, for each row has it.
+#[derive(Clone, Copy, Debug)]
+enum Lives {
+    Above,
+    Below,
+    /// Below, and unicast PTP came from it.
+    Client,
+}
+
 /// An address on one side.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    side: Side,
+    lives: Lives,
     /// Its hardware address, once settled.
     mac: Option<Mac>,
     claim: Option<Claim>,
@@ -74,7 +83,10 @@ impl Row {
     /// An address of nobody knows whom.
     pub(super) fn new(side: Side, now: Instant) -> Self {
         Self {
-            side,
+            lives: match side {
+                Side::Up => Lives::Above,
+                Side::Down => Lives::Below,
+            },
             mac: None,
             claim: None,
             seen: now,
@@ -95,11 +107,25 @@ impl Row {
     }
 
     pub(super) const fn side(&self) -> Side {
-        self.side
+        match self.lives {
+            Lives::Above => Side::Up,
+            Lives::Below | Lives::Client => Side::Down,
+        }
     }
 
     pub(super) const fn mac(&self) -> Option<Mac> {
         self.mac
+    }
+
+    /// Unicast PTP came from it.
+    pub(super) const fn is_a_client(&mut self) {
+        if matches!(self.lives, Lives::Below) {
+            self.lives = Lives::Client;
+        }
+    }
+
+    pub(super) const fn client(&self) -> bool {
+        matches!(self.lives, Lives::Client)
     }
 
     pub(super) const fn seen(&mut self, now: Instant) {
@@ -119,7 +145,7 @@ impl Row {
 
     /// One message more.
     pub(super) fn may_speak(&mut self, now: Instant) -> bool {
-        let rate = match self.side {
+        let rate = match self.side() {
             Side::Up => OF_A_MASTER,
             Side::Down => OF_A_CLIENT,
         };

@@ -5,7 +5,7 @@ use crate::core::settings::{InForce, Settings, ValidSettings};
 
 impl Forwarder {
     /// Goes on with other settings. What is sized or drawn at the start keeps its value: `max_clients`, `hold_frames`,
-    /// `seed` and `neighbours`.
+    /// `seed`, `neighbours` and `routed`.
     ///
     /// A message that waits keeps its departure time and the `max_hold` that it came under. What was sent keeps the
     /// deadline of its TX timestamp. A client that the new list leaves out is forgotten with its next message, or
@@ -17,6 +17,7 @@ impl Forwarder {
             hold_frames: before.hold_frames,
             seed: before.seed,
             neighbours: before.neighbours,
+            routed: before.routed,
             ..settings.into()
         };
         if settings.clients != before.clients {

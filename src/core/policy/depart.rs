@@ -4,6 +4,7 @@ use crate::core::clients::{Clients, Progress};
 use crate::core::flight::{Drawn, Flights};
 use crate::core::hold::{Answers, Due, FrameRef, Purpose, WaitingRequest, WaitingSync};
 use crate::core::policy::Forwarder;
+use crate::core::policy::routed::{Macs, rewrite_hop};
 use crate::core::refs::Owner;
 use crate::core::settings::Settings;
 use crate::core::verdict::{Departure, Edit, Token};
@@ -60,19 +61,23 @@ impl Forwarder {
             return None;
         };
         let egress = kept.egress();
+        let macs = self.next_macs(kept.edit().0, bytes, egress);
         let mut answers = None;
         let by = (now, &*self.settings);
         let (clients, flights) = (&mut self.clients, &mut self.flights);
-        let launched = match kept.purpose() {
-            Purpose::General(general) => {
+        let launched = match (kept.purpose(), &macs) {
+            (_, Err(reason)) => Err(*reason),
+            (Purpose::General(general), _) => {
                 answers = general.answers;
                 Ok((None, None))
             }
-            Purpose::Sync(sync) => {
+            (Purpose::Sync(sync), _) => {
                 board(flights, sync, by).map(|token| (Some(token), Some(sync.end)))
             }
-            Purpose::Request(request) => launch(clients, flights, (frame, request), egress, by)
-                .map(|token| (Some(token), Some(request.end))),
+            (Purpose::Request(request), _) => {
+                launch(clients, flights, (frame, request), egress, by)
+                    .map(|token| (Some(token), Some(request.end)))
+            }
         };
         let (token, latest) = match launched {
             Ok(launched) => launched,
@@ -86,10 +91,9 @@ impl Forwarder {
         };
         room.copy_from_slice(bytes);
         let len = bytes.len();
-        let (edit, layout) = kept.edit();
-        match self.finish(egress, (edit, layout), room) {
-            Ok(true) => self.account.signed(),
-            Ok(false) => {}
+        let macs = macs.ok().flatten();
+        match self.finish(egress, kept.edit(), macs, room) {
+            Ok(signed) => self.account.finished(signed, macs.is_some()),
             Err(reason) => {
                 // No request: those leave as they came, and with an address that was there when they came. A Sync is
                 // landed with it.
@@ -109,16 +113,21 @@ impl Forwarder {
         Some(Departure { len, token, latest })
     }
 
-    /// Writes what changes in a frame that leaves by this side. Whether it was signed.
-    fn finish(
+    /// Writes what changes in a frame that leaves by this side: what the edit says, its signature, an address that all
+    /// share, and of what is routed one hop more. Whether it was signed.
+    pub(super) fn finish(
         &self,
         egress: Side,
         (edit, layout): (&Edit, Layout),
+        macs: Option<Macs>,
         room: &mut [u8],
     ) -> Result<bool, Reason> {
         let signed = self.signatures.edit(edit, room, layout)?;
         if self.unicast.is_shared() {
             self.readdress(egress, room, layout)?;
+        }
+        if let Some(macs) = macs {
+            rewrite_hop(room, layout, macs);
         }
         Ok(signed)
     }

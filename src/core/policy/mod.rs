@@ -18,6 +18,7 @@
 //! | `simple` | exchanges of simple PTP |
 //! | `source` | all clients behind the gateway's own addresses |
 //! | `neighbours` | ARP and neighbour discovery, which unicast PTP needs |
+//! | `routed` | unicast PTP between two subnets |
 //! | `prefetch` | the memory of clients, asked for before their frames are dealt with |
 //! | `apply` | other settings while it runs |
 //! | `readers` | what others may see |
@@ -37,6 +38,7 @@ mod readers;
 mod request;
 mod response;
 mod role;
+mod routed;
 mod second_path;
 mod settle;
 mod signaling;
@@ -90,11 +92,12 @@ const EARLY_FOLLOW_UPS: usize = 4;
 /// * **Frames in**: [`frame`](Self::frame) for one that parses, [`malformed`](Self::malformed) for one that does not;
 ///   [`prefetch_bucket`](Self::prefetch_bucket) and [`prefetch_row`](Self::prefetch_row) before, for speed only;
 ///   [`neighbour`](Self::neighbour) for one that is no PTP, and [`next_neighbour`](Self::next_neighbour) for those of them
-///   that waited.
+///   that waited; [`waits_for_hop`](Self::waits_for_hop) before one with our own MAC, and
+///   [`next_routed`](Self::next_routed) for those that have waited.
 /// * **What is due out**: [`next_egress`](Self::next_egress), then [`depart`](Self::depart) or
 ///   [`drop_next`](Self::drop_next); [`rewrite_correction`](Self::rewrite_correction) for a one-step Sync;
-///   [`edit`](Self::edit) for what is forwarded at once; [`next_own`](Self::next_own) and
-///   [`write_own`](Self::write_own) for what a gateway sends that takes over;
+///   [`edit`](Self::edit) for what is forwarded at once; [`next_question`](Self::next_question) for what is asked for;
+///   [`next_own`](Self::next_own) and [`write_own`](Self::write_own) for what a gateway sends that takes over;
 ///   [`next_wake`](Self::next_wake) says when there will be more.
 /// * **Readers**: [`counters`](Self::counters), [`measures`](Self::measures), [`next_event`](Self::next_event),
 ///   [`client_slots`](Self::client_slots), [`master_states`](Self::master_states) and others. They may be called at
@@ -252,7 +255,7 @@ impl Forwarder {
         // Bridges and access points that convert multicast to unicast put our MAC in a group's place: the IP group
         // decides.
         if arrival.to_host && frame.group_mac().is_none() && !self.is_for_a_client(frame, arrival) {
-            return Err(self.for_host(frame));
+            self.may_route(frame, arrival.side)?;
         }
         if self.unicast.is_shared() && arrival.side == Side::Down {
             self.may_share(frame)?;

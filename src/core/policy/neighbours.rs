@@ -31,7 +31,14 @@ impl Forwarder {
         let message = Neighbour::parse(bytes)?;
         self.account.received(side, Kind::Neighbour);
         Some(match message {
-            Ok(message) => self.relay(&message, (side, to_host), true, now),
+            Ok(message) => {
+                if !self.paths.stands_by()
+                    && let Some(routed) = self.unicast.routed_mut()
+                {
+                    routed.hears(&message, side, now);
+                }
+                self.relay(&message, (side, to_host), true, now)
+            }
             Err(reason) => self.neighbour_dropped(side, bytes, (reason, now)),
         })
     }
@@ -146,6 +153,9 @@ impl Forwarder {
     pub(super) fn client_has_address(&mut self, frame: &Frame<'_>, now: Instant) {
         if let (Some(place), Some(neighbours)) = (place(frame), self.unicast.neighbours_mut()) {
             neighbours.client_heard(place, now);
+        }
+        if self.unicast.routed().is_some() {
+            self.will_be_answered(frame, now);
         }
     }
 }

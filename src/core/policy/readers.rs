@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::Side;
 use crate::core::clients::ClientChange;
 use crate::core::event::Event;
-use crate::core::neighbours::Neighbours;
+use crate::core::neighbours::{Neighbours, last_word};
 use crate::core::policy::Forwarder;
+use crate::core::routed::Routed;
 use crate::core::settings::Settings;
 use crate::telemetry::{
     ClientSlots, Counters, MasterState, Measures, NeighbourState, SyncDue, UnknownAddress,
@@ -145,7 +146,12 @@ impl Forwarder {
     /// The addresses of masters for whose sake ARP and neighbour discovery pass, each in its last 32 bits; and what changes
     /// with them. `None` if they do not pass.
     pub fn neighbour_masters(&self) -> Option<(u64, impl Iterator<Item = u32>)> {
-        self.unicast.neighbours().map(Neighbours::master_words)
+        let (version, words) = self.unicast.neighbours()?.master_words();
+        // Answers to our own questions pass as well.
+        let own = self.unicast.routed().map(Routed::own);
+        let (more, own) = own.map_or((0, None), |(version, own)| (version, Some(own)));
+        let own = own.into_iter().flatten().map(last_word);
+        Some((version + more, own.chain(words)))
     }
 
     /// Changes with what [`Forwarder::neighbours_to_seek`] gives; `None` if nobody is sought.

@@ -33,6 +33,9 @@ impl Forwarder {
             Role::Standby => {
                 self.drop_all_kept(Reason::Standby);
                 self.hold.close();
+                if let Some(routed) = self.unicast.routed_mut() {
+                    routed.ask_no_more();
+                }
                 self.paths.set_moves(Moves::Done);
                 if let Some(version) = self.paths.stand_by() {
                     self.admit(version);

@@ -35,7 +35,8 @@ impl Forwarder {
         self.signatures.refused_senders()
     }
 
-    /// Makes the edit of a frame that is forwarded at once by this side, and signs it again if it must be.
+    /// Makes the edit of a frame that is forwarded at once by this side, and signs it again if it must be; puts its addresses
+    /// right where all share one, or where it is routed.
     ///
     /// # Errors
     /// The frame must not be sent, for this reason.
@@ -46,12 +47,9 @@ impl Forwarder {
         bytes: &mut [u8],
         layout: Layout,
     ) -> Result<(), Reason> {
-        if self.signatures.edit(edit, bytes, layout)? {
-            self.account.signed();
-        }
-        if self.unicast.is_shared() {
-            self.readdress(to, bytes, layout)?;
-        }
+        let macs = self.next_macs(edit, bytes, to)?;
+        let signed = self.finish(to, (edit, layout), macs, bytes)?;
+        self.account.finished(signed, macs.is_some());
         Ok(())
     }
 

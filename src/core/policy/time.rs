@@ -26,6 +26,9 @@ impl Forwarder {
     pub fn clock_stepped(&mut self) {
         let before = self.flights.clock_stepped();
         self.hold.clock_stepped(before);
+        if let Some(routed) = self.unicast.routed_mut() {
+            routed.clock_stepped();
+        }
         self.tell(Event::ClockStep);
     }
 
@@ -70,6 +73,9 @@ impl Forwarder {
         self.account.advance(now);
         self.signatures.advance(now);
         self.sweep(now);
+        if let Some(routed) = self.unicast.routed_mut() {
+            routed.advance(now);
+        }
         let elapsed = self.paths.advance(now);
         if elapsed.stood_still {
             self.woke_up(now);
@@ -97,6 +103,7 @@ impl Forwarder {
             self.flights.next_look(self.present),
             self.syncs.next_deadline(),
             self.paths.next_due(),
+            (self.unicast.routed()).and_then(|routed| routed.next_due(self.present)),
             self.unicast.next_due(),
         ]
         .into_iter()

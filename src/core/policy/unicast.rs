@@ -23,7 +23,7 @@ impl Forwarder {
         self.unicast.set_own(addresses);
     }
 
-    /// Why a message with our own MAC is not forwarded.
+    /// Why a message with our own MAC is not forwarded: [`Reason::Routed`] if it may be routed.
     pub(super) fn for_host(&self, frame: &Frame<'_>) -> Reason {
         let ip = match frame.destination() {
             Address::Mac(_) => return Reason::ToHost,

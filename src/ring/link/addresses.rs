@@ -4,13 +4,13 @@
 use std::io;
 use std::net::IpAddr;
 
-use netlink_packet_core::{NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator};
+use netlink_packet_core::NlasIterator;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
 
-use super::netlink::dump;
+use super::netlink::dump_each;
 
-/// Bytes of struct ifaddrmsg.
+/// Bytes of struct ifaddrmsg, and where in it the interface's index is.
 const HEADER: usize = 8;
 /// ifa_index in it.
 const INDEX: std::ops::Range<usize> = 4..8;
@@ -20,8 +20,7 @@ const INDEX: std::ops::Range<usize> = 4..8;
 /// # Errors
 /// The system's.
 pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
-    let all = with_interfaces()?;
-    Ok(all.into_iter().map(|(_, ip)| ip).collect())
+    collect(|_| true)
 }
 
 /// The IP addresses of an interface, by its index, in the kernel's order.
@@ -29,42 +28,29 @@ pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
 /// # Errors
 /// The system's.
 pub fn interface_addresses(index: u32) -> io::Result<Vec<IpAddr>> {
-    let all = with_interfaces()?;
-    let own = all.into_iter().filter(|&(of, _)| of == index);
-    Ok(own.map(|(_, ip)| ip).collect())
+    collect(|of| of == index)
 }
 
-fn with_interfaces() -> io::Result<Vec<(u32, IpAddr)>> {
-    let socket = dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
+fn collect(of: impl Fn(u32) -> bool) -> io::Result<Vec<IpAddr>> {
     let mut addresses = Vec::new();
-    loop {
-        let (bytes, _) = socket.recv_from_full()?;
-        if let Some(end) = take(&bytes, &mut addresses) {
-            return end.map(|()| addresses);
+    each(&mut |index, ip| {
+        if of(index) {
+            addresses.push(ip);
         }
-    }
+    })?;
+    Ok(addresses)
 }
 
-/// Takes a datagram of netlink messages apart. What the answer ends with, if this is its end.
-fn take(mut bytes: &[u8], addresses: &mut Vec<(u32, IpAddr)>) -> Option<io::Result<()>> {
-    while let Ok(message) = NetlinkBuffer::new_checked(&bytes) {
-        let payload = message.payload();
-        match message.message_type() {
-            NLMSG_DONE => return Some(Ok(())),
-            NLMSG_ERROR => {
-                let code = payload
-                    .first_chunk()
-                    .map_or(0, |code| i32::from_ne_bytes(*code));
-                return Some(Err(io::Error::from_raw_os_error(code.saturating_neg())));
-            }
-            libc::RTM_NEWADDR => addresses.extend(address(payload)),
-            _ => {}
+/// Hands over each of them, with the index of its interface.
+pub(super) fn each(sink: &mut dyn FnMut(u32, IpAddr)) -> io::Result<()> {
+    let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+    dump_each(request, &mut |kind, payload| {
+        if kind == libc::RTM_NEWADDR
+            && let Some((index, ip)) = address(payload)
+        {
+            sink(index, ip);
         }
-        // Messages are aligned to four bytes.
-        let length = (message.length() as usize).next_multiple_of(4);
-        bytes = bytes.get(length..).unwrap_or_default();
-    }
-    None
+    })
 }
 
 /// The address of one message and the index of its interface: of a point-to-point link the own end, which has an
@@ -86,7 +72,7 @@ fn own_end(payload: &[u8]) -> Option<IpAddr> {
     found
 }
 
-fn ip(value: &[u8]) -> Option<IpAddr> {
+pub(super) fn ip(value: &[u8]) -> Option<IpAddr> {
     let v4 = || <[u8; 4]>::try_from(value).ok().map(IpAddr::from);
     let v6 = || <[u8; 16]>::try_from(value).ok().map(IpAddr::from);
     v4().or_else(v6)
@@ -94,6 +80,7 @@ fn ip(value: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::netlink::messages;
     use super::*;
     use proptest::prelude::*;
 
@@ -123,7 +110,9 @@ mod tests {
             framed.extend(libc::RTM_NEWADDR.to_ne_bytes());
             framed.extend([0; 10]);
             framed.extend(&bytes);
-            let _ = take(&framed, &mut Vec::new());
+            let _ = messages(&framed, &mut |_, payload| {
+                let _ = address(payload);
+            });
         }
     }
 }

@@ -72,8 +72,49 @@ pub(in crate::ring) fn ports_of(interface: &Interface) -> io::Result<Vec<Interfa
     Ok(links)
 }
 
+/// Hands over each message of all there is of what `what` asks for: its type, and its payload.
+pub(super) fn dump_each(
+    what: RouteNetlinkMessage,
+    sink: &mut dyn FnMut(u16, &[u8]),
+) -> io::Result<()> {
+    let socket = dump(what)?;
+    loop {
+        let (bytes, _) = socket.recv_from_full()?;
+        if let Some(end) = messages(&bytes, sink) {
+            return end;
+        }
+    }
+}
+
+/// Takes a datagram of netlink messages apart. What the answer ends with, if this is its end.
+pub(super) fn messages(
+    mut bytes: &[u8],
+    sink: &mut dyn FnMut(u16, &[u8]),
+) -> Option<io::Result<()>> {
+    while let Ok(message) = NetlinkBuffer::new_checked(&bytes) {
+        let payload = message.payload();
+        match message.message_type() {
+            NLMSG_DONE => return Some(Ok(())),
+            NLMSG_ERROR => {
+                let code = payload
+                    .first_chunk()
+                    .map_or(0, |code| i32::from_ne_bytes(*code));
+                return Some(match code.saturating_neg() {
+                    0 => Ok(()),
+                    code => Err(io::Error::from_raw_os_error(code)),
+                });
+            }
+            kind => sink(kind, payload),
+        }
+        // Messages are aligned to four bytes.
+        let length = (message.length() as usize).next_multiple_of(4);
+        bytes = bytes.get(length..).unwrap_or_default();
+    }
+    None
+}
+
 /// A socket that answers with all there is of what `what` asks for.
-pub(super) fn dump(what: RouteNetlinkMessage) -> io::Result<Socket> {
+fn dump(what: RouteNetlinkMessage) -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     let mut request = NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::from(what));

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::Side;
+use crate::core::RouteTable;
 use crate::engine::{Clock, Completion, KickReport, Port, Received, Token};
 use crate::reason::Reason;
 use crate::ring::{Interface, KeeperNews, LinkChange, MapFilter, StampSource};
@@ -282,6 +283,10 @@ impl Outside for FakeMachine {
 
     fn seek(&mut self, _: Side, _: &[Ipv6Addr]) -> io::Result<bool> {
         Ok(true)
+    }
+
+    fn routes(&mut self) -> Option<RouteTable> {
+        None
     }
 
     fn has_orders(&self) -> bool {

@@ -323,6 +323,14 @@ impl Message {
         frame
     }
 
+    /// What is sent to a group stays on its link.
+    const fn ttl(&self) -> u8 {
+        match self.to {
+            To::Group | To::PeerGroup => 1,
+            To::Host(_) => 64,
+        }
+    }
+
     fn ipv4(&self) -> Vec<u8> {
         let mut addresses = vec![10, 0, 0, self.from];
         addresses.extend(match self.to {
@@ -333,7 +341,7 @@ impl Message {
         let udp = self.udp(&addresses, &self.ptp());
         let mut ip = vec![0x45, 0];
         ip.extend(be16(20 + udp.len()));
-        ip.extend([0, 0, 0x40, 0, 1, 17, 0, 0]);
+        ip.extend([0, 0, 0x40, 0, self.ttl(), 17, 0, 0]);
         ip.extend(addresses);
         let sum = checksum(&ip);
         ip[10..12].copy_from_slice(&sum.to_be_bytes());
@@ -353,7 +361,7 @@ impl Message {
         let udp = self.udp(&addresses, &payload);
         let mut ip = vec![0x60, 0, 0, 0];
         ip.extend(be16(udp.len()));
-        ip.extend([17, 1]);
+        ip.extend([17, self.ttl()]);
         ip.extend(addresses);
         ip.extend(udp);
         ip

@@ -145,15 +145,44 @@ impl Gateway {
             to_host: self.to_host,
             checksum_unfinished: false,
         };
-        match self.core.frame(&frame, &arrival) {
+        if self.to_host && self.core.waits_for_hop(&frame, &arrival) {
+            return Outcome::Waits;
+        }
+        self.decides(&frame, &arrival)
+    }
+
+    /// Messages whose next hop is known by now go on; the questions for others that leave, each by its side.
+    pub fn follow_hops(&mut self) -> Vec<(Side, Vec<u8>)> {
+        let mut bytes = [0; 2048];
+        while let Some((arrival, len)) = self.core.next_routed(&mut bytes, self.instant()) {
+            let frame = Frame::parse(&bytes[..len]).expect("it was parsed before");
+            if let Outcome::Sent(bytes) = self.decides(&frame, &arrival) {
+                self.left.push(Left {
+                    by: arrival.side.other(),
+                    at: self.now,
+                    bytes,
+                });
+            }
+        }
+        let mut questions = Vec::new();
+        while let Some((side, probe, from)) = self.core.next_question() {
+            let mut bytes = vec![0; 128];
+            let len = probe.write(&mut bytes, from).expect("room");
+            bytes.truncate(len);
+            questions.push((side, bytes));
+        }
+        questions
+    }
+
+    fn decides(&mut self, frame: &Frame<'_>, arrival: &Arrival) -> Outcome {
+        let side = arrival.side;
+        match self.core.frame(frame, arrival) {
             Verdict::Forward(change, token) => {
-                let mut sent = bytes.to_vec();
-                if let Err(reason) =
-                    self.core
-                        .edit(side.other(), &change, &mut sent, frame.layout())
-                {
+                let mut sent = frame.bytes().to_vec();
+                let (to, layout) = (side.other(), frame.layout());
+                if let Err(reason) = self.core.edit(to, &change, &mut sent, layout) {
                     let now = self.instant();
-                    self.core.unsent_frame(side, &frame, token, reason, now);
+                    self.core.unsent_frame(side, frame, token, reason, now);
                     return Dropped(reason);
                 }
                 if self.kicks {
