@@ -126,14 +126,14 @@ fn every_flag_is_completed() {
             }
         }
     }
-    // Each --up and --down that takes an interface, of the gateway and of doctor.
+    // Each --up and --down that takes an interface: of the gateway, doctor and guard.
     for (shell, lists) in [
         ("ptpproxy.bash", "/sys/class/net"),
         ("_ptpproxy", ":IF:_net_interfaces'"),
         ("ptpproxy.fish", "(__fish_print_interfaces)"),
     ] {
         let script = read(folder.path(), shell);
-        assert_eq!(script.matches(lists).count(), 4, "{lists} in {shell}");
+        assert_eq!(script.matches(lists).count(), 6, "{lists} in {shell}");
     }
     let checked = run(Command::new("bash")
         .arg("-n")
