@@ -136,7 +136,7 @@ pub struct Settings {
     pub hold_frames: u32,
     /// Departures may come this much late, because the loop gathers them; zero is off.
     pub grid: Duration,
-    /// While few requests wait they depart at multiples of this, and share wake-ups; zero is off.
+    /// While few requests wait they depart at one moment in each of these, and share wake-ups; zero is off.
     pub shared_grid: Duration,
     /// Seed of the random departures and of the tables' hash.
     pub seed: u64,
@@ -400,7 +400,7 @@ pub(crate) struct Holds {
     pub(crate) stale_after_ns: u64,
     /// `max_hold`, in nanoseconds.
     pub(crate) max_hold_ns: u64,
-    /// Where few requests wait, they depart at multiples of this, and share wake-ups; in nanoseconds, zero is off.
+    /// Where few requests wait, they depart at one moment in each of these; in nanoseconds, zero is off.
     pub(crate) shared_ns: u64,
 }
 

@@ -51,6 +51,8 @@ pub struct Turn {
     pub more: bool,
     /// Requests left whose answers are on their way.
     pub asked: bool,
+    /// Another way is known: what comes is to be read soon.
+    pub second_path: bool,
     /// Event messages were sent whose TX timestamps are not here yet.
     pub stamps_due: bool,
     /// Requests wait until such a timestamp comes.
@@ -173,6 +175,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             sent,
             more: below.more || above.more,
             asked: false,
+            second_path: false,
             stamps_due: false,
             turns_wait: false,
             untouched: brain.core.take_untouched(),
@@ -191,6 +194,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
             brain.take_stamps(down);
         }
         turn.asked = brain.take_asked();
+        turn.second_path = brain.core.second_path_known();
         turn.stamps_due = brain.core.stamps_due();
         turn.turns_wait = brain.core.turns_wait();
         turn

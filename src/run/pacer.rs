@@ -120,7 +120,7 @@ impl Pacer {
         if self.sweeping || turn.stamps_due {
             return Wait::Sweep(interval);
         }
-        let shared = self.shared();
+        let shared = self.shared(turn);
         match departure.map(|due| on_grid(due, interval)) {
             // Nothing else waits longer than for a few polls, and whatever comes shares the wake-up.
             Some(due)
@@ -172,8 +172,8 @@ impl Pacer {
     }
 
     /// How long what comes may wait for a departure or for answers.
-    fn shared(&self) -> Duration {
-        if self.untouched {
+    fn shared(&self, turn: Turn) -> Duration {
+        if self.untouched || turn.second_path {
             self.sweep()
         } else {
             self.sweep().max(self.sweep.shared)
@@ -355,6 +355,15 @@ mod tests {
             Wait::Sweep(Duration::from_micros(600))
         );
         assert_eq!(after(30_000, Some(at(31_000))), Wait::Sweep(shared));
+        // Of another gateway's copies too: who reads them late sends a second one.
+        let other = Turn {
+            second_path: true,
+            ..asked
+        };
+        assert_eq!(
+            pacer.after(other, at(34_000), None, None),
+            Wait::Frame(None)
+        );
         // What cannot be corrected does not wait.
         let untouched = Turn {
             untouched: true,

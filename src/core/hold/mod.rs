@@ -5,10 +5,12 @@
 //! |---|---|
 //! | `store` | their copies, in memory that is reserved once |
 //! | `departures` | requests by departure time |
+//! | `shared` | moments at which few requests depart together |
 //! | `pace` | places toward the grandmaster under `--max-rate` |
 
 mod departures;
 mod pace;
+mod shared;
 mod store;
 
 use std::collections::VecDeque;
@@ -24,6 +26,7 @@ use crate::time::{ClockId, Instant};
 use crate::wire::{Frame, MessageType};
 use crate::{PerSide, Side};
 
+pub(crate) use shared::moment_before;
 pub(crate) use store::{Answers, FrameRef, General, Purpose, WaitingRequest, WaitingSync};
 
 /// Due requests that are taken together, so that the memory of all is on its way before the first needs it.

@@ -35,6 +35,12 @@ impl Forwarder {
         self.hold.next_is_event()
     }
 
+    /// Whether messages are known to take another way as well: who reads a copy late sends a second one.
+    #[must_use]
+    pub const fn second_path_known(&self) -> bool {
+        self.paths.known()
+    }
+
     /// Whether event messages that are due wait until a TX timestamp comes: the sooner it is read, the sooner they
     /// leave.
     #[must_use]

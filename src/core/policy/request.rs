@@ -8,7 +8,7 @@ use crate::core::account::Account;
 use crate::core::clients::{ClientMut, Lapse, OpenKey};
 use crate::core::event::Event;
 use crate::core::flight::Flights;
-use crate::core::hold::{Hold, WaitingRequest};
+use crate::core::hold::{Hold, WaitingRequest, moment_before};
 use crate::core::masters::Masters;
 use crate::core::policy::Forwarder;
 use crate::core::policy::depart::unadmitted;
@@ -239,8 +239,9 @@ impl Request<'_> {
         }
         let mut due = at.plus_nanos(self.rng.random_range(0..window_ns));
         let shared_ns = self.holds.shared_ns;
-        if shared_ns > 0 && self.hold.few_wait() && window_ns >= 2 * shared_ns {
-            due = Instant::from_nanos(due.as_nanos() / shared_ns * shared_ns);
+        let shares = shared_ns > 0 && window_ns >= 2 * shared_ns && !self.paths.known();
+        if shares && self.hold.few_wait() {
+            due = moment_before(due, shared_ns, self.settings.seed);
         }
         due.max(now)
     }
