@@ -253,6 +253,28 @@ fn signed_messages_are_answered_and_signed_right() {
     }
 }
 
+/// It sends everything on by addresses of its own, and that is no damage.
+#[test]
+fn through_a_transparent_clock_nothing_is_damaged() {
+    if Command::new("ptp4l").arg("-v").output().is_err() {
+        assert!(
+            std::env::var_os("PTPPROXY_REQUIRE_PEERS").is_none(),
+            "no ptp4l"
+        );
+        eprintln!("skipped: no ptp4l");
+        return;
+    }
+    let arguments = ["--gateway", "ptp4l-tc", "--clients", "5", "--spread"];
+    let Some((_, report)) = lab(&arguments) else {
+        return;
+    };
+    assert_eq!(number(&report, "/damaged"), 0.0, "{report}");
+    assert!(
+        number(&report, "/requests_lost") * 2.0 < number(&report, "/requests_sent"),
+        "{report}"
+    );
+}
+
 /// It forwards no Delay_Req: the verdict says so, and where they ended.
 #[test]
 fn what_the_gateway_drops_is_named_with_its_reason() {

@@ -358,6 +358,8 @@ fn comes_rightly(view: View<'_>, station: Station, assignment: &Assignment) -> b
     let (mac, ip) = view.from();
     match assignment.behind {
         Some(gateway) => ip == Some(gateway) && mac != station.mac(),
+        // A transparent clock of ptp4l sends by addresses of its own.
+        None if !assignment.hybrid => true,
         None => mac == station.mac() && ip == station.ip(assignment.shape.network),
     }
 }
