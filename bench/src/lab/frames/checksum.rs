@@ -62,7 +62,8 @@ fn udp_sum(frame: &[u8], shape: Shape) -> u16 {
     fold(sum + u64::from(length) + 17)
 }
 
-fn add(bytes: &[u8]) -> u64 {
+/// The sum of the words of a part, unfolded; only the last part may have an odd length.
+pub(super) fn add(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<2>();
     let sum: u64 = words
         .iter()
@@ -71,7 +72,8 @@ fn add(bytes: &[u8]) -> u64 {
     sum + rest.first().map_or(0, |&last| u64::from(last) << 8)
 }
 
-fn fold(mut sum: u64) -> u16 {
+/// A sum in 16 bits.
+pub(super) fn fold(mut sum: u64) -> u16 {
     while sum > 0xFFFF {
         sum = (sum & 0xFFFF) + (sum >> 16);
     }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::checksum::{add, fold};
 use super::shape::{Network, Shape};
 
 /// A hardware address.
@@ -204,18 +205,8 @@ fn solicited(ip: Ipv6Addr) -> Ipv6Addr {
 
 /// The folded sum of an ICMPv6 message and its pseudo-header.
 fn icmp6(from: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
-    let words = |bytes: &[u8]| -> u32 {
-        let pairs = bytes.chunks(2);
-        pairs
-            .map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |&low| u32::from(low)))
-            .sum()
-    };
-    let length = u32::try_from(message.len()).unwrap_or(0);
-    let mut sum = words(&from.octets()) + words(&to.octets()) + words(message) + length + 58;
-    while sum > 0xFFFF {
-        sum = (sum & 0xFFFF) + (sum >> 16);
-    }
-    u16::try_from(sum).unwrap_or(0)
+    let length = message.len() as u64;
+    fold(add(&from.octets()) + add(&to.octets()) + add(message) + length + 58)
 }
 
 #[cfg(test)]
