@@ -33,10 +33,10 @@ const CLIENTS_PER_RING_FRAME: u32 = 8;
 const SWEEP: Range<Duration> = Range::new(LEAST_SWEEP, Duration::from_millis(10));
 /// By `auto`: a turn of the loop costs as much as forwarding ten frames, so it should find some.
 const USUAL_SWEEP: Duration = Duration::from_millis(1);
-/// While few requests wait, their departures share times so many polling intervals apart: four times fewer wake-ups,
-/// and a quarter of the usual hold.
-const SHARED_SWEEPS: u32 = 4;
-/// The longest of those is this part of `--max-hold`: a message waits for it in the ring, too.
+/// While few requests wait, their departures share times so many polling intervals apart: eight times fewer wake-ups,
+/// and less than half of the usual hold.
+const SHARED_SWEEPS: u32 = 8;
+/// The longest of those is this part of `--max-hold`: a message waits for up to two of them in the ring, too.
 const SHARED_IN_MAX_HOLD: u32 = 16;
 /// By `auto` with `--precise`: a request that is read late may be past its departure time.
 const PRECISE_SWEEP: Duration = Duration::from_micros(200);
@@ -149,8 +149,9 @@ flags! {
         /// unless --precise. `auto` is 1ms (200us with --precise), or 1/8 of --max-hold if that is less. For two
         /// minutes after a message that cannot be corrected it is at most 200us. To poll without pause use --spin.
         ///
-        /// While fewer than 16 requests are held, departures and the answers to them share wake-ups four intervals
-        /// apart; otherwise each frame wakes the loop. With --precise or --spin nothing is shared.
+        /// While fewer than 16 requests are held, departures and the answers to them share wake-ups eight intervals
+        /// apart, or 1/16 of --max-hold if that is less, and what comes up to two of those before one waits for it;
+        /// otherwise each frame wakes the loop. With --precise or --spin nothing is shared.
         sweep: OrAuto<Span> = {
             section: RINGS, reload: Live, banner: Banner::Resolved(sweep_in_words),
             takes: Within::<Span>::new("a duration", SWEEP, "500us").or_auto(),

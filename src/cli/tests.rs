@@ -128,7 +128,7 @@ fn defaults_are_those_of_the_core() {
     let expected = Settings {
         seed: options.settings.seed,
         grid: Duration::from_millis(1),
-        shared_grid: Duration::from_millis(4),
+        shared_grid: Duration::from_micros(6250),
         ..Settings::default()
     };
     let expected = expected.validated().expect("defaults");
@@ -140,7 +140,7 @@ fn defaults_are_those_of_the_core() {
             sweep: SweepIntervals {
                 usual: Duration::from_millis(1),
                 untouched: Duration::from_micros(200),
-                shared: Duration::from_millis(4),
+                shared: Duration::from_micros(6250),
             },
             spin: false,
             qdisc_bypass: false,
@@ -176,8 +176,8 @@ fn defaults_are_those_of_the_core() {
         ("--precise", 200, 200, 0),
         ("--precise --sweep 1ms", 1000, 200, 0),
         ("--sweep 5ms", 5000, 200, 6250),
-        ("--sweep 150us", 150, 150, 600),
-        ("--sweep 100us --sweep auto", 1000, 200, 4000),
+        ("--sweep 150us", 150, 150, 1200),
+        ("--sweep 100us --sweep auto", 1000, 200, 6250),
     ] {
         let options = run(&format!("--up eth0 --down eth1 {given}")).expect(given);
         let expected = SweepIntervals {

@@ -70,7 +70,7 @@ impl Decider {
         // The pace follows every turn, also one after which nothing is waited for.
         let wait = self.pacer.after(turn, now, known.due, known.departure);
         let wait = if ready { Wait::No } else { wait };
-        let watches = matches!(wait, Wait::Frame(_));
+        let watches = wait.watches();
         if std::mem::replace(&mut self.watched, watches) {
             self.looked = now;
         }

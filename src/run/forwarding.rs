@@ -88,7 +88,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         if next.look {
             self.outside.look(&mut self.wakes)?;
         }
-        if self.outside.has_orders() {
+        if !next.wait.watches() && self.outside.has_orders() {
             self.wakes.note(Wake::Orders);
         }
         self.deal_with_wakes();

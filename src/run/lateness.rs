@@ -61,14 +61,14 @@ impl Lateness {
         let planned = match wait {
             Wait::No | Wait::Frame(None) => None,
             Wait::Sweep(interval) => Some(started + interval),
-            Wait::Frame(Some(due)) | Wait::Departure(due) | Wait::Exactly(due, _) => Some(due),
+            Wait::Frame(Some(due)) | Wait::Until(due) | Wait::Exactly(due, _) => Some(due),
         };
         self.planned = planned.map(|planned| planned.max(now));
         self.deaf = match wait {
             // More is there than one turn reads: a backlog is no delay of the loop.
             Wait::No => Duration::MAX,
             Wait::Frame(_) | Wait::Exactly(_, true) => now.since(started),
-            Wait::Sweep(_) | Wait::Departure(_) | Wait::Exactly(_, false) => {
+            Wait::Sweep(_) | Wait::Until(_) | Wait::Exactly(_, false) => {
                 self.planned.unwrap_or(now).since(started)
             }
         };
@@ -107,7 +107,7 @@ mod tests {
             // Overdue already when the wait began.
             (Wait::Frame(Some(at(100))), 540, 540, 0, 40),
             (Wait::Exactly(at(600), true), 651, 651, 0, 51),
-            (Wait::Departure(at(600)), 651, 651, 0, 51),
+            (Wait::Until(at(600)), 651, 651, 0, 51),
             (Wait::Frame(None), 9_000, 9_000, 0, 0),
             (Wait::No, 520, 520, 0, 0),
             // A frame was to be read when it came, or when it was polled for.
@@ -115,7 +115,7 @@ mod tests {
             (Wait::Exactly(at(900), true), 700, 700, 51, 51),
             (Wait::No, 560, 560, 60, 0),
             (sweep, 501, 501, 52, 51),
-            (Wait::Departure(at(600)), 600, 600, 100, 0),
+            (Wait::Until(at(600)), 600, 600, 100, 0),
             (Wait::Exactly(at(600), false), 600, 600, 151, 51),
         ] {
             let mut lateness = Lateness::new(at(0));

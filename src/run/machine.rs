@@ -120,7 +120,7 @@ impl Outside for Machine {
             Wait::No => {}
             Wait::Frame(due) => self.waiter.wait_for_frame(due, now, happened)?,
             Wait::Sweep(interval) => waiter::sweep(interval, now.since(started)),
-            Wait::Departure(due) => std::thread::sleep(due.since(now)),
+            Wait::Until(due) => self.waiter.wait_until(due, now, happened)?,
             Wait::Exactly(due, frames) => {
                 self.waiter.wait_exactly(due, frames, now, happened)?;
             }

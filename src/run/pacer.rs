@@ -25,14 +25,23 @@ pub(super) enum Wait {
     Frame(Option<Instant>),
     /// Sleep for one sweep interval, whatever comes.
     Sweep(Duration),
-    /// Sleep until a request departs at this time, whatever comes.
-    Departure(Instant),
+    /// Sleep until this time, whatever frames come: requests depart then, or answers are here.
+    Until(Instant),
     /// Sleep until exactly this time; until a frame comes before, if that is true.
     Exactly(Instant, bool),
 }
 
+impl Wait {
+    /// Whether other descriptors than the rings' end it.
+    pub(super) const fn watches(self) -> bool {
+        matches!(self, Self::Frame(_) | Self::Until(_))
+    }
+}
+
 /// Before a departure it wakes this early, and then spins.
 const EARLY: Duration = super::aim::MOST;
+/// So many of the moments that departures share may what comes wait for the next one: it is seldom further away.
+const SHARED_MOMENTS: u32 = 2;
 /// Polling interval while requests wait until the card has timestamped those before them.
 const TURN: Duration = Duration::from_micros(50);
 /// After a message that cannot be corrected, expect another for this long: clients may ask once a minute, at up
@@ -129,11 +138,11 @@ impl Pacer {
                     && due.since(now) <= shared
                     && wake.is_none_or(|wake| wake >= due || due.since(now) <= interval) =>
             {
-                Wait::Departure(due)
+                Wait::Until(due)
             }
             // Answers come within a moment, and with them what comes a little later.
             _ if turn.asked && shared > interval => {
-                Wait::Sweep(wake.map_or(shared, |wake| shared.min(wake.since(now))))
+                Wait::Until((now + shared).min(wake.unwrap_or(now + shared)))
             }
             _ => Wait::Frame(wake),
         }
@@ -173,10 +182,11 @@ impl Pacer {
 
     /// How long what comes may wait for a departure or for answers.
     fn shared(&self, turn: Turn) -> Duration {
-        if self.untouched || turn.second_path {
-            self.sweep()
+        let interval = self.sweep();
+        if self.untouched || turn.second_path || self.sweep.shared <= interval {
+            interval
         } else {
-            self.sweep().max(self.sweep.shared)
+            self.sweep.shared * SHARED_MOMENTS
         }
     }
 
@@ -303,12 +313,8 @@ mod tests {
     fn what_comes_shortly_before_a_departure_has_no_wake_up_of_its_own() {
         let mut pacer = Pacer::new(SWEEP, false);
         let mut after = |now, due| pacer.after(turn(1), at(now), Some(at(due)), Some(at(due)));
-        assert_eq!(
-            after(5_000, 5_100),
-            Wait::Departure(at(5_200)),
-            "on the grid"
-        );
-        assert_eq!(after(9_050, 9_100), Wait::Departure(at(9_200)));
+        assert_eq!(after(5_000, 5_100), Wait::Until(at(5_200)), "on the grid");
+        assert_eq!(after(9_050, 9_100), Wait::Until(at(9_200)));
         assert_eq!(
             after(12_990, 13_010),
             Wait::Frame(Some(at(13_200))),
@@ -326,11 +332,16 @@ mod tests {
 
     #[test]
     fn where_departures_share_wake_ups_what_comes_before_one_waits_for_it() {
+        let sweep = SweepIntervals {
+            shared: Duration::from_micros(400),
+            ..SWEEP
+        };
+        // Twice as long.
         let shared = Duration::from_micros(800);
-        let mut pacer = Pacer::new(SweepIntervals { shared, ..SWEEP }, false);
+        let mut pacer = Pacer::new(sweep, false);
         let mut after =
             |now, due, wake| pacer.after(turn(1), at(now), Some(at(wake)), Some(at(due)));
-        assert_eq!(after(4_100, 4_800, 4_800), Wait::Departure(at(4_800)));
+        assert_eq!(after(4_100, 4_800, 4_800), Wait::Until(at(4_800)));
         assert_eq!(
             after(7_000, 8_000, 8_000),
             Wait::Frame(Some(at(8_000))),
@@ -339,7 +350,7 @@ mod tests {
         // Something else is due before.
         assert_eq!(
             after(11_300, 12_000, 11_900),
-            Wait::Departure(at(12_000)),
+            Wait::Until(at(12_000)),
             "in the same poll"
         );
         assert_eq!(after(15_300, 16_000, 15_500), Wait::Frame(Some(at(15_600))));
@@ -349,12 +360,10 @@ mod tests {
             ..turn(0)
         };
         let mut after = |now, wake| pacer.after(asked, at(now), wake, None);
-        assert_eq!(after(20_000, None), Wait::Sweep(shared));
-        assert_eq!(
-            after(25_000, Some(at(25_500))),
-            Wait::Sweep(Duration::from_micros(600))
-        );
-        assert_eq!(after(30_000, Some(at(31_000))), Wait::Sweep(shared));
+        assert_eq!(after(20_000, None), Wait::Until(at(20_000) + shared));
+        assert_eq!(after(25_000, Some(at(25_500))), Wait::Until(at(25_600)));
+        let long = Wait::Until(at(30_000) + shared);
+        assert_eq!(after(30_000, Some(at(31_000))), long);
         // Of another gateway's copies too: who reads them late sends a second one.
         let other = Turn {
             second_path: true,

@@ -11,7 +11,7 @@ use crate::engine::{Clock, Turn};
 use crate::ring::{Interface, LinkChange};
 use crate::telemetry::{
     Board, FilterState, Info, Late, Limits, PortCounts, PortState, SHOWN_MASTERS, SHOWN_REFUSED,
-    State, SyncDue,
+    State, SyncDue, Trace,
 };
 use crate::time::Instant;
 use crate::wire::Mac;
@@ -41,6 +41,8 @@ enum Changed {
 /// Publishes the state of the loop.
 pub(super) struct Publisher {
     board: Arc<Board>,
+    /// The board's.
+    trace: Arc<Trace>,
     state: State,
     last: Instant,
     counted: Option<Instant>,
@@ -68,8 +70,10 @@ impl Publisher {
             stamps,
             started: SystemTime::now(),
         };
+        let board = Board::new(info, engine.core().client_slots());
         let mut publisher = Self {
-            board: Arc::new(Board::new(info, engine.core().client_slots())),
+            trace: Arc::clone(board.trace()),
+            board: Arc::new(board),
             state: State {
                 mode: pacer.mode(),
                 sweep: pacer.sweep(),
@@ -98,11 +102,10 @@ impl Publisher {
     /// Has the core tell of each message while somebody watches. Before a turn, so that whoever starts to watch a silent
     /// network misses nothing.
     pub(super) fn follow_watchers(&mut self, core: &mut Forwarder) {
-        let trace = self.board.trace();
-        let wanted = trace.is_wanted();
+        let wanted = self.trace.is_wanted();
         if wanted != self.watched {
             self.watched = wanted;
-            core.watch(wanted.then(|| Arc::clone(trace)));
+            core.watch(wanted.then(|| Arc::clone(&self.trace)));
         }
     }
 

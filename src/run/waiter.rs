@@ -58,6 +58,20 @@ impl Waiter {
         Ok(())
     }
 
+    /// Sleeps until `due`, whatever frames come; reports what else happened, and then wakes before.
+    pub(super) fn wait_until(
+        &mut self,
+        due: Instant,
+        now: Instant,
+        happened: impl FnMut(Token),
+    ) -> io::Result<()> {
+        let [rare] = wait_readable([self.rare.as_raw_fd()], Some(due.since(now)))?;
+        if rare {
+            self.look(happened)?;
+        }
+        Ok(())
+    }
+
     /// Sleeps until `due`, to the microsecond; until a frame comes before, if `frames`.
     pub(super) fn wait_exactly(
         &mut self,
@@ -100,4 +114,34 @@ impl Waiter {
 /// are an interval apart, or as long as they take and half of it.
 pub(super) fn sweep(interval: Duration, turn: Duration) {
     std::thread::sleep(interval.saturating_sub(turn).max(interval / 2));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn what_happens_beside_frames_ends_a_wait_and_frames_do_not() {
+        let (mut sender, rare) = UnixStream::pair().unwrap();
+        let (mut frames, ring) = UnixStream::pair().unwrap();
+        let mut waiter = Waiter::new([ring.as_raw_fd(); 2]).unwrap();
+        waiter.watch(rare.as_raw_fd(), Token(7)).unwrap();
+        let mut happened = Vec::new();
+        let now = SystemClock.now();
+        let soon = now + Duration::from_millis(5);
+        frames.write_all(b"a frame").unwrap();
+        waiter
+            .wait_until(soon, now, |token| happened.push(token))
+            .unwrap();
+        assert!(SystemClock.now() >= soon && happened.is_empty());
+        sender.write_all(b"an order").unwrap();
+        let late = now + Duration::from_secs(3600);
+        waiter
+            .wait_until(late, now, |token| happened.push(token))
+            .unwrap();
+        assert_eq!(happened, [Token(7)]);
+    }
 }

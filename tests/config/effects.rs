@@ -94,7 +94,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     (
         "sweep",
         "\"50us\"",
-        "sweep: SweepIntervals { usual: 50µs, untouched: 50µs, shared: 200µs }",
+        "sweep: SweepIntervals { usual: 50µs, untouched: 50µs, shared: 400µs }",
     ),
     ("spin", "true", "spin: true"),
     ("qdisc-bypass", "true", "qdisc_bypass: true"),

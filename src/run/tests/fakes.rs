@@ -233,13 +233,16 @@ impl Outside for FakeMachine {
         match wait {
             Wait::No => {}
             Wait::Sweep(interval) => self.time.move_to(now + interval),
-            Wait::Departure(due) | Wait::Exactly(due, _) => self.time.move_to(due),
+            Wait::Until(due) | Wait::Exactly(due, _) => self.time.move_to(due),
             Wait::Frame(due) if !woken => {
                 let until = [due, frame, answer].into_iter().flatten().min();
                 self.time
                     .move_to(until.expect("the loop would sleep for ever"));
             }
             Wait::Frame(_) => {}
+        }
+        if wait.watches() && script.ordered {
+            wakes.note(Wake::Orders);
         }
         script
             .during_wait

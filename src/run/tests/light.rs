@@ -141,7 +141,7 @@ fn answers_share_the_wake_ups_of_the_departures_after_them() {
 
 #[test]
 fn departures_and_answers_share_wake_ups() {
-    let shared = 4 * MS;
+    let shared = 7 * MS;
     let mut bench = Bench::with(Settings {
         jitter: 16 * MS,
         shared_grid: shared,
@@ -167,12 +167,12 @@ fn departures_and_answers_share_wake_ups() {
     let woken = exchanges(&mut bench, &evenly, 1_040 * MS);
     assert_eq!(woken.exchanges, 80);
     let waits = woken.waits.len();
-    assert!(waits <= 80 * 3 - 10, "{waits}: {:?}", woken.waits);
+    assert!(waits <= 80 * 2 - 10, "{waits}: {:?}", woken.waits);
     let gathered = woken
         .waits
         .iter()
-        .filter(|wait| **wait == Wait::Sweep(shared));
-    assert!(gathered.count() > 10, "answers are waited for");
+        .filter(|wait| matches!(wait, Wait::Until(_)));
+    assert!(gathered.count() > 80, "answers are waited for");
 }
 
 #[test]

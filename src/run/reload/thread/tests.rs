@@ -204,7 +204,7 @@ fn every_live_key_reaches_the_core_or_the_loop() {
             "phc-bound" => ("\"500ns\"", "phc_bound: 500ns"),
             "syntonize" => ("false", "syntonize: false"),
             "max-rate-ppm" => ("50", "max_rate_ppm: 50.0"),
-            "sweep" => ("\"50us\"", "grid: 50µs, shared_grid: 200µs"),
+            "sweep" => ("\"50us\"", "grid: 50µs, shared_grid: 400µs"),
             // Of the loop; the next tests show them.
             "spin" | "summary" | "log" => continue,
             other => panic!("{other}: what does it do?"),
