@@ -153,7 +153,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Action, L
             };
             let options =
                 gateway::options(cli.interfaces, cli.policy, cli.rings, cli.output, source);
-            Action::Run(options.map_err(|conflicts| blamed(file.as_ref(), conflicts))?)
+            let options = options.map_err(|conflicts| blamed(file.as_ref(), conflicts))?;
+            Action::Run(RunOptions {
+                take_over: cli.take_over,
+                ..options
+            })
         }
     };
     Ok((action, log))
@@ -291,6 +295,12 @@ struct Cli {
     // In the order of their headings in the help.
     #[command(flatten)]
     interfaces: InterfaceArgs,
+    /// Take the place of the running gateway between the same interfaces that is this process.
+    ///
+    /// It hands over its packet sockets and all that it knows, and ends; if anything fails, it goes on. For root and
+    /// that gateway's user only. See Restart without loss in deploy/README.md.
+    #[arg(long, help_heading = "Interfaces", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    take_over: Option<u32>,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]

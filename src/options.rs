@@ -41,6 +41,8 @@ pub struct RunOptions {
     pub metrics: Option<SocketAddr>,
     /// Whether it starts in standby.
     pub standby: bool,
+    /// The process whose place it takes.
+    pub take_over: Option<u32>,
     /// Whether to wait for missing interfaces.
     pub wait: bool,
     /// Whether unicast PTP is routed between two subnets, and who keeps the kernel from it.

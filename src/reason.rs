@@ -51,7 +51,8 @@ reasons! {
     /// Addressed to the gateway itself: left to the host's own network stack. Only the IP address counts where that
     /// is a PTP group's.
     ToHost = "to-host",
-    /// From downstream in a VLAN or IP version for which `--source gateway` has no address upstream.
+    /// From downstream in a VLAN or IP version for which `--source gateway` has no address upstream, or that address is
+    /// gone from this machine.
     NoSourceAddress = "no-source-address",
     /// Unicast of which nobody could tell whose the answer is while all clients share one address (`--source gateway`):
     /// negotiation of unicast Sync or Announce, simple PTP, unicast Management.

@@ -4,11 +4,25 @@ mod crossing;
 
 use std::time::Duration;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
 pub use crossing::{Crossing, Window};
 
 /// A moment of the steady local timescale (CLOCK_MONOTONIC_RAW), in nanoseconds. It schedules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Instant(u64);
+
+/// One that was written by another process is refused if spans added to it could leave the timescale.
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let ns = u64::deserialize(from)?;
+        match ns <= u64::MAX / 4 {
+            true => Ok(Self(ns)),
+            false => Err(D::Error::custom("146 years from the origin")),
+        }
+    }
+}
 
 impl Instant {
     /// The moment `ns` nanoseconds after the timescale's origin.
@@ -45,7 +59,7 @@ impl std::ops::Add<Duration> for Instant {
 }
 
 /// The clock that a stamp was read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ClockId {
     /// CLOCK_REALTIME, the kernel's software stamps: a servo may slew or step it.
     Realtime,
@@ -56,7 +70,7 @@ pub enum ClockId {
 }
 
 /// A reading of one clock, in nanoseconds. Only stamps of one clock can be subtracted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     clock: ClockId,
     ns: i64,

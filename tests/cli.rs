@@ -154,6 +154,14 @@ fn a_bad_command_line_takes_one_line_and_exit_code_2() {
         ("replay", &["CAPTURE", "--from"]),
         ("replay x.pcap --from left", &["left", "up, down"]),
         ("replay x.pcap --from up --up eth0", &["--up"]),
+        (
+            "replay x.pcap --from down --source gateway",
+            &["--source gateway is not replayed", "ptpproxy watch"],
+        ),
+        (
+            "replay x.pcap --from down --routed",
+            &["--routed is not replayed"],
+        ),
         ("replay x.pcap", &["--from up", "--down IF"]),
         ("replay --from up", &["CAPTURE", "standard input"]),
         ("replay x.pcap --up eth0", &["--down"]),

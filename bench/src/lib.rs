@@ -11,3 +11,4 @@ pub mod peers;
 pub mod ptp4l;
 pub mod scale;
 pub mod sim;
+pub mod unicast;

@@ -76,6 +76,8 @@ fn hybrid_clients_find_the_grandmaster_and_are_answered_alone() {
         &["--transport", "udp6"],
         &["--transport", "udp4", "--source", "gateway"],
         &["--transport", "udp6", "--source", "gateway"],
+        &["--transport", "udp4", "--routed"],
+        &["--transport", "udp6", "--routed"],
     ] {
         // A new address is asked for on the other side first: half a second.
         let hybrid = ["--hybrid", "--warmup", "2"];
@@ -88,6 +90,7 @@ fn hybrid_clients_find_the_grandmaster_and_are_answered_alone() {
             ("/requests_answered", sent),
             ("/clients_lost", 0.0),
             ("/damaged", 0.0),
+            ("/requests_repeated", 0.0),
             ("/surplus_delivered", 0.0),
             ("/foreign_delivered", 0.0),
         ] {
@@ -97,6 +100,46 @@ fn hybrid_clients_find_the_grandmaster_and_are_answered_alone() {
                 "{arguments:?} {key}: {report}"
             );
         }
+    }
+}
+
+/// Nothing is sent to anybody who has not asked for it. Grants run out after 6 s, and are asked for again after 3: within
+/// the run of the last, twice.
+#[test]
+fn negotiating_clients_are_granted_what_they_ask_for() {
+    for arguments in [
+        &["--transport", "udp4", "--gateway", "direct", "--vlan", "7"][..],
+        &["--transport", "udp6", "--signed"],
+        &["--transport", "udp4", "--routed"],
+        &["--transport", "udp6", "--routed", "--seconds", "5"],
+    ] {
+        let unicast = ["--unicast", "--sync-rate", "4", "--warmup", "3"];
+        let Some((_, report)) = lab(&[arguments, &unicast].concat()) else {
+            return;
+        };
+        let sent = number(&report, "/requests_sent");
+        let syncs = number(&report, "/grants/syncs_sent");
+        assert!(sent >= 40.0 && syncs >= 40.0, "{arguments:?}: {report}");
+        for (key, expected) in [
+            ("/requests_answered", sent),
+            ("/grants/syncs_delivered", syncs),
+            ("/grants/clients_without", 0.0),
+            ("/grants/lapsed", 0.0),
+            ("/clients_lost", 0.0),
+            ("/damaged", 0.0),
+            ("/requests_repeated", 0.0),
+            ("/surplus_delivered", 0.0),
+            ("/foreign_delivered", 0.0),
+        ] {
+            assert_eq!(
+                number(&report, key),
+                expected,
+                "{arguments:?} {key}: {report}"
+            );
+        }
+        // Held for up to 25 ms, and all of it taken out again.
+        assert!(number(&report, "/residual_ns/p50") < 1e6, "{report}");
+        assert!(number(&report, "/sync_residual_ns/p50") < 1e6, "{report}");
     }
 }
 

@@ -293,6 +293,7 @@ pub(super) fn options(
         summary: output.summary.0.map(|seconds| seconds.0),
         metrics: output.metrics.0,
         standby: interfaces.standby,
+        take_over: None,
         wait: interfaces.wait,
         routed: interfaces.routed,
         control: output.control,

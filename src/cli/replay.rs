@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
 use super::policy::PolicyArgs;
-use crate::options::{ReplayInput, ReplayOptions, SweepIntervals};
+use crate::options::{ReplayInput, ReplayOptions, SourceChoice, SweepIntervals};
 use crate::{PerSide, Side};
 
 const EXAMPLES: &str = "\
@@ -36,6 +36,11 @@ captured before its request departs in the replay arrives right after that depar
 
 `any` holds neither VLAN tags that the kernel stripped nor destination MACs: a verdict that needs
 them is `unknown`. A frame that cannot be judged is `skipped`. Both are counted, with the reason.";
+
+/// Why an option of a running gateway is refused.
+const OF_THIS_MACHINE: &str = "{} is not replayed: a capture holds neither the gateway's addresses nor its routes and \
+                               neighbours. Without it a replay judges by the same policy, with the clients' own addresses; \
+                               `ptpproxy watch` shows each message of a running gateway";
 
 /// Options that do nothing in any replay: every departure has its timestamp.
 const WITHOUT_EFFECT: [&str; 2] = ["estimate", "tx_timestamp_timeout"];
@@ -81,6 +86,15 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "IF|FILE", requires = "up")]
     down: Option<OsString>,
 
+    #[arg(long, value_enum, hide = true, value_name = "WHOSE")]
+    source: Option<SourceChoice>,
+
+    #[arg(long, hide = true, value_name = "ADDR", num_args = 1)]
+    source_address: Option<String>,
+
+    #[arg(long, hide = true, num_args = 0..=1)]
+    routed: Option<Option<String>>,
+
     /// Write what is forwarded to OUT (pcap, nanoseconds), at the time of its departure.
     #[arg(long, value_name = "OUT")]
     write: Option<PathBuf>,
@@ -95,6 +109,12 @@ impl ReplayArgs {
     /// # Errors
     /// They do not fit each other, or one of them would change nothing.
     pub(super) fn options(self, gave: Option<&ArgMatches>) -> Result<ReplayOptions, String> {
+        if self.source == Some(SourceChoice::Gateway) || self.source_address.is_some() {
+            return Err(OF_THIS_MACHINE.replace("{}", "--source gateway"));
+        }
+        if self.routed.is_some() {
+            return Err(OF_THIS_MACHINE.replace("{}", "--routed"));
+        }
         let input = input(self.capture, self.from, self.up, self.down)?;
         if let Some(gave) = gave {
             refuse_without_effect(gave, &input)?;

@@ -25,7 +25,7 @@ fn the_definition_is_sound() {
 }
 
 /// Options that a file cannot set, and so have no properties.
-const COMMAND_LINE_ONLY: [&str; 5] = ["config", "verbose", "quiet", "help", "version"];
+const COMMAND_LINE_ONLY: [&str; 6] = ["config", "take-over", "verbose", "quiet", "help", "version"];
 
 /// Options that are neither described as a [`crate::options::Flag`] nor for the command line only.
 fn bare<'a>(command: &'a clap::Command, flags: &Flags) -> Vec<&'a str> {

@@ -108,7 +108,7 @@ impl KeyReader {
             return Ok(argument);
         }
         Err(match key {
-            "config" | "help" | "version" => "is for the command line only".into(),
+            "config" | "take-over" | "help" | "version" => "is for the command line only".into(),
             "verbose" | "quiet" => {
                 "is for the command line; in a file write log = \"debug\", or warn, error, off"
                     .into()

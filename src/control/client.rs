@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde::de::DeserializeOwned;
 
 use super::reply::{Failure, PROTOCOL};
-use super::socket::{directories, left_behind};
+use super::socket::{Place, directories, left_behind};
 use super::sort::Sort;
+use crate::ring::process;
 use crate::telemetry::{Orderer, Role};
 
 /// A gateway that does not answer within this time is stuck.
@@ -77,6 +79,25 @@ impl Gateway {
                 )
             }
         }
+    }
+
+    /// The gateway that is this process: it may have its socket where one with these options would, or elsewhere.
+    ///
+    /// # Errors
+    /// None of those sockets is listened on by it.
+    pub fn of_process(process: u32, place: &Place, (up, down): (&str, &str)) -> Result<Self> {
+        let own = place.path(up, down).map(|path| Self { path });
+        let all = Self::all().unwrap_or_default();
+        let its = |gateway: &Self| {
+            UnixStream::connect(&gateway.path)
+                .and_then(|stream| process::peer_process(stream.as_fd()))
+                .is_ok_and(|listens| listens == process)
+        };
+        own.into_iter().chain(all).find(its).ok_or_else(|| {
+            anyhow!(
+                "process {process} has no control socket here that this user may open (--control names another place)"
+            )
+        })
     }
 
     /// Every socket where gateways have theirs; those that were left behind among them.

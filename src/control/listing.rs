@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 
 use super::figures::{ms, percent, whole_ms};
-use super::reply::{Client, ClientList, PROTOCOL};
+use super::reply::{Client, ClientList, Granted, PROTOCOL};
 use super::sort::Sort;
-use crate::telemetry::{ClientSlots, ClientView};
+use crate::telemetry::{ClientSlots, ClientView, Kind};
 use crate::time::Instant;
 use crate::wire::Transport;
 
@@ -101,6 +101,12 @@ fn client(view: &ClientView, now: Instant) -> Client {
         .to_owned(),
         vlans: view.lane.vlans().into_iter().flatten().collect(),
         mode: view.mode.label().to_owned(),
+        grants: (view.grants.running(now))
+            .map(|(message, left)| Granted {
+                message: Kind::Message(message).label().to_owned(),
+                left_s: left.as_secs(),
+            })
+            .collect(),
         interval_ms: view.interval.map(ms),
         requests: view.requests,
         answered: view.answered,

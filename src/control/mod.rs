@@ -14,6 +14,7 @@
 //! | `clients sort=requests limit=20` | [`reply::ClientList`]; keys of `sort` are those of [`reply::Sort`] |
 //! | `reload` | [`reply::Reloaded`] |
 //! | `role standby by=keepalived` | [`reply::RoleReply`]; root and the gateway's user only |
+//! | `take-over` | what the process needs that takes its place (`hand_over`); root and the gateway's user only |
 //! | `watch clock=ID only=drops frames=yes` | [`seen::Watching`], then a [`seen::Seen`] a line until one end closes; root and the gateway's user only |
 //!
 //! Each reply holds `protocol` (1). What cannot be answered is `{"protocol":1,"error":"..."}`. New fields
@@ -36,6 +37,7 @@
 //! | `listing`, `sort` | the first clients in an order |
 //! | `observers` | who watches each message live, and gets a line for each step |
 //! | `role` | who may have it forward or stand by |
+//! | `hand_over` | who may take its place |
 //! | `seen` | what those lines are made of |
 //! | `watch` | reads the board: rates, and the log of what changed |
 //! | `pace` | how often: once a second, less often in silence |
@@ -46,6 +48,7 @@
 pub mod client;
 mod connection;
 mod figures;
+pub(crate) mod hand_over;
 mod listing;
 mod observers;
 mod pace;
@@ -59,6 +62,7 @@ mod status;
 mod warnings;
 mod watch;
 
+pub use hand_over::HandOver;
 pub use role::{RoleTaken, SetRole};
 pub use server::{Orders, Readers, Reload};
 pub use socket::Place;

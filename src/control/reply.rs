@@ -78,6 +78,10 @@ pub struct Status {
     pub filter: FilterStatus,
     /// ARP and neighbour discovery for unicast PTP.
     pub neighbours: NeighboursStatus,
+    /// Next hops, with `--routed`.
+    pub routed: Option<RoutedStatus>,
+    /// Clients that are granted unicast messages, by message type; without those that nobody is granted.
+    pub grants: Vec<GrantsStatus>,
     /// Masters seen upstream in the last minute; those whose Syncs come are first.
     pub masters: Vec<MasterStatus>,
     /// Masters in the table, silent ones among them.
@@ -188,8 +192,48 @@ pub struct NeighboursStatus {
     pub masters: u32,
     /// IP addresses whose MAC address is known or asked for, on both sides.
     pub addresses: u32,
+    /// Of these, those whose MAC address is settled: nobody else answered for them.
+    pub settled: u32,
+    /// Messages that wait until it is known whether another station has their address.
+    pub waiting: u32,
+    /// Messages refused since the start: another station still answers for the address that they claim.
+    pub claimed: u64,
     /// The last address upstream that a client asked for though it is no master's as far as is known.
     pub unknown: Option<String>,
+}
+
+/// What is routed between two subnets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RoutedStatus {
+    /// The kernel's routes.
+    pub routes: u32,
+    /// Next hops whose MAC address is known.
+    pub known: u32,
+    /// Next hops that are being asked for theirs.
+    pub asked: u32,
+    /// Messages that wait for one.
+    pub waiting: u32,
+}
+
+/// Unicast messages of one type that masters have granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GrantsStatus {
+    /// The message type.
+    pub message: String,
+    /// Clients that have such a grant now.
+    pub clients: u32,
+}
+
+/// Unicast messages that a master has granted a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Granted {
+    /// The message type.
+    pub message: String,
+    /// Seconds that the grant still runs.
+    pub left_s: u64,
 }
 
 /// A master's port in one domain.
@@ -357,6 +401,8 @@ pub struct Client {
     /// How it asks, by its last Delay_Req: multicast, hybrid (Delay_Req by unicast, the rest by multicast), unicast
     /// (negotiated) or simple (simple PTP).
     pub mode: String,
+    /// What its master has granted it by unicast negotiation.
+    pub grants: Vec<Granted>,
     /// Mean time between its requests.
     pub interval_ms: Option<f64>,
     /// Its requests.

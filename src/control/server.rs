@@ -13,6 +13,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use serde::Serialize;
 
 use super::connection::{Connection, Progress};
+use super::hand_over::{self, HandOver};
 use super::listing;
 use super::observers::Observers;
 use super::pace::Pace;
@@ -44,6 +45,8 @@ pub struct Orders {
     pub reload: Reload,
     /// See there.
     pub set_role: SetRole,
+    /// See there.
+    pub hand_over: HandOver,
 }
 
 /// What reads the board while the gateway runs: a thread that ends when this is dropped, and with it the
@@ -56,18 +59,23 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// Starts the thread. A socket that cannot be made is a warning: the gateway goes on without.
+    /// Starts the thread. A socket that cannot be made is a warning: the gateway goes on without. If it `replaces` another
+    /// process, that one's socket is replaced as well.
     ///
     /// # Errors
     /// The system's, when there can be no thread.
-    pub fn start(board: Arc<Board>, place: &Place, orders: Orders) -> io::Result<Self> {
+    pub fn start(
+        board: Arc<Board>,
+        (place, replaces): (&Place, bool),
+        orders: Orders,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let stop = Arc::new(AtomicBool::new(false));
         let listening = place
             .path(&board.info().up, &board.info().down)
             .and_then(|path| {
-                socket::listen(&path)
+                socket::listen(&path, replaces)
                     .inspect_err(|error| {
                         warn!(
                             "no control socket, so no `ptpproxy status`: {error:#} (--control PATH puts it \
@@ -255,6 +263,18 @@ impl Server {
                     Err(error) => connection.reply(failure(&error)),
                 }
             }
+            Progress::Asked(line) if hand_over::is_asked(&line) => {
+                let user = process::peer_user(connection.stream().as_fd());
+                let user = user.map_err(|error| error.to_string());
+                match user.and_then(|user| hand_over::permitted(user, process::user())) {
+                    Ok(()) => {
+                        let (_, connection) = self.connections.remove(at);
+                        (self.orders.hand_over)(connection.into_stream());
+                        return;
+                    }
+                    Err(error) => connection.reply(failure(&error)),
+                }
+            }
             Progress::Asked(line) if Observers::is_asked(&line) => {
                 let board = self.watch.board();
                 match self.observers.request(&line, connection.stream(), board) {
@@ -308,7 +328,7 @@ impl Server {
                     now,
                 ))
             }
-            _ => failure("expected status, clients, reload, role or watch"),
+            _ => failure("expected status, clients, reload, role, take-over or watch"),
         }
     }
 

@@ -82,8 +82,8 @@ pub(super) struct Listening {
     file: (u64, u64),
 }
 
-/// Makes the socket. A file that a gateway left behind is replaced, one that answers is not.
-pub(super) fn listen(path: &Path) -> Result<Listening> {
+/// Makes the socket. A file that a gateway left behind is replaced, one that answers only if this one `replaces` that gateway.
+pub(super) fn listen(path: &Path, replaces: bool) -> Result<Listening> {
     if let Some(directory) = path.parent()
         && !directory.exists()
     {
@@ -99,6 +99,8 @@ pub(super) fn listen(path: &Path) -> Result<Listening> {
             bail!("{}: there is something that is no socket", path.display())
         }
         // One that this user may not connect to has an owner, too.
+        // It is renamed over in one step: whoever asks finds the one or the other.
+        Ok(_) if replaces => {}
         Ok(_) if !left_behind(path) => bail!("{}: another gateway has it", path.display()),
         Ok(_) => fs::remove_file(path)
             .with_context(|| format!("{}: left behind, and cannot be removed", path.display()))?,
@@ -167,12 +169,16 @@ mod tests {
     fn a_socket_goes_with_its_gateway_and_one_left_behind_is_replaced() {
         let folder = folder("goes");
         let path = folder.join("a.sock");
-        drop(listen(&path).unwrap());
+        drop(listen(&path, false).unwrap());
         assert!(!path.exists());
         drop(UnixListener::bind(&path).unwrap());
-        let listening = listen(&path).unwrap();
+        let listening = listen(&path, false).unwrap();
         assert!(UnixStream::connect(&path).is_ok());
-        assert!(listen(&path).is_err(), "another gateway has it");
+        assert!(listen(&path, false).is_err(), "another gateway has it");
+        let other = listen(&path, true).unwrap();
+        drop(listening);
+        assert!(UnixStream::connect(&path).is_ok(), "the other's socket");
+        let listening = other;
         drop(listening);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
         fs::remove_dir(folder).unwrap();
@@ -183,9 +189,9 @@ mod tests {
     fn what_it_did_not_make_stays() {
         let folder = folder("stays");
         let path = folder.join("a.sock");
-        let listening = listen(&path).unwrap();
+        let listening = listen(&path, false).unwrap();
         fs::rename(&path, folder.join("moved")).unwrap();
-        let other = listen(&path).unwrap();
+        let other = listen(&path, false).unwrap();
         drop(listening);
         assert!(UnixStream::connect(&path).is_ok(), "the other's socket");
         drop(other);

@@ -4,12 +4,15 @@ use std::time::{Duration, SystemTime};
 
 use super::figures::{millionths, ms, per_second, percent, seconds, tenths, whole_ms};
 use super::reply::{
-    ClientsStatus, DropsStatus, FilterStatus, FramesStatus, Grandmaster, LimitsStatus,
-    MasterStatus, NeighboursStatus, PROTOCOL, PortStatus, RefusedStatus, RoleStatus, Status,
+    ClientsStatus, DropsStatus, FilterStatus, FramesStatus, Grandmaster, GrantsStatus,
+    LimitsStatus, MasterStatus, NeighboursStatus, PROTOCOL, PortStatus, RefusedStatus, RoleStatus,
+    RoutedStatus, Status,
 };
 use crate::reason::Reason;
 use crate::side::Side;
-use crate::telemetry::{Info, Kind, LinkFault, MasterState, PortState, RefusedSender, Snapshot};
+use crate::telemetry::{
+    ClientSlots, GRANTED, Info, Kind, LinkFault, MasterState, PortState, RefusedSender, Snapshot,
+};
 use crate::time::Instant;
 use crate::wire::MessageType;
 
@@ -55,11 +58,21 @@ pub(super) fn status(
             relayed: state.neighbours.relayed,
             masters: state.neighbours.masters,
             addresses: state.neighbours.addresses,
+            settled: state.neighbours.settled,
+            waiting: state.neighbours.waiting,
+            claimed: claimed(snapshot),
             unknown: state
                 .neighbours
                 .unknown
                 .map(|unknown| unknown.ip.to_string()),
         },
+        routed: state.neighbours.hops.map(|hops| RoutedStatus {
+            routes: hops.routes,
+            known: hops.known,
+            asked: hops.asked,
+            waiting: hops.waiting,
+        }),
+        grants: Vec::new(),
         masters: masters(&state.masters, now),
         masters_known: state.masters_known,
         refused: refused(&state.refused, now),
@@ -81,6 +94,27 @@ pub(super) fn status(
         second_path: state.second_path,
         listening: state.listening,
     }
+}
+
+/// How many clients are granted each message type.
+pub(super) fn grants(clients: &ClientSlots, now: Instant) -> Vec<GrantsStatus> {
+    let counts = GRANTED.iter().zip(clients.grants(now));
+    counts
+        .filter(|(_, clients)| *clients > 0)
+        .map(|(message, clients)| GrantsStatus {
+            message: Kind::Message(*message).label().to_owned(),
+            clients,
+        })
+        .collect()
+}
+
+/// Messages of neighbours that claim the address of somebody who still answers for it.
+fn claimed(snapshot: &Snapshot) -> u64 {
+    let of = |side| {
+        let counters = &snapshot.counters;
+        counters.dropped(side, Kind::Neighbour, Reason::NeighbourClaimed)
+    };
+    Side::BOTH.into_iter().map(of).sum()
 }
 
 /// Which timestamps are taken, with what residence times between two hardware clocks may be off by.

@@ -111,6 +111,7 @@ impl Watch {
         let mut found = warnings::warnings(&before, &snapshot, &self.troubles, now);
         found.extend(self.quiet.found(&snapshot, now));
         status.warnings = found.into_iter().map(Into::into).collect();
+        status.grants = status::grants(self.board.clients(), now);
         Some(status)
     }
 

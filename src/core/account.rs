@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::Side;
 use crate::core::event::{Event, Events};
+use crate::core::state::{Reader, StateError, Writer};
 use crate::reason::Reason;
-use crate::telemetry::{Counters, Kind, Measures};
+use crate::telemetry::{Counters, Kind, Measures, from_words, to_words};
 use crate::time::Instant;
 
 /// A limit that is still hit is logged again after this long.
@@ -31,6 +32,19 @@ impl Account {
             limits_told: [None; Reason::ALL.len()],
             untouched: false,
         }
+    }
+
+    /// Writes what was counted and measured.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        out.put(&to_words(&self.counters));
+        out.put(&to_words(&self.measures));
+    }
+
+    /// Reads it; what is counted otherwise by now starts anew.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.counters = from_words(&from.take::<Vec<u64>>()?).unwrap_or_default();
+        self.measures = from_words(&from.take::<Vec<u64>>()?).unwrap_or_default();
+        Ok(())
     }
 
     pub(crate) const fn counters(&self) -> &Counters {

@@ -1,9 +1,11 @@
 //! A rate limit: a token bucket.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Instant;
 
 /// A token bucket that holds up to one second's worth.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Bucket {
     /// Time bought so far: the bucket is empty when this reaches the present.
     spent_until: Instant,

@@ -65,6 +65,13 @@ pub enum Event {
         /// Who asks for it.
         asker: IpAddr,
     },
+    /// An address that everything is to carry that leaves upstream is gone from this machine, or there again.
+    SourceAddress {
+        /// The address.
+        address: IpAddr,
+        /// It is there.
+        there: bool,
+    },
     /// The local clock was stepped.
     ClockStep,
     /// A hardware clock was stepped, or its rate changed by much at once.

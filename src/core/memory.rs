@@ -10,7 +10,7 @@ const IN_FLIGHT: u64 = 205;
 /// A message that can be held: room for its bytes, what is known of it, its places in the queues.
 const HELD: u64 = 567;
 /// A client, but for its place among the hashes.
-const CLIENT: u64 = 352;
+const CLIENT: u64 = 364;
 /// Twice as many places among the hashes as clients, rounded up to a power of two: in two tables.
 const PLACE: u64 = 16;
 /// A Sync that is remembered.

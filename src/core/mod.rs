@@ -66,6 +66,7 @@
 //! | `settings` | what the core is told at its start and by a reload |
 //! | `verdict` | what the core is told of a frame, and what it decides |
 //! | `memory` | how much all this reserves |
+//! | `state` | all that is known as bytes, for the process that takes its place |
 //! | `residence` | how long a message stayed, in units of correctionField |
 //! | `slope` | the slope of a line through noisy points |
 //! | `refs` | how one part names a row of another |
@@ -95,6 +96,7 @@ mod signatures;
 mod simple;
 mod slope;
 mod source;
+mod state;
 mod syncs;
 mod table;
 mod tap;
@@ -116,4 +118,5 @@ pub use settings::{
     RequireAuthentication, Settings, SettingsError, ValidSettings,
 };
 pub use source::SourceAddress;
+pub use state::{Reader as StateReader, StateError, Writer as StateWriter};
 pub use verdict::{Arrival, Departure, Edit, Relay, Token, Verdict};

@@ -1,6 +1,9 @@
 //! Management: the requests whose answers may come back, and how many messages pass a second.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::bucket::Bucket;
+use crate::core::state::{Reader, StateError, Writer, sane};
 use crate::time::Instant;
 use crate::wire::{Lane, PortIdentity};
 
@@ -13,7 +16,7 @@ const ALL_ONES_RATE: u32 = 1;
 const METADATA_RATE: u32 = 20;
 
 /// What an answer shares with its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ManagementKey {
     /// The station that asked.
     pub(crate) station: PortIdentity,
@@ -41,6 +44,26 @@ impl Management {
             all_ones_bucket: Bucket::full(Instant::default()),
             metadata_bucket: Bucket::full(Instant::default()),
         }
+    }
+
+    /// Writes them.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        out.all(self.requests.iter());
+        let buckets = (self.bucket, self.all_ones_bucket, self.metadata_bucket);
+        out.put(&(self.next, buckets));
+    }
+
+    /// Reads them, where there are none yet.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        from.all(CAPACITY, "Management", |request| {
+            self.requests.push(request);
+            Ok(())
+        })?;
+        (
+            self.next,
+            (self.bucket, self.all_ones_bucket, self.metadata_bucket),
+        ) = from.take()?;
+        sane(self.next < CAPACITY, "Management")
     }
 
     /// Whether one more request may pass; `to_all` is one to everybody.

@@ -53,6 +53,11 @@ impl Signatures {
         }
     }
 
+    /// Whether there are keys.
+    pub(crate) const fn has_keys(&self) -> bool {
+        self.verifier.is_some()
+    }
+
     /// Lets time pass: replaced keys are erased when nothing that came with them can wait any more.
     pub(crate) fn advance(&mut self, now: Instant) {
         if let Some(verifier) = &mut self.verifier {
@@ -90,7 +95,24 @@ impl Signatures {
     ///
     /// # Errors
     /// The message is to be dropped, for this reason.
+    #[inline]
     pub(crate) fn check(
+        &mut self,
+        frame: &Frame<'_>,
+        arrival: &Arrival,
+        settings: &Settings,
+    ) -> Result<Signature, Reason> {
+        // Most messages, where nobody has keys.
+        let required = settings.require_authentication.of(arrival.side);
+        if self.verifier.is_none() && !required && !frame.authenticated() {
+            return Ok(Signature::None);
+        }
+        self.check_signed(frame, arrival, settings)
+    }
+
+    /// The same, where messages are signed or have to be.
+    #[inline(never)]
+    fn check_signed(
         &mut self,
         frame: &Frame<'_>,
         arrival: &Arrival,

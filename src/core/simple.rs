@@ -5,6 +5,7 @@
 //! Neither answer names the port that asked: both are found by the two addresses and the sequenceId.
 
 use crate::core::refs::ClientRef;
+use crate::core::state::{Reader, StateError, Writer};
 
 /// Requests remembered at once: a power of two. Each is answered within milliseconds.
 const CELLS: usize = 1024;
@@ -22,6 +23,23 @@ impl SimpleRequests {
             cells: vec![None; CELLS].into_boxed_slice(),
             any: false,
         }
+    }
+
+    /// Writes them.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        let asked: Vec<_> = self.cells.iter().flatten().collect();
+        out.all(asked.into_iter());
+        out.put(&self.any);
+    }
+
+    /// Reads them, where there are none yet.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        from.all(CELLS, "requests of simple PTP", |(hash, client)| {
+            self.asked(hash, client);
+            Ok(())
+        })?;
+        self.any = from.take()?;
+        Ok(())
     }
 
     /// Whether somebody ever asked so.

@@ -16,11 +16,30 @@ pub struct SourceAddress {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct SourceAddresses(Vec<SourceAddress>);
+pub(crate) struct SourceAddresses(Vec<Kept>);
+
+/// One of them, and whether this machine still has it.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    own: SourceAddress,
+    there: bool,
+}
 
 impl SourceAddresses {
-    pub(crate) const fn new(addresses: Vec<SourceAddress>) -> Self {
-        Self(addresses)
+    /// This machine has them.
+    pub(crate) fn new(addresses: Vec<SourceAddress>) -> Self {
+        let kept = |own| Kept { own, there: true };
+        Self(addresses.into_iter().map(kept).collect())
+    }
+
+    /// These are all addresses of this machine, sorted. Without its own nothing leaves: nobody upstream would find the way
+    /// back. The next one that came or went since; to be called until there is none.
+    pub(crate) fn next_change(&mut self, all: &[IpAddr]) -> Option<(IpAddr, bool)> {
+        self.0.iter_mut().find_map(|kept| {
+            let there = all.binary_search(&kept.own.ip).is_ok();
+            let before = std::mem::replace(&mut kept.there, there);
+            (before != there).then_some((kept.own.ip, there))
+        })
     }
 
     /// The sender of what leaves in a lane, with this hardware address. `None` if there is no address for it.
@@ -31,13 +50,14 @@ impl SourceAddresses {
             let address = Address::Mac(mac);
             return Some(End { mac, address });
         }
-        let fits = |own: &&SourceAddress| {
-            own.vlan == vlan
+        let fits = |kept: &&Kept| {
+            kept.there
+                && kept.own.vlan == vlan
                 && inner.is_none()
-                && own.ip.is_ipv4() == (transport == Transport::Udp4)
+                && kept.own.ip.is_ipv4() == (transport == Transport::Udp4)
         };
-        let own = self.0.iter().find(fits)?;
-        let address = own.ip.into();
+        let kept = self.0.iter().find(fits)?;
+        let address = kept.own.ip.into();
         Some(End { mac, address })
     }
 }
@@ -79,5 +99,23 @@ mod tests {
             assert_eq!(address.as_deref(), expected, "{transport:?} {tags:?}");
             assert!(end.is_none_or(|end| end.mac == mac));
         }
+    }
+
+    #[test]
+    fn what_this_machine_has_no_more_is_not_used() {
+        let ip = |ip: &str| -> IpAddr { ip.parse().expect("an address") };
+        let own = |vlan, of| SourceAddress { vlan, ip: ip(of) };
+        let mut addresses =
+            SourceAddresses::new(vec![own(None, "192.0.2.1"), own(Some(5), "198.51.100.1")]);
+        let lane = Lane::new(Transport::Udp4, &[]);
+        let used = |addresses: &SourceAddresses| addresses.end(lane, Mac([2; 6])).is_some();
+        let all = [ip("192.0.2.1"), ip("198.51.100.1")];
+        assert_eq!(addresses.next_change(&all), None);
+        assert_eq!(addresses.next_change(&[]), Some((all[0], false)));
+        assert_eq!(addresses.next_change(&[]), Some((all[1], false)));
+        assert_eq!(addresses.next_change(&[]), None);
+        assert!(!used(&addresses));
+        assert_eq!(addresses.next_change(&all[..1]), Some((all[0], true)));
+        assert!(used(&addresses));
     }
 }

@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::hold::FrameRef;
 use crate::core::refs::SyncRef;
+use crate::core::state::{Reader, StateError, Writer};
 use crate::core::table::{Key, Secret, Table};
 use crate::reason::Reason;
 use crate::time::{Instant, Stamp};
 use crate::wire::{Lane, PortIdentity};
 
 /// What a Follow_Up shares with its Sync.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SyncKey {
     pub(crate) sender: PortIdentity,
     pub(crate) sequence_id: u16,
@@ -35,7 +38,7 @@ impl Key for SyncKey {
 }
 
 /// How far a Sync has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SyncProgress {
     /// Its Follow_Up came first and waits.
     FollowUpFirst(FrameRef),
@@ -54,7 +57,7 @@ pub(crate) enum SyncProgress {
 }
 
 /// A Sync, its Follow_Up, or both.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Sync {
     since: Instant,
     progress: SyncProgress,
@@ -154,6 +157,26 @@ impl Syncs {
             capacity,
             early: VecDeque::with_capacity(early),
         }
+    }
+
+    /// Writes them.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        self.rows.save(out);
+        out.all(self.order.iter());
+        out.all(self.early.iter());
+    }
+
+    /// Reads them, where there are none yet.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.rows.restore(from, "Syncs")?;
+        from.all(self.order.capacity(), "Syncs", |entry| {
+            self.order.push_back(entry);
+            Ok(())
+        })?;
+        from.all(self.early.capacity(), "Syncs", |entry| {
+            self.early.push_back(entry);
+            Ok(())
+        })
     }
 
     /// The entry of a key, if it is recent.

@@ -3,8 +3,11 @@
 //! Keys are hashed by SipHash-1-3 under a secret; rows live in a vector that is sized once, so that
 //! no insertion ever moves or rehashes the table, and a removal closes its gap at once.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use siphasher::sip::SipHasher13;
 
+use crate::core::state::{Reader, StateError, Writer, sane};
 use crate::prefetch;
 
 /// A key, as words to hash.
@@ -121,13 +124,18 @@ impl<K: Key, V> Table<K, V> {
         } else {
             return Err(Full);
         };
-        let KeyHash(tag) = self.hash(&key);
+        self.seat(&key, row);
+        Ok(row)
+    }
+
+    /// Has a key found in this row.
+    fn seat(&mut self, key: &K, row: u32) {
+        let KeyHash(tag) = self.hash(key);
         let mut at = self.home(tag);
         while self.buckets[at].row != 0 {
             at = (at + 1) & (self.buckets.len() - 1);
         }
         self.buckets[at] = Bucket { tag, row: row + 1 };
-        Ok(row)
     }
 
     /// Removes a row.
@@ -216,6 +224,56 @@ impl<K: Key, V> Table<K, V> {
     fn home(&self, tag: u32) -> usize {
         tag as usize & (self.buckets.len() - 1)
     }
+}
+
+impl<K: Key + Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> Table<K, V> {
+    /// Writes all rows, each under its number.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        let rows = self.rows.iter();
+        out.all(rows.map(|row| (row.key, row.generation, &row.value)));
+        out.put(&self.free);
+    }
+
+    /// Reads rows into a table that has none.
+    pub(crate) fn restore(
+        &mut self,
+        from: &mut Reader<'_>,
+        part: &'static str,
+    ) -> Result<(), StateError> {
+        from.all(
+            self.capacity,
+            part,
+            |(key, generation, value): (K, u32, Option<V>)| {
+                let row = self.high_water();
+                if value.is_some() {
+                    sane(self.find(&key).is_none(), part)?;
+                    self.seat(&key, row);
+                }
+                self.rows.push(Row {
+                    key,
+                    generation,
+                    value,
+                });
+                Ok(())
+            },
+        )?;
+        let free: Vec<u32> = from.take()?;
+        sane(all_free(&free, &self.rows, |row| row.value.is_none()), part)?;
+        self.free.extend(free);
+        Ok(())
+    }
+}
+
+/// Whether these are the numbers of all that are free, each once.
+pub(crate) fn all_free<T>(free: &[u32], all: &[T], is_free: impl Fn(&T) -> bool) -> bool {
+    let mut listed = vec![false; all.len()];
+    let once = free.iter().all(|&number| {
+        (listed.get_mut(number as usize)).is_some_and(|listed| !std::mem::replace(listed, true))
+    });
+    once && listed
+        .iter()
+        .zip(all)
+        .all(|(&listed, one)| listed == is_free(one))
 }
 
 fn index32(at: usize) -> u32 {

@@ -132,6 +132,12 @@ impl Unicast {
         self.own = Some(addresses);
     }
 
+    /// The next address that all are to share and that this machine has lost, or has again (`true`).
+    pub(crate) fn next_source_change(&mut self) -> Option<(IpAddr, bool)> {
+        let own = self.own.as_deref()?;
+        self.source.as_mut()?.next_change(own)
+    }
+
     /// Whether an address is this machine's; each may be as long as nobody said.
     pub(crate) fn may_be_own(&self, ip: IpAddr) -> bool {
         (self.own.as_ref()).is_none_or(|own| own.binary_search(&ip).is_ok())

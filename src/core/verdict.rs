@@ -3,6 +3,8 @@
 use std::num::NonZeroU64;
 use std::ops::Deref;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Side;
 use crate::auth::Verified;
 use crate::core::signature::Signature;
@@ -83,7 +85,7 @@ impl Arrived<'_> {
 }
 
 /// What changes in a frame as it leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edit {
     /// Added to correctionField, in scaled nanoseconds.
     pub correction: i64,
@@ -99,6 +101,8 @@ pub struct Edit {
     /// its batch is sent, and added to correctionField ([`crate::core::Forwarder::rewrite_correction`]).
     pub rewrite: Option<u32>,
     /// It was verified: what is changed in it is signed again ([`crate::core::Forwarder::edit`]).
+    /// No other process has the keys that it names.
+    #[serde(skip)]
     pub verified: Option<Verified>,
 }
 
@@ -123,8 +127,9 @@ impl Edit {
     }
 }
 
-/// Ties one event message that is sent to its TX timestamp: one send, one timestamp, one use.
-#[derive(Debug, PartialEq, Eq)]
+/// Ties one event message that is sent to its TX timestamp: one send, one timestamp, one use. It is written and read again
+/// where a ring passes to another process with what it awaits.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token(NonZeroU64);
 
 // With or without one, a frame of a batch has one word for it.

@@ -1,7 +1,7 @@
 //! One of two gateways: whether keepalived, if it decides who forwards, is set up for both networks.
 //!
-//! Only what belongs together is read of its configuration: which interface each VRRP instance has, and what the sync group
-//! that holds two of them tracks and notifies.
+//! Only what belongs together is read of its configuration: which interface each VRRP instance has, what the one on the
+//! clients' side and its sync group track, and who is notified.
 
 use std::fs;
 use std::path::Path;
@@ -78,69 +78,120 @@ fn value<'a>(block: &'a [String], key: &str) -> Option<&'a str> {
     block.get(at + 1).map(String::as_str)
 }
 
+fn warn(text: String, remedy: &str) -> Finding {
+    Finding::warning(CHECK, text).remedy(remedy)
+}
+
+/// The VRRP instance in the clients' network, and what is in its block and in that of its sync group.
+struct Decider<'a> {
+    name: &'a str,
+    blocks: [&'a [String]; 2],
+    /// It is in a group with one on the side of the grandmaster.
+    together: bool,
+}
+
+impl<'a> Decider<'a> {
+    /// What decides for these interfaces; else what is to be said of that.
+    fn of(
+        names: &PerSide<String>,
+        standby: Option<bool>,
+        words: &'a [String],
+    ) -> Result<Self, Option<Finding>> {
+        let instances = blocks(words, "vrrp_instance");
+        let on = |name: &String| {
+            let mut of = instances.iter().copied();
+            of.find(|(_, block)| value(block, "interface") == Some(name))
+        };
+        let (name, block) = match (on(&names.down), on(&names.up)) {
+            (Some(down), _) => down,
+            (None, None) if standby == Some(true) => {
+                return Err(Some(warn(
+                    format!("it starts in standby, and {FILE} decides nothing for its interfaces"),
+                    "something has to run `ptpproxy activate`: see deploy/keepalived",
+                )));
+            }
+            (None, None) => return Err(None),
+            (None, Some(_)) => {
+                let PerSide { up, down } = names;
+                return Err(Some(warn(
+                    format!("keepalived has a VRRP instance on {up} and none on {down}"),
+                    "it is in the clients' network that one gateway is to forward: put the instance there",
+                )));
+            }
+        };
+        let mut groups = blocks(words, "vrrp_sync_group").into_iter();
+        let group = groups.find(|(_, block)| has(list(block, "group"), name));
+        let group = group.map_or(&[] as &[String], |(_, block)| block);
+        let above = on(&names.up);
+        Ok(Self {
+            name,
+            blocks: [block, group],
+            together: above.is_some_and(|(above, _)| has(list(group, "group"), above)),
+        })
+    }
+
+    /// Whether it gives up when the link toward the grandmaster is gone.
+    fn watches(&self, up: &str) -> bool {
+        let mut lists = self
+            .blocks
+            .map(|block| list(block, "track_interface"))
+            .into_iter();
+        self.together || lists.any(|names| has(names, up))
+    }
+
+    fn watches_the_gateway(&self) -> bool {
+        let tracks = ["track_process", "track_script", "track_file"];
+        let mut words = self.blocks.into_iter().flatten();
+        words.any(|word| tracks.contains(&word.as_str()))
+    }
+}
+
+fn has(words: &[String], name: &str) -> bool {
+    words.iter().any(|word| word == name)
+}
+
+/// What stands in the braces behind this word.
+fn list<'a>(block: &'a [String], key: &str) -> &'a [String] {
+    let at = block.iter().position(|word| word == key);
+    at.map_or(&[], |at| braced(block, at + 1))
+}
+
+/// Whether something is told who forwards that is ours.
+fn notifies(words: &[String]) -> bool {
+    words.windows(2).any(|pair| match pair {
+        // A fifo has a script of its own beside it.
+        [key, script] => {
+            key.contains("notify") && !key.ends_with("fifo") && script.contains("ptpproxy")
+        }
+        _ => false,
+    })
+}
+
 fn judge(names: &PerSide<String>, standby: Option<bool>, words: Option<&[String]>) -> Vec<Finding> {
-    let warn = |text: String, remedy: &str| Finding::warning(CHECK, text).remedy(remedy);
-    let instances = words.map_or_else(Vec::new, |words| blocks(words, "vrrp_instance"));
-    let on = |name: &String| {
-        let mut of = instances.iter();
-        let instance = of.find(|(_, block)| value(block, "interface") == Some(name));
-        instance.map(|(instance, _)| *instance)
+    let words = words.unwrap_or_default();
+    let decider = match Decider::of(names, standby, words) {
+        Ok(decider) => decider,
+        Err(finding) => return finding.into_iter().collect(),
     };
-    let (up, down) = match (on(&names.up), on(&names.down)) {
-        (Some(up), Some(down)) => (up, down),
-        (None, None) if standby == Some(true) => {
-            return vec![warn(
-                format!("it starts in standby, and {FILE} decides nothing for its interfaces"),
-                "something has to run `ptpproxy activate`: see deploy/keepalived",
-            )];
-        }
-        (None, None) => return Vec::new(),
-        (up, _) => {
-            let (with, without) = match up {
-                Some(_) => (&names.up, &names.down),
-                None => (&names.down, &names.up),
-            };
-            return vec![warn(
-                format!("keepalived has a VRRP instance on {with} and none on {without}"),
-                "a gateway that is cut off on one side goes on forwarding on the other: give both one",
-            )];
-        }
-    };
+    let (name, up) = (decider.name, &names.up);
     let mut found = Vec::new();
-    let groups = words.map_or_else(Vec::new, |words| blocks(words, "vrrp_sync_group"));
-    let group = groups.iter().find(|(_, block)| {
-        let open = block.iter().position(|word| word == "group");
-        let members = open.map_or(&[] as &[String], |at| braced(block, at + 1));
-        [up, down]
-            .iter()
-            .all(|name| members.iter().any(|member| member == name))
-    });
-    match group {
-        None => found.push(warn(
-            format!("keepalived's instances {up} and {down} are in no sync group"),
-            "one gateway could forward upstream and the other downstream: put both in one vrrp_sync_group",
-        )),
-        Some((name, block)) => {
-            let all = words.unwrap_or_default();
-            let notifies = all.windows(2).any(|pair| {
-                // A fifo has a script of its own beside it.
-                (pair.first()).is_some_and(|key| key.contains("notify") && !key.ends_with("fifo"))
-                    && pair.get(1).is_some_and(|script| script.contains("ptpproxy"))
-            });
-            if !notifies {
-                found.push(warn(
-                    "keepalived notifies no script of ptpproxy".into(),
-                    "nobody tells the gateway when to forward: notify_fifo_script /etc/keepalived/ptpproxy-notify",
-                ));
-            }
-            let tracks = ["track_process", "track_script", "track_file"];
-            if !block.iter().any(|word| tracks.contains(&word.as_str())) {
-                found.push(warn(
-                    format!("keepalived's sync group {name} does not track the gateway"),
-                    "the other gateway takes over only if this machine dies: see deploy/keepalived",
-                ));
-            }
-        }
+    if !decider.watches(up) {
+        found.push(warn(
+            format!("keepalived's instance {name} does not track {up}"),
+            "a gateway that is cut off upstream goes on forwarding: name it in track_interface",
+        ));
+    }
+    if !notifies(words) {
+        found.push(warn(
+            "keepalived notifies no script of ptpproxy".into(),
+            "nobody tells the gateway when to forward: notify_fifo_script /etc/keepalived/ptpproxy-notify",
+        ));
+    }
+    if !decider.watches_the_gateway() {
+        found.push(warn(
+            format!("keepalived's instance {name} does not track the gateway"),
+            "the other gateway takes over only if this machine dies: see deploy/keepalived",
+        ));
     }
     if standby == Some(false) {
         found.push(warn(
@@ -149,13 +200,11 @@ fn judge(names: &PerSide<String>, standby: Option<bool>, words: Option<&[String]
         ));
     }
     if found.is_empty() {
-        found.push(Finding::ok(
-            CHECK,
-            format!(
-                "keepalived has {} and {} in one group",
-                names.up, names.down
-            ),
-        ));
+        let text = format!(
+            "keepalived decides on {} who forwards, and watches {up}",
+            names.down
+        );
+        found.push(Finding::ok(CHECK, text));
     }
     found
 }
@@ -197,22 +246,34 @@ mod tests {
 
     #[test]
     fn the_sample_is_right_and_each_mistake_is_named() {
-        assert_eq!(
-            said(Some(true), &[]),
-            "Ok keepalived has eth0 and eth1 in one group\n"
-        );
+        let right = "Ok keepalived decides on eth1 who forwards, and watches eth0\n";
+        assert_eq!(said(Some(true), &[]), right);
         assert!(said(Some(false), &[]).contains("starts active"));
-        assert!(said(None, &[("interface eth1", "interface eth2")]).contains("none on eth1"));
-        let elsewhere = [
-            ("interface eth0", "interface a"),
-            ("interface eth1", "interface b"),
-        ];
+        let upstream = [("interface eth1", "interface eth0")];
+        assert!(said(None, &upstream).contains("none on eth1"));
+        let elsewhere = [("interface eth1", "interface b")];
         assert_eq!(said(None, &elsewhere), "");
         assert!(said(Some(true), &elsewhere).contains("decides nothing"));
-        assert!(said(Some(true), &[("    PTP_DOWN\n", "")]).contains("in no sync group"));
+        assert!(said(Some(true), &[("    eth0\n", "    eth2\n")]).contains("does not track eth0"));
         assert!(said(Some(true), &[("ptpproxy-notify", "other")]).contains("notifies no script"));
         let untracked = [("track_process", "x"), ("track_script", "y")];
-        assert!(said(Some(true), &untracked).contains("does not track"));
+        assert!(said(Some(true), &untracked).contains("does not track the gateway"));
+    }
+
+    /// An instance for each side in one group, which tracks the gateway: the link upstream counts as well.
+    #[test]
+    fn a_group_of_both_sides_is_right_too() {
+        let group = "vrrp_sync_group BOTH {\n  group {\n    PTP\n    ABOVE\n  }\n  track_script {\n    y\n  }\n}\n\
+                     vrrp_instance ABOVE {\n  interface eth0\n}\nvrrp_instance PTP {";
+        let grouped = [
+            ("vrrp_instance PTP {", group),
+            ("    eth0\n", ""),
+            ("  track_process {", "  x {"),
+            ("    ptpproxy_answers\n", ""),
+        ];
+        assert!(said(Some(true), &grouped).starts_with("Ok "));
+        let alone = [grouped[0], grouped[1], ("    ABOVE\n", "")];
+        assert!(said(Some(true), &alone).contains("does not track eth0"));
     }
 
     #[test]

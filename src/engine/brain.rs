@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::core::{Arrival, Edit, Forwarder, Relay, Token, ValidSettings, Verdict};
+use crate::core::{
+    Arrival, Edit, Forwarder, Relay, StateError, StateReader, StateWriter, Token, ValidSettings,
+    Verdict,
+};
 use crate::engine::ahead::Ahead;
 use crate::engine::clock::Clock;
 use crate::engine::clock_watch::ClockWatch;
@@ -73,6 +76,29 @@ impl<C: Clock> Brain<C> {
             of_events: PerSide::default(),
             ours: None,
         }
+    }
+
+    /// Gives up what is in a batch, and takes the TX timestamps that are here.
+    pub(super) fn settle(&mut self, up: &mut impl Port, down: &mut impl Port) {
+        self.look_at_clocks();
+        self.unsent.up += up.take_back() as u64;
+        self.unsent.down += down.take_back() as u64;
+        self.latest = PerSide::default();
+        self.take_stamps(up);
+        self.take_stamps(down);
+    }
+
+    /// Writes what the core knows, and what is known of clocks and of what was read, between two turns.
+    pub(super) fn save(&mut self, out: &mut StateWriter) -> Result<(), StateError> {
+        out.put(&(&self.watch, self.ambiguous, self.last_read, self.unsent));
+        self.core.save(out)
+    }
+
+    /// Goes on where another process was. A clock that was set since then is noticed with the next reading.
+    pub(super) fn restore(&mut self, from: &mut StateReader<'_>) -> Result<(), StateError> {
+        (self.watch, self.ambiguous, self.last_read, self.unsent) = from.take()?;
+        let now = self.clock.now();
+        self.core.restore(from, now)
     }
 
     /// Reads both clocks; notices when the timestamping one jumped.

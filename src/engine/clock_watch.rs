@@ -6,9 +6,11 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{ClockId, ClockSample, Stamp};
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Reading {
     steady_ns: i64,
     /// CLOCK_REALTIME less CLOCK_MONOTONIC_RAW.
@@ -18,6 +20,7 @@ struct Reading {
 }
 
 /// Translates timestamps, and notices when CLOCK_REALTIME jumps.
+#[derive(Serialize, Deserialize)]
 pub struct ClockWatch {
     last: Option<Reading>,
     /// Readings before that, the oldest first: a timestamp may come long after it was taken.
@@ -205,7 +208,7 @@ impl Reading {
 
 /// What an offset changes by per nanosecond, in units of 2^-40. Each timestamp is translated, and integers do that
 /// faster than floating point.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Slope(i64);
 
 impl Slope {

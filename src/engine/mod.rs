@@ -31,7 +31,7 @@ use std::time::Duration;
 use brain::Brain;
 
 use crate::Side;
-use crate::core::{Forwarder, ValidSettings};
+use crate::core::{Forwarder, StateError, StateReader, StateWriter, ValidSettings};
 use crate::telemetry::Counters;
 use crate::time::Instant;
 
@@ -86,6 +86,30 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         self.due_first = due_first;
     }
 
+    /// Writes all that it knows but for its ports, between two turns, for the process that takes its place.
+    ///
+    /// # Errors
+    /// As [`Forwarder::save`].
+    pub fn save(&mut self, out: &mut StateWriter) -> Result<(), StateError> {
+        self.brain.save(out)
+    }
+
+    /// Nothing is sent any more: gives up what is in a batch, and takes the TX timestamps that are here.
+    pub fn settle(&mut self) {
+        let Self {
+            up, down, brain, ..
+        } = self;
+        brain.settle(up, down);
+    }
+
+    /// Goes on where another one was that wrote this; before the first turn.
+    ///
+    /// # Errors
+    /// As [`Forwarder::restore`]: it is not to be used any more.
+    pub fn restore(&mut self, from: &mut StateReader<'_>) -> Result<(), StateError> {
+        self.brain.restore(from)
+    }
+
     /// The core.
     pub const fn core(&self) -> &Forwarder {
         &self.brain.core
@@ -117,6 +141,16 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
     /// The down port.
     pub const fn down_mut(&mut self) -> &mut D {
         &mut self.down
+    }
+
+    /// Both ports.
+    pub const fn ports_mut(&mut self) -> (&mut U, &mut D) {
+        (&mut self.up, &mut self.down)
+    }
+
+    /// Both ports, to look at.
+    pub const fn ports(&self) -> (&U, &D) {
+        (&self.up, &self.down)
     }
 
     /// The ports, once it is done.

@@ -15,7 +15,8 @@ use super::families::{Described, Families, Family, Number};
 use crate::reason::Reason;
 use crate::side::Side;
 use crate::telemetry::{
-    Board, Counters, Counts, Info, Kind, MasterState, Measures, PortCounts, Role, Snapshot, State,
+    Board, Counters, Counts, GRANTED, Info, Kind, MasterState, Measures, PortCounts, Role,
+    Snapshot, State,
 };
 use crate::time::Instant;
 
@@ -39,7 +40,15 @@ impl Collector for Scrape {
             healthy,
             now,
         } = self;
-        all(&mut encoder, &board.info(), snapshot, *healthy, *now)
+        let grants = board.clients().grants(*now);
+        all(
+            &mut encoder,
+            &board.info(),
+            snapshot,
+            grants,
+            *healthy,
+            *now,
+        )
     }
 }
 
@@ -71,6 +80,7 @@ pub(super) fn list() -> Result<Vec<Described>, fmt::Error> {
         &mut list,
         &info,
         &Snapshot::default(),
+        [0; GRANTED.len()],
         false,
         Instant::default(),
     )?;
@@ -81,6 +91,7 @@ fn all(
     out: &mut impl Families,
     info: &Info,
     snapshot: &Snapshot,
+    grants: [u32; GRANTED.len()],
     healthy: bool,
     now: Instant,
 ) -> fmt::Result {
@@ -98,6 +109,7 @@ fn all(
         out.histogram(family, measure.of(&snapshot.measures))?;
     }
     state(out, &snapshot.state)?;
+    unicast(out, &snapshot.state, grants)?;
     role(out, &snapshot.state)?;
     masters(out, &snapshot.state, now)
 }
@@ -305,6 +317,58 @@ fn state(out: &mut impl Families, state: &State) -> fmt::Result {
     ];
     for (name, help, value) in gauges {
         out.gauges(family(name, help, &[]), |add| add(&[], value))?;
+    }
+    Ok(())
+}
+
+fn unicast(out: &mut impl Families, state: &State, grants: [u32; GRANTED.len()]) -> fmt::Result {
+    out.gauges(
+        family(
+            "ptpproxy_unicast_grants",
+            "Clients that a master has granted unicast messages, by message type.",
+            &["message"],
+        ),
+        |add| {
+            for (message, clients) in GRANTED.iter().zip(grants) {
+                add(&[Kind::Message(*message).label()], clients.into())?;
+            }
+            Ok(())
+        },
+    )?;
+    let hops = state.neighbours.hops.unwrap_or_default();
+    for (name, help, value) in [
+        (
+            "ptpproxy_neighbour_addresses_settled",
+            "Of the IP addresses for which ARP and neighbour discovery are relayed, those whose MAC address is settled.",
+            state.neighbours.settled,
+        ),
+        (
+            "ptpproxy_neighbour_messages_waiting",
+            "ARP and neighbour discovery that wait until it is known whether another station has their address.",
+            state.neighbours.waiting,
+        ),
+        (
+            "ptpproxy_next_hops_known",
+            "Next hops whose MAC address is known (--routed).",
+            hops.known,
+        ),
+        (
+            "ptpproxy_next_hops_asked",
+            "Next hops that are being asked for theirs.",
+            hops.asked,
+        ),
+        (
+            "ptpproxy_next_hop_messages_waiting",
+            "Messages that wait for a next hop.",
+            hops.waiting,
+        ),
+        (
+            "ptpproxy_routes",
+            "Routes of the kernel's that are followed (--routed).",
+            hops.routes,
+        ),
+    ] {
+        out.gauges(family(name, help, &[]), |add| add(&[], value.into()))?;
     }
     Ok(())
 }

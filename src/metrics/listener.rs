@@ -31,6 +31,20 @@ impl Listener {
         })
     }
 
+    /// Goes on listening where another process did.
+    #[must_use]
+    pub const fn take_over(listener: TcpListener) -> Self {
+        Self(listener)
+    }
+
+    /// Another handle of the same socket.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn again(&self) -> io::Result<TcpListener> {
+        self.0.try_clone()
+    }
+
     /// Answers from now on, on threads of its own; returns where.
     ///
     /// # Errors

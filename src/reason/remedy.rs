@@ -38,7 +38,9 @@ impl Reason {
                 "compare ip route get SOURCE with --up and --down, or find who sends in another's name"
             }
             Self::NoNeighbour => "see whether the next hop is up: ip route get, arping, ndisc6",
-            Self::NoSourceAddress => "add the gateway's address in that VLAN to --source-address",
+            Self::NoSourceAddress => {
+                "add the gateway's address in that VLAN to --source-address; if it was there, give it back (ip address add)"
+            }
             Self::SharedAddress => {
                 "use multicast or hybrid (unicast Delay_Req) on the client, or --source client"
             }

@@ -72,6 +72,17 @@ impl Geometry {
         }
     }
 
+    /// That of a ring that has these frames of these bytes, if it is the one that is wanted.
+    pub(super) fn again(had: (u32, u32), wanted: (u32, u32)) -> Result<Self, String> {
+        if had != wanted {
+            let ((frames, bytes), (wanted, of)) = (had, wanted);
+            return Err(format!(
+                "its ring has {frames} frames of {bytes} bytes, not {wanted} of {of} (--ring-frames, --batch)"
+            ));
+        }
+        Self::new(had.0, had.1)
+    }
+
     pub(super) const fn request(self) -> libc::tpacket_req {
         libc::tpacket_req {
             tp_block_size: self.block_size,

@@ -3,6 +3,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | `rx`, `tx` | the rings; [`PacketPort`] is both of one interface |
+//! | `handed` | rings that pass from one process to another |
 //! | `link` | interfaces: what they are, whether two may be joined, when they change |
 //! | `stamps` | who takes timestamps |
 //! | `os` | clocks, sleeping, the process, system calls |
@@ -10,6 +11,7 @@
 //! | `client_map` | the kernel's own table of our clients, and the filter that asks it |
 
 mod client_map;
+mod handed;
 mod link;
 mod map;
 mod os;
@@ -22,6 +24,7 @@ mod tx;
 mod tests;
 
 pub use client_map::{ClientMap, MapFilter};
+pub use handed::{HandedPort, PortSockets};
 pub use link::{
     Claim, GroupMembership, Holder, Interface, LinkChange, LinkKind, Monitor, NotJoined,
     RouteGuard, RouteMonitor, SolicitedGroups, check_pair, gateways, holders, interface_addresses,
@@ -30,7 +33,7 @@ pub use link::{
 pub use os::setup::{kernel_version, needs, require_kernel};
 #[cfg(test)]
 pub(crate) use os::sys::{attach_filter, detach_filter};
-pub use os::{ClockSetWatch, SilentPorts, SystemClock, process, wait_readable};
+pub use os::{ClockSetWatch, SilentPorts, SystemClock, passed, process, wait_readable};
 pub use port::PacketPort;
 pub use rx::{RxOptions, RxRing};
 pub use stamps::{

@@ -119,6 +119,8 @@ mod calls {
         libc::SYS_fstat,
         libc::SYS_newfstatat,
         libc::SYS_statx,
+        // The state for the process that takes its place: memory without a name.
+        libc::SYS_memfd_create,
         libc::SYS_lseek,
         libc::SYS_getdents64,
         libc::SYS_readlinkat,

@@ -24,7 +24,7 @@ use crate::telemetry::{FilterKind, FilterState};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
 
-use super::loop_engine::LoopEngine;
+use super::loop_engine::{LoopEngine, port};
 use super::port::{FilterSocket, LinkPort};
 use super::publisher::count;
 use map::Map;
@@ -151,8 +151,24 @@ impl Filters {
         Ok(for_kernel(&program))
     }
 
+    /// Puts those to open a port with in force again: what follows relies on them. A filter of many clients may take all the
+    /// memory that the kernel has for them: then everything comes in for a moment.
+    pub(super) fn replace_all<P: LinkPort, C: Clock>(&self, engine: &mut LoopEngine<P, C>) {
+        for side in Side::BOTH {
+            let port = port(engine, side);
+            let replaced = self.at_start(side).and_then(|program| {
+                port.attach(&program)
+                    .or_else(|_| port.detach().and_then(|()| port.attach(&program)))?;
+                Ok(())
+            });
+            if let Err(error) = replaced {
+                warn!("kernel filter {}: not replaced: {error:#}", side.label());
+            }
+        }
+    }
+
     /// Puts a map in force, if it may be had, in place of the filter of [`Filters::at_start`]. To be called
-    /// once, before the first client comes.
+    /// once, before the first turn.
     ///
     /// # Errors
     /// When a map is asked for and cannot be had.
@@ -173,8 +189,13 @@ impl Filters {
                 Ok(map) => {
                     self.instructions = map.instructions;
                     self.tree.found(map.instructions);
+                    let clients = map.clients;
                     self.map = Some(map);
-                    self.now_in_force(InForce::Map, 0);
+                    self.now_in_force(InForce::Map, clients);
+                    self.version = core.clients_version();
+                    if clients > 0 {
+                        core.admit(self.version);
+                    }
                     return Ok(());
                 }
                 Err(why) if self.choice == FilterChoice::Map => {

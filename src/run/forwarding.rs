@@ -3,6 +3,7 @@
 //! Generic over ports, clock and the machine around it, so that tests run it with simulated ones.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use log::{debug, info, warn};
@@ -39,6 +40,8 @@ pub(super) struct Forwarding<P, C, O> {
     pub(super) outside: O,
     pub(super) parts: Parts,
     wakes: Wakes,
+    /// Who asks to take this gateway's place.
+    successor: Option<UnixStream>,
 }
 
 /// What the loop serves between two turns of the engine.
@@ -64,7 +67,13 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
             outside,
             parts,
             wakes: at_start(),
+            successor: None,
         }
+    }
+
+    /// Who asks to take this gateway's place, between two turns.
+    pub(super) const fn take_successor(&mut self) -> Option<UnixStream> {
+        self.successor.take()
     }
 
     /// One turn: forwards, serves what is due, waits, and deals with what happened meanwhile. False when the
@@ -327,6 +336,11 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
                 Order::Settings(order) => {
                     let pacer = parts.decider.pacer_mut();
                     reload::take_over(*order, engine, &mut parts.filters, &mut parts.lap, pacer);
+                }
+                // Only one can have it: of two that ask the last.
+                Order::HandOver(stream) => {
+                    self.successor = Some(stream);
+                    continue;
                 }
                 Order::Role(NewRole { role, by, reply }) => {
                     let now = engine.clock_mut().now();

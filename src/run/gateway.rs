@@ -1,5 +1,9 @@
 //! The gateway on real interfaces, from its start to its end.
 
+use std::net::TcpListener;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+
 use anyhow::{Context as _, Result};
 use log::{info, warn};
 use rand::rngs::SmallRng;
@@ -10,6 +14,7 @@ use super::decide::Decider;
 use super::filters::Filters;
 use super::forwarding::{Forwarding, Parts};
 use super::groups::SoughtGroups;
+use super::hand_over::{self, Former, Store};
 use super::hardware_clocks::HardwareClocks;
 use super::lap::Lap;
 use super::lateness::Lateness;
@@ -52,7 +57,15 @@ pub struct Gateway {
     /// Keeps the kernel from routing what we route.
     _guard: Option<RouteGuard>,
     /// Keeps other gateways off these interfaces.
-    claim: Claim,
+    claim: Option<Claim>,
+    /// Where metrics are asked for.
+    metrics: Option<TcpListener>,
+    /// The service manager keeps what the next process needs.
+    store: Option<Store>,
+    /// What keeps this one from being taken over from.
+    obstacle: Option<&'static str>,
+    /// Another process does all that this one did.
+    handed_over: bool,
     /// Where answers come to addresses that all clients share.
     _silent: Option<SilentPorts>,
 }
@@ -69,7 +82,7 @@ impl Gateway {
         // Signals: from here on a stop or a reload asked for is not lost, nor is a step of the clock.
         let mut signals = Signals::new().context("signal handlers")?;
         let hangups = on_hangup().context("signal handlers")?;
-        let clock_set = ClockSetWatch::new().context("watching the clock")?;
+        let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
         let (reload, orders) = reload::prepare(&options.source, hangups).context("reload")?;
         // Interfaces: they exist, may be joined, and take timestamps.
         let mut notify = Notify::from_environment();
@@ -77,8 +90,13 @@ impl Gateway {
             return Ok(None);
         }
         let interfaces = check_pair(&options.up, &options.down)?;
+        // Another process may be there, or may have been: this one goes on where it was.
+        let store = Store::new(&notify);
+        let mut former = Former::find(options, interfaces.as_ref(), &store)?;
         // Claim: no other gateway of this machine joins the same two networks.
-        let claim = Claim::take(interfaces.as_ref(), &options.settings.domains)?;
+        let beside = former.as_ref().and_then(Former::running);
+        let domains = &options.settings.domains;
+        let claim = Claim::take(interfaces.as_ref(), domains, beside)?;
         // Addresses: this machine has those that everything is to carry.
         let sharing = Sharing::of(options, &interfaces.up)?;
         // Guard: from here on the kernel does not route what we route.
@@ -92,9 +110,23 @@ impl Gateway {
         stamping.leave_to_keeper(confine::keeper)?;
         // Memory: asked for where it is there.
         let (short, memory) = Memory::of(options).check(process::available_memory())?;
-        // Rings: each has its filter before its first frame.
+        let obstacle = hand_over::obstacle(options, &stamping);
+        // Rings: each has its filter before its first frame. Those of another process come with all that it knew.
         let mut filters = filters(options);
-        let rings = ports::open(options, interfaces.as_ref(), &stamping, &filters)?;
+        let restored = match &mut former {
+            Some(former) => former.engine(options, interfaces.as_ref(), &stamping, |rings| {
+                new_engine(options, rings)
+            })?,
+            None => None,
+        };
+        let goes_on = restored.is_some();
+        let mut engine = match restored {
+            Some(engine) => engine,
+            None => engine(
+                options,
+                ports::open(options, interfaces.as_ref(), &stamping, &filters)?,
+            ),
+        };
         // The first line: whoever waits for it can send.
         info!("{}", cli::banner(options));
         info!("timestamps: {}", stamping.why);
@@ -105,16 +137,30 @@ impl Gateway {
         let links = LinkLog::new(interfaces.as_ref(), SystemClock.now());
         let (clocks, crossings) = HardwareClocks::new(std::mem::take(&mut stamping.clocks));
         // Groups: from here on switches send PTP our way. Links: what happens to them is seen.
+        if let Some(watched) = former.as_mut().and_then(Former::clock_set) {
+            clock_set = watched;
+            // Before the first frame is read that waits there.
+            if clock_set.was_set() {
+                engine.clock_mut().note_set();
+            }
+        }
         let watches = Watches::new(signals, clock_set, orders);
         let routes = match options.settings.routed {
             true => Some(routes::watch(interfaces.as_ref()).context("reading the routes")?),
             false => None,
         };
         let (routes, news) = routes.unzip();
-        let machine = Machine::new(watches, interfaces.as_ref(), &rings, stamping, news)?;
+        let receive = [
+            engine.up_mut().rx.as_raw_fd(),
+            engine.down_mut().rx.as_raw_fd(),
+        ];
+        let machine = Machine::new(watches, interfaces.as_ref(), receive, stamping, news)?;
+        // A port below 1024 takes a right.
+        let metrics = metrics(options, former.as_mut())?;
+        // The other process, if one runs, ends with this: all that may fail is done.
+        former.map(Former::take).transpose()?;
         lower_timer_slack();
         // The core, whose clients the filter upstream follows.
-        let mut engine = engine(options, rings);
         engine.clock_mut().follow(crossings);
         if let Some(keys) = keys {
             engine.core_mut().set_keys(keys, SystemClock.now());
@@ -126,7 +172,7 @@ impl Gateway {
             SystemClock.now(),
         );
         let groups = SoughtGroups::new(interfaces.as_ref());
-        let (core, up) = engine.core_and_up();
+        let core = engine.core_mut();
         core.set_own_macs(groups.macs());
         let silent = sharing.map(|sharing| {
             info!("{}", sharing.summary());
@@ -134,6 +180,10 @@ impl Gateway {
             sharing.ports
         });
         core.set_tx_stamps(stamping.tx_stamps());
+        if goes_on {
+            filters.replace_all(&mut engine);
+        }
+        let (core, up) = engine.core_and_up();
         filters.start(core, up)?;
         let decider = decider(options, SystemClock.now());
         let publisher = Publisher::new(
@@ -147,8 +197,7 @@ impl Gateway {
         if options.rings.precise {
             aim::take_priority();
         }
-        // A port below 1024 takes a right.
-        let metrics = options.metrics.map(Listener::bind).transpose()?;
+        let again = metrics.as_ref().map(Listener::again);
         let lap = Lap::new(options.summary, SystemClock.now());
         let lateness = Lateness::new(SystemClock.now());
         let parts = Parts {
@@ -169,13 +218,18 @@ impl Gateway {
             clocks,
             metrics,
             control: options.control.clone(),
+            replaces: options.take_over.is_some(),
         };
         Ok(Some(Self {
             forwarding: Forwarding::new(engine, machine, parts),
+            metrics: again.and_then(Result::ok),
+            store: Some(store),
+            obstacle,
+            handed_over: false,
             threads: Some(threads),
             readers: None,
             _guard: guard,
-            claim,
+            claim: Some(claim),
             _silent: silent,
         }))
     }
@@ -211,20 +265,71 @@ impl Gateway {
     /// # Errors
     /// The system's: it cannot wait.
     pub fn turn(&mut self) -> Result<bool> {
-        Ok(self.forwarding.turn()?)
+        let goes_on = self.forwarding.turn()?;
+        match self.forwarding.take_successor() {
+            Some(stream) if goes_on => Ok(!self.leave_to(&stream)),
+            _ => Ok(goes_on),
+        }
     }
 
-    /// Ends the gateway: prints the totals, and gives the interfaces their former settings back.
+    /// Hands over to the process at the other end of a connection, if it takes it.
+    #[cold]
+    fn leave_to(&mut self, stream: &UnixStream) -> bool {
+        let Forwarding {
+            engine, outside, ..
+        } = &mut self.forwarding;
+        let beside = outside.beside(self.metrics.as_ref());
+        match hand_over::leave_to(stream, engine, &beside, self.obstacle) {
+            Ok(()) => {
+                info!("another process has taken over");
+                self.handed_over = true;
+            }
+            Err(error) => warn!("another process asked to take over, but did not: {error:#}"),
+        }
+        self.handed_over
+    }
+
+    /// Ends the gateway: prints the totals, and gives the interfaces their former settings back. What the next process of
+    /// this service goes on with is left to the service manager, if there is one; or it has been handed over.
     ///
     /// # Errors
     /// The system's, when the totals could not be printed.
     pub fn finish(mut self) -> Result<()> {
         self.forwarding.parts.notify.stopping();
+        if !self.handed_over
+            && let Some(store) = self.store.take()
+        {
+            if store.is_there() && self.obstacle.is_none() {
+                self.make_ready()?;
+            }
+            let Forwarding {
+                engine, outside, ..
+            } = &mut self.forwarding;
+            let beside = outside.beside(self.metrics.as_ref());
+            hand_over::keep_for_restart(store, engine, &beside, self.obstacle);
+        }
         drop(self.readers.take());
-        let printed = self.forwarding.print_totals();
+        let printed = match self.handed_over {
+            true => Ok(()),
+            false => self.forwarding.print_totals(),
+        };
         let (up, down) = self.forwarding.engine.into_ports();
         ports::close([up, down], self.claim);
         printed
+    }
+}
+
+impl Gateway {
+    /// Lets go of what the next process does not need, and goes on forwarding meanwhile: the kernel takes its time for packet
+    /// sockets. From the end of this on nobody forwards until the next process does.
+    fn make_ready(&mut self) -> Result<()> {
+        drop(self.readers.take());
+        let (up, down) = self.forwarding.engine.ports_mut();
+        let closing = ports::close_aside((self.claim.take(), up.rest(), down.rest()));
+        while closing.as_ref().is_ok_and(|thread| !thread.is_finished()) {
+            self.forwarding.turn()?;
+        }
+        Ok(())
     }
 }
 
@@ -270,9 +375,9 @@ fn filter_key(seed: u64) -> [u32; 3] {
     [rng.random(), rng.random(), rng.random()]
 }
 
+/// An engine that knows nothing, and makes itself known first.
 fn engine(options: &RunOptions, ports: PerSide<PacketPort>) -> LoopEngine<PacketPort, SystemClock> {
-    let clock = WatchedClock::new(SystemClock);
-    let mut engine = Engine::new(ports.up, ports.down, clock, options.settings.clone());
+    let mut engine = new_engine(options, ports);
     engine.core_mut().gate_new_clients();
     match options.standby {
         true => {
@@ -281,8 +386,29 @@ fn engine(options: &RunOptions, ports: PerSide<PacketPort>) -> LoopEngine<Packet
         }
         false => engine.core_mut().listen_first(),
     }
+    engine
+}
+
+fn new_engine(
+    options: &RunOptions,
+    ports: PerSide<PacketPort>,
+) -> LoopEngine<PacketPort, SystemClock> {
+    let clock = WatchedClock::new(SystemClock);
+    let mut engine = Engine::new(ports.up, ports.down, clock, options.settings.clone());
     engine.send_due_first(options.rings.precise);
     engine
+}
+
+/// Where metrics are asked for: where another process had it, or anew.
+fn metrics(options: &RunOptions, former: Option<&mut Former>) -> Result<Option<Listener>> {
+    let Some(address) = options.metrics else {
+        return Ok(None);
+    };
+    let taken = former.and_then(|former| former.metrics(address));
+    match taken.map(Listener::take_over) {
+        Some(listener) => Ok(Some(listener)),
+        None => Listener::bind(address).map(Some),
+    }
 }
 
 fn decider(options: &RunOptions, now: crate::time::Instant) -> Decider {

@@ -81,6 +81,20 @@ pub(super) fn log_event(event: Event) {
             "{asker} on the down side asks for {address} on the up side, which is not known as a master's: if it is a master that \
              is silent until asked, start with --unicast-master {address}"
         ),
+        Event::SourceAddress {
+            address,
+            there: false,
+        } => warn!(
+            event = "source-address";
+            "{address} is gone from this machine: nothing leaves upstream that is to carry it (no-source-address); give it back \
+             (ip address add), or restart with another --source-address"
+        ),
+        Event::SourceAddress {
+            address,
+            there: true,
+        } => {
+            info!(event = "source-address", over = true; "{address} is this machine's again: it serves its clients as before");
+        }
         Event::ClockStep => {
             warn!(
                 event = "clock-step";

@@ -1,13 +1,14 @@
 //! The machine around the loop, by system calls.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, TcpListener};
 use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::{Context as _, Result};
 use log::{info, warn};
 use mio::Token;
 
+use super::hand_over::Beside;
 use super::outside::Outside;
 use super::pacer::Wait;
 use super::reload::{Order, Orders};
@@ -18,7 +19,7 @@ use super::wake::{Wake, Wakes};
 use crate::core::RouteTable;
 use crate::ring::{
     ClockSetWatch, GroupMembership, Interface, KeeperNews, LinkChange, Monitor, NotJoined,
-    PacketPort, SolicitedGroups, Stamping, own_addresses,
+    SolicitedGroups, Stamping, own_addresses,
 };
 use crate::time::Instant;
 use crate::{PerSide, Side};
@@ -56,7 +57,7 @@ impl Machine {
     pub(super) fn new(
         watches: Watches,
         interfaces: PerSide<&Interface>,
-        ports: &PerSide<PacketPort>,
+        receive: [RawFd; 2],
         stamping: Stamping,
         routes: Option<RouteNews>,
     ) -> Result<Self> {
@@ -72,7 +73,7 @@ impl Machine {
         let monitor = Monitor::open(interfaces).context("watching the links")?;
         // The transmit sockets are not watched: waking a sleeper between a frame's transmit timestamp and its
         // arrival would add to what every cable shows. Late timestamps are found by polling.
-        let waiter = Waiter::new([ports.up.rx.as_raw_fd(), ports.down.rx.as_raw_fd()])?;
+        let waiter = Waiter::new(receive)?;
         let machine = Self {
             waiter,
             watches,
@@ -88,6 +89,15 @@ impl Machine {
             }
         }
         Ok(machine)
+    }
+
+    /// What another process needs of it.
+    pub(super) const fn beside<'a>(&'a self, metrics: Option<&'a TcpListener>) -> Beside<'a> {
+        Beside {
+            clock_set: &self.watches.clock_set,
+            metrics,
+            groups: [&self.groups.up, &self.groups.down],
+        }
     }
 
     /// Who takes timestamps, and why.

@@ -18,6 +18,7 @@
 //! | `groups` | the multicast groups of neighbours that are looked for |
 //! | `sharing` | this machine's addresses, which everything carries upstream |
 //! | `reload` | settings read again |
+//! | `hand_over` | another process takes its place, or it takes that of another |
 //! | `routes`, `guard` | the kernel's routes read again; what keeps it from following them |
 //! | `publisher`, `lap`, `log_events`, `link_log`, `notify`, `totals` | what it shows: board, summary, log, service manager, totals |
 //! | `lateness` | whether the loop runs when it is to |
@@ -30,6 +31,7 @@ mod forwarding;
 mod gateway;
 mod groups;
 mod guard;
+mod hand_over;
 mod hardware_clocks;
 mod lap;
 mod lateness;

@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use log::{debug, warn};
 
+use crate::ring::passed;
 use crate::time::Instant;
 
 /// How often the status is sent where no watchdog asks for more.
@@ -56,6 +58,43 @@ impl Notify {
         }
     }
 
+    /// Whether there is a manager.
+    pub(super) const fn has_manager(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Another way to it.
+    pub(super) fn again(&self) -> Self {
+        let socket = self.socket.as_ref();
+        Self {
+            socket: socket.and_then(|socket| socket.try_clone().ok()),
+            ..*self
+        }
+    }
+
+    /// From now on it is waited for, but no longer than this: the loop is over.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn wait_at_most(&self, time: Duration) -> io::Result<()> {
+        let Some(socket) = &self.socket else {
+            return Ok(());
+        };
+        socket.set_nonblocking(false)?;
+        socket.set_write_timeout(Some(time))
+    }
+
+    /// Sends a message with descriptors.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn send_with(&self, message: &str, all: &[BorrowedFd<'_>]) -> io::Result<()> {
+        match &self.socket {
+            Some(socket) => passed::send_datagram_with(socket, message.as_bytes(), all),
+            None => Ok(()),
+        }
+    }
+
     /// Reports that the start is done.
     pub(super) fn ready(&self, status: &str) {
         self.send(&format!("READY=1\nSTATUS={status}\n"));
@@ -80,7 +119,8 @@ impl Notify {
         self.send("STOPPING=1\n");
     }
 
-    fn send(&self, message: &str) {
+    /// Sends a message; a manager that does not listen is no error.
+    pub(super) fn send(&self, message: &str) {
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(message.as_bytes())
         {

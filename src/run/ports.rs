@@ -30,18 +30,14 @@ pub(super) fn open(
     let open = |side: Side| {
         let filter = filters.at_start(side)?;
         let interface = interfaces[side];
-        let software = stamping.software_transmit[side];
-        let bypass = options.rings.qdisc_bypass || !software;
-        if !software {
+        if !stamping.software_transmit[side] {
             warn!("{}", without_stamps(&interface.name, stamping.source[side]));
         }
-        open_one(
-            &options.rings,
-            interface,
-            (stamping.source[side], bypass),
-            &filter,
-        )
-        .with_context(|| format!("opening --{} {}", side.label(), interface.name))
+        let (receive, transmit) = ring_options(options, stamping, side);
+        let opening = || format!("opening --{} {}", side.label(), interface.name);
+        let rx = RxRing::open(interface, &filter, &receive).with_context(opening)?;
+        let tx = TxRing::open(interface, &transmit).with_context(opening)?;
+        anyhow::Ok(PacketPort { rx, tx })
     };
     Ok(PerSide {
         up: open(Side::Up)?,
@@ -64,12 +60,13 @@ fn without_stamps(name: &str, source: StampSource) -> String {
     )
 }
 
-fn open_one(
-    rings: &RingOptions,
-    interface: &Interface,
-    (stamps, bypass): (StampSource, bool),
-    filter: &[libc::sock_filter],
-) -> Result<PacketPort> {
+/// How the rings of a side are set up.
+pub(super) fn ring_options(
+    options: &RunOptions,
+    stamping: &Stamping,
+    side: Side,
+) -> (RxOptions, TxOptions) {
+    let (rings, stamps) = (&options.rings, stamping.source[side]);
     let receive = RxOptions {
         frames: rings.frames,
         promiscuous: rings.promiscuous,
@@ -77,13 +74,10 @@ fn open_one(
         ..RxOptions::default()
     };
     let transmit = TxOptions {
-        qdisc_bypass: bypass,
+        qdisc_bypass: rings.qdisc_bypass || !stamping.software_transmit[side],
         ..transmit_options(rings, stamps)
     };
-    Ok(PacketPort {
-        rx: RxRing::open(interface, filter, &receive)?,
-        tx: TxRing::open(interface, &transmit)?,
-    })
+    (receive, transmit)
 }
 
 /// How a transmit ring is set up: frames for some batches, since the kernel is given one when it is full.
@@ -100,10 +94,10 @@ pub(super) fn transmit_options(rings: &RingOptions, stamps: StampSource) -> TxOp
 
 /// Closes all packet sockets side by side: for each the kernel waits until no processor uses it any more, 10 to 50 ms on a
 /// common machine and ten times that on a slow one.
-pub(super) fn close(ports: [PacketPort; 2], claim: Claim) {
-    let mut closing = vec![aside(claim)];
+pub(super) fn close(ports: [PacketPort; 2], claim: Option<Claim>) {
+    let mut closing = vec![close_aside(claim)];
     for PacketPort { rx, tx } in ports {
-        closing.extend([aside(rx), aside(tx)]);
+        closing.extend([close_aside(rx), close_aside(tx)]);
     }
     for thread in closing.into_iter().flatten() {
         let _ = thread.join();
@@ -111,7 +105,7 @@ pub(super) fn close(ports: [PacketPort; 2], claim: Claim) {
 }
 
 /// Drops it in a thread of its own, or here where there can be none.
-fn aside<T: Send + 'static>(value: T) -> io::Result<JoinHandle<()>> {
+pub(super) fn close_aside<T: Send + 'static>(value: T) -> io::Result<JoinHandle<()>> {
     let thread = thread::Builder::new().name("closing".into());
     thread.spawn(move || drop(value))
 }

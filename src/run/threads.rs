@@ -25,6 +25,8 @@ pub(super) struct Threads {
     pub(super) metrics: Option<Listener>,
     /// Where the control socket will be.
     pub(super) control: Place,
+    /// It replaces that of another process.
+    pub(super) replaces: bool,
 }
 
 impl Threads {
@@ -53,11 +55,17 @@ impl Threads {
             info!("metrics: http://{address}/metrics");
         }
         let reload = Arc::new(move || Reloaded::from(reloader.reload()));
+        let to_hand_over = to_loop.clone();
+        let hand_over = Arc::new(move |stream| to_hand_over.order_hand_over(stream));
         let set_role = Arc::new(move |role, by| to_loop.order_role(role, by));
         Readers::start(
             Arc::clone(board),
-            &self.control,
-            Orders { reload, set_role },
+            (&self.control, self.replaces),
+            Orders {
+                reload,
+                set_role,
+                hand_over,
+            },
         )
         .context("starting the control thread")
     }

@@ -1,7 +1,7 @@
 //! The clients as a table.
 
 use super::figures::{ago, columns, dash, ms, percent};
-use crate::control::reply::{Client, ClientList};
+use crate::control::reply::{Client, ClientList, Granted};
 
 /// Headings; the first [`TEXT`] columns are text.
 pub(super) const HEADINGS: [&str; 11] = [
@@ -25,6 +25,14 @@ pub(super) const TEXT: usize = 3;
 pub(super) fn text(list: &ClientList) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
     rows.extend(list.clients.iter().map(|client| row(client).to_vec()));
+    // Most networks grant nothing.
+    if list.clients.iter().any(|client| !client.grants.is_empty()) {
+        let cells = list.clients.iter().map(|client| grants(&client.grants));
+        let column = std::iter::once("grants".to_owned()).chain(cells);
+        rows.iter_mut()
+            .zip(column)
+            .for_each(|(row, cell)| row.push(cell));
+    }
     let mut text = String::new();
     if !list.clients.is_empty() {
         for line in columns(&rows, TEXT) {
@@ -43,6 +51,18 @@ pub(super) fn text(list: &ClientList) -> String {
         (known, _) => format!("{known} clients, sorted by {}\n", list.sort.label()),
     };
     text
+}
+
+/// What is granted, and for how long it still is.
+fn grants(grants: &[Granted]) -> String {
+    if grants.is_empty() {
+        return dash();
+    }
+    let each = grants.iter();
+    let each: Vec<_> = each
+        .map(|grant| format!("{} {} s", grant.message, grant.left_s))
+        .collect();
+    each.join(", ")
 }
 
 /// The cells of a client, by [`HEADINGS`].
@@ -101,5 +121,38 @@ identity              address    mode     vlan  interval  requests  answered    
 "
         );
         assert_eq!(text(&ClientList::default()), "no clients\n");
+        // With a grant, a column more.
+        let granted = Client {
+            grants: vec![
+                Granted {
+                    message: "sync".into(),
+                    left_s: 299,
+                },
+                Granted {
+                    message: "delay_resp".into(),
+                    left_s: 60,
+                },
+            ],
+            ..list.clients[0].clone()
+        };
+        let list = ClientList {
+            known: 2,
+            clients: vec![list.clients[0].clone(), granted],
+            ..ClientList::default()
+        };
+        let text = text(&list);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(
+            lines[0].ends_with("seen                       grants"),
+            "{text}"
+        );
+        assert!(
+            lines[1].ends_with("80 ms                            -"),
+            "{text}"
+        );
+        assert!(
+            lines[2].ends_with("80 ms  sync 299 s, delay_resp 60 s"),
+            "{text}"
+        );
     }
 }

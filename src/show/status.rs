@@ -45,9 +45,33 @@ pub(super) fn text(status: &Status) -> String {
         page.add(
             "unicast",
             &format!(
-                "ARP and neighbour discovery: {} addresses of masters, {} known on both sides",
-                neighbours.masters, neighbours.addresses
+                "ARP and neighbour discovery: {} addresses of masters, {} known on both sides, {} settled, {} messages \
+                 wait, {} refused",
+                neighbours.masters,
+                neighbours.addresses,
+                neighbours.settled,
+                neighbours.waiting,
+                neighbours.claimed
             ),
+        );
+    }
+    if let Some(routed) = &status.routed {
+        page.add(
+            "routed",
+            &format!(
+                "{} routes, {} next hops known, {} asked, {} messages wait",
+                routed.routes, routed.known, routed.asked, routed.waiting
+            ),
+        );
+    }
+    if !status.grants.is_empty() {
+        let grants = status.grants.iter();
+        let grants: Vec<_> = grants
+            .map(|grant| format!("{} {}", grant.message, grant.clients))
+            .collect();
+        page.add(
+            "grants",
+            &format!("clients by message: {}", grants.join(", ")),
         );
     }
     if status.masters.is_empty() {

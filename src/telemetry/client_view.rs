@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::grants::Grants;
 use crate::time::Instant;
 use crate::wire::{Address, Lane, Mac, PortIdentity};
 
@@ -52,6 +53,8 @@ pub struct ClientView {
     pub lane: Lane,
     /// How it asks.
     pub mode: ClientMode,
+    /// What its master has granted it.
+    pub grants: Grants,
     /// Time of its first message, to the second.
     pub joined: Instant,
     pub(super) seen_ms: u32,

@@ -19,6 +19,7 @@
 //! | `slots` | one client's row, written as its exchanges happen |
 //! | `client_view` | what a reader sees of one client |
 //! | `counters` | frames counted by side, type and what became of them, and what else is counted |
+//! | `grants` | until when each client is granted unicast messages |
 //! | `due` | whether somebody waits for Sync |
 //! | `trace` | each message's steps, for whoever watches |
 //! | `histogram` | fixed buckets for spans of time |
@@ -30,6 +31,7 @@ mod client_view;
 mod counters;
 mod counts;
 mod due;
+mod grants;
 mod histogram;
 mod master_state;
 mod measures;
@@ -49,6 +51,7 @@ pub use client_view::{ClientMode, ClientView};
 pub use counters::{Counters, Kind};
 pub use counts::{Count, Counts, PortCounts};
 pub use due::SyncDue;
+pub use grants::{GRANTED, Grants};
 pub use histogram::{Histogram, Spread};
 pub use master_state::MasterState;
 pub use measures::{Measure, Measures, Spreads};
@@ -59,7 +62,8 @@ pub use role::{By, Orderer, Role, RoleState};
 pub use slots::ClientSlots;
 pub(crate) use slots::{Slot, Tenant, mean};
 pub use state::{
-    FilterKind, FilterState, Late, Limits, Mode, NeighbourState, SHOWN_MASTERS, State,
+    FilterKind, FilterState, HopState, Late, Limits, Mode, NeighbourState, SHOWN_MASTERS, State,
     UnknownAddress,
 };
 pub use trace::{Step, Trace, Wanted, What};
+pub(crate) use words::{from_words, to_words};

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::words::{Put, Take, Words, record};
 use crate::time::Instant;
 
 /// Whether a gateway forwards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// It does.
     #[default]
@@ -42,7 +44,7 @@ impl Words for Role {
 }
 
 /// Who gave the order, in a word of up to 15 letters, digits, dots, dashes and underscores; empty if nobody said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orderer([u8; 16]);
 
 impl Orderer {
@@ -86,7 +88,7 @@ impl Words for Orderer {
 
 record! {
     /// By whose word a gateway has its role.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct By {
         /// The user that gave the order; `None` if it has the role since its start.
         pub user: Option<u32>,
@@ -115,7 +117,7 @@ impl fmt::Display for By {
 
 record! {
     /// What a gateway does, and since when.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub struct RoleState {
         /// Its role.
         pub role: Role,

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 use super::client_view::{ClientMode, ClientView, millis, silence};
+use super::grants::{GRANTED, GrantSlots, Grants};
 use super::words::halves;
 use crate::prefetch;
 use crate::time::Instant;
-use crate::wire::{Address, ClockIdentity, Lane, Mac, PortIdentity, Transport};
+use crate::wire::{Address, ClockIdentity, Lane, Mac, MessageType, PortIdentity, Transport};
 
 /// Two values in each word: the lower half first.
 mod word {
@@ -35,7 +36,9 @@ mod word {
     pub(super) const HOLD: usize = 9;
 }
 
-type Words = [AtomicU64; 10];
+const WORDS: usize = 10;
+
+type Words = [AtomicU64; WORDS];
 
 /// Where the mode is; a lane takes the bits below.
 const MODE_SHIFT: u32 = 30;
@@ -52,6 +55,7 @@ const TRIES: u32 = 8;
 #[derive(Debug)]
 pub struct ClientSlots {
     rows: Box<[Words]>,
+    grants: GrantSlots,
     /// Rows that were ever used are below this.
     used: AtomicU32,
 }
@@ -65,6 +69,7 @@ impl ClientSlots {
     pub(crate) fn new(rows: u32) -> Self {
         Self {
             rows: bytemuck::zeroed_slice_box(rows as usize),
+            grants: GrantSlots::new(rows),
             used: AtomicU32::new(0),
         }
     }
@@ -84,7 +89,8 @@ impl ClientSlots {
                 return None;
             }
             if tenancy & CHANGING == 0 {
-                let view = slot.view(row, tenancy);
+                let mut view = slot.view(row, tenancy);
+                view.grants = self.grants.read(row);
                 // The tenancy is read again after the rest.
                 fence(Ordering::Acquire);
                 if low(slot.load(word::TENANCY)) == tenancy {
@@ -108,6 +114,27 @@ impl ClientSlots {
         self.rows.get(row as usize).map(Slot)
     }
 
+    /// What a row holds, for another process.
+    pub(crate) fn words(&self, row: u32) -> [u64; WORDS] {
+        let row = self.rows.get(row as usize);
+        row.map_or([0; WORDS], |words| {
+            words.each_ref().map(|word| word.load(Ordering::Relaxed))
+        })
+    }
+
+    /// The same again, before anybody reads; `taken` if the row is a client's.
+    pub(crate) fn set_words(&self, row: u32, words: [u64; WORDS], taken: bool) {
+        let Some(slot) = self.slot(row) else {
+            return;
+        };
+        for (at, word) in words.into_iter().enumerate() {
+            slot.store(at, word);
+        }
+        let free = low(slot.load(word::TENANCY)) & !(CHANGING | IN_USE);
+        slot.store_low(word::TENANCY, if taken { free | IN_USE } else { free });
+        self.used.fetch_max(row + 1, Ordering::Release);
+    }
+
     /// A client takes a row.
     pub(crate) fn open(&self, row: u32, tenant: &Tenant, now: Instant) {
         let Some(slot) = self.slot(row) else {
@@ -124,10 +151,30 @@ impl ClientSlots {
         for word in word::REQUESTS..=word::HOLD {
             slot.store(word, 0);
         }
+        self.grants.clear(row);
         slot.seen(now);
         let joined = u32::try_from(now.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
         slot.0[word::TENANCY].store(join(tenancy, joined), Ordering::Release);
         self.used.fetch_max(row + 1, Ordering::Release);
+    }
+
+    /// A message type is granted to the client of a row until then; or no longer.
+    pub(crate) fn granted(&self, row: u32, message: MessageType, until: Option<Instant>) {
+        self.grants.set(row, message, until);
+    }
+
+    /// How many clients are granted each message type of [`GRANTED`] now.
+    #[must_use]
+    pub fn grants(&self, now: Instant) -> [u32; GRANTED.len()] {
+        let mut clients = [0; GRANTED.len()];
+        for view in self.iter() {
+            for (message, _) in view.grants.running(now) {
+                let of = GRANTED.iter().zip(&mut clients);
+                of.filter(|(one, _)| **one == message)
+                    .for_each(|(_, count)| *count += 1);
+            }
+        }
+        clients
     }
 
     /// The client of a row is forgotten.
@@ -282,6 +329,7 @@ impl Slot<'_> {
             address: self.address(mac),
             lane,
             mode,
+            grants: Grants::default(),
             joined: Instant::from_nanos(u64::from(high(self.load(word::TENANCY))) * 1_000_000_000),
             seen_ms: seen,
             interval: (interval_us > 0).then(|| Duration::from_micros(u64::from(interval_us))),

@@ -128,8 +128,29 @@ record! {
         pub masters: u32,
         /// Addresses in the table, of both sides.
         pub addresses: u32,
+        /// Of these, those whose hardware address is settled.
+        pub settled: u32,
+        /// Messages that wait until it is known whether another station has their address.
+        pub waiting: u32,
         /// The last address that was asked for in vain.
         pub unknown: Option<UnknownAddress>,
+        /// Next hops, if unicast is routed between two subnets.
+        pub hops: Option<HopState>,
+    }
+}
+
+record! {
+    /// What is routed between two subnets.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct HopState {
+        /// The kernel's routes.
+        pub routes: u32,
+        /// Next hops whose hardware address is known.
+        pub known: u32,
+        /// Next hops that are being asked.
+        pub asked: u32,
+        /// Messages that wait for one.
+        pub waiting: u32,
     }
 }
 
@@ -321,6 +342,14 @@ mod tests {
                 unknown: Some(UnknownAddress {
                     ip: "fd00::1:2".parse().expect("an address"),
                     at: Instant::from_nanos(8),
+                }),
+                settled: 70,
+                waiting: 3,
+                hops: Some(HopState {
+                    routes: 9,
+                    known: 8,
+                    asked: 2,
+                    waiting: 1,
                 }),
             },
             masters_known: 1024,

@@ -11,28 +11,32 @@ use crate::time::Instant;
 use crate::wire::{Announce, ClockIdentity, ClockQuality, Lane, Mac, PortIdentity};
 
 /// Where words go.
-pub(super) trait Put {
+pub(crate) trait Put {
     /// One word.
     fn put(&mut self, word: u64);
 }
 
 impl Put for Vec<u64> {
+    /// Never inlined: hundreds of these after each other in one function make the compiler recurse until its stack ends.
+    #[inline(never)]
     fn put(&mut self, word: u64) {
         self.push(word);
     }
 }
 
 /// Where words come from; beyond the last there are zeroes.
-pub(super) struct Take<'a>(pub(super) std::slice::Iter<'a, u64>);
+pub(crate) struct Take<'a>(pub(super) std::slice::Iter<'a, u64>);
 
 impl Take<'_> {
+    /// Never inlined, as what puts a word.
+    #[inline(never)]
     pub(super) fn word(&mut self) -> u64 {
         self.0.next().copied().unwrap_or(0)
     }
 }
 
 /// A value that goes over the board.
-pub(super) trait Words: Sized {
+pub(crate) trait Words: Sized {
     /// Words that it takes at most.
     const WORDS: usize;
 
@@ -41,6 +45,18 @@ pub(super) trait Words: Sized {
 
     /// Reads what [`Self::write`] wrote; zeroes are a value, too.
     fn read(words: &mut Take<'_>) -> Self;
+}
+
+/// All words of a value.
+pub(crate) fn to_words(value: &impl Words) -> Vec<u64> {
+    let mut words = Vec::new();
+    value.write(&mut words);
+    words
+}
+
+/// The value of all its words; `None` if they are of a record with other fields.
+pub(crate) fn from_words<T: Words>(words: &[u64]) -> Option<T> {
+    (words.len() == T::WORDS).then(|| T::read(&mut Take(words.iter())))
 }
 
 /// `record! { pub struct ... }`: the struct, written and read field by field in their order.

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A clockIdentity: eight octets, written `001122.fffe.334455` as PTP tools do.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClockIdentity(pub [u8; 8]);
 
 impl ClockIdentity {
@@ -61,7 +63,7 @@ impl FromStr for ClockIdentity {
 }
 
 /// A portIdentity: a clock and one of its ports, written `001122.fffe.334455-1`.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PortIdentity {
     /// The clock.
     pub clock: ClockIdentity,

@@ -1,5 +1,7 @@
 //! A lane: what must be alike for one message to answer another.
 
+use serde::{Deserialize, Serialize};
+
 use super::field::tag;
 
 /// How a PTP message travels.
@@ -30,7 +32,7 @@ impl Transport {
 ///
 /// Two VLAN IDs with the kind of their tags, and the transport, in 32 bits. Priority (PCP, DEI) is no
 /// part of it, and a priority tag (VLAN ID 0) counts as no tag (IEEE 802.1Q, 6.9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Lane(u32);
 
 impl Lane {

@@ -2,6 +2,8 @@
 
 use super::field::{announce, read};
 use super::identity::ClockIdentity;
+use serde::{Deserialize, Serialize};
+
 use crate::reason::Reason;
 
 macro_rules! message_types {
@@ -117,7 +119,7 @@ impl PtpTime {
 }
 
 /// clockQuality (5.3.7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ClockQuality {
     /// clockClass.
     pub class: u8,
@@ -128,7 +130,7 @@ pub struct ClockQuality {
 }
 
 /// What an Announce says (13.5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Announce {
     /// grandmasterIdentity.
     pub grandmaster: ClockIdentity,

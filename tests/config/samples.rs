@@ -49,7 +49,7 @@ fn every_key_stands_in_the_full_sample_at_its_default() {
             .any(|line| line.starts_with(&format!("{key} = ")));
         assert_eq!(
             there,
-            !matches!(key, "config" | "verbose" | "quiet"),
+            !matches!(key, "config" | "take-over" | "verbose" | "quiet"),
             "{key}"
         );
     }

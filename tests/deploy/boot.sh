@@ -1,12 +1,15 @@
 #!/bin/bash
-# A systemd of its own, in namespaces of its own, that starts ptpproxy.service and nothing else. Its
-# output goes to the file $1. Run it by `unshare --mount --pid --ipc --uts --cgroup --fork`.
+# A systemd of its own, in namespaces of its own, that starts the unit $2 and nothing else. The unit's
+# output goes to the file $1; units in the folder $3, if given, come before installed ones. Run it by `unshare --mount --pid --ipc --uts --cgroup --fork`.
 set -eu
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /etc/systemd/system
-mkdir -p /run/systemd/system/ptpproxy.service.d
-cat >/run/systemd/system/ptpproxy.service.d/alone.conf <<END
+mkdir -p "/run/systemd/system/$2.d"
+if [ $# -gt 2 ]; then
+    cp "$3"/*.service /run/systemd/system/
+fi
+cat >"/run/systemd/system/$2.d/alone.conf" <<END
 [Unit]
 DefaultDependencies=no
 [Service]
@@ -16,7 +19,7 @@ END
 cat >/run/systemd/system/alone.target <<END
 [Unit]
 DefaultDependencies=no
-Requires=ptpproxy.service
+Requires=$2
 END
 mount -t proc proc /proc
 umount -R /sys/fs/cgroup

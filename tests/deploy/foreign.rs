@@ -27,7 +27,7 @@ fn machines() -> Vec<(&'static str, &'static str, &'static str)> {
 fn capture(folder: &Path) -> PathBuf {
     let path = folder.join("peers.pcap");
     let mut writer = PcapWriter::new(fs::File::create(&path).unwrap()).unwrap();
-    let peers = read("tests/fuzz/peers.txt");
+    let peers = read("tests/testkit/src/targets/peers.txt");
     let frames = peers.lines().filter(|line| !line.starts_with('#'));
     for (number, line) in (0_u64..).zip(frames) {
         let bytes: Vec<u8> = (0..line.len() / 2)

@@ -6,6 +6,7 @@
 mod built;
 mod container;
 mod foreign;
+mod guard;
 mod manual;
 mod metrics;
 mod notify;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use ptpproxy::control::reply::{
-    Client, ClientList, DropsStatus, FramesStatus, Grandmaster, MasterStatus, RefusedStatus,
-    Status, Warning,
+    Client, ClientList, DropsStatus, FramesStatus, Grandmaster, Granted, GrantsStatus,
+    MasterStatus, RefusedStatus, RoutedStatus, Status, Warning,
 };
 use serde_json::Value;
 
@@ -83,11 +83,16 @@ fn every_field_of_the_json_has_a_row_and_no_other() {
         refused: vec![RefusedStatus::default()],
         frames: vec![FramesStatus::default()],
         drops: vec![DropsStatus::default()],
+        routed: Some(RoutedStatus::default()),
+        grants: vec![GrantsStatus::default()],
         ..Status::default()
     };
     assert_eq!(terms("### Status\n"), fields_of(&status));
     let list = ClientList {
-        clients: vec![Client::default()],
+        clients: vec![Client {
+            grants: vec![Granted::default()],
+            ..Client::default()
+        }],
         ..ClientList::default()
     };
     assert_eq!(terms("### Clients\n"), fields_of(&list));

@@ -2,7 +2,7 @@
 //! real client locks; it reloads, the watchdog ends it when it stands still, and it stops in order.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,15 @@ use crate::tools::{text, top};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A booted systemd; it and all that it started end when this is dropped.
-struct Booted<'a> {
+pub(crate) struct Booted<'a> {
     rig: &'a Rig,
     program: Program,
     folder: TempDir,
 }
 
 impl<'a> Booted<'a> {
-    fn new(rig: &'a Rig) -> Self {
+    /// Starts this unit: the installed one, or that of a folder.
+    pub(crate) fn new(rig: &'a Rig, unit: &str, units: Option<&Path>) -> Self {
         let folder = TempDir::new().unwrap();
         let mut command = Command::new("unshare");
         command
@@ -34,7 +35,9 @@ impl<'a> Booted<'a> {
                 "--fork",
             ])
             .arg(top().join("tests/deploy/boot.sh"))
-            .arg(folder.path().join("log"));
+            .arg(folder.path().join("log"))
+            .arg(unit)
+            .args(units);
         let program = Program::start(&rig.gateway, &mut command).unwrap();
         Self {
             rig,
@@ -61,15 +64,28 @@ impl<'a> Booted<'a> {
         }
     }
 
-    fn systemctl(&self, arguments: &[&str]) -> Output {
-        let children = format!("/proc/{0}/task/{0}/children", self.program.id());
-        let children = fs::read_to_string(children).unwrap();
-        let systemd = children.split_whitespace().next().expect("it has started");
+    /// Its process, as this machine numbers it, once there is one.
+    fn systemd(&self) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let children = format!("/proc/{0}/task/{0}/children", self.program.id());
+            let children = fs::read_to_string(children).unwrap_or_default();
+            if let Some(first) = children.split_whitespace().next() {
+                return first.to_owned();
+            }
+            let said = self.program.lines_from(0);
+            assert!(Instant::now() < deadline, "it does not start: {said:#?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub(crate) fn systemctl(&self, arguments: &[&str]) -> Output {
+        let systemd = self.systemd();
         let mut command = Command::new("nsenter");
         command
             .args([
                 "--target",
-                systemd,
+                systemd.as_str(),
                 "--mount",
                 "--pid",
                 "systemctl",
@@ -91,15 +107,24 @@ impl<'a> Booted<'a> {
     }
 
     fn show(&self, property: &str) -> String {
-        let shown = self.systemctl(&["show", "--value", "--property", property, "ptpproxy"]);
+        self.show_of("ptpproxy", property)
+    }
+
+    fn show_of(&self, unit: &str, property: &str) -> String {
+        let shown = self.systemctl(&["show", "--value", "--property", property, unit]);
         String::from_utf8_lossy(&shown.stdout).trim().to_owned()
     }
 
     /// Waits until a property of the service is fit.
     fn wait_until(&self, property: &str, fit: impl Fn(&str) -> bool) {
+        self.wait_until_of("ptpproxy", property, fit);
+    }
+
+    /// The same of any unit.
+    pub(crate) fn wait_until_of(&self, unit: &str, property: &str, fit: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let value = self.show(property);
+            let value = self.show_of(unit, property);
             if fit(&value) {
                 return;
             }
@@ -128,7 +153,7 @@ impl<'a> Booted<'a> {
 
 /// Boots, serves a client of the rig's grandmaster, and goes through the life of the service.
 pub(crate) fn lives(rig: &Rig, config: &str) {
-    let booted = Booted::new(rig);
+    let booted = Booted::new(rig, "ptpproxy.service", None);
     booted.wait_for("forwarding:", 1);
     booted.wait_until("ActiveState", |state| state == "active");
     let process = booted.process();
@@ -154,13 +179,21 @@ pub(crate) fn lives(rig: &Rig, config: &str) {
     assert_eq!(booted.show("ActiveState"), "active");
     assert_eq!(booted.show("NRestarts"), "0");
 
+    restarts_without_loss(&booted, &client);
+    let process = booted.process();
+
     // It stands still: the watchdog ends it, and it is started again.
     let pid = process.file_name().unwrap().to_str().unwrap().to_owned();
     let stopped = Command::new("kill").args(["-STOP", &pid]).status().unwrap();
     assert!(stopped.success());
     booted.wait_until("NRestarts", |restarts| restarts == "1");
-    booted.wait_for("forwarding:", 2);
+    booted.wait_for("forwarding:", 3);
     booted.wait_until("ActiveState", |state| state == "active");
+    assert_eq!(
+        booted.log().matches(TAKEN_OVER).count(),
+        1,
+        "nobody handed anything over"
+    );
 
     refuses_a_second_by_hand(&booted, config);
     let stopped = booted.systemctl(&["stop", "ptpproxy"]);
@@ -173,6 +206,37 @@ pub(crate) fn lives(rig: &Rig, config: &str) {
     );
     is_refused_beside_one_by_hand(&booted, config);
     gives_up(&booted, config);
+}
+
+/// What one says that goes on where another was.
+const TAKEN_OVER: &str = "taking over from process ";
+
+/// The next process goes on where the one before was; the client notices nothing.
+fn restarts_without_loss(booted: &Booted<'_>, client: &Program) {
+    let lines = client.lines_from(0).len();
+    let counted = |log: &str| log.matches("\nframes ").count();
+    let restarted = booted.systemctl(&["restart", "ptpproxy"]);
+    assert!(restarted.status.success(), "{}", text(&restarted));
+    booted.wait_for(TAKEN_OVER, 1);
+    let log = booted.log();
+    assert!(log.contains(": 1 clients, "), "{log}");
+    assert!(!log.contains("cold start"), "{log}");
+    assert!(
+        counted(&log) > 0,
+        "the one before has printed what it counted"
+    );
+    booted.wait_until("StatusText", |status| status.ends_with("1 client"));
+    assert_eq!(
+        booted.show("NFileDescriptorStore"),
+        "0",
+        "none is left there"
+    );
+    // Announces are missed after three intervals.
+    std::thread::sleep(Duration::from_secs(4));
+    let said = client.lines_from(lines).concat();
+    for state in ["LISTENING", "UNCALIBRATED", "FAULTY"] {
+        assert!(!said.contains(state), "{said}");
+    }
 }
 
 /// What the second of two gateways says.

@@ -17,6 +17,7 @@ mod simulated;
 mod stations;
 mod stopped;
 mod table;
+mod taken_over;
 mod traffic;
 
 use testkit::{proxy, segments};

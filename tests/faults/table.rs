@@ -15,7 +15,7 @@ const HEAD: &str = "\
 ";
 
 /// Every fault, in the order of the table.
-const FAULTS: [&str; 19] = [
+const FAULTS: [&str; 20] = [
     "link toward the grandmaster down for 0.3 s",
     "link toward the clients down for 0.3 s",
     "cable pulled at the grandmaster for 1.5 s",
@@ -32,6 +32,7 @@ const FAULTS: [&str; 19] = [
     "receive ring overrun",
     "process stopped for 2 s (SIGSTOP)",
     "process killed (SIGKILL) at 1000 requests/s and restarted",
+    "another process takes over at 1000 requests/s, five times (`--take-over`)",
     "no memory for held frames",
     "clock set by a second (simulated)",
     "a third of the timestamps lost (simulated)",

@@ -24,6 +24,7 @@ mod signed;
 mod simple;
 mod strict_client;
 mod syscalls;
+mod taken_over;
 mod to_host;
 mod top;
 mod tshark;

@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_millis(125);
 /// A cable and two bridges on a busy machine: what is above is suspect, and some of it may be.
 const CABLE_NS: i64 = 200_000;
 /// Nothing but a wrong correction is as wrong as this.
-const WRONG_NS: i64 = 3_000_000;
+pub(crate) const WRONG_NS: i64 = 3_000_000;
 
 struct Case {
     options: &'static [&'static str],

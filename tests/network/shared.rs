@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ptpproxy::ring::{Interface, TxOptions, TxRing};
@@ -306,5 +306,52 @@ fn floods_and_forgeries_harm_nobody() {
                 );
             }
         }
+    });
+}
+
+/// Its address goes away while it runs: nothing leaves in its name, since no answer would find back, and it is said why. As
+/// it returns, clients are served again.
+#[test]
+fn an_address_that_goes_away_is_named_and_not_used() {
+    in_sandbox!({
+        let line = addressed();
+        let folder = TempDir::new().unwrap();
+        let socket = folder.path().join("gateway.sock");
+        let arguments = ["--source", "gateway", "--control", socket.to_str().unwrap()];
+        let arguments = [&arguments[..], &["--unicast-master", "10.0.0.1"]].concat();
+        let proxy = Proxy::start(&line.gateway, &arguments);
+        let event = open(&line.grandmaster, (MASTER, 319));
+        let general = open(&line.grandmaster, (MASTER, 320));
+        let stop = AtomicBool::new(false);
+        let served = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let before = serve(&event, &general, &stop);
+                served.fetch_add(before, Ordering::Relaxed);
+            });
+            ask(&line);
+            line.gateway.remove_address(UP, GATEWAY, 24).unwrap();
+            proxy.wait_for("10.0.0.3 is gone from this machine");
+            let mut above = Tap::open(&line.grandmaster, END);
+            let client = open(&line.clients, (CLIENTS[0], 319));
+            for sequence in 900..920 {
+                let request = message(1, Station::client(77), sequence, &[0; 10]);
+                client.send_to(&request, (MASTER, 319)).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            while let Some(frame) = above.receive() {
+                let to_ptp = frame[12..14] == [8, 0] && frame[36] == 1;
+                assert!(!to_ptp, "{frame:02x?}");
+            }
+            drop(client);
+            line.gateway.add_address(UP, GATEWAY, 24).unwrap();
+            proxy.wait_for("10.0.0.3 is this machine's again");
+            ask(&line);
+            stop.store(true, Ordering::Relaxed);
+        });
+        let totals = proxy.stop().totals;
+        let dropped = totals.dropped("down", "delay_req", "no-source-address");
+        assert!(dropped >= 10, "{dropped}\n{}", totals.0);
+        assert!(served.into_inner() > 0);
     });
 }

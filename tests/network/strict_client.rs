@@ -41,7 +41,7 @@ impl StrictClient {
             Kind::Sync => self.sync(message),
             Kind::FollowUp => self.follow_up(message),
             Kind::DelayResp => self.response(message),
-            Kind::Announce | Kind::DelayReq => {}
+            Kind::Announce | Kind::DelayReq | Kind::Signaling => {}
         }
     }
 

@@ -5,6 +5,7 @@
 //! `PTPPROXY_REQUIRE_PEERS=1`.
 
 mod neighbours;
+mod robust;
 mod routed;
 mod shared;
 mod signed;

@@ -10,8 +10,8 @@ use ptpproxy::control::reply::Status;
 use ptpproxy_lab::in_sandbox;
 use ptpproxy_lab::net::skip;
 use ptpproxy_lab::ptp4l::{
-    self, GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6, INTERFACE, Program, Rig, Role, Sample,
-    Servo, TempDir, Transport,
+    self, Ends, GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6, Gateway, INTERFACE, Program, Rig,
+    Role, Sample, Servo, TempDir, Transport,
 };
 
 use super::{CLIENT, locks, ptpproxy};
@@ -50,24 +50,38 @@ fn without_the_relay_nobody_finds_the_master() {
 
 /// A rig with a master and a client of this kind over UDP/IPv4; `None`, and a line that says so, without ptp4l.
 fn start(arguments: &[&str], more: &str, role: Role) -> Option<(Rig, Program, Program)> {
-    if ptp4l::find().is_none() {
-        skip("ptp4l is not installed (Debian: linuxptp)");
-        return None;
-    }
-    let mut rig = Rig::new(&ptpproxy(arguments), Transport::Udp4).unwrap();
-    more.clone_into(&mut rig.ends.more);
-    // A strict host: what comes from where it would not send to is dropped.
-    for name in ["all", INTERFACE] {
-        let rp_filter = format!("net/ipv4/conf/{name}/rp_filter");
-        rig.client.sysctl(&rp_filter, "1").unwrap();
-    }
-    let master = rig.start_grandmaster().unwrap();
+    let ends = Ends {
+        more: more.to_owned(),
+        ..Ends::default()
+    };
+    let (rig, master) = with_master(&ptpproxy(arguments), Transport::Udp4, ends)?;
     let client = rig.start_client(role).unwrap();
     Some((rig, master, client))
 }
 
+/// A rig of strict hosts, which drop what comes from where they would not send to, and its master.
+pub(super) fn with_master(
+    gateway: &Gateway,
+    transport: Transport,
+    ends: Ends,
+) -> Option<(Rig, Program)> {
+    if ptp4l::find().is_none() {
+        skip("ptp4l is not installed (Debian: linuxptp)");
+        return None;
+    }
+    let rig = Rig::with(gateway, transport, ends).unwrap();
+    for end in [&rig.client, &rig.grandmaster] {
+        for name in ["all", INTERFACE] {
+            let rp_filter = format!("net/ipv4/conf/{name}/rp_filter");
+            end.sysctl(&rp_filter, "1").unwrap();
+        }
+    }
+    let master = rig.start_grandmaster().unwrap();
+    Some((rig, master))
+}
+
 /// Waits until the client has measured something from now on.
-fn measures(client: &Program, what: &str) {
+pub(super) fn measures(client: &Program, what: &str) {
     let from = client.line_count();
     let started = Instant::now();
     while started.elapsed() < PATIENCE {
@@ -81,7 +95,7 @@ fn measures(client: &Program, what: &str) {
     panic!("{what}: nothing measured; {:#?}", client.lines_from(0));
 }
 
-fn samples_within(client: &Program, time: Duration) -> usize {
+pub(super) fn samples_within(client: &Program, time: Duration) -> usize {
     let from = client.line_count();
     sleep(time);
     let lines = client.lines_from(from);

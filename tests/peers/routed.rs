@@ -7,43 +7,33 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ptpproxy_lab::in_sandbox;
-use ptpproxy_lab::net::skip;
 use ptpproxy_lab::ptp4l::{
-    self, GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6, Gateway, INTERFACE, Program, Rig, Role,
+    Ends, GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6, Gateway, INTERFACE, Program, Rig, Role,
     Sample, Servo, Transport,
 };
 
 use super::median;
+use super::neighbours::with_master;
 
 /// A client is SLAVE within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long each measures.
 const TIME: Duration = Duration::from_secs(6);
 
-fn router(arguments: &[&str]) -> Gateway {
+pub(super) fn router(arguments: &[&str]) -> Gateway {
     Gateway::Router {
         binary: env!("CARGO_BIN_EXE_ptpproxy").into(),
         arguments: arguments.iter().map(OsString::from).collect(),
     }
 }
 
-/// Two subnets and a master, with hosts that drop what comes from where they would not send to; `None`, and a line that says
-/// so, without ptp4l.
+/// Two subnets and a master.
 fn start(arguments: &[&str], transport: Transport, more: &str) -> Option<(Rig, Program)> {
-    if ptp4l::find().is_none() {
-        skip("ptp4l is not installed (Debian: linuxptp)");
-        return None;
-    }
-    let mut rig = Rig::new(&router(arguments), transport).unwrap();
-    more.clone_into(&mut rig.ends.more);
-    for end in [&rig.client, &rig.grandmaster] {
-        for name in ["all", INTERFACE] {
-            let rp_filter = format!("net/ipv4/conf/{name}/rp_filter");
-            end.sysctl(&rp_filter, "1").unwrap();
-        }
-    }
-    let master = rig.start_grandmaster().unwrap();
-    Some((rig, master))
+    let ends = Ends {
+        more: more.to_owned(),
+        ..Ends::default()
+    };
+    with_master(&router(arguments), transport, ends)
 }
 
 /// Waits until a client is SLAVE; the medians of offset and path delay that it measures then, in nanoseconds.

@@ -93,6 +93,25 @@ fn one_that_stands_by_learns_and_sends_nothing() {
     }
 }
 
+/// One that starts in standby hears some clients upstream first, where the other gateway forwards them.
+#[test]
+fn one_that_stands_by_learns_clients_that_it_heard_upstream_first() {
+    let mut gateway = in_standby(unheld());
+    for n in 0..20 {
+        let _ = gateway.hears(Up, &delay_req(10, n));
+        gateway.pass(MS * 60);
+        let _ = gateway.hears(Down, &delay_req(10, n + 1));
+        gateway.pass(MS * 60);
+    }
+    assert_eq!(gateway.core.clients(), 1);
+    // While it forwards itself, such a one lives upstream.
+    let mut gateway = Gateway::new(unheld());
+    let _ = gateway.hears(Up, &delay_req(10, 1));
+    gateway.pass(MS * 60);
+    let outcome = gateway.hears(Down, &delay_req(10, 2));
+    assert_eq!(outcome, Dropped(Reason::NotOurClient));
+}
+
 #[test]
 fn more_than_it_could_hold_is_no_alarm_in_standby() {
     let few = Settings {

@@ -127,7 +127,13 @@ fn one_hop_more(message: &Message, by: Side, to: u8) -> Vec<u8> {
 #[test]
 fn the_first_message_waits_for_the_next_hop_and_leaves_one_hop_further() {
     let mut gateway = routed(unheld());
+    let hops = |gateway: &Gateway| {
+        let hops = gateway.core.neighbour_state().hops.unwrap();
+        [hops.routes, hops.known, hops.asked, hops.waiting]
+    };
+    assert_eq!(hops(&gateway), [21, 0, 0, 0]);
     assert_eq!(gateway.hears_for_host(Down, &asks(7)), Waits);
+    assert_eq!(hops(&gateway), [21, 0, 1, 1]);
     let questions = gateway.follow_hops();
     let [(Up, question)] = &questions[..] else {
         panic!("{questions:?}");
@@ -157,7 +163,9 @@ fn the_first_message_waits_for_the_next_hop_and_leaves_one_hop_further() {
         .collect();
     assert_eq!(left, [(Up, one_hop_more(&asks(7), Up, MASTER))]);
     // The answer, corrected by the residence of its request.
+    assert_eq!(hops(&gateway), [21, 1, 1, 0]);
     says(&mut gateway, Down, CLIENT, CLIENT);
+    assert_eq!(hops(&gateway), [21, 2, 0, 0]);
     let corrected = Message {
         correction: i64::try_from(TX_DELAY_NS << 16).unwrap(),
         ..answers(7)

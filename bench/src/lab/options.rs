@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use clap::{ArgGroup, Parser, ValueEnum};
 
 use super::frames::shape::{Network, Shape};
+use super::frames::subnets::MOST_CLIENTS;
 use super::stations::assignment::Flood;
 
 /// Load test of ptpproxy on a network of its own: a simulated grandmaster, a gateway that runs the
@@ -23,6 +24,7 @@ Examples:
   cargo lab --gateway direct                         the same over a bare cable: what the lab itself shows
   cargo lab --jitter 50ms --plot lab.svg             hold up to 50 ms and look at it
   cargo lab --gateways 4 --foreign 20000 --rogue     a hostile neighbourhood
+  cargo lab --standby --plot failover.svg            kill one of two gateways and look at it
   cargo lab --rate 128 --transport udp4 --jitter off as fast as telecom profiles ask for
 
 Exit code: 0 if the verdict at the end of the report is OK, 1 if not, 2 if the lab could not run.")]
@@ -44,9 +46,9 @@ pub struct Options {
     #[arg(long)]
     pub spread: bool,
 
-    /// Sync a second with --spread
-    #[arg(long, value_name = "HZ", default_value_t = 8.0)]
-    pub sync_rate: f64,
+    /// Sync a second with --spread [default: 8], to each client with --unicast [default: 1]
+    #[arg(long, value_name = "HZ")]
+    pub sync_rate: Option<f64>,
 
     /// How messages travel
     #[arg(long, value_enum, default_value_t = Network::Ethernet)]
@@ -57,6 +59,15 @@ pub struct Options {
     #[arg(long)]
     pub hybrid: bool,
 
+    /// Clients negotiate: each asks the grandmaster for Announce, Sync and Delay_Resp of its own, renews that, and sends its
+    /// requests evenly spread. The grandmaster is silent else
+    #[arg(long, conflicts_with_all = ["hybrid", "burst"])]
+    pub unicast: bool,
+
+    /// Grandmaster and clients are in subnets of their own, and the gateway, whose kernel routes, is the router between them
+    #[arg(long)]
+    pub routed: bool,
+
     /// Handed to ptpproxy: whose addresses everything carries that leaves upstream
     #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Source::Client)]
     pub source: Source,
@@ -64,6 +75,12 @@ pub struct Options {
     /// VLAN ID of the one 802.1Q tag on every frame
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=4094))]
     pub vlan: Option<u16>,
+
+    /// Two gateways side by side, one of which stands by, and a fail-over in the middle of the run: the one that forwards
+    /// is killed (SIGKILL), or the role moved from the one to the other. The lab orders it by `ptpproxy activate`, at
+    /// once: what keepalived takes to notice is not in it (see tests/README.md for that)
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "kill")]
+    pub standby: Option<FailOver>,
 
     /// Seconds measured
     #[arg(long, value_name = "S", default_value_t = 10.0)]
@@ -156,6 +173,15 @@ pub struct Options {
     pub verbose: bool,
 }
 
+/// What happens in the middle of a run with a gateway that stands by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOver {
+    /// The one that forwards is killed
+    Kill,
+    /// The role is moved: `ptpproxy standby`, `ptpproxy activate`
+    Move,
+}
+
 /// What stands between grandmaster and clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "kebab-case")]
@@ -212,7 +238,14 @@ impl Options {
     /// Whether all clients answer a Sync at once.
     #[must_use]
     pub const fn bursts(&self) -> bool {
-        !self.spread
+        !self.spread && !self.unicast
+    }
+
+    /// Sync a second, to all or to each.
+    #[must_use]
+    pub fn syncs_per_second(&self) -> f64 {
+        let usual = if self.unicast { 1.0 } else { 8.0 };
+        self.sync_rate.unwrap_or(usual)
     }
 
     /// The outer layers of every frame.
@@ -231,7 +264,7 @@ impl Options {
             _ if self.source == Source::Client => None,
             Network::Ethernet => None,
             Network::Udp4 => Some(Ipv4Addr::new(10, 99, 0, 1).into()),
-            Network::Udp6 => Some(Ipv6Addr::new(0xFE80, 0, 0, 0, 0x50, 0x63, 0, 1).into()),
+            Network::Udp6 => Some(Ipv6Addr::new(0xFD00, 0, 0, 0x63, 0x50, 0, 0, 1).into()),
         }
     }
 
@@ -243,7 +276,7 @@ impl Options {
             "--rate: 0.01 to 4096 a second"
         );
         ensure!(
-            within(self.sync_rate, 0.01, 4096.0),
+            within(self.syncs_per_second(), 0.01, 4096.0),
             "--sync-rate: 0.01 to 4096 a second"
         );
         ensure!(
@@ -272,8 +305,41 @@ impl Options {
             "--gateway direct is one cable: it goes with --gateways 1 only"
         );
         ensure!(
-            !self.hybrid || self.transport != Network::Ethernet,
-            "--hybrid: --transport udp4 or udp6"
+            self.standby.is_none()
+                || self.gateway == GatewayKind::Ours
+                    && self.gateways == 1
+                    && self.source == Source::Client
+                    && self.flood.is_none()
+                    && self.stop.is_none()
+                    && !self.signed
+                    && !self.unicast
+                    && !self.routed
+                    && !self.busy_baseline,
+            "--standby: two ptpproxies and exchanges; it goes without --gateway, --gateways, --source, --flood, --stop, \
+             --signed, --unicast, --routed and --busy-baseline"
+        );
+        ensure!(
+            self.standby.is_none() || self.seconds >= 2.0,
+            "--standby: --seconds 2 or more"
+        );
+        ensure!(
+            !(self.hybrid || self.unicast) || self.transport != Network::Ethernet,
+            "--hybrid, --unicast: --transport udp4 or udp6"
+        );
+        ensure!(
+            !(self.unicast && (self.one_step || self.source == Source::Gateway)),
+            "--unicast: with neither --one-step nor --source gateway"
+        );
+        ensure!(
+            !self.routed
+                || (self.hybrid || self.unicast)
+                    && self.gateway == GatewayKind::Ours
+                    && self.source == Source::Client
+                    && self.gateways == 1
+                    && self.vlan.is_none()
+                    && self.clients <= MOST_CLIENTS,
+            "--routed: --hybrid or --unicast, one ptpproxy, at most {MOST_CLIENTS} clients, and neither --vlan nor --source \
+             gateway"
         );
         ensure!(
             self.source == Source::Client
@@ -332,10 +398,29 @@ mod tests {
         assert!(parse(&["--rate", "nan"]).is_err());
         assert!(parse(&["--hybrid"]).is_err());
         assert!(parse(&["--source", "gateway"]).is_err());
+        assert!(parse(&["--unicast"]).is_err());
+        let unicast = ["--transport", "udp6", "--unicast"];
+        assert!(parse(&[&unicast[..], &["--routed"]].concat()).is_ok());
+        for more in [
+            &["--hybrid"][..],
+            &["--burst"],
+            &["--one-step"],
+            &["--source", "gateway"],
+            &["--routed", "--vlan", "3"],
+            &["--routed", "--clients", "65535"],
+            &["--routed", "--gateway", "bridge"],
+        ] {
+            assert!(parse(&[&unicast[..], more].concat()).is_err(), "{more:?}");
+        }
+        assert!(parse(&["--routed"]).is_err());
         let udp = ["--transport", "udp4", "--hybrid", "--source", "gateway"];
         assert!(parse(&udp).is_ok());
         assert!(parse(&[&udp[..], &["--gateways", "2"]].concat()).is_err());
         assert!(parse(&["--signed", "--gateway", "bridge"]).is_ok());
+        assert!(parse(&["--standby"]).is_ok());
+        assert!(parse(&["--standby=move", "--rogue"]).is_ok());
+        assert!(parse(&["--standby", "--gateways", "2"]).is_err());
+        assert!(parse(&["--standby", "--seconds", "1"]).is_err());
         assert!(parse(&["--signed", "--gateway", "ptp4l-tc"]).is_err());
     }
 }

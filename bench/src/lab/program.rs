@@ -10,11 +10,12 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use serde::Serialize;
 
-use super::options::Options;
+use super::options::{FailOver, Options};
+use super::report::failover::FailOverReport;
 use super::report::summary::Report;
 use super::report::verdict::Verdict;
-use super::report::{plot, text};
-use super::run::{exchanges, flood, forwarder, generator};
+use super::report::{failover_plot, plot, text};
+use super::run::{exchanges, flood, forwarder, generator, standby};
 use crate::forwarders;
 use crate::net::Sandbox;
 
@@ -59,6 +60,9 @@ fn lab(options: &Options) -> Result<ExitCode> {
     } else {
         Sandbox::enter()?
     };
+    if let Some(how) = options.standby {
+        return failover(options, how, binary.as_deref());
+    }
     if let Some(kind) = options.flood {
         let work = exchanges::assignment(options, Vec::new());
         let report = flood::run(options, kind, binary.as_deref(), &work)?;
@@ -89,11 +93,34 @@ fn lab(options: &Options) -> Result<ExitCode> {
     })
 }
 
+fn failover(options: &Options, how: FailOver, binary: Option<&Path>) -> Result<ExitCode> {
+    let seen = standby::run(options, how, binary)?;
+    let (report, details) = FailOverReport::of(options, &seen);
+    let verdict = report.verdict();
+    let _ = report.print(&verdict, &mut std::io::stdout().lock());
+    write_json(
+        options,
+        &Judged {
+            report: &report,
+            ok: verdict.is_ok(),
+            verdict: &verdict,
+        },
+    )?;
+    if let Some(path) = &options.plot {
+        failover_plot::draw(path, options, &report, &details)
+            .with_context(|| format!("--plot {}", path.display()))?;
+    }
+    Ok(match verdict.is_ok() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
 /// What `--json` writes of a run.
 #[derive(Serialize)]
-struct Judged<'a> {
+struct Judged<'a, R: Serialize> {
     #[serde(flatten)]
-    report: &'a Report,
+    report: &'a R,
     ok: bool,
     verdict: &'a Verdict,
 }

@@ -8,7 +8,8 @@ use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressScope,
 };
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
+    InfoBridge, InfoData, InfoKind, InfoMacVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    MacVlanMode,
 };
 use netlink_packet_route::neighbour::{NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{
@@ -147,6 +148,23 @@ impl Namespace {
             .try_for_each(|port| self.enslave(port, Some(name)))
     }
 
+    /// Makes a bridge, up, that forwards multicast only to who has asked for the group, as a managed switch does: it
+    /// snoops, and asks by itself (IGMP and MLD). It floods for the first ten seconds, until it has heard all answers.
+    ///
+    /// # Errors
+    /// As [`bridge`](Self::bridge).
+    pub fn snooping_bridge(&self, name: &str, ports: &[&str]) -> Result<()> {
+        let data = InfoData::Bridge(vec![
+            InfoBridge::MulticastSnooping(true),
+            InfoBridge::MulticastQuerier(true),
+        ]);
+        self.create(named(name), InfoKind::Bridge, Some(data))?;
+        self.set_up(name, true)?;
+        ports
+            .iter()
+            .try_for_each(|port| self.enslave(port, Some(name)))
+    }
+
     /// Makes a link the port of a bridge, or of none.
     ///
     /// # Errors
@@ -182,15 +200,7 @@ impl Namespace {
     /// When there is no such link or it has the address already.
     pub fn add_address(&self, name: &str, address: impl Into<IpAddr>, prefix: u8) -> Result<()> {
         let address = address.into();
-        let mut message = AddressMessage::default();
-        message.header.family = family(address);
-        message.header.prefix_len = prefix;
-        message.header.scope = AddressScope::Universe;
-        message.header.index = self.link(name)?.index;
-        message.attributes = vec![
-            AddressAttribute::Local(address),
-            AddressAttribute::Address(address),
-        ];
+        let mut message = self.about_address(name, address, prefix)?;
         if address.is_ipv6() {
             message.header.flags = AddressHeaderFlags::Nodad;
             message
@@ -201,6 +211,32 @@ impl Namespace {
         self.because(result, || {
             format!("cannot add {address}/{prefix} to {name}")
         })
+    }
+
+    /// Takes an address from a link, and with it the routes that need it.
+    ///
+    /// # Errors
+    /// When there is no such link or it has not that address.
+    pub fn remove_address(&self, name: &str, address: impl Into<IpAddr>, prefix: u8) -> Result<()> {
+        let address = address.into();
+        let message = self.about_address(name, address, prefix)?;
+        let result = self.rtnl().change(Message::DelAddress(message));
+        self.because(result, || {
+            format!("cannot take {address}/{prefix} from {name}")
+        })
+    }
+
+    fn about_address(&self, name: &str, address: IpAddr, prefix: u8) -> Result<AddressMessage> {
+        let mut message = AddressMessage::default();
+        message.header.family = family(address);
+        message.header.prefix_len = prefix;
+        message.header.scope = AddressScope::Universe;
+        message.header.index = self.link(name)?.index;
+        message.attributes = vec![
+            AddressAttribute::Local(address),
+            AddressAttribute::Address(address),
+        ];
+        Ok(message)
     }
 
     /// Routes a prefix to a link, without a gateway: `add_route("eth0", [224, 0, 0, 0], 4)`.
@@ -232,6 +268,23 @@ impl Namespace {
     /// When there is no such link, it is down, or the gateway is not on it.
     pub fn add_default_route(&self, name: &str, gateway: impl Into<IpAddr>) -> Result<()> {
         let gateway = gateway.into();
+        let message = self.default_route(name, gateway)?;
+        let result = self.rtnl().create(Message::NewRoute(message));
+        self.because(result, || format!("cannot route by {gateway} on {name}"))
+    }
+
+    /// Takes that route away.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn remove_default_route(&self, name: &str, gateway: impl Into<IpAddr>) -> Result<()> {
+        let gateway = gateway.into();
+        let message = self.default_route(name, gateway)?;
+        let result = self.rtnl().change(Message::DelRoute(message));
+        self.because(result, || format!("no route by {gateway} on {name}"))
+    }
+
+    fn default_route(&self, name: &str, gateway: IpAddr) -> Result<RouteMessage> {
         let mut message = RouteMessage::default();
         message.header.address_family = family(gateway);
         message.header.table = RouteHeader::RT_TABLE_MAIN;
@@ -242,8 +295,7 @@ impl Namespace {
             RouteAttribute::Gateway(RouteAddress::from(gateway)),
             RouteAttribute::Oif(self.link(name)?.index),
         ];
-        let result = self.rtnl().create(Message::NewRoute(message));
-        self.because(result, || format!("cannot route by {gateway} on {name}"))
+        Ok(message)
     }
 
     /// Has a link forget whose hardware address is whose, so that it asks again by ARP or ND.

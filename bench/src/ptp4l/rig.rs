@@ -92,6 +92,8 @@ pub struct Ends {
     pub ptp4l: Option<PathBuf>,
     /// More lines of its configuration.
     pub more: String,
+    /// Between the gateway and each end is a switch that snoops: multicast goes only to who has asked for the group.
+    pub switched: bool,
     /// The gateway has [`GATEWAY_ADDRESS`] and [`GATEWAY_ADDRESS_V6`] on its interface upstream.
     pub addressed: bool,
 }
@@ -116,6 +118,8 @@ pub struct Rig {
     pub ends: Ends,
     transport: Transport,
     folder: TempDir,
+    /// Keeps the switches alive.
+    switches: Vec<Namespace>,
 }
 
 impl Rig {
@@ -142,12 +146,18 @@ impl Rig {
             ends,
             transport,
             folder: TempDir::new()?,
+            switches: Vec::new(),
         };
         if *gateway == Gateway::Direct {
             veth(&rig.grandmaster, INTERFACE, &rig.client, INTERFACE)?;
         } else {
-            veth(&rig.grandmaster, INTERFACE, &rig.gateway, UP)?;
-            veth(&rig.gateway, DOWN, &rig.client, INTERFACE)?;
+            for (end, port) in [(&rig.grandmaster, UP), (&rig.client, DOWN)] {
+                if rig.ends.switched {
+                    rig.switches.push(switch(end, &rig.gateway, port)?);
+                } else {
+                    veth(end, INTERFACE, &rig.gateway, port)?;
+                }
+            }
         }
         match gateway {
             Gateway::Router { .. } => rig.address_two_subnets()?,
@@ -256,6 +266,15 @@ impl Rig {
         program.wait_for("first line", Duration::from_secs(5), |_| Some(()))?;
         Ok(program)
     }
+}
+
+/// A switch between an end and a port of the gateway.
+fn switch(end: &Namespace, gateway: &Namespace, port: &str) -> Result<Namespace> {
+    let switch = Namespace::new(&format!("switch-{port}"))?;
+    veth(end, INTERFACE, &switch, "end")?;
+    veth(gateway, port, &switch, "gateway")?;
+    switch.snooping_bridge("switch0", &["end", "gateway"])?;
+    Ok(switch)
 }
 
 /// Addresses and multicast routes. The ends find each other's hardware addresses by themselves, or not at all.

@@ -35,6 +35,11 @@ impl Changes {
         self.version
     }
 
+    /// The version of a table that another process had. Nobody follows it yet.
+    pub(super) const fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+
     /// Changes that nobody has taken yet.
     pub(super) fn len(&self) -> usize {
         self.followed.as_ref().map_or(0, VecDeque::len)

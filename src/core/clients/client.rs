@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::bucket::Bucket;
 use crate::core::clients::open_request::{Lapse, OPEN, OpenKey, OpenRequest, Progress};
 use crate::core::clients::other_way::OtherWay;
@@ -18,7 +20,7 @@ const NOBODY: u64 = u64::MAX;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// A client is one port on one lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientKey {
     pub(crate) identity: PortIdentity,
     pub(crate) lane: Lane,
@@ -36,6 +38,7 @@ impl Key for ClientKey {
 
 /// What the core alone knows of a client. What others may read too is in its slot
 /// ([`crate::telemetry::ClientSlots`]). Both, with its key and its open requests, take at most 320 bytes.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Client {
     requests: [OpenRequest; OPEN],
     /// Arrival of its last Delay_Req.
@@ -240,19 +243,19 @@ impl Client {
     ) -> (u8, Option<Lapse>) {
         let at = self.next_place;
         self.next_place = (at + 1) % OPEN8;
-        let place = &mut self.requests[usize::from(at)];
+        let place = &mut self.requests[usize::from(at) % OPEN];
         let before = std::mem::replace(place, OpenRequest::new(key, since));
         (at, before.evicted(now))
     }
 
     /// The open request at a place.
     pub(crate) fn request(&self, place: u8) -> &OpenRequest {
-        &self.requests[usize::from(place)]
+        &self.requests[usize::from(place) % OPEN]
     }
 
     /// The open request at a place.
     pub(crate) fn request_mut(&mut self, place: u8) -> &mut OpenRequest {
-        &mut self.requests[usize::from(place)]
+        &mut self.requests[usize::from(place) % OPEN]
     }
 
     /// Closes the requests that are open no longer. How many of them found no answer.

@@ -1,6 +1,9 @@
 //! Who was seen upstream though not ours: others' clients, or ours on a second path.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::clients::client::ClientKey;
+use crate::core::state::{Reader, StateError, Writer, sane};
 use crate::core::table::{Secret, Table};
 use crate::time::Instant;
 
@@ -9,6 +12,7 @@ const CAPACITY: u32 = 4096;
 /// For this long a client that was seen upstream is taken to live there.
 const RECENT_NS: u64 = 2_000_000_000;
 
+#[derive(Serialize, Deserialize)]
 struct Seen {
     at: Instant,
     sequence_id: u16,
@@ -39,6 +43,19 @@ impl Foreign {
             rows: Table::new(CAPACITY as usize, secret),
             hand: 0,
         }
+    }
+
+    /// Writes them.
+    pub(super) fn save(&self, out: &mut Writer) {
+        self.rows.save(out);
+        out.put(&self.hand);
+    }
+
+    /// Reads them.
+    pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.rows.restore(from, "strangers")?;
+        self.hand = from.take()?;
+        sane(self.hand < CAPACITY, "strangers")
     }
 
     /// Notes a Delay_Req seen upstream.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::core::hold::FrameRef;
 use crate::core::refs::ClientRef;
+use crate::core::state::{Reader, StateError, Writer};
 
 /// Clients that wait for the filter at once.
 const PENDING: usize = 4096;
@@ -23,6 +24,21 @@ impl Gate {
             admitted: u64::MAX,
             pending: VecDeque::with_capacity(PENDING),
         }
+    }
+
+    /// Writes it.
+    pub(super) fn save(&self, out: &mut Writer) {
+        out.put(&self.admitted);
+        out.all(self.pending.iter());
+    }
+
+    /// Reads it.
+    pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.admitted = from.take()?;
+        from.all(PENDING, "clients that wait for the filter", |pending| {
+            self.pending.push_back(pending);
+            Ok(())
+        })
     }
 
     /// The answers to clients up to this version of the table are let in, and no others.

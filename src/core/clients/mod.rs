@@ -11,6 +11,7 @@
 //! | `allow_list` | who may be ours |
 //! | `sweep` | who was silent for too long, some rows each turn |
 //! | `prefetch` | their memory, asked for before their frames are dealt with |
+//! | `saved` | all of it, for another process |
 //! | `peer_delay` | who was logged for peer delay, which is not forwarded |
 
 pub(crate) mod allow_list;
@@ -23,6 +24,7 @@ mod other_way;
 mod peer_delay;
 mod prefetch;
 mod row;
+mod saved;
 mod sweep;
 
 use std::sync::Arc;

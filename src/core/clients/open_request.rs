@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::reason::Reason;
 use crate::time::Instant;
 
@@ -39,7 +41,7 @@ pub(crate) enum Progress {
 }
 
 /// One open request, in 20 bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct OpenRequest {
     /// When its Delay_Req arrived; from departure on, when it departed. See [`UNIT`].
     since: u32,

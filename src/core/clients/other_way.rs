@@ -12,6 +12,8 @@
 //!
 //! Each request counts once, so that repeating one answer silences nobody.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Instant;
 
 /// A client is doubted until this long after the last sign, 10 s; the first sign is forgotten then, too. In [`UNIT`]s.
@@ -26,7 +28,7 @@ const UNIT: u32 = 27;
 const _: () = assert!((MEMORY as u64) << UNIT >= 10_000_000_000);
 
 /// What is known of the other way of one client's requests. 6 bytes: each client has one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct OtherWay {
     /// When the last sign was; see [`UNIT`].
     last: u16,

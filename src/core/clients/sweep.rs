@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Instant;
 
 /// The whole client table is looked at for silent clients once in this time.
@@ -15,7 +17,7 @@ const ROW: Duration = Duration::from_micros(2);
 const LONGEST_STEP: u64 = 1024;
 
 /// How far the sweep has come.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sweep {
     /// The row where it goes on.
     hand: u32,

@@ -1,11 +1,14 @@
 //! The hardware clocks of both sides, each on a line of its own beside the steady one.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::flight::line::{Line, Place, Reading};
 use crate::core::flight::recent_max::RecentMax;
 use crate::time::{ClockId, Crossing, Instant, Stamp};
 use crate::{PerSide, Side};
 
 /// The hardware clocks that take timestamps, by side; where one clock serves both, the line is that of `up`.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Clocks {
     lines: PerSide<(Option<u32>, Line)>,
     /// What the differences that were used could be off by, in nanoseconds.
@@ -21,6 +24,11 @@ impl Clocks {
             lines: PerSide::from_fn(|_| (None, Line::new())),
             used: RecentMax::new(ROUND),
         }
+    }
+
+    /// Whether it may have been written by another process.
+    pub(super) fn is_sane(&self) -> bool {
+        self.lines.iter().all(|(_, (_, line))| line.is_sane()) && self.used.is_sane()
     }
 
     /// From now on these clocks take timestamps; if none do, those before are still watched.

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Instant;
 
 /// That a hardware clock was set is said once in this time: one that is broken is set with each reading.
 const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// What has happened to the clocks.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Doubt {
     /// How often the local clock has jumped.
     jumps: u32,
@@ -22,7 +24,7 @@ pub(super) struct Doubt {
 }
 
 /// What had happened to the clocks when a message was launched.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Mark {
     jumps: u32,
     sets: u32,

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::flight::estimate::Estimator;
 use crate::core::flight::judge::Judge;
 use crate::core::flight::pairs::Pairs;
 use crate::core::flight::recent_max::RecentMax;
 use crate::core::flight::window::StampWindow;
+use crate::core::state::{Reader, StateError, Writer, sane};
 use crate::time::{ClockId, Instant, Stamp};
 
 /// Timestamps come within some tens of microseconds, on most cards.
@@ -16,7 +19,7 @@ const LEAST_IMPATIENCE: Duration = Duration::from_micros(500);
 const ROUND: u32 = 64;
 
 /// What timestamps the departures of a side get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TxStamps {
     /// By the PTP hardware clock with this index.
     pub hardware: Option<u32>,
@@ -61,6 +64,24 @@ impl Egress {
             lost: 0,
             slowest: RecentMax::new(ROUND),
         }
+    }
+
+    /// Writes it.
+    pub(super) fn save(&self, out: &mut Writer) {
+        out.put(&(self.stamps, &self.window, &self.pairs, self.judge));
+        self.estimator.save(out);
+        out.put(&(self.backlog, self.lost, &self.slowest));
+    }
+
+    /// Reads it.
+    pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        (self.stamps, self.window, self.pairs, self.judge) = from.take()?;
+        self.estimator.restore(from)?;
+        (self.backlog, self.lost, self.slowest) = from.take()?;
+        sane(
+            self.pairs.is_sane() && self.slowest.is_sane(),
+            "departures of a side",
+        )
     }
 
     /// From now on its departures are timestamped like this.

@@ -1,5 +1,6 @@
 //! For event messages without a TX timestamp: the departure, estimated from when their batch was sent.
 
+use crate::core::state::{Reader, StateError, Writer, sane};
 use crate::time::{ClockId, Instant, Stamp};
 
 const RECENT: usize = 31;
@@ -24,6 +25,24 @@ impl Estimator {
             at: 0,
             len: 0,
         }
+    }
+
+    /// Writes what it has learnt.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        out.all(self.kicks.iter());
+        out.put(&(self.next_kick, self.errors_ns, self.at, self.len));
+    }
+
+    /// Reads it.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        let mut kicks = self.kicks.iter_mut();
+        from.all(KICKS as usize, "batches", |at| {
+            *kicks.next().ok_or(StateError::Nonsense("batches"))? = at;
+            Ok(())
+        })?;
+        sane(kicks.next().is_none(), "batches")?;
+        (self.next_kick, self.errors_ns, self.at, self.len) = from.take()?;
+        sane(self.at < RECENT && self.len <= RECENT, "batches")
     }
 
     /// The number of the batch that is being filled.

@@ -1,5 +1,7 @@
 //! Whether a card that is to timestamp does so: it may promise what it does not deliver.
 
+use serde::{Deserialize, Serialize};
+
 /// This many messages in a row without a hardware timestamp: the card gives none, or gives none any more.
 const ENOUGH: u32 = 16;
 
@@ -15,7 +17,7 @@ pub enum Lack {
 }
 
 /// The hardware timestamps of one interface.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Judge {
     received_without: u32,
     sent_without: u32,

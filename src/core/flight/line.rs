@@ -8,6 +8,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::flight::recent_max::RecentMax;
 use crate::core::slope::{median, median_slope, rounded, to_f64};
 
@@ -35,7 +37,7 @@ const APART_NS: i64 = 20_000_000;
 const STATED: u32 = 1024;
 
 /// A reading of a hardware clock beside the steady one, in nanoseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Reading {
     pub(super) steady_ns: i64,
     /// What the hardware clock showed less that.
@@ -62,7 +64,7 @@ pub(super) enum Place {
 }
 
 /// The readings of one hardware clock since it was set last.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Line {
     readings: VecDeque<Reading>,
     /// Rate of the hardware clock over the steady one, less one; and how far it may be off.
@@ -83,6 +85,14 @@ impl Line {
             widest: RecentMax::new(STATED),
             usual_16th: 0,
         }
+    }
+
+    /// Whether it may have been written by another process.
+    pub(super) fn is_sane(&self) -> bool {
+        let rates = [self.rate, self.rate_error];
+        self.readings.len() <= HISTORY
+            && rates.iter().all(|rate| rate.abs() <= ANY_RATE)
+            && self.widest.is_sane()
     }
 
     /// Forgets all readings.

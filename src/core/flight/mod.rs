@@ -34,6 +34,7 @@ use crate::core::flight::doubt::Doubt;
 use crate::core::flight::egress::Egress;
 use crate::core::flight::table::FlightTable;
 use crate::core::settings::Settings;
+use crate::core::state::{Reader, StateError, Writer, sane};
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant, Stamp};
 use crate::{PerSide, Side};
@@ -76,6 +77,25 @@ impl Flights {
         };
         flights.apply(settings);
         flights
+    }
+
+    /// Writes what is in flight, and what is known of timestamps and clocks.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        self.table.save(out);
+        for (_, egress) in self.egress.iter() {
+            egress.save(out);
+        }
+        out.put(&(&self.clocks, &self.doubt, self.reference));
+    }
+
+    /// Reads it.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.table.restore(from)?;
+        for (_, egress) in self.egress.iter_mut() {
+            egress.restore(from)?;
+        }
+        (self.clocks, self.doubt, self.reference) = from.take()?;
+        sane(self.clocks.is_sane(), "hardware clocks")
     }
 
     /// Other settings are in force.

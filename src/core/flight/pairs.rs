@@ -4,6 +4,8 @@
 //! clocks at nearly the same moment, some microseconds apart. So a hardware timestamp that is missing can be told from
 //! the kernel's, and a hardware clock that was set is noticed by the frame that departs next.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::slope::{median, median_slope, rounded, to_f64};
 use crate::time::{ClockId, Stamp};
 
@@ -22,14 +24,14 @@ const SLACK_NS: f64 = 300_000.0;
 const BASELINE_NS: i64 = 1_000_000_000;
 
 /// The kernel's time of a departure, and what the hardware clock showed less that, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Pair {
     steady_ns: i64,
     offset_ns: i64,
 }
 
 /// The pairs of one side.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Pairs {
     clock: Option<ClockId>,
     /// The last one, remembered or not.
@@ -59,6 +61,11 @@ impl Pairs {
             len: 0,
             next: 0,
         }
+    }
+
+    /// Whether it may have been written by another process: its places are within their array.
+    pub(super) const fn is_sane(&self) -> bool {
+        self.len <= RECENT && self.next < RECENT
     }
 
     /// A frame departed at `software` by the steady clock and at `hardware` by the card's. True if that one was set

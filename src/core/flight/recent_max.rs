@@ -1,7 +1,9 @@
 //! The largest of recent values.
 
+use serde::{Deserialize, Serialize};
+
 /// The largest of the last values: of this round, and of the round before.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RecentMax {
     round: u32,
     now: u64,
@@ -18,6 +20,11 @@ impl RecentMax {
             before: 0,
             count: 0,
         }
+    }
+
+    /// Whether it may have been written by another process.
+    pub(super) const fn is_sane(&self) -> bool {
+        self.count < self.round
     }
 
     pub(super) fn add(&mut self, value: u64) {

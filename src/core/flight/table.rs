@@ -1,7 +1,11 @@
 //! The event messages in flight: sent, and without a TX timestamp yet.
 
+mod saved;
+
 use std::collections::VecDeque;
 use std::num::{NonZeroU32, NonZeroU64};
+
+use serde::{Deserialize, Serialize};
 
 use crate::Side;
 use crate::core::flight::doubt::Mark;
@@ -12,7 +16,7 @@ use crate::core::verdict::Token;
 use crate::time::{Instant, Stamp};
 
 /// The departure time of a Delay_Req that waited.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Drawn {
     pub(crate) due: Instant,
     /// The drawn delay: how long after its arrival that is, in nanoseconds.
@@ -20,7 +24,7 @@ pub(crate) struct Drawn {
 }
 
 /// An event message in flight.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Flight {
     /// Its RX timestamp.
     pub(crate) rx: Stamp,
@@ -214,12 +218,14 @@ impl FlightTable {
 
     /// One that was just taken stays until then, given up: its TX timestamp may still come.
     pub(crate) fn keep_given_up(&mut self, flight: Flight, until: Instant) {
-        if self.given_up.len() == self.given_up.capacity() || self.free.last() != Some(&flight.slot)
-        {
+        let entry = self.slots.get_mut(flight.slot as usize);
+        let Some(entry) = entry.filter(|_| self.free.last() == Some(&flight.slot)) else {
+            return;
+        };
+        if self.given_up.len() == self.given_up.capacity() {
             return;
         }
         self.free.pop();
-        let entry = &mut self.slots[flight.slot as usize];
         // Its token is still the one that names it.
         entry.generation = entry.generation.wrapping_sub(1);
         entry.flight = Some(Flight {
@@ -247,7 +253,7 @@ impl FlightTable {
     /// Takes the next one whose deadline has passed.
     pub(crate) fn pop_overdue(&mut self, now: Instant) -> Option<Flight> {
         while let Some(&(deadline, slot, generation)) = self.deadlines.front() {
-            let awaits = self.slots[slot as usize].awaits(generation);
+            let awaits = self.awaits(slot, generation);
             if awaits && deadline > now {
                 return None;
             }
@@ -262,12 +268,17 @@ impl FlightTable {
     /// The next deadline; drops those that have landed from the queue's head.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
         while let Some(&(deadline, slot, generation)) = self.deadlines.front() {
-            if self.slots[slot as usize].awaits(generation) {
+            if self.awaits(slot, generation) {
                 return Some(deadline);
             }
             self.deadlines.pop_front();
         }
         None
+    }
+
+    fn awaits(&self, slot: u32, generation: u32) -> bool {
+        let slot = self.slots.get(slot as usize);
+        slot.is_some_and(|slot| slot.awaits(generation))
     }
 
     fn take(&mut self, slot: u32, generation: u32) -> Option<Flight> {

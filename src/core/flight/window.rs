@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Instant;
 
 /// No window is larger: nothing is limited by it any more.
@@ -15,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// The event messages of one side that await a hardware timestamp.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StampWindow {
     size: u32,
     out: u32,
@@ -28,7 +30,7 @@ pub(super) struct StampWindow {
 }
 
 /// The place of one that awaits a hardware timestamp: how many were out with it. Zero awaits none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     number: u32,
     epoch: u32,

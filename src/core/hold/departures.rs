@@ -3,12 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::hold::store::FrameRef;
+use crate::core::state::{Reader, StateError, Writer, sane};
 use crate::time::Instant;
 
 /// Entries are compared by departure time; ties leave in the order they came. The frame plays no part in that: no
 /// two have the same place in the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Entry {
     due: Instant,
     order: u64,
@@ -54,6 +57,25 @@ impl Departures {
         let frame = frame.to_word();
         self.heap.push(Reverse(Entry { due, order, frame }));
         true
+    }
+
+    /// Writes them.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        let mut all: Vec<Entry> = self.heap.iter().map(|Reverse(entry)| *entry).collect();
+        // In an order that does not depend on how they came.
+        all.sort_unstable();
+        out.all(all.into_iter());
+        out.put(&self.order);
+    }
+
+    /// Reads them into a queue that has none.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        from.all(self.capacity, "departures", |entry| {
+            self.heap.push(Reverse(entry));
+            Ok(())
+        })?;
+        self.order = from.take()?;
+        sane(self.order < u64::MAX / 2, "departures")
     }
 
     /// Frames in it, gone ones among them.

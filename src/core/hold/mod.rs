@@ -20,6 +20,7 @@ use crate::core::hold::departures::Departures;
 use crate::core::hold::pace::Pace;
 use crate::core::hold::store::{FrameStore, Kept};
 use crate::core::refs::ClientRef;
+use crate::core::state::{Reader, StateError, Writer};
 use crate::core::verdict::{Arrived, Edit};
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant};
@@ -124,6 +125,32 @@ impl Hold {
     /// All frames that wait.
     pub(crate) fn all(&self) -> Vec<FrameRef> {
         self.store.all()
+    }
+
+    /// Writes the frames that wait, and those that leave next.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        self.store.save(out);
+        self.departures.save(out);
+        for queue in [&self.general, &self.requests, &self.syncs] {
+            out.all(queue.iter());
+        }
+        out.put(&self.pace.map(|pace| pace.next()));
+    }
+
+    /// Reads them, where nothing waits yet. Places under `--max-rate` that were booked stay.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.store.restore(from)?;
+        self.departures.restore(from)?;
+        for queue in [&mut self.general, &mut self.requests, &mut self.syncs] {
+            from.all(queue.capacity(), "frames that leave next", |frame| {
+                queue.push_back(frame);
+                Ok(())
+            })?;
+        }
+        if let Some((pace, next)) = self.pace.as_mut().zip(from.take()?) {
+            pace.set_next(next);
+        }
+        Ok(())
     }
 
     // Keep and release.

@@ -29,6 +29,16 @@ impl Pace {
         self.next = Instant::from_nanos(last.saturating_add(self.gap_ns));
     }
 
+    /// The next place that is free.
+    pub(crate) const fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// The same, of another process.
+    pub(crate) const fn set_next(&mut self, next: Instant) {
+        self.next = next;
+    }
+
     /// Books the next place: when its owner may depart, `now` or later. `None`, and nothing booked, if
     /// that is after `latest`.
     pub(crate) fn book(&mut self, now: Instant, latest: Instant) -> Option<Instant> {

@@ -1,5 +1,9 @@
 //! Copies of the frames that wait, in memory that is reserved once.
 
+mod saved;
+
+use serde::{Deserialize, Serialize};
+
 use crate::Side;
 use crate::core::refs::{ClientRef, RequestRef};
 use crate::core::verdict::Edit;
@@ -17,7 +21,7 @@ const USUAL: usize = 128;
 const SMALL_PER_LARGE: u32 = 32;
 
 /// A kept frame: one cell of the store. The frame is gone once the cell has another generation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FrameRef {
     cell: u32,
     generation: u32,
@@ -40,7 +44,7 @@ impl FrameRef {
 }
 
 /// What is known of a Delay_Req that waits to depart. Made where that is decided, changed here only.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct WaitingRequest {
     /// Its RX timestamp, and when it arrived.
     pub(crate) rx: Stamp,
@@ -69,14 +73,14 @@ pub(crate) struct WaitingRequest {
 }
 
 /// The open request that an answer is for, and after how long its master gave it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Answers {
     pub(crate) request: RequestRef,
     pub(crate) response_ns: u64,
 }
 
 /// What is known of a general message that waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct General {
     /// Its master's row.
     pub(crate) master: u32,
@@ -95,7 +99,7 @@ impl General {
 }
 
 /// What is known of a Sync that waits for its turn, where a card timestamps few at a time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct WaitingSync {
     /// Its slot among those in flight.
     pub(crate) slot: u32,
@@ -106,7 +110,7 @@ pub(crate) struct WaitingSync {
 }
 
 /// What a kept frame is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Purpose {
     /// A Delay_Req until its departure time.
     Request(WaitingRequest),
@@ -283,7 +287,7 @@ impl FrameStore {
 
     /// What is known of a kept frame, unless it is gone.
     pub(crate) fn get_mut(&mut self, frame: FrameRef) -> Option<&mut Kept> {
-        let cell = &mut self.cells[frame.cell as usize];
+        let cell = self.cells.get_mut(frame.cell as usize)?;
         if cell.generation != frame.generation {
             return None;
         }
@@ -318,7 +322,9 @@ impl FrameStore {
 
     /// Asks for the memory of a frame that is looked at soon.
     pub(crate) fn prefetch(&self, frame: FrameRef) {
-        self.prefetch_cell(frame.cell);
+        if (frame.cell as usize) < self.cells.len() {
+            self.prefetch_cell(frame.cell);
+        }
     }
 
     fn prefetch_cell(&self, cell: u32) {
@@ -343,7 +349,7 @@ impl FrameStore {
     }
 
     fn live(&self, frame: FrameRef) -> Option<&Kept> {
-        let cell = &self.cells[frame.cell as usize];
+        let cell = self.cells.get(frame.cell as usize)?;
         if cell.generation != frame.generation {
             return None;
         }

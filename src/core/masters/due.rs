@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::telemetry::SyncDue;
 use crate::time::Instant;
 
@@ -19,7 +21,7 @@ const LOG_INTERVALS: std::ops::RangeInclusive<i8> = 0..=4;
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Due {
     multicast_since: Option<Instant>,
     multicast_last: Instant,

@@ -10,6 +10,9 @@ mod syntonizer;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::core::state::{Reader, StateError, Writer, sane};
 use crate::core::table::{Full, Key, Secret, Table};
 use crate::telemetry::{MasterState, SyncDue, mean};
 use crate::time::{ClockId, Instant, Stamp};
@@ -19,6 +22,8 @@ use due::Due;
 pub(crate) use syntonizer::Change;
 pub use syntonizer::Syntonizer;
 
+/// What a damaged state is said to be wrong in.
+const PART: &str = "masters";
 /// Masters known at once.
 const MASTERS: usize = 512;
 /// A master that was silent for this long gives way to a new one.
@@ -32,7 +37,7 @@ const SHOWN: Duration = Duration::from_secs(60);
 const DESTINATION_SILENT: Duration = Duration::from_secs(20);
 
 /// One port of one master in one domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MasterKey {
     pub(crate) sender: PortIdentity,
     pub(crate) domain: u8,
@@ -63,6 +68,7 @@ impl Key for MasterKey {
 }
 
 /// What is known of a master.
+#[derive(Serialize, Deserialize)]
 struct Master {
     /// From its last Announce.
     announced: Option<Announce>,
@@ -155,6 +161,28 @@ impl Masters {
             last: 0,
             due: Due::default(),
         }
+    }
+
+    /// Writes what is known of them.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        self.rows.save(out);
+        out.put(&(self.hand, self.last, &self.due));
+    }
+
+    /// Reads it, where none is known yet.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.rows.restore(from, PART)?;
+        (self.hand, self.last, self.due) = from.take()?;
+        let rates = self
+            .rows
+            .iter()
+            .all(|(_, _, master)| master.syntonizer.is_sane());
+        sane(rates && (self.hand as usize) < MASTERS, PART)?;
+        let bounds = |master: &Master| master.syntonizer.has_bound(self.max_ppm);
+        if !self.rows.iter().all(|(_, _, master)| bounds(master)) {
+            self.set_bound(self.max_ppm);
+        }
+        Ok(())
     }
 
     /// Rates further from one are not believed from now on.

@@ -6,7 +6,10 @@
 //! (the master's time jumped), others are forgotten (noise, duplicates) or, when nothing else comes,
 //! end it (time stands still).
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::slope::{median, median_slope};
+use crate::core::state::array;
 use crate::time::{ClockId, Stamp};
 
 const WINDOW: usize = 128;
@@ -30,7 +33,7 @@ const OTHERS: u8 = 8;
 /// Noise is never believed to be below this.
 const NOISE_FLOOR_NS: f64 = 100.0;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Point {
     master_ns: i64,
     local_ns: i64,
@@ -48,11 +51,13 @@ pub enum Change {
 }
 
 /// Measures the rate ratio of one master.
+#[derive(Serialize, Deserialize)]
 pub struct Syntonizer {
     bound: f64,
     clock: Option<ClockId>,
     /// The clock of the last points if they were taken by another one, and how many they are.
     other: Option<(ClockId, u8)>,
+    #[serde(with = "array")]
     points: [Point; WINDOW],
     /// Index of the oldest point.
     first: usize,
@@ -136,6 +141,20 @@ impl Syntonizer {
     /// The clock of ours that the ratio is against; `None` before the first Sync.
     pub(crate) const fn clock(&self) -> Option<ClockId> {
         self.clock
+    }
+
+    /// Whether that is the bound already.
+    pub(super) const fn has_bound(&self, max_ppm: f64) -> bool {
+        (self.bound - max_ppm * 1e-6).abs() <= 1e-12
+    }
+
+    /// Whether it may have been written by another process: its places are within their arrays, and its rate is one.
+    pub(super) fn is_sane(&self) -> bool {
+        let places = self.first < WINDOW && self.len <= WINDOW && self.suspect_len < SUSPECTS;
+        let numbers = [self.bound, self.centre_ns, self.spread_ns];
+        places
+            && numbers.iter().all(|number| number.is_finite())
+            && (0.5..2.0).contains(&self.ratio)
     }
 
     /// Takes one Sync: when it left by the master's clock, corrections of the path added, and when it

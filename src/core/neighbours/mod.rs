@@ -101,6 +101,8 @@ pub(crate) struct Neighbours {
     hand: u32,
     /// Changes with the addresses below.
     clients_version: u64,
+    /// Rows whose hardware address is settled.
+    settled: usize,
 }
 
 impl Neighbours {
@@ -117,6 +119,7 @@ impl Neighbours {
             new: PerSide::from_fn(|_| full),
             hand: 0,
             clients_version: 0,
+            settled: 0,
         }
     }
 
@@ -170,9 +173,10 @@ impl Neighbours {
         (self.clients_version, below.map(|(_, place, _)| place.ip))
     }
 
-    /// Masters that are known or listed, and addresses in the table.
-    pub(crate) fn counts(&self) -> (usize, usize) {
-        (self.masters.addresses().count(), self.table.len())
+    /// Masters that are known or listed, addresses in the table, and those of them whose hardware address is settled.
+    pub(crate) fn counts(&self) -> [usize; 3] {
+        let masters = self.masters.addresses().count();
+        [masters, self.table.len(), self.settled]
     }
 
     /// Keeps a message that led to this question, to be decided on again. False if there is no room for it.
@@ -384,13 +388,17 @@ impl Neighbours {
             }
         }
         let announced = self.masters.mac(place);
-        let Some(row) = self.row_mut(place) else {
+        let row = self.table.find(&place);
+        let Some(row) = row.and_then(|row| self.table.get_mut(row)) else {
             return Err(Decision::Drop(Reason::NeighbourRate));
         };
         row.seen(now);
         // A question that answers one of ours ends here.
         let reply = matches!(message.said(), Said::IHave(None));
-        match row.says(mac, announced, now) {
+        let known = row.mac().is_some();
+        let settled = row.says(mac, announced, now);
+        self.settled += usize::from(!known && row.mac().is_some());
+        match settled {
             Settled::Yes { refuted: true } if reply => Err(Decision::Drop(Reason::NeighbourNew)),
             Settled::Yes { .. } => match row.may_speak(now) {
                 true => Ok(()),
@@ -417,7 +425,7 @@ impl Neighbours {
     }
 
     fn insert(&mut self, place: Place, row: Row, now: Instant) -> Option<u32> {
-        let side = row.side();
+        let (side, settled) = (row.side(), row.mac().is_some());
         let added = match self.table.insert(place, row.clone()) {
             Ok(added) => added,
             Err(_) => {
@@ -428,6 +436,7 @@ impl Neighbours {
         if side == Side::Down {
             self.clients_version += 1;
         }
+        self.settled += usize::from(settled);
         Some(added)
     }
 
@@ -436,7 +445,9 @@ impl Neighbours {
         for _ in 0..LOOKED_AT {
             self.hand = (self.hand + 1) % self.table.high_water().max(1);
             if (self.table.get(self.hand)).is_some_and(|row| row.may_go(now)) {
-                self.table.remove(self.hand);
+                let gone = self.table.remove(self.hand);
+                let settled = gone.is_some_and(|(_, row)| row.mac().is_some());
+                self.settled -= usize::from(settled);
                 self.clients_version += 1;
                 return Some(());
             }

@@ -298,14 +298,14 @@ fn what_is_listed_and_heard_counts_once_and_is_bounded() {
     for last in 1..=100 {
         rig.master_heard(last);
     }
-    assert_eq!(rig.neighbours.counts().0, 64);
+    assert_eq!(rig.neighbours.counts()[0], 64);
     assert!(!rig.neighbours.masters.knows(place(100)));
     // Those that fell silent make room.
     rig.now_ms += 61_000;
     rig.master_heard(100);
     assert!(rig.neighbours.masters.knows(place(100)));
     assert_eq!(
-        rig.neighbours.counts().0,
+        rig.neighbours.counts()[0],
         64 + 1,
         "a listed one of them went"
     );

@@ -71,6 +71,8 @@ impl Forwarder {
                 self.second_path_found(Side::Up, now);
                 return Err(Reason::SecondPath);
             }
+            // We stand by, and the other gateway forwards what it sends here.
+            SeenAbove::Recently if self.paths.stands_by() => self.clients.stranger_moved(&key),
             // It lives upstream, as far as we know: either it has just moved, or somebody uses its name.
             SeenAbove::Recently => return Err(Reason::NotOurClient),
             SeenAbove::Before => {

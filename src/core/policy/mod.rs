@@ -22,6 +22,7 @@
 //! | `prefetch` | the memory of clients, asked for before their frames are dealt with |
 //! | `apply` | other settings while it runs |
 //! | `readers` | what others may see |
+//! | `saved` | all of it, for the process that takes its place |
 //! | `watched` | what whoever watches is told of |
 
 mod admission;
@@ -39,6 +40,7 @@ mod request;
 mod response;
 mod role;
 mod routed;
+mod saved;
 mod second_path;
 mod settle;
 mod signaling;
@@ -182,6 +184,10 @@ impl Forwarder {
         let settings = Settings::from(settings);
         let mut rng = SmallRng::seed_from_u64(settings.seed);
         let secret = Secret(rng.random(), rng.random());
+        Self::with(settings, secret, rng)
+    }
+
+    fn with(settings: Settings, secret: Secret, rng: SmallRng) -> Self {
         let hold = Hold::new(settings.hold_frames, settings.max_rate);
         let remembered = syncs::beside(settings.max_clients);
         Self {

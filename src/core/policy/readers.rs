@@ -129,16 +129,20 @@ impl Forwarder {
         self.masters.due()
     }
 
-    /// Masters whose addresses are known or listed, and addresses in the table; `None` if neighbours are not relayed.
+    /// What is known of neighbours and of next hops.
     #[must_use]
     pub fn neighbour_state(&self) -> NeighbourState {
         let counts = self.unicast.neighbours().map(Neighbours::counts);
-        let (masters, addresses) = counts.unwrap_or_default();
+        let [masters, addresses, settled] = counts.unwrap_or_default();
+        let waiting = self.unicast.neighbours().map_or(0, Neighbours::waiting);
         let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
         NeighbourState {
             relayed: counts.is_some(),
             masters: count(masters),
             addresses: count(addresses),
+            settled: count(settled),
+            waiting: count(waiting),
+            hops: self.unicast.routed().map(Routed::state),
             unknown: (self.unicast.unknown()).map(|(ip, at)| UnknownAddress { ip, at }),
         }
     }

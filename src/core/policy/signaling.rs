@@ -6,7 +6,8 @@ use crate::core::policy::Forwarder;
 use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
 use crate::telemetry::ClientMode;
-use crate::wire::tlv::{Unicast, UnicastKind};
+use crate::time::Instant;
+use crate::wire::tlv::UnicastKind;
 use crate::wire::{ClockIdentity, Frame, MessageType, PortIdentity};
 
 impl Forwarder {
@@ -67,20 +68,37 @@ impl Forwarder {
         }
     }
 
-    /// Notes what becomes of a client's unicast Sync; either side may cancel it.
+    /// Notes what a client is granted; either side may cancel it.
     fn follow_grants(&mut self, frame: &Frame<'_>, client: u32, arrival: &Arrived<'_>) {
-        let now = arrival.now;
-        let of_sync = |unicast: &Unicast| unicast.message_type == MessageType::Sync;
-        for unicast in frame.unicast().filter(of_sync) {
+        for unicast in frame.unicast() {
             match unicast.kind {
-                // What a client calls a grant is none.
+                // What a client calls a grant is none; and one that is not renewed runs on to its end.
                 UnicastKind::Grant if unicast.seconds > 0 && arrival.side == Side::Up => {
                     let span_ns = u64::from(unicast.seconds) * 1_000_000_000;
-                    self.masters
-                        .sync_granted(client, now.plus_nanos(span_ns), now);
+                    let until = arrival.now.plus_nanos(span_ns);
+                    self.set_grant(client, unicast.message_type, Some(until), arrival.now);
                 }
-                UnicastKind::Cancel => self.masters.sync_cancelled(client),
+                UnicastKind::Cancel => {
+                    self.set_grant(client, unicast.message_type, None, arrival.now);
+                }
                 UnicastKind::Grant | UnicastKind::Request | UnicastKind::AcknowledgeCancel => {}
+            }
+        }
+    }
+
+    /// Messages of a type are granted to a client until then; or no longer.
+    fn set_grant(
+        &mut self,
+        client: u32,
+        message: MessageType,
+        until: Option<Instant>,
+        now: Instant,
+    ) {
+        self.clients.slots().granted(client, message, until);
+        if message == MessageType::Sync {
+            match until {
+                Some(until) => self.masters.sync_granted(client, until, now),
+                None => self.masters.sync_cancelled(client),
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::core::event::Event;
 use crate::core::policy::Forwarder;
 use crate::core::syncs::SyncKey;
 use crate::core::table::Secret;
@@ -21,6 +22,9 @@ impl Forwarder {
     /// The IP addresses of this machine: what comes with its MAC for another one is routed by the kernel.
     pub fn set_own_addresses(&mut self, addresses: Vec<IpAddr>) {
         self.unicast.set_own(addresses);
+        while let Some((address, there)) = self.unicast.next_source_change() {
+            self.tell(Event::SourceAddress { address, there });
+        }
     }
 
     /// Why a message with our own MAC is not forwarded: [`Reason::Routed`] if it may be routed.

@@ -83,6 +83,8 @@ pub(super) struct Hops {
     questions: VecDeque<(Hop, Option<Mac>)>,
     new: Bucket,
     hand: u32,
+    /// Rows with a hardware address.
+    known: usize,
 }
 
 impl Hops {
@@ -94,15 +96,13 @@ impl Hops {
             questions: VecDeque::with_capacity(QUEUED),
             new: Bucket::full(Instant::default()),
             hand: 0,
+            known: 0,
         }
     }
 
-    /// How many hardware addresses are known.
-    #[cfg(test)]
-    fn known(&self) -> usize {
-        (self.table.iter())
-            .filter(|(.., row)| row.mac.is_some())
-            .count()
+    /// How many hardware addresses are known, and how many next hops are being asked.
+    pub(super) const fn counts(&self) -> (usize, usize) {
+        (self.known, self.open.len())
     }
 
     /// The hardware address to send to.
@@ -172,6 +172,7 @@ impl Hops {
             }
             None if to_us && row.asked > 0 => {
                 row.confirmed(mac, now);
+                self.known += 1;
                 self.closed(at);
                 true
             }
@@ -204,6 +205,7 @@ impl Hops {
                     continue;
                 }
                 // The one that it was is gone: whoever has the address now.
+                self.known -= 1;
             }
             self.repeat(number, now);
             at += 1;
@@ -305,7 +307,8 @@ impl Hops {
                 row.asked == 0 && (row.mac.is_none() || now.since(row.used) > IDLE)
             });
             if gone {
-                self.table.remove(self.hand);
+                let gone = self.table.remove(self.hand);
+                self.known -= usize::from(gone.is_some_and(|(_, row)| row.mac.is_some()));
                 return Some(());
             }
         }
@@ -414,10 +417,11 @@ mod tests {
         for ms in [6_000, 6_250, 6_500] {
             assert_eq!(questions(&mut hops, ms), [Some(ONE)], "{ms}");
         }
+        assert_eq!(hops.counts(), (1, 1));
         assert_eq!(questions(&mut hops, 6_750), [None]);
-        assert_eq!(hops.mac(HOP), None);
+        assert_eq!((hops.mac(HOP), hops.counts()), (None, (0, 1)));
         assert!(hops.hears(HOP, OTHER, true, at(6_751)));
-        assert_eq!(hops.mac(HOP), Some(OTHER));
+        assert_eq!((hops.mac(HOP), hops.counts()), (Some(OTHER), (1, 0)));
     }
 
     #[test]
@@ -454,7 +458,11 @@ mod tests {
         let later = 61_001;
         assert_eq!(hops.want_for_message(hop(2), at(later)), Known::Yes);
         assert_eq!(hops.want_for_message(hop(5), at(later)), Known::Soon);
-        assert_eq!(hops.known(), 3);
+        assert_eq!(
+            hops.counts(),
+            (3, 2),
+            "of four, one gave way; two are asked"
+        );
         let asked: Vec<_> = std::iter::from_fn(|| hops.next_question()).collect();
         assert_eq!(asked.len(), 6);
     }

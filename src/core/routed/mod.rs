@@ -20,6 +20,7 @@ use crate::Side;
 use crate::core::table::Secret;
 use crate::core::verdict::Arrival;
 use crate::reason::Reason;
+use crate::telemetry::HopState;
 use crate::time::Instant;
 use crate::wire::{Address, Frame, Mac, Neighbour, Probe, Said};
 
@@ -84,6 +85,18 @@ impl Routed {
     /// This machine's own addresses on both sides, and what changes with them.
     pub(crate) fn own(&self) -> (u64, impl Iterator<Item = IpAddr>) {
         (self.version, self.table.own())
+    }
+
+    /// What others may see.
+    pub(crate) fn state(&self) -> HopState {
+        let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let (known, asked) = self.hops.counts();
+        HopState {
+            routes: count(self.table.len()),
+            known: count(known),
+            asked: count(asked),
+            waiting: count(self.waiting.len()),
+        }
     }
 
     /// Which way a message goes that has our MAC address and another's IP address, and which way its answer.

@@ -8,6 +8,10 @@
 //! 20 ms. Copies that are closer are counted, and their steady share is a warning; they are no reason to keep answers
 //! from a client, since the correction of either is wrong by that distance at most.
 
+use serde::{Deserialize, Serialize};
+
+use crate::core::state::{Reader, StateError, Writer};
+
 /// Copies of one departure arrive closer together, corrections of the path taken out.
 const APART_NS: u64 = 2_000_000;
 /// First answers remembered at once: a power of two.
@@ -42,7 +46,7 @@ pub(crate) struct Copies {
 }
 
 /// In 16 bytes: each answer touches one of them, most likely out of the caches.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Cell {
     /// See [`word`]; zero while empty.
     answer: u64,
@@ -54,6 +58,24 @@ impl Copies {
         Self {
             cells: vec![Cell::default(); CELLS].into_boxed_slice(),
         }
+    }
+
+    /// Writes them.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        let used = (0_u16..)
+            .zip(&self.cells)
+            .filter(|(_, cell)| cell.answer != 0);
+        let used: Vec<_> = used.collect();
+        out.all(used.into_iter());
+    }
+
+    /// Reads them, where there are none yet.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        from.all(CELLS, "answers", |(at, cell): (u16, Cell)| {
+            let place = self.cells.get_mut(usize::from(at));
+            *place.ok_or(StateError::Nonsense("answers"))? = cell;
+            Ok(())
+        })
     }
 
     /// The first answer of a master to a request that it received then.

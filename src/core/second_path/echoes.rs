@@ -5,9 +5,12 @@
 
 use std::hash::Hasher;
 
+use serde::{Deserialize, Serialize};
+
 use siphasher::sip::SipHasher13;
 
 use crate::Side;
+use crate::core::state::{Reader, StateError, Writer};
 use crate::core::table::Secret;
 use crate::time::Instant;
 use crate::wire::{Address, Frame};
@@ -17,7 +20,7 @@ const CELLS: usize = 4096;
 /// A copy comes at once; the same message after this long is a repetition by its sender.
 const LIFE_NS: u64 = 500_000_000;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Seen {
     hash: u64,
     at: Instant,
@@ -38,15 +41,27 @@ impl Echoes {
         }
     }
 
+    /// Writes them.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        let seen: Vec<_> = self.cells.iter().flatten().collect();
+        out.all(seen.into_iter());
+    }
+
+    /// Reads them, where there are none yet.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        from.all(CELLS, "echoes", |seen: Seen| {
+            if let Some(cell) = self.cells.get_mut(cell(seen.hash)) {
+                *cell = Some(seen);
+            }
+            Ok(())
+        })
+    }
+
     /// Notes a message. The side where the same one was seen a moment ago, if it was: the same bytes between the same
     /// addresses, since some senders repeat a sequenceId.
     pub(crate) fn seen(&mut self, frame: &Frame<'_>, side: Side, now: Instant) -> Option<Side> {
         let hash = self.hash(frame);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the lowest bits choose the cell"
-        )]
-        let cell = self.cells.get_mut(hash as usize & (CELLS - 1))?;
+        let cell = self.cells.get_mut(cell(hash))?;
         let before = cell.filter(|seen| {
             seen.hash == hash && now.as_nanos().saturating_sub(seen.at.as_nanos()) < LIFE_NS
         });
@@ -78,4 +93,12 @@ impl Echoes {
         }
         hasher.finish()
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the lowest bits choose the cell"
+)]
+const fn cell(hash: u64) -> usize {
+    hash as usize & (CELLS - 1)
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::core::masters::MasterKey;
+use crate::core::state::{Reader, StateError, Writer};
 use crate::time::Instant;
 use crate::wire::{Frame, Lane, Mac};
 
@@ -47,6 +48,43 @@ impl Heralds {
         Self {
             known: Vec::with_capacity(MASTERS),
         }
+    }
+
+    /// Writes them.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        out.all(self.known.iter().map(|herald| {
+            let bytes = herald.bytes.get(..herald.len).unwrap_or_default();
+            (
+                herald.key,
+                herald.lane,
+                herald.mac,
+                herald.at,
+                herald.valid,
+                bytes,
+            )
+        }));
+    }
+
+    /// Reads them, where there are none yet.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        type Saved = (MasterKey, Lane, Mac, Instant, Option<Instant>, Vec<u8>);
+        from.all(MASTERS, "Announces", |saved: Saved| {
+            let (key, lane, mac, at, valid, said) = saved;
+            let mut bytes = [0; LONGEST];
+            let room = bytes.get_mut(..said.len());
+            room.ok_or(StateError::Nonsense("Announces"))?
+                .copy_from_slice(&said);
+            self.known.push(Herald {
+                key,
+                lane,
+                mac,
+                at,
+                valid,
+                len: said.len(),
+                bytes,
+            });
+            Ok(())
+        })
     }
 
     /// Keeps an Announce that may pass, as it leaves.

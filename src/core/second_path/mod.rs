@@ -26,6 +26,8 @@ mod pair;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Side;
 use crate::core::hold::FrameRef;
 use crate::core::refs::Owner;
@@ -33,6 +35,7 @@ use crate::core::second_path::copies::Copies;
 use crate::core::second_path::echoes::Echoes;
 use crate::core::second_path::heralds::Heralds;
 use crate::core::second_path::pair::Pair;
+use crate::core::state::{Reader, StateError, Writer};
 use crate::core::table::Secret;
 use crate::telemetry::{By, Role, RoleState};
 use crate::time::Instant;
@@ -74,6 +77,7 @@ pub(crate) struct SecondPath {
 }
 
 /// A corrected message that waits for a copy of its event message.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Guarded {
     pub(crate) until: Instant,
     pub(crate) frame: FrameRef,
@@ -93,7 +97,7 @@ pub(crate) struct Elapsed {
     pub(crate) admit: Option<u64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Listening {
     /// From the first moment that the core is told.
     Begins,
@@ -119,6 +123,29 @@ impl SecondPath {
             heralds: Heralds::new(),
             moves: Moves::Done,
         }
+    }
+
+    /// Writes what is known of it.
+    pub(crate) fn save(&self, out: &mut Writer) {
+        out.put(&(self.last_sign, self.below, self.listening, self.new_until));
+        out.put(&(self.admit_later, &self.pair, self.moves));
+        out.all(self.guarded.iter());
+        self.echoes.save(out);
+        self.copies.save(out);
+        self.heralds.save(out);
+    }
+
+    /// Reads it, where nothing is known yet.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        (self.last_sign, self.below, self.listening, self.new_until) = from.take()?;
+        (self.admit_later, self.pair, self.moves) = from.take()?;
+        from.all(GUARDED, "messages that wait for copies", |guarded| {
+            self.guarded.push_back(guarded);
+            Ok(())
+        })?;
+        self.echoes.restore(from)?;
+        self.copies.restore(from)?;
+        self.heralds.restore(from)
     }
 
     // Signs of it.

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::telemetry::{By, Role, RoleState};
 use crate::time::Instant;
 
@@ -15,7 +17,7 @@ const LOOKS: Duration = Duration::from_millis(50);
 const STILL: Duration = Duration::from_millis(100);
 
 /// See the module.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Pair {
     state: RoleState,
     /// When it looked at the time last.

@@ -50,19 +50,27 @@ struct Claimed {
 }
 
 impl Claim {
-    /// Claims both interfaces for these domains (none is all).
+    /// Claims both interfaces for these domains (none is all), beside one process that may have them as well: the one that is
+    /// taken over from.
     ///
     /// # Errors
     /// Another gateway joins the same two networks, in this order or crosswise, on these interfaces or on ones that carry
     /// the same frames: one line that names its process. Or the sockets cannot be made.
-    pub fn take(interfaces: PerSide<&Interface>, domains: &[u8]) -> Result<Self> {
+    pub fn take(
+        interfaces: PerSide<&Interface>,
+        domains: &[u8],
+        beside: Option<u32>,
+    ) -> Result<Self> {
         let mut attempt = 1;
         loop {
             // First the own claim, then the look: of two that start together at least one sees the other.
             let sockets = open(interfaces, domains)?;
             let links = netlink::read().context("reading the network interfaces by netlink")?;
             let listed = match list() {
-                Ok(listed) => listed,
+                Ok(mut listed) => {
+                    listed.retain(|claim| Some(claim.process) != beside);
+                    listed
+                }
                 Err(error) => {
                     let remedy = match error.raw_os_error() {
                         Some(libc::ENOENT) => " (load the kernel module af_packet_diag)",
@@ -395,7 +403,7 @@ mod tests {
             let (up, _far) = veth("up0", "gm0");
             let (down, _far) = veth("down0", "cl0");
             let ours = PerSide { up: &up, down: &down };
-            let claim = Claim::take(ours, &[3]).unwrap();
+            let claim = Claim::take(ours, &[3], None).unwrap();
             let process = std::process::id();
             let expected = |side: Side, index| Claimed { process, index, side, domain: Some(3) };
             let mut listed = list().unwrap();

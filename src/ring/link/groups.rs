@@ -100,6 +100,11 @@ impl GroupMembership {
         (Self { sockets }, missing)
     }
 
+    /// The sockets that are members.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.sockets.iter().map(AsFd::as_fd)
+    }
+
     /// Families joined, 0 to 2.
     #[must_use]
     pub fn families(&self) -> usize {

@@ -30,7 +30,7 @@ pub use groups::{GroupMembership, NotJoined, SolicitedGroups};
 pub use guard::RouteGuard;
 pub use interface::{Interface, LinkKind};
 pub use monitor::{LinkChange, Monitor};
-pub(super) use netlink::ports_of;
+pub(super) use netlink::{parent_of, ports_of};
 pub(super) use pair::carriers_of;
 pub use pair::check_pair;
 pub use routes::RouteMonitor;

@@ -72,6 +72,16 @@ pub(in crate::ring) fn ports_of(interface: &Interface) -> io::Result<Vec<Interfa
     Ok(links)
 }
 
+/// What an interface sits on, if that is in this namespace.
+///
+/// # Errors
+/// The system's.
+pub(in crate::ring) fn parent_of(interface: &Interface) -> io::Result<Option<Interface>> {
+    let links = read()?;
+    let is_it = |link: &Interface| Some(link.index) == interface.parent;
+    Ok(links.into_iter().find(is_it))
+}
+
 /// Hands over each message of all there is of what `what` asks for: its type, and its payload.
 pub(super) fn dump_each(
     what: RouteNetlinkMessage,

@@ -16,6 +16,7 @@ use super::addresses::{self, ip};
 use super::interface::Interface;
 use super::netlink;
 use crate::core::{Route, RouteTable, Way};
+use crate::ring::os::bindings::RTA_VIA;
 use crate::{PerSide, Side};
 
 /// A machine with more routes than this (a full table of the Internet's) is not read to the end.
@@ -195,7 +196,7 @@ impl Hop {
             libc::RTA_OIF => self.index = number(value),
             libc::RTA_GATEWAY => self.gateway = ip(value),
             // Of the other IP version: its family comes first.
-            libc::RTA_VIA => self.gateway = value.get(2..).and_then(ip),
+            RTA_VIA => self.gateway = value.get(2..).and_then(ip),
             _ => {}
         }
     }

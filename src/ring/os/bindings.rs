@@ -3,6 +3,9 @@
 /// `linux/if_arp.h`: Ethernet.
 pub(in crate::ring) const ARPHRD_ETHER: u16 = 1;
 
+/// A next hop of the other IP version (include/uapi/linux/rtnetlink.h): `libc` has it for glibc only.
+pub(in crate::ring) const RTA_VIA: u16 = 18;
+
 /// `linux/ethtool.h`: get timestamping and PTP hardware clock capabilities.
 pub(in crate::ring) const ETHTOOL_GET_TS_INFO: u32 = 0x41;
 

@@ -1,7 +1,7 @@
 //! The news that CLOCK_REALTIME was set, as a descriptor.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::bindings::{self, TimerSpec, Timespec};
@@ -26,9 +26,21 @@ impl ClockSetWatch {
         Ok(Self { fd })
     }
 
+    /// Goes on watching where another process did: a clock that was set between the two is noticed.
+    #[must_use]
+    pub const fn take_over(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+
     /// Whether the clock was set since the last call.
     pub fn was_set(&mut self) -> bool {
         read(&self.fd).is_err_and(|error| error.raw_os_error() == Some(libc::ECANCELED))
+    }
+}
+
+impl AsFd for ClockSetWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -172,6 +172,15 @@ pub fn peer_user(socket: BorrowedFd<'_>) -> io::Result<u32> {
     get_option::<libc::ucred>(socket, libc::SOL_SOCKET, libc::SO_PEERCRED).map(|peer| peer.uid)
 }
 
+/// The process at the other end of a Unix socket: the one that listens, or that connected (SO_PEERCRED).
+///
+/// # Errors
+/// The system's.
+pub fn peer_process(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let peer = get_option::<libc::ucred>(socket, libc::SOL_SOCKET, libc::SO_PEERCRED)?;
+    u32::try_from(peer.pid).map_err(io::Error::other)
+}
+
 /// CPU time that this process used so far, in user space and in the kernel.
 #[must_use]
 pub fn cpu_time() -> Duration {

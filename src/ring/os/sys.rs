@@ -146,6 +146,137 @@ pub(in crate::ring) fn bind_packet(
     })
 }
 
+/// The interface and the protocol that a packet socket is bound to.
+///
+/// # Errors
+/// The system's; EAFNOSUPPORT of another kind of socket.
+pub(in crate::ring) fn packet_address(fd: BorrowedFd<'_>) -> io::Result<(u32, u16)> {
+    // SAFETY: sockaddr_ll holds integers only: all zeroes is a valid value.
+    let mut address: libc::sockaddr_ll = unsafe { MaybeUninit::zeroed().assume_init() };
+    let mut len = size_of_len::<libc::sockaddr_ll>();
+    // SAFETY: the kernel writes at most `len` bytes, the size of `address`; both outlive the call.
+    check(unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut len) })?;
+    if i32::from(address.sll_family) != libc::AF_PACKET {
+        return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
+    }
+    // Negative once the interface is gone.
+    let index = u32::try_from(address.sll_ifindex).unwrap_or(0);
+    Ok((index, u16::from_be(address.sll_protocol)))
+}
+
+/// Descriptors that one message carries at most.
+pub(in crate::ring) const MOST_PASSED: usize = 32;
+
+/// Room for their control message, aligned as a cmsghdr.
+type Passed = [u64; 20];
+
+/// Sends bytes with descriptors (SCM_RIGHTS): a copy of each is the receiver's. One sendmsg(2).
+///
+/// # Errors
+/// The system's; EINVAL for more than [`MOST_PASSED`].
+pub(in crate::ring) fn send_with(
+    fd: BorrowedFd<'_>,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
+    let mut data = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let raw: Vec<RawFd> = descriptors.iter().map(|fd| fd.as_raw_fd()).collect();
+    let length = socklen_t::try_from(size_of_val(raw.as_slice())).map_err(io::Error::other)?;
+    // SAFETY: msghdr holds integers and pointers that may be null: all zeroes is a valid value.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &raw mut data;
+    message.msg_iovlen = 1;
+    let mut control: Passed = [0; 20];
+    if !raw.is_empty() {
+        // SAFETY: CMSG_SPACE only computes.
+        let space = unsafe { libc::CMSG_SPACE(length) };
+        if raw.len() > MOST_PASSED || space as usize > size_of::<Passed>() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = space as _;
+        // SAFETY: the buffer has room for one header and this data (just checked), so the header is not null and the copy stays
+        // within it.
+        unsafe {
+            let header = libc::CMSG_FIRSTHDR(&raw const message);
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SCM_RIGHTS;
+            (*header).cmsg_len = libc::CMSG_LEN(length) as _;
+            std::ptr::copy_nonoverlapping(
+                raw.as_ptr().cast::<u8>(),
+                libc::CMSG_DATA(header),
+                length as usize,
+            );
+        }
+    }
+    // SAFETY: `message`, its control buffer and `bytes` outlive the call; the kernel only reads the data, despite the pointer's
+    // type; there is no address.
+    let sent = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Receives bytes, and the descriptors that came with them: close-on-exec, and ours from now on.
+///
+/// # Errors
+/// The system's; what came cut short is an error, too.
+pub(in crate::ring) fn receive_with(
+    fd: BorrowedFd<'_>,
+    bytes: &mut [u8],
+) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut data = libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
+    };
+    // SAFETY: msghdr holds integers and pointers that may be null: all zeroes is a valid value.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    let mut control: Passed = [0; 20];
+    message.msg_iov = &raw mut data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of::<Passed>() as _;
+    // SAFETY: `message`, its control buffer and `bytes` outlive the call, and the kernel may write them.
+    let read = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+    let read = usize::try_from(read).map_err(|_| io::Error::last_os_error())?;
+    let mut descriptors = Vec::new();
+    // SAFETY: the kernel filled the control buffer, which is alive; the CMSG macros stay within it.
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    while !header.is_null() {
+        // SAFETY: not null, so a whole header within the buffer.
+        let (level, kind, length) = unsafe {
+            (
+                (*header).cmsg_level,
+                (*header).cmsg_type,
+                (*header).cmsg_len as usize,
+            )
+        };
+        if (level, kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            // SAFETY: CMSG_LEN only computes.
+            let empty = unsafe { libc::CMSG_LEN(0) } as usize;
+            for at in 0..length.saturating_sub(empty) / size_of::<RawFd>() {
+                // SAFETY: the kernel wrote so many descriptors behind the header, made for us: nobody else owns them.
+                let own = unsafe {
+                    OwnedFd::from_raw_fd(
+                        libc::CMSG_DATA(header)
+                            .cast::<RawFd>()
+                            .add(at)
+                            .read_unaligned(),
+                    )
+                };
+                descriptors.push(own);
+            }
+        }
+        // SAFETY: `header` is a header of this buffer.
+        header = unsafe { libc::CMSG_NXTHDR(&raw const message, header) };
+    }
+    if message.msg_flags & (libc::MSG_CTRUNC | libc::MSG_TRUNC) != 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok((read, descriptors))
+}
+
 /// Binds an IP socket of this family to a port of every address.
 pub(in crate::ring) fn bind_any(fd: BorrowedFd<'_>, family: c_int, port: u16) -> io::Result<()> {
     let family16 = u16::try_from(family).unwrap_or_default();

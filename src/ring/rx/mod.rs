@@ -10,4 +10,5 @@ mod ring;
 mod slots;
 mod whole;
 
+pub(super) use ring::HandedRx;
 pub use ring::{RxOptions, RxRing};

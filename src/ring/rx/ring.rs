@@ -3,7 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
 
 use super::slots::{RESERVE, RxSlots};
 use super::whole::Whole;
@@ -56,6 +57,19 @@ pub struct RxRing {
     promiscuous: bool,
     packets: u64,
     drops: u64,
+}
+
+/// Where a receive ring is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::ring) struct HandedRx {
+    /// Frames, and bytes of each.
+    geometry: (u32, u32),
+    stamps: StampSource,
+    promiscuous: bool,
+    /// The next frame.
+    next: u32,
+    /// Frames that passed the filter, and those that found the ring full.
+    counts: (u64, u64),
 }
 
 impl RxRing {
@@ -119,6 +133,53 @@ impl RxRing {
         // Binding to an interface that is down leaves ENETDOWN behind; frames come once it is up.
         ring.take_error();
         Ok(ring)
+    }
+
+    /// Where it is, for whoever has its socket. Nothing is to be received here any more, unless that one does not take it.
+    pub(in crate::ring) fn hand_over(&mut self) -> HandedRx {
+        let (packets, drops) = self.drops();
+        HandedRx {
+            geometry: (self.slots.frames(), self.slots.frame_size()),
+            stamps: self.stamps,
+            promiscuous: self.promiscuous,
+            next: self.slots.settle(),
+            counts: (packets, drops),
+        }
+    }
+
+    /// Goes on with the ring of another process.
+    ///
+    /// # Errors
+    /// It is not what is asked for: in words.
+    pub(in crate::ring) fn take_over(
+        interface: &Interface,
+        socket: OwnedFd,
+        handed: HandedRx,
+        options: &RxOptions,
+    ) -> Result<Self> {
+        let name = &interface.name;
+        let wanted = (options.frames, options.frame_size);
+        let geometry = Geometry::again(handed.geometry, wanted)
+            .map_err(|text| anyhow::anyhow!("{name}: {text}"))?;
+        ensure!(
+            handed.stamps == options.stamps,
+            "{name}: timestamps were taken by another clock"
+        );
+        ensure!(
+            handed.promiscuous == options.promiscuous,
+            "{name}: it received other frames (--no-promiscuous)"
+        );
+        let map = FrameMap::map(socket.as_fd(), geometry)
+            .with_context(|| format!("{name}: mapping the receive ring again"))?;
+        Ok(Self {
+            slots: RxSlots::at(map, handed.next),
+            whole: Whole::new(),
+            socket,
+            stamps: handed.stamps,
+            promiscuous: handed.promiscuous,
+            packets: handed.counts.0,
+            drops: handed.counts.1,
+        })
     }
 
     /// The next frame, or `None` when nothing waits. The slot of the frame before goes back first.

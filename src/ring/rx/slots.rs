@@ -54,6 +54,32 @@ impl RxSlots {
         }
     }
 
+    /// The walk of another process over the same ring, from where that one is.
+    pub(super) fn at(map: FrameMap, next: u32) -> Self {
+        Self {
+            next,
+            ..Self::new(map)
+        }
+    }
+
+    /// Frames of the ring.
+    pub(super) const fn frames(&self) -> u32 {
+        self.map.frames()
+    }
+
+    /// Bytes of each.
+    pub(super) fn frame_size(&self) -> u32 {
+        u32::try_from(self.map.frame_size()).unwrap_or(u32::MAX)
+    }
+
+    /// Gives the frame that is lent back. Where the walk goes on.
+    pub(super) fn settle(&mut self) -> u32 {
+        if self.lent {
+            self.give_back();
+        }
+        self.next
+    }
+
     /// The next frame. The one before goes back to the kernel first.
     pub(super) fn take(&mut self) -> Option<Lent<'_>> {
         if self.lent {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 use anyhow::{Context as _, Result, anyhow};
 
 use super::keeper::Kept;
-use crate::ring::link::{Interface, LinkKind, carriers_of, ports_of};
+use crate::ring::link::{Interface, LinkKind, carriers_of, parent_of, ports_of};
 use crate::ring::os::bindings::{ETHTOOL_GET_TS_INFO, EthtoolTsInfo};
 use crate::ring::os::setup::needs;
 use crate::ring::os::sys;
@@ -35,7 +35,7 @@ impl HardwareInfo {
         let mut info = Self::ask(interface)?;
         info.bonded = is_bonded(interface);
         if !info.software_transmit {
-            info.software_transmit = ports_stamp(interface);
+            info.software_transmit = carriers_stamp(interface);
         }
         Ok(info)
     }
@@ -88,17 +88,17 @@ fn is_bonded(interface: &Interface) -> bool {
     kinds.any(|kind| matches!(kind, LinkKind::Bond | LinkKind::Team))
 }
 
-/// Whether a bridge, bond or team, which itself says nothing of it, sends by ports whose drivers timestamp what they send.
-fn ports_stamp(interface: &Interface) -> bool {
+/// Whether an interface that says nothing of it sends by others, whose drivers timestamp what they send: a bridge, bond or team
+/// by its ports, any other by what it sits on, as a port of a switch chip by the controller that the chip hangs on.
+fn carriers_stamp(interface: &Interface) -> bool {
+    // One that cannot be asked is taken for the usual.
+    let stamps =
+        |link: &Interface| HardwareInfo::query(link).map_or(true, |info| info.software_transmit);
     match interface.kind {
         LinkKind::Bridge | LinkKind::Bond | LinkKind::Team => {
-            // One that cannot be asked is taken for the usual.
-            let stamps = |port: &Interface| {
-                HardwareInfo::query(port).map_or(true, |info| info.software_transmit)
-            };
             ports_of(interface).is_ok_and(|ports| ports.iter().all(stamps))
         }
-        _ => false,
+        _ => parent_of(interface).is_ok_and(|parent| parent.as_ref().is_some_and(stamps)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Where timestamps come from, and what to ask the kernel for.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{ClockId, Stamp};
 
 /// Who timestamps event messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StampSource {
     /// The kernel, at the driver's boundary, from CLOCK_REALTIME.
     #[default]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::net::{in_namespace, on_veth, raise, run, veth};
 use super::rings::ptp_only;
-use crate::ring::link::{GroupMembership, Interface, LinkChange, Monitor, check_pair};
+use crate::ring::link::{GroupMembership, Interface, LinkChange, LinkKind, Monitor, check_pair};
 use crate::ring::rx::{RxOptions, RxRing};
 use crate::ring::stamps::{HardwareInfo, StampSource, Stamping, Timestamping};
 use crate::ring::tx::{TxOptions, TxRing};
@@ -173,5 +173,17 @@ on_veth! {
             run("ip link set dev ifb7 master br0");
             assert!(!stamps("ifb7") && !stamps("br0"));
         }
+    }
+}
+
+on_veth! {
+    fn what_says_nothing_of_timestamps_sends_by_what_it_sits_on() {
+        let (a, _b) = veth("va", "vb");
+        run("ip link add name br0 type bridge");
+        // Its driver has no word on timestamps, as that of a switch chip may have none on the kernel's.
+        let port = Interface { kind: LinkKind::Dsa, ..Interface::lookup("br0").unwrap() };
+        let stamps = |parent| HardwareInfo::query(&Interface { parent, ..port.clone() }).unwrap().software_transmit;
+        assert!(stamps(Some(a.index)));
+        assert!(!stamps(None));
     }
 }

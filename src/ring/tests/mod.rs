@@ -1,5 +1,6 @@
 //! Rings, interfaces and timestamps on a real kernel, in namespaces of their own.
 
+mod handed;
 mod links;
 pub(super) mod net;
 mod port;

@@ -5,6 +5,7 @@
 //! | file | one idea |
 //! |---|---|
 //! | `ring` | the ring that the loop uses |
+//! | `handed` | what passes of it to another process |
 //! | `options` | how it is set up |
 //! | `socket` | opening it |
 //! | `slots` | walking the memory shared with the kernel |
@@ -15,6 +16,7 @@
 //! | `report` | what the ring reports and counts |
 
 mod error_queue;
+mod handed;
 mod options;
 mod report;
 mod ring;
@@ -26,6 +28,7 @@ mod warm;
 
 #[cfg(test)]
 pub(super) use error_queue::ErrorQueue;
+pub(super) use handed::HandedTx;
 pub use options::TxOptions;
 pub use report::{Done, TxStats};
 pub use ring::TxRing;

@@ -1,5 +1,7 @@
 //! What a transmit ring reports of the frames it was given.
 
+use serde::{Deserialize, Serialize};
+
 use crate::reason::Reason;
 use crate::time::Stamp;
 
@@ -27,7 +29,7 @@ impl<T: 'static> Done<'_, T> {
 }
 
 /// What a transmit ring counted since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TxStats {
     /// Frames that the kernel took.
     pub sent: u64,

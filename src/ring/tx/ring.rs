@@ -1,5 +1,7 @@
 //! The ring that the loop sends by.
 
+mod handed;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -68,9 +70,17 @@ impl<T> TxRing<T> {
     /// # Errors
     /// One line that names the interface, the system's error and the remedy.
     pub fn open(interface: &Interface, options: &TxOptions) -> Result<Self> {
-        let socket::Opened { map, socket, queue } = socket::open(interface, options)?;
+        Ok(Self::with(
+            interface,
+            options,
+            socket::open(interface, options)?,
+        ))
+    }
+
+    fn with(interface: &Interface, options: &TxOptions, opened: socket::Opened) -> Self {
+        let socket::Opened { map, socket, queue } = opened;
         let frames = options.frames as usize;
-        Ok(Self {
+        Self {
             slots: TxSlots::new(map),
             mtu: interface.mtu,
             stamps: options.stamps,
@@ -90,7 +100,7 @@ impl<T> TxRing<T> {
                 .and_then(Result::ok),
             bypass: options.qdisc_bypass,
             socket,
-        })
+        }
     }
 
     /// Whether a hardware clock timestamps what leaves.

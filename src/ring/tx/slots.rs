@@ -51,6 +51,21 @@ impl TxSlots {
         }
     }
 
+    /// Goes on where another process was, without a batch.
+    pub(super) const fn go_to(&mut self, (head, oldest): (u32, u32)) {
+        (self.head, self.oldest) = (head, oldest);
+    }
+
+    /// Bytes of each frame, its header included.
+    pub(super) fn frame_size(&self) -> u32 {
+        u32::try_from(self.map.frame_size()).unwrap_or(u32::MAX)
+    }
+
+    /// Where the walk goes on, and the first frame that may be with the kernel. There is no batch.
+    pub(super) const fn position(&self) -> (u32, u32) {
+        (self.head, self.oldest)
+    }
+
     /// Bytes that one frame holds.
     pub(super) const fn capacity(&self) -> usize {
         self.map.frame_size() - AFTER_HEADER - VNET_HEADER

@@ -69,6 +69,39 @@ impl<T> StampIds<T> {
         }
     }
 
+    /// Another process counts along from here: the id of the next stamped frame, `None` if it is not known; and those that
+    /// still wait, with their ids. None does here any more.
+    pub(super) fn hand_over(&mut self) -> (Option<u32>, Vec<(u32, T)>) {
+        let next = self.is_sure().then_some(self.next);
+        self.waiting = 0;
+        (
+            next,
+            self.pending.iter_mut().filter_map(Option::take).collect(),
+        )
+    }
+
+    /// Counts along with a socket of another process.
+    pub(super) fn take_over(
+        capacity: usize,
+        (next, pending): (Option<u32>, Vec<(u32, T)>),
+    ) -> Self {
+        let mut ids = Self::new(capacity);
+        match next {
+            Some(next) => ids.next = next,
+            None => ids.state = State::Adrift,
+        }
+        for (id, token) in pending {
+            let mask = ids.pending.len() - 1;
+            if let Some(place) = ids.pending.get_mut(id as usize & mask)
+                && next.is_some()
+                && place.replace((id, token)).is_none()
+            {
+                ids.waiting += 1;
+            }
+        }
+        ids
+    }
+
     /// Whether the next kick may be stamped.
     pub(super) const fn may_stamp(&self) -> bool {
         matches!(self.state, State::Sure | State::Unsure { .. })

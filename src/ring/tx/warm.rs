@@ -17,7 +17,7 @@ use crate::time::Instant;
 
 /// Sends frames that go nowhere.
 #[derive(Debug)]
-pub(super) struct Warmer {
+pub(in crate::ring) struct Warmer {
     socket: OwnedFd,
     errors: ErrorQueue,
     last_kick: Instant,

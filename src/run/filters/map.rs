@@ -54,11 +54,16 @@ impl Map {
         };
         let at_start = load(&filter::with_map(spec, map.maps()))?;
         let others = load(&filter::with_map_of_domains(spec, map.maps()))?;
+        // Of another process.
+        for identity in core.client_identities() {
+            map.add(&map_key(&identity))?;
+        }
+        let clients = core.clients();
         // The socket keeps the program.
         up.attach_map(&at_start.filter)?;
         core.follow_changes(true);
         Ok(Self {
-            clients: 0,
+            clients,
             instructions: at_start.instructions,
             at_start,
             others,

@@ -21,6 +21,8 @@ pub(in crate::run) enum Order {
     Settings(Box<NewSettings>),
     /// Have this role.
     Role(NewRole),
+    /// Hand over to the process at the other end of this connection.
+    HandOver(UnixStream),
 }
 
 /// What the loop is to go on with.
@@ -98,6 +100,13 @@ impl ToLoop {
         let (reply, taken) = mpsc::channel();
         self.give(Order::Role(NewRole { role, by, reply }));
         taken
+    }
+}
+
+impl ToLoop {
+    /// Has the loop hand over by this connection; it is closed if the loop is stopping.
+    pub(in crate::run) fn order_hand_over(&self, stream: UnixStream) {
+        self.give(Order::HandOver(stream));
     }
 }
 

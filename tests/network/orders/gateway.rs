@@ -29,11 +29,14 @@ pub(super) struct Life {
     pub(super) stops: Vec<Range<u64>>,
     /// When it is killed.
     pub(super) killed: Option<u64>,
+    /// When its clock is set, and by how much.
+    pub(super) set: Vec<(u64, i64)>,
 }
 
 /// Runs until the end; what its core told.
 pub(super) fn gateway(world: &Arc<World>, me: usize, settings: Settings, life: Life) -> Vec<Event> {
     world.stops(me, life.stops);
+    world.sets(me, life.set);
     world.sleep(me, life.start, false);
     for segment in [Side::Up, Side::Down] {
         while world.receive(me, segment).is_some() {}
@@ -42,7 +45,10 @@ pub(super) fn gateway(world: &Arc<World>, me: usize, settings: Settings, life: L
     let mut engine = Engine::new(
         up,
         down,
-        SimClock(Arc::clone(world)),
+        SimClock {
+            world: Arc::clone(world),
+            me,
+        },
         settings.validated().expect("they fit"),
     );
     engine.core_mut().gate_new_clients();

@@ -1,5 +1,6 @@
 //! Two gateways of which one is to forward, as keepalived has it, or has it wrong: they take each other's place, both
-//! forward, neither does, one stands still at any step or is killed. No time is wrong, and in the end one of them serves.
+//! forward, neither does, one stands still at any step or is killed, a clock is set meanwhile. No time is wrong, and in the
+//! end one of them serves. `PTPPROXY_ORDERS=300` has that many orders of each kind.
 
 use std::time::Duration;
 
@@ -11,12 +12,12 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::gateway::Life;
 use super::{Case, MS, RIGHT_NS, US, run};
 
-/// Orders of events of each kind.
+/// Orders of events of each kind, if nobody asks for more.
 const EACH: u64 = 12;
 
 type Make = fn(&mut SmallRng) -> [Life; 2];
 
-const KINDS: [(&str, Make); 8] = [
+const KINDS: [(&str, Make); 10] = [
     ("one after the other", handover),
     ("killed", killed),
     ("stands still", stands_still),
@@ -25,6 +26,8 @@ const KINDS: [(&str, Make); 8] = [
     ("again and again", flapping),
     ("stands still again and again", gasps),
     ("beside one that knows no roles", stranger),
+    ("a clock is set at a take-over", set_at_handover),
+    ("a clock is set while both forward", set_while_both),
 ];
 
 /// A moment about this many milliseconds after the start.
@@ -126,13 +129,35 @@ fn stranger(rng: &mut SmallRng) -> [Life; 2] {
     [one, two]
 }
 
+/// A clock is set about then, forward or back, by 100 us to a second.
+fn set(rng: &mut SmallRng, lives: &mut [Life; 2], from: u64, to: u64) {
+    let by = 100_000 * 10_i64.pow(rng.random_range(0..5));
+    let by = if rng.random() { by } else { -by };
+    let which = usize::from(rng.random::<bool>());
+    lives[which].set.push((ms(rng, from, to), by));
+}
+
+fn set_at_handover(rng: &mut SmallRng) -> [Life; 2] {
+    let mut lives = handover(rng);
+    set(rng, &mut lives, 940, 1080);
+    lives
+}
+
+fn set_while_both(rng: &mut SmallRng) -> [Life; 2] {
+    let mut lives = both(rng);
+    set(rng, &mut lives, 790, 920);
+    set(rng, &mut lives, 1690, 1820);
+    lives
+}
+
 #[test]
 fn no_order_of_events_of_a_pair_makes_a_wrong_time() {
     let (mut wrong, mut unserved) = (Vec::new(), Vec::new());
-    let (mut taken, mut changes, mut found) = (0, 0, 0);
+    let (mut taken, mut changes, mut found, mut set) = (0, 0, 0, 0);
+    let each = std::env::var("PTPPROXY_ORDERS").map_or(EACH, |text| text.parse().unwrap());
     for (kind, (name, make)) in KINDS.into_iter().enumerate() {
-        for n in 0..EACH {
-            let seed = 1_000 + 100 * kind as u64 + n;
+        for n in 0..each {
+            let seed = 1_000_000 * (1 + kind as u64) + n;
             let case = Case {
                 seed,
                 jitter: Duration::from_millis([20, 0][(n % 2) as usize]),
@@ -145,6 +170,7 @@ fn no_order_of_events_of_a_pair_makes_a_wrong_time() {
             let count = |is: fn(&Event) -> bool| events.iter().filter(|event| is(event)).count();
             changes += count(|event| matches!(event, Event::Role(_)));
             found += count(|event| matches!(event, Event::SecondPath(_)));
+            set += count(|event| matches!(event, Event::ClockStep));
             let times = [&client.sync_residuals, &client.request_residuals];
             taken += times.map(Vec::len).iter().sum::<usize>();
             let bad: Vec<i64> = times
@@ -161,7 +187,11 @@ fn no_order_of_events_of_a_pair_makes_a_wrong_time() {
             }
         }
     }
-    println!("{taken} times taken, {changes} roles changed, second path found {found} times");
+    let orders = KINDS.len() as u64 * each;
+    println!(
+        "{orders} orders: {taken} times taken, {changes} roles changed, second path found {found} times, \
+         clocks set {set} times"
+    );
     assert!(wrong.is_empty(), "{} wrong: {wrong:#?}", wrong.len());
     assert!(
         unserved.is_empty(),
@@ -169,7 +199,7 @@ fn no_order_of_events_of_a_pair_makes_a_wrong_time() {
         unserved.len()
     );
     assert!(
-        taken > 10_000 && changes > 300 && found > 50,
-        "{taken} {changes} {found}"
+        taken > 10_000 && changes > 300 && found > 50 && set as u64 >= each,
+        "{taken} {changes} {found} {set}"
     );
 }

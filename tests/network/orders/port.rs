@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ptpproxy::Side;
 use ptpproxy::engine::{Clock, Completion, KickReport, Port, Received, Token};
-use ptpproxy::time::{ClockSample, Instant};
+use ptpproxy::time::{ClockSample, Instant, Stamp};
 use ptpproxy_lab::sim::{Batch, stamp};
 
 use super::world::World;
@@ -30,6 +30,11 @@ impl SimPort {
             batch: Batch::default(),
         }
     }
+
+    /// The kernel's timestamp of this moment.
+    fn stamp(&self, at: u64) -> Stamp {
+        stamp(u64::try_from(self.world.clock(self.me, at)).unwrap())
+    }
 }
 
 impl Port for SimPort {
@@ -39,7 +44,7 @@ impl Port for SimPort {
         self.lent = frame.bytes;
         Some(Received {
             bytes: &self.lent,
-            stamp: Some(stamp(frame.stamp)),
+            stamp: Some(self.stamp(frame.stamp)),
             checksum_unfinished: false,
             to_host: false,
             truncated: false,
@@ -71,7 +76,7 @@ impl Port for SimPort {
             let now = self.world.now();
             self.world.send(self.me, self.segment, &bytes, now);
             self.world.sleep(self.me, now + EACH_NS, false);
-            stamp(now)
+            stamp(u64::try_from(self.world.clock(self.me, now)).unwrap())
         });
         KickReport { sent, unsent: 0 }
     }
@@ -81,17 +86,21 @@ impl Port for SimPort {
     }
 }
 
-pub(super) struct SimClock(pub(super) Arc<World>);
+/// The clocks of a gateway: of which one may be set.
+pub(super) struct SimClock {
+    pub(super) world: Arc<World>,
+    pub(super) me: usize,
+}
 
 impl Clock for SimClock {
     fn now(&self) -> Instant {
-        Instant::from_nanos(self.0.now())
+        Instant::from_nanos(self.world.now())
     }
 
     fn sample(&self) -> ClockSample {
-        let now = self.0.now();
+        let now = self.world.now();
         ClockSample {
-            realtime_ns: i64::try_from(now).unwrap(),
+            realtime_ns: self.world.clock(self.me, now),
             steady: Instant::from_nanos(now),
             uncertainty_ns: 50,
         }

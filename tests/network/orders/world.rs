@@ -39,7 +39,12 @@ struct State {
     known: [Vec<PortIdentity>; 2],
     /// By gateway: while it stands still, at whatever step it is.
     stopped: [Vec<Range<u64>>; 2],
+    /// By gateway: when its clock is set, and by how much.
+    set: [Vec<(u64, i64)>; 2],
 }
+
+/// What the clocks read at the start: none is set to before that.
+const EPOCH: i64 = 1_000_000 * MS as i64;
 
 pub(super) struct World {
     state: Mutex<State>,
@@ -68,6 +73,7 @@ impl World {
                 last: Default::default(),
                 known: Default::default(),
                 stopped: Default::default(),
+                set: Default::default(),
             }),
             turn: Condvar::new(),
         })
@@ -80,6 +86,18 @@ impl World {
     /// A gateway will stand still at these times.
     pub(super) fn stops(&self, me: usize, times: Vec<Range<u64>>) {
         self.state.lock().unwrap().stopped[me] = times;
+    }
+
+    /// A gateway's clock will be set: when, and by how much.
+    pub(super) fn sets(&self, me: usize, steps: Vec<(u64, i64)>) {
+        self.state.lock().unwrap().set[me] = steps;
+    }
+
+    /// What a gateway's clock reads at this moment.
+    pub(super) fn clock(&self, me: usize, at: u64) -> i64 {
+        let state = self.state.lock().unwrap();
+        let set = state.set[me].iter().filter(|(when, _)| *when <= at);
+        EPOCH + i64::try_from(at).unwrap() + set.map(|(_, by)| by).sum::<i64>()
     }
 
     /// Lets the others go on until this one's moment comes; or, while idle, until a frame comes.

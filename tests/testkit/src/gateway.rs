@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ptpproxy::Side;
-use ptpproxy::core::{Arrival, Forwarder, Settings, Verdict};
+use ptpproxy::core::{Arrival, Forwarder, Settings, StateError, StateReader, StateWriter, Verdict};
 use ptpproxy::engine::Token;
 use ptpproxy::reason::Reason;
 use ptpproxy::telemetry::Kind;
@@ -96,6 +96,47 @@ impl Gateway {
             own: Vec::new(),
             to_host: false,
         }
+    }
+
+    /// Another process goes on with the state of this one, by these settings.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn handed_over(&mut self, settings: Settings) -> Result<Self, StateError> {
+        let state = self.state()?;
+        let mut other = Self::new(settings);
+        other.now = self.now;
+        other.restore(&state)?;
+        (other.stamps, other.kicks, other.to_host) = (self.stamps, self.kicks, self.to_host);
+        // Each token is the other one's as well: they pass with the ring.
+        let again = |token: &Token| {
+            let token = serde_json::to_string(token).expect("a number");
+            serde_json::from_str(&token).expect("the same")
+        };
+        let in_flight = self.in_flight.iter();
+        other.in_flight = in_flight.map(|(token, at)| (again(token), *at)).collect();
+        Ok(other)
+    }
+
+    /// The state of the core.
+    ///
+    /// # Errors
+    /// It cannot be handed over.
+    pub fn state(&mut self) -> Result<Vec<u8>, StateError> {
+        let mut out = StateWriter::new();
+        self.core.save(&mut out)?;
+        out.finish()
+    }
+
+    /// Goes on with this state.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let mut from = StateReader::new(state)?;
+        let now = self.instant();
+        self.core.restore(&mut from, now)?;
+        from.finish()
     }
 
     /// Takes a message from a side at the present.

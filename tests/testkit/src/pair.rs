@@ -12,15 +12,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ptpproxy::control::reply::Status;
+use ptpproxy_lab::lab::clock;
 use ptpproxy_lab::net::{Namespace, Process};
 use ptpproxy_lab::ptp4l::TempDir;
 
 use crate::installed::find;
-use crate::proxy::{DOWN, Proxy, UP, program};
-use crate::segments::Parallel;
+use crate::proxy::{DOWN, Proxy, program};
+use crate::segments::Switched;
 
 /// keepalived has decided by then, whatever it decides.
 const DECIDES: Duration = Duration::from_secs(20);
+
+/// A gateway's control socket, in its folder.
+const SOCKET: &str = "gateway.sock";
 
 /// One of the two.
 pub struct Member {
@@ -36,49 +40,90 @@ pub struct Member {
 /// Both, in their network.
 pub struct Pair {
     /// The networks.
-    pub network: Parallel,
-    /// Both gateways; the first has the higher priority.
+    pub network: Switched,
+    /// Both gateways.
     pub members: [Member; 2],
+    options: Vec<String>,
     _folder: TempDir,
 }
 
 impl Pair {
-    /// Starts both, and waits until one is active and the other stands by; `None`, and a line that says so, without
-    /// keepalived.
+    /// Starts both; `None`, and a line that says so, without keepalived. They decide when a grandmaster can be heard.
     #[must_use]
     pub fn start(options: &[&str]) -> Option<Self> {
         let keepalived = find("keepalived", "keepalived")?;
-        let network = Parallel::new();
+        let network = Switched::new();
         let folder = TempDir::new().unwrap();
+        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
         let members = [0, 1].map(|which| {
             let home = folder.path().join(which.to_string());
             fs::create_dir(&home).unwrap();
-            Member::start(&network.gateways[which], &home, which, &keepalived, options)
+            Member::start(
+                &network.gateways[which],
+                &home,
+                which,
+                &keepalived,
+                &options,
+            )
         });
-        let pair = Self {
+        Some(Self {
             network,
             members,
+            options,
             _folder: folder,
-        };
-        pair.wait_for_roles(["active", "standby"]);
-        Some(pair)
+        })
     }
 
-    /// Waits until the gateways have these roles; an empty word is any, or none.
-    pub fn wait_for_roles(&self, wanted: [&str; 2]) {
-        let deadline = Instant::now() + DECIDES;
+    /// The roles of both; empty if one does not answer.
+    #[must_use]
+    pub fn roles(&self) -> [String; 2] {
+        self.members.each_ref().map(Member::role)
+    }
+
+    /// Waits until one forwards and the other stands by, and that has been so for a second; which one forwards.
+    #[must_use]
+    pub fn wait_for_active(&self) -> usize {
+        let (start, mut since) = (Instant::now(), None);
         loop {
-            let roles = self.members.each_ref().map(Member::role);
-            let fits = |(role, wanted): (&String, &&str)| wanted.is_empty() || role == *wanted;
-            if roles.iter().zip(&wanted).all(fits) {
-                return;
+            let roles = self.roles();
+            let active = match roles.each_ref().map(String::as_str) {
+                ["active", "standby"] => Some(0),
+                ["standby", "active"] => Some(1),
+                _ => None,
+            };
+            since = match (since, active) {
+                (Some((at, before)), Some(active)) if before == active => Some((at, before)),
+                (_, active) => active.map(|active| (Instant::now(), active)),
+            };
+            if let Some((at, active)) = since
+                && at.elapsed() > Duration::from_secs(1)
+            {
+                return active;
             }
-            if Instant::now() > deadline {
-                let logs = self.members.each_ref().map(Member::log);
-                panic!("{roles:?} and not {wanted:?}: {logs:#?}");
-            }
-            thread::sleep(Duration::from_millis(20));
+            let late = start.elapsed() > DECIDES;
+            assert!(!late, "{roles:?}: {:#?} {:#?}", self.logs(), self.said());
+            thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// What each gateway has logged.
+    fn said(&self) -> [Vec<String>; 2] {
+        let said = |member: &Member| member.proxy.as_ref().map_or_else(Vec::new, Proxy::log);
+        self.members.each_ref().map(said)
+    }
+
+    /// What each keepalived has logged.
+    #[must_use]
+    pub fn logs(&self) -> [Vec<String>; 2] {
+        self.members.each_ref().map(Member::log)
+    }
+
+    /// Starts one that was killed.
+    pub fn restart(&mut self, which: usize) {
+        let member = &mut self.members[which];
+        let home = &self.network.gateways[which];
+        member.proxy = Some(gateway(home, &member.socket(), &self.options));
+        member.ended(false);
     }
 }
 
@@ -88,22 +133,21 @@ impl Member {
         folder: &Path,
         which: usize,
         keepalived: &Path,
-        options: &[&str],
+        options: &[String],
     ) -> Self {
         let host = u8::try_from(which + 1).unwrap();
-        home.add_address(UP, [10, 1, 0, host], 24).unwrap();
         home.add_address(DOWN, [10, 2, 0, host], 24).unwrap();
-        let socket = folder.join("gateway.sock");
-        let mut arguments = vec!["--standby", "--control", socket.to_str().unwrap()];
-        arguments.extend(options);
-        let proxy = Proxy::start(home, &arguments);
-        let priority = ["150", "100"][which];
-        let config = configure(folder, priority, &socket);
+        // First, so that it hears the first order.
+        let proxy = gateway(home, &folder.join(SOCKET), options);
+        let config = configure(folder);
         let fifo = folder.join("fifo");
         let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
         assert!(made.success());
         let mut notify = Command::new(folder.join("ptpproxy-notify"));
-        notify.arg(&fifo).stdout(Stdio::null());
+        notify
+            .arg(&fifo)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let notify = home.spawn(&mut notify).unwrap();
         let checks = Checks::start(folder);
         let mut command = Command::new(keepalived);
@@ -120,7 +164,7 @@ impl Member {
             for line in lines.map_while(Result::ok) {
                 kept.lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .push(line);
+                    .push(format!("{:.3} {line}", clock::now() as f64 / 1e9));
             }
         });
         Self {
@@ -133,7 +177,7 @@ impl Member {
         }
     }
 
-    /// What keepalived has logged.
+    /// What keepalived has logged, each line behind the time.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +196,7 @@ impl Member {
     /// Its control socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.join("gateway.sock")
+        self.folder.join(SOCKET)
     }
 
     /// Its role; empty if it does not answer.
@@ -171,30 +215,52 @@ impl Member {
     pub fn kill(&mut self) {
         let ended = self.proxy.take().unwrap().stop_by(libc::SIGKILL);
         assert!(!ended.status.success());
-        fs::write(self.folder.join("ended"), "1\n").unwrap();
+        self.ended(true);
     }
 
-    /// Ends keepalived and the gateway in order.
+    fn ended(&self, ended: bool) {
+        let _ = fs::write(
+            self.folder.join("ended"),
+            ["0\n", "1\n"][usize::from(ended)],
+        );
+    }
+
+    /// Ends keepalived in order.
     pub fn stop(&mut self) {
         let _ = self.keepalived.stop(Duration::from_secs(3));
     }
 }
 
-/// Runs the check script each second, and writes what it says: within a user namespace keepalived can start no script.
+/// Starts a gateway that stands by.
+fn gateway(home: &Namespace, socket: &Path, options: &[String]) -> Proxy {
+    let mut arguments = vec!["--standby", "--control", socket.to_str().unwrap()];
+    arguments.extend(options.iter().map(String::as_str));
+    Proxy::start(home, &arguments)
+}
+
+/// Runs the check script each second, as keepalived would, and writes what it says: within a user namespace keepalived can
+/// start no script.
 struct Checks(Arc<AtomicBool>);
 
 impl Checks {
     fn start(folder: &Path) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        let (until, folder) = (Arc::clone(&over), folder.to_owned());
-        thread::spawn(move || {
-            while !until.load(Ordering::Relaxed) {
-                let status = Command::new(folder.join("ptpproxy-check")).status();
-                let fails = !status.is_ok_and(|status| status.success());
-                let _ = fs::write(folder.join("mute"), ["0\n", "1\n"][usize::from(fails)]);
-                thread::sleep(Duration::from_secs(1));
-            }
-        });
+        // The file that is written, what the script is asked, and how often it has to fail.
+        for (file, asked, fall) in [("mute", None, 1), ("deaf", Some("hears"), 2)] {
+            let (until, folder) = (Arc::clone(&over), folder.to_owned());
+            let mut check = Command::new(folder.join("ptpproxy-check"));
+            check.args(asked).stderr(Stdio::null());
+            thread::spawn(move || {
+                let mut failed = 0;
+                while !until.load(Ordering::Relaxed) {
+                    let well = check.status().is_ok_and(|status| status.success());
+                    failed = if well { 0 } else { failed + 1 };
+                    let says = ["0\n", "1\n"][usize::from(failed >= fall)];
+                    let _ = fs::write(folder.join(file), says);
+                    thread::sleep(Duration::from_secs(1));
+                }
+            });
+        }
         Self(over)
     }
 }
@@ -207,7 +273,7 @@ impl Drop for Checks {
 
 /// Writes the shipped files for this machine. The kernel tells of no process outside the first network namespace, and
 /// within a user namespace keepalived can start no script: files say that the gateway has ended, or does not answer.
-fn configure(folder: &Path, priority: &str, socket: &Path) -> PathBuf {
+fn configure(folder: &Path) -> PathBuf {
     let samples = program();
     let samples = samples
         .ancestors()
@@ -224,18 +290,25 @@ fn configure(folder: &Path, priority: &str, socket: &Path) -> PathBuf {
     let tracked = |name: &str, file: &str| {
         let file = folder.join(file);
         let file = file.display();
-        format!("track_file {name} {{\n  file \"{file}\"\n  weight 0\n  init_file 0 overwrite")
+        format!("track_file {name} {{\n  file \"{file}\"\n  init_file 0 overwrite")
     };
-    let script = format!(
-        "vrrp_script ptpproxy_answers {{\n  script \"{}/ptpproxy-check\"\n  interval 1\n  timeout 1\n  fall 1\n  rise 2",
-        "/etc/keepalived"
-    );
+    let script = |name: &str, arguments: &str, fall: u8| {
+        format!(
+            "vrrp_script {name} {{\n  script \"/etc/keepalived/ptpproxy-check{arguments}\"\n  \
+             interval 1\n  timeout 1\n  fall {fall}\n  rise 2"
+        )
+    };
+    let answers = tracked("ptpproxy_answers", "mute") + "\n  weight 0";
     for (from, to) in [
         (
             "vrrp_track_process ptpproxy {\n  process ptpproxy",
-            tracked("ptpproxy", "ended").as_str(),
+            &*(tracked("ptpproxy", "ended") + "\n  weight 0"),
         ),
-        (script.as_str(), &tracked("ptpproxy_answers", "mute")),
+        (&*script("ptpproxy_answers", "", 1), &*answers),
+        (
+            &*script("ptpproxy_hears", " hears", 2),
+            &*tracked("ptpproxy_hears", "deaf"),
+        ),
         ("  track_process {", "  track_file {"),
         ("    ptpproxy\n  }\n  track_script {\n", "    ptpproxy\n"),
         (
@@ -243,11 +316,9 @@ fn configure(folder: &Path, priority: &str, socket: &Path) -> PathBuf {
             folder.join("fifo").to_str().unwrap(),
         ),
         ("  notify_fifo_script /etc/keepalived/ptpproxy-notify\n", ""),
-        ("interface eth0", "interface up0"),
         ("interface eth1", "interface down0"),
-        ("192.0.2.254/32", "10.1.0.100/24"),
+        ("    eth0\n", "    up0\n"),
         ("198.51.100.254/32", "10.2.0.100/24"),
-        ("priority 100", &format!("priority {priority}")),
     ] {
         assert!(text.contains(from), "{from}");
         text = text.replace(from, to);
@@ -259,7 +330,7 @@ fn configure(folder: &Path, priority: &str, socket: &Path) -> PathBuf {
         let settings = format!(
             "#!/bin/sh\nPATH={}:$PATH\nPTPPROXY_SOCKET={}\n",
             program.parent().unwrap().display(),
-            socket.display()
+            folder.join(SOCKET).display()
         );
         let text = text.replacen("#!/bin/sh\n", &settings, 1);
         let copy = folder.join(script);

@@ -156,8 +156,10 @@ impl Script {
 
     fn step(&mut self, [what, who, number, way, pause, extra, at, flip]: [u8; STEP]) {
         let side = if what & 1 == 0 { Down } else { Up };
-        if what >> 5 == 7 {
-            self.apply([number, way, extra]);
+        match what >> 5 {
+            7 => self.apply([number, way, extra]),
+            6 if extra & 7 == 0 => self.hand_over(),
+            _ => {}
         }
         self.pass(PAUSES[usize::from(pause & 7)], pause & 8 != 0);
         match pause >> 4 & 3 {
@@ -254,6 +256,18 @@ impl Script {
         let now = self.gateway.core.settings();
         assert_eq!(now.max_clients, self.settings.max_clients);
         assert_eq!(now.hold_frames, self.settings.hold_frames);
+    }
+
+    /// Another process goes on, where this one was.
+    fn hand_over(&mut self) {
+        let settings = self.gateway.core.settings().clone();
+        let before = std::mem::take(&mut self.gateway.left);
+        let mut next = self.gateway.handed_over(settings).expect("its own state");
+        next.left = before;
+        next.core.watch(Some(Arc::clone(&self.trace)));
+        assert_eq!(next.core.waiting(), self.gateway.core.waiting());
+        assert_eq!(next.core.clients(), self.gateway.core.clients());
+        self.gateway = next;
     }
 
     fn hear(&mut self, side: Side, bytes: &[u8], age: u64) {

@@ -18,6 +18,7 @@
  *   done_us      a frame that was sent is given back so long after
  *   read_ns      reading a clock takes so long; it is read somewhere in between
  *   precise      1: the clocks have PTP_SYS_OFFSET_PRECISE
+ *   forgets      1: a port that goes down forgets that it was to timestamp, as where a driver resets its card
  *
  * /proc/testcard/wire    each PTP message that went over a cable, as ptp_line() writes it: the truth, by one clock. Writing clears it.
  * /proc/testcard/clocks  the first clock, and the others less that one, at one moment
@@ -45,10 +46,10 @@
 static int clocks[PORTS] = { 0, 1, 1, 2 };
 module_param_array(clocks, int, NULL, 0644);
 
-static int ports = 6, one, delay_us = 30, lose, no_tx, no_rx, rx_lose, vlan_blind, no_sw, done_us, read_ns, precise;
+static int ports = 6, one, delay_us = 30, lose, no_tx, no_rx, rx_lose, vlan_blind, no_sw, done_us, read_ns, precise, forgets;
 #define FAULT(name) module_param(name, int, 0644)
 FAULT(ports); FAULT(one); FAULT(delay_us); FAULT(lose); FAULT(no_tx); FAULT(no_rx); FAULT(rx_lose); FAULT(vlan_blind);
-FAULT(no_sw); FAULT(done_us); FAULT(read_ns); FAULT(precise);
+FAULT(no_sw); FAULT(done_us); FAULT(read_ns); FAULT(precise); FAULT(forgets);
 
 /* Clocks: each a line over the machine's raw clock. */
 
@@ -468,6 +469,8 @@ static int port_stop(struct net_device *dev)
 {
 	struct port *p = netdev_priv(dev);
 
+	if (fault(p, forgets))
+		p->setting = (struct hwtstamp_config){ };
 	netif_carrier_off(dev);
 	netif_carrier_off(p->peer);
 	return 0;

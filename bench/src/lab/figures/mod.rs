@@ -1,4 +1,5 @@
-//! What is counted: arrivals for each millisecond, and distributions of times.
+//! What is counted: arrivals for each millisecond, answers for each tenth of a second, and distributions of times.
 
 pub mod arrivals;
 pub mod recorder;
+pub mod timeline;

@@ -5,7 +5,9 @@ pub mod neighbour;
 pub mod shape;
 pub mod signing;
 pub mod station;
+pub mod subnets;
 mod template;
+pub mod unicast;
 pub mod view;
 
-pub use template::{CAPACITY, Draft, Kind, TWO_STEP, Template};
+pub use template::{CAPACITY, Draft, End, Kind, TWO_STEP, Template};

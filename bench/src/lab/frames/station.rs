@@ -102,7 +102,7 @@ impl Station {
                 (role, top.checked_sub(10)?, high, low)
             }
             IpAddr::V6(ip) => {
-                let [.., role, _, top, high, low] = ip.octets();
+                let [_, _, _, _, _, _, _, role, .., top, high, low] = ip.octets();
                 (role, top, high, low)
             }
         };
@@ -112,13 +112,13 @@ impl Station {
         own.contains(&ip).then_some(station)
     }
 
-    /// Its IPv6 address, link-local.
+    /// Its IPv6 address, unique local.
     #[must_use]
     pub const fn ipv6(self) -> Ipv6Addr {
         {
             let [_, top, high, low] = self.number.to_be_bytes();
             let low = u16::from_be_bytes([high, low]);
-            Ipv6Addr::new(0xFE80, 0, 0, 0, 0x50, self.role as u16, top as u16, low)
+            Ipv6Addr::new(0xFD00, 0, 0, self.role as u16, 0x50, 0, top as u16, low)
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     DelayResp = 9,
     /// Announce.
     Announce = 0xB,
+    /// Signaling.
+    Signaling = 0xC,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             8 => Self::FollowUp,
             9 => Self::DelayResp,
             0xB => Self::Announce,
+            0xC => Self::Signaling,
             _ => return None,
         })
     }
@@ -44,7 +47,7 @@ impl Kind {
     #[must_use]
     pub const fn length(self) -> usize {
         match self {
-            Self::Sync | Self::DelayReq | Self::FollowUp => 44,
+            Self::Sync | Self::DelayReq | Self::FollowUp | Self::Signaling => 44,
             Self::DelayResp => 54,
             Self::Announce => 64,
         }
@@ -60,13 +63,19 @@ impl Kind {
             Self::DelayReq => 1,
             Self::FollowUp => 2,
             Self::DelayResp => 3,
-            Self::Announce => 5,
+            Self::Announce | Self::Signaling => 5,
         }
     }
 }
 
 /// twoStepFlag in the first octet of flagField.
 pub const TWO_STEP: u8 = 0x02;
+
+/// unicastFlag in the same.
+const UNICAST: u8 = 0x04;
+
+/// logMessageInterval of unicast messages (IEEE 1588-2019, table 42).
+const NO_INTERVAL: u8 = 0x7F;
 
 /// Longest frame that a template holds.
 pub const CAPACITY: usize = 192;
@@ -120,11 +129,27 @@ impl Template {
     /// If `signed`, each message made from it ends in an AUTHENTICATION TLV.
     #[must_use]
     pub fn signed(mut self, signed: bool) -> Self {
-        if !signed {
-            return self;
+        if signed {
+            self.lengthen(signing::TLV);
+            self.signer = Some(Signer::new());
         }
+        self
+    }
+
+    /// Each message made from it ends in these TLVs, before a signature.
+    #[must_use]
+    pub fn tlvs(mut self, tlvs: &[u8]) -> Self {
+        let ptp = self.shape.ptp();
+        let at = ptp + usize::from(self.bytes[ptp + 3]);
+        self.bytes[at..at + tlvs.len()].copy_from_slice(tlvs);
+        self.lengthen(tlvs.len());
+        self
+    }
+
+    /// Makes the message longer by so many bytes.
+    fn lengthen(&mut self, bytes: usize) {
         let (ip, ptp) = (self.shape.ip(), self.shape.ptp());
-        let message = usize::from(self.bytes[ptp + 3]) + signing::TLV;
+        let message = usize::from(self.bytes[ptp + 3]) + bytes;
         self.len = (ptp + message + self.shape.trailer()).max(60);
         let lengths: &[usize] = match self.shape.network {
             Network::Ethernet => &[ptp + 3],
@@ -132,12 +157,10 @@ impl Template {
             Network::Udp6 => &[ptp + 3, ptp - 3, ip + 5],
         };
         // The low octets: none of these frames is as long as 256.
-        let longer = u8::try_from(signing::TLV).unwrap_or(u8::MAX);
+        let longer = u8::try_from(bytes).unwrap_or(u8::MAX);
         for &at in lengths {
             self.bytes[at] += longer;
         }
-        self.signer = Some(Signer::new());
-        self
     }
 
     /// Sets flagField's first octet.
@@ -171,6 +194,17 @@ impl Template {
         let signer = self.signer.as_ref();
         Some(Draft::over(slot, self.shape, self.len, signer))
     }
+}
+
+/// Whom a unicast message is for, and by which hardware address and how many hops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Its own hardware address, or a router's.
+    pub mac: Mac,
+    /// Its address.
+    pub ip: IpAddr,
+    /// TTL or hop limit.
+    pub hops: u8,
 }
 
 /// A copy of a template in a transmit slot. [`Draft::finish`] signs it and fills in the checksums.
@@ -212,13 +246,15 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Sets MAC address and IP address of whom it is for, in place of the group's.
-    pub fn to(self, mac: Mac, ip: IpAddr) -> Self {
-        let at = self.shape.ip();
-        let draft = self.put(0, mac);
-        match ip {
-            IpAddr::V4(ip) => draft.put(at + 16, ip.octets()),
-            IpAddr::V6(ip) => draft.put(at + 24, ip.octets()),
+    /// Makes it a unicast message to this end, in place of the group.
+    pub fn to(self, end: End) -> Self {
+        let (at, ptp) = (self.shape.ip(), self.shape.ptp());
+        let flags = self.bytes.get(ptp + 6).copied().unwrap_or(0) | UNICAST;
+        let draft = self.put(0, end.mac).put(ptp + 6, [flags]);
+        let draft = draft.put(ptp + 33, [NO_INTERVAL]);
+        match end.ip {
+            IpAddr::V4(ip) => draft.put(at + 16, ip.octets()).put(at + 8, [end.hops]),
+            IpAddr::V6(ip) => draft.put(at + 24, ip.octets()).put(at + 7, [end.hops]),
         }
     }
 
@@ -241,6 +277,12 @@ impl<'a> Draft<'a> {
     pub fn correction(self, scaled: i64) -> Self {
         let at = self.shape.ptp() + 8;
         self.put(at, scaled.to_be_bytes())
+    }
+
+    /// Sets targetPortIdentity (Signaling).
+    pub fn target(self, identity: [u8; 10]) -> Self {
+        let at = self.shape.ptp() + 34;
+        self.put(at, identity)
     }
 
     /// Sets requestingPortIdentity (Delay_Resp).

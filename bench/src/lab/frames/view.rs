@@ -108,6 +108,29 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Its TTL or hop limit; 0 over Ethernet.
+    #[must_use]
+    pub fn hops(self) -> u8 {
+        let at = match self.shape.network {
+            Network::Ethernet => return 0,
+            Network::Udp4 => self.shape.ip() + 8,
+            Network::Udp6 => self.shape.ip() + 7,
+        };
+        self.outer.get(at).copied().unwrap_or(0)
+    }
+
+    /// targetPortIdentity (Signaling).
+    #[must_use]
+    pub fn target(self) -> [u8; 10] {
+        self.field(34)
+    }
+
+    /// The TLVs (Signaling).
+    #[must_use]
+    pub fn tlvs(self) -> &'a [u8] {
+        self.message.get(44..self.length).unwrap_or_default()
+    }
+
     /// The sender; `None` if it is none of the lab's stations.
     #[must_use]
     pub fn source(self) -> Option<Station> {

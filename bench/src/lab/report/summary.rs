@@ -18,8 +18,12 @@ pub struct Report {
     pub requests_answered: u64,
     /// Of these, not answered.
     pub requests_lost: u64,
-    /// Clients that never learnt the grandmaster's hardware address, with `--hybrid`.
+    /// Of those at the grandmaster, those that had come before.
+    pub requests_repeated: u64,
+    /// Clients that never learnt the grandmaster's hardware address, with `--hybrid` or `--unicast`.
     pub clients_lost: Option<u64>,
+    /// What became of unicast negotiation, with `--unicast`.
+    pub grants: Option<Grants>,
     /// Where they were lost.
     pub losses: Vec<Loss>,
     /// Frames of others that came out of a gateway, on either side.
@@ -86,6 +90,19 @@ pub struct Report {
     pub burst: bool,
     /// Seconds measured.
     pub seconds: f64,
+}
+
+/// What became of unicast negotiation.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Grants {
+    /// Clients that never had all three grants at once.
+    pub clients_without: u64,
+    /// Grants that ran out before they were renewed.
+    pub lapsed: u64,
+    /// Sync sent, to one client each.
+    pub syncs_sent: u64,
+    /// Of these, delivered with their Follow_Up.
+    pub syncs_delivered: u64,
 }
 
 /// Sizes of an error, in nanoseconds.
@@ -171,16 +188,23 @@ impl Report {
             requests_sent: clients.sent,
             requests_answered: clients.answered,
             requests_lost: clients.sent.saturating_sub(clients.answered),
-            clients_lost: (options.hybrid)
+            requests_repeated: master.repeated,
+            clients_lost: (options.hybrid || options.unicast)
                 .then(|| u64::from(options.clients).saturating_sub(clients.found)),
+            grants: options.unicast.then(|| Grants {
+                clients_without: u64::from(options.clients).saturating_sub(clients.served),
+                lapsed: clients.lapsed,
+                syncs_sent: master.syncs.iter().flatten().count() as u64,
+                syncs_delivered: clients.syncs.len() as u64,
+            }),
             foreign_delivered: clients.foreign + master.foreign,
             rogue_delivered: clients.rogue + master.rogue,
             surplus_delivered: clients.repeated + clients.unknown,
             damaged: clients.damaged + master.damaged,
             arrivals_per_ms: master.arrivals.per_occupied(),
             departures_per_ms: clients.departures.per_occupied(),
-            residual_ns: residual(&clients.residual),
-            sync_residual_ns: residual(&sync_residual),
+            residual_ns: Residual::of(&clients.residual),
+            sync_residual_ns: Residual::of(&sync_residual),
             latency_us: latency(&sync_transit),
             hold_us: hold(&clients.transit),
             cpu_percent: usage.forwarder_percent,
@@ -221,13 +245,17 @@ impl Report {
     }
 }
 
-fn residual(counts: &Counts) -> Option<Residual> {
-    let sizes = counts.sizes();
-    Some(Residual {
-        p50: sizes.quantile(0.5)?,
-        p99: sizes.quantile(0.99)?,
-        max: sizes.quantile(1.0)?,
-    })
+impl Residual {
+    /// Of all these errors; `None` if there are none.
+    #[must_use]
+    pub fn of(counts: &Counts) -> Option<Self> {
+        let sizes = counts.sizes();
+        Some(Self {
+            p50: sizes.quantile(0.5)?,
+            p99: sizes.quantile(0.99)?,
+            max: sizes.quantile(1.0)?,
+        })
+    }
 }
 
 fn microseconds(counts: &Counts, q: f64) -> Option<f64> {

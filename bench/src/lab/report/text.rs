@@ -92,7 +92,8 @@ fn losses(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn judge(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
+/// The verdict alone.
+pub(super) fn judge(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{:<42}{:>12}  {:>16}", "", "measured", "limit")?;
     for figure in &verdict.figures {
         let word = if figure.ok { "ok" } else { "NOT OK" };

@@ -54,11 +54,22 @@ impl Verdict {
                 "frames of the rogue master forwarded",
                 report.rogue_delivered,
             ),
+            none("Delay_Req twice", report.requests_repeated),
             none("Delay_Resp twice or unasked", report.surplus_delivered),
             none("frames damaged", report.damaged),
         ];
         if let Some(lost) = report.clients_lost {
             figures.push(none("clients that did not find the grandmaster", lost));
+        }
+        if let Some(grants) = report.grants {
+            figures.push(none("clients without all grants", grants.clients_without));
+            figures.push(none("grants that ran out", grants.lapsed));
+            figures.push(Figure {
+                what: "unicast Sync with Follow_Up delivered",
+                found: count(grants.syncs_delivered),
+                limit: format!("{} sent", count(grants.syncs_sent)),
+                ok: grants.syncs_sent > 0 && grants.syncs_delivered == grants.syncs_sent,
+            });
         }
         let corrections = [
             ("Delay_Req correction error, median", report.residual_ns),

@@ -153,7 +153,7 @@ pub fn assignment(options: &Options, ports: Vec<Share>) -> Assignment {
         sync_interval: if options.bursts() {
             interval
         } else {
-            nanoseconds(1.0 / options.sync_rate)
+            nanoseconds(1.0 / options.syncs_per_second())
         },
         warmup: nanoseconds(options.warmup),
         length: nanoseconds(options.seconds),
@@ -162,6 +162,8 @@ pub fn assignment(options: &Options, ports: Vec<Share>) -> Assignment {
         one_step: options.one_step,
         ppm: options.ppm,
         hybrid: options.hybrid,
+        negotiated: options.unicast,
+        routed: options.routed,
         behind: options.behind(),
         flood: options.flood,
     }

@@ -14,6 +14,8 @@ use super::scene::{DOWN, UP};
 use crate::forwarders;
 use crate::lab::frames::shape::Network;
 use crate::lab::frames::signing;
+use crate::lab::frames::station::{Role as StationRole, Station};
+use crate::lab::frames::subnets::router;
 use crate::lab::options::{GatewayKind, Options};
 use crate::net::Namespace;
 use crate::ptp4l::{Program, Ptp4l, Role, TempDir, Transport};
@@ -55,6 +57,15 @@ impl Forwarder {
                     gateway.add_address(UP, address, prefix)?;
                     command.args(["--source", "gateway", "--source-address"]);
                     command.arg(address.to_string());
+                }
+                if options.routed {
+                    be_the_router(gateway, options, &mut command)?;
+                }
+                if let Some(master) = Station::MASTER.ip(options.transport)
+                    && options.unicast
+                {
+                    // It is silent until it is asked.
+                    command.args(["--unicast-master", &master.to_string()]);
                 }
                 if options.signed {
                     let temporary = TempDir::new()?;
@@ -174,6 +185,20 @@ fn ours(binary: Option<&Path>, options: &Options) -> Result<Command> {
     }
     command.args(options.proxy_args.split_whitespace());
     Ok(command)
+}
+
+/// Makes the gateway the router between the two subnets, for its kernel and for ptpproxy.
+fn be_the_router(gateway: &Namespace, options: &Options, command: &mut Command) -> Result<()> {
+    for (interface, of) in [(UP, StationRole::Master), (DOWN, StationRole::Client)] {
+        let router = router(of, options.transport);
+        let (ip, prefix) = router.context("--routed: --transport udp4 or udp6")?;
+        gateway.add_address(interface, ip, prefix)?;
+    }
+    for key in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
+        gateway.sysctl(key, "1")?;
+    }
+    command.arg("--routed");
+    Ok(())
 }
 
 /// Gives ptpproxy the key of all stations; nothing passes that is not signed with it.

@@ -1,5 +1,5 @@
 //! One run, from network to numbers: the [`scene`], the [`forwarder`] in each gateway, the [`generator`]
-//! processes; then [`exchanges`], or a [`flood`]. [`machine`] reads what it took, [`totals`] what
+//! processes; then [`exchanges`], a [`flood`], or a fail-over ([`standby`]). [`machine`] reads what it took, [`totals`] what
 //! ptpproxy counted.
 
 pub mod exchanges;
@@ -8,4 +8,5 @@ pub mod forwarder;
 pub mod generator;
 pub mod machine;
 pub mod scene;
+pub mod standby;
 pub mod totals;

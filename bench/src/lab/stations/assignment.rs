@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::lab::figures::arrivals::Arrivals;
 use crate::lab::figures::recorder::Counts;
+use crate::lab::figures::timeline::Timeline;
 use crate::lab::frames::Kind;
 use crate::lab::frames::shape::Shape;
+use crate::lab::frames::station::Role;
+use crate::lab::frames::subnets::router;
 use crate::lab::io::clock::MasterClock;
 
 /// What a generator is to do; its first line of input.
@@ -44,6 +47,10 @@ pub struct Assignment {
     pub ppm: f64,
     /// Clients send their requests to the grandmaster alone, and are answered alone.
     pub hybrid: bool,
+    /// All else comes to each client alone as well, as far as it asks for it by unicast negotiation.
+    pub negotiated: bool,
+    /// Grandmaster and clients are in subnets of their own, and the gateway is the router between them.
+    pub routed: bool,
     /// All requests must come from this address; `None`: each from its client's own.
     pub behind: Option<IpAddr>,
     /// Frames one way instead of exchanges.
@@ -62,6 +69,40 @@ impl Assignment {
     pub const fn end(&self, start: i64) -> i64 {
         start + self.warmup + self.length
     }
+
+    /// Whether requests go to the grandmaster alone.
+    #[must_use]
+    pub const fn is_unicast(&self) -> bool {
+        self.hybrid || self.negotiated
+    }
+
+    /// The router's address in the subnet of these stations, if there is one.
+    #[must_use]
+    pub fn router(&self, of: Role) -> Option<IpAddr> {
+        let router = router(of, self.shape.network).filter(|_| self.routed)?;
+        Some(router.0)
+    }
+
+    /// The logarithms of the intervals of what is granted: Announce, Sync, Delay_Resp.
+    #[must_use]
+    pub fn logs(&self) -> [i8; 3] {
+        [
+            0,
+            log_interval(self.sync_interval),
+            log_interval(self.interval),
+        ]
+    }
+}
+
+/// logMessageInterval nearest to an interval.
+#[must_use]
+pub fn log_interval(ns: i64) -> i8 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float cast saturates, and the logarithm of an i64 is small"
+    )]
+    let log = (ns as f64 / 1e9).log2().round() as i8;
+    log
 }
 
 /// What is sent.
@@ -123,6 +164,8 @@ pub struct MasterDone {
     pub syncs: Vec<Option<i64>>,
     /// Delay_Req of clients that arrived, and how many were answered.
     pub requests: u64,
+    /// Of these, those that had come before.
+    pub repeated: u64,
     /// Delay_Resp sent.
     pub responses: u64,
     /// Frames of nobody here that a gateway let up.
@@ -161,6 +204,10 @@ pub struct SyncSeen {
 pub struct ClientsDone {
     /// Clients that found the grandmaster's hardware address, of those that had to.
     pub found: u64,
+    /// Clients that were granted all that they asked for.
+    pub served: u64,
+    /// Grants that ran out before they were renewed.
+    pub lapsed: u64,
     /// Delay_Req sent.
     pub sent: u64,
     /// Of these, answered.
@@ -195,6 +242,8 @@ pub struct ClientsDone {
     pub residual: Counts,
     /// Departures per millisecond.
     pub departures: Arrivals,
+    /// Answers over time.
+    pub timeline: Timeline,
 }
 
 /// What one end counted, over the time measured.

@@ -1,6 +1,5 @@
 //! All simulated clients, in one process and without a thread each.
 
-use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -8,11 +7,12 @@ use anyhow::Result;
 
 use super::assignment::{Assignment, ClientsDone, Cue, Start};
 use super::exchange::{Answer, Book, Measures, Request};
-use super::neighbours::Neighbours;
 use super::rogue::Rogue;
 use super::syncs::Syncs;
+use super::unicast_clients::{Taken, UnicastClients};
 use crate::lab::figures::arrivals::Arrivals;
-use crate::lab::frames::neighbour::{Mac, Talk};
+use crate::lab::figures::timeline::Timeline;
+use crate::lab::frames::neighbour::Talk;
 use crate::lab::frames::station::{Role, Station};
 use crate::lab::frames::view::View;
 use crate::lab::frames::{Kind, Template};
@@ -50,8 +50,8 @@ struct Clients {
     measures: Measures,
     done: ClientsDone,
     template: Template,
-    /// Of each client who asks the grandmaster alone; empty if none does.
-    neighbours: Vec<Neighbours>,
+    /// What is said between the grandmaster and one client alone, if anything is.
+    unicast: Option<UnicastClients>,
 }
 
 /// Plays all clients from the word to start to the last answer.
@@ -86,11 +86,12 @@ impl Clients {
             measures: Measures::default(),
             done: ClientsDone {
                 departures: Arrivals::new(from, assignment.length),
+                timeline: Timeline::new(from, assignment.length),
                 ..ClientsDone::default()
             },
             template: Template::new(assignment.shape, Kind::DelayReq, Station::client(0))
                 .signed(assignment.signed),
-            neighbours: neighbours(&assignment),
+            unicast: UnicastClients::new(&assignment, start.at),
             assignment,
         }
     }
@@ -120,6 +121,13 @@ impl Clients {
                 busy |= self.receive(segment, now);
             }
             if now < self.to {
+                if let Some(unicast) = &mut self.unicast
+                    && unicast.is_due(now)
+                {
+                    for segment in &mut *segments {
+                        unicast.negotiate(&mut segment.outbox, segment.clients.clone(), now);
+                    }
+                }
                 busy |= if self.assignment.burst {
                     self.send_bursts(segments)
                 } else {
@@ -173,42 +181,10 @@ impl Clients {
         true
     }
 
-    /// The grandmaster as this client knows it; `None`, and a question once a second, while it does not.
-    fn grandmaster(&mut self, outbox: &mut Outbox<Request>, client: u32) -> Option<(Mac, IpAddr)> {
-        let shape = self.assignment.shape;
-        let ip = Station::MASTER.ip(shape.network)?;
-        let neighbours = self.neighbours.get_mut(client as usize)?;
-        if let Some(mac) = neighbours.mac(ip) {
-            return Some((mac, ip));
-        }
-        if let Some(question) = neighbours.ask(ip, clock::now()) {
-            outbox.say(&question, shape);
-        }
-        None
-    }
-
-    /// Somebody asks for a client's address or answers one.
-    fn hears(&mut self, outbox: &mut Outbox<Request>, talk: &Talk) {
-        let about = talk.wanted.or(talk.to.map(|(_, ip)| ip));
-        let known = about.and_then(Station::from_ip);
-        let client = known.filter(|station| station.role == Role::Client);
-        let Some(client) = client else { return };
-        if let Some(neighbours) = self.neighbours.get_mut(client.number as usize) {
-            // An answer comes to its own hardware address, or another's table was filled.
-            if talk.to.is_some_and(|(mac, _)| mac != client.mac()) {
-                self.done.damaged += 1;
-                return;
-            }
-            if let (Some(answer), _) = neighbours.hears(talk) {
-                outbox.say(&answer, self.assignment.shape);
-            }
-        }
-    }
-
     fn send(&mut self, outbox: &mut Outbox<Request>, client: u32) {
         let mut to = None;
-        if self.assignment.hybrid {
-            to = self.grandmaster(outbox, client);
+        if let Some(unicast) = &mut self.unicast {
+            to = unicast.to_ask(outbox, client);
             if to.is_none() {
                 return;
             }
@@ -219,7 +195,7 @@ impl Clients {
         let sent = outbox.send(&self.template, Some(request), |draft| {
             let draft = draft.source(Station::client(client));
             let draft = match to {
-                Some((mac, ip)) => draft.to(mac, ip),
+                Some(end) => draft.to(end),
                 None => draft,
             };
             draft.sequence(request.sequence).finish()
@@ -246,12 +222,27 @@ impl Clients {
             match segment.inbox.receive() {
                 None => return received > 0,
                 Some(Seen::Other(frame)) => {
-                    if let Some(talk) = Talk::read(frame, self.assignment.shape) {
-                        self.hears(&mut segment.outbox, &talk);
+                    let talk = Talk::read(frame, self.assignment.shape);
+                    if let (Some(talk), Some(unicast)) = (talk, &mut self.unicast) {
+                        let may = unicast.hears(&mut segment.outbox, &talk);
+                        self.done.damaged += u64::from(!may);
                     }
                 }
                 Some(Seen::Damaged) => self.done.damaged += 1,
                 Some(Seen::Message(view, stamp)) => {
+                    if view.source() == Some(Station::MASTER)
+                        && view.kind() != Some(Kind::DelayResp)
+                        && let Some(unicast) = &mut self.unicast
+                        && unicast.negotiates()
+                    {
+                        match unicast.takes(view, stamp, &segment.clients, self.clock) {
+                            Taken::Well => {}
+                            Taken::Again => self.done.repeated += 1,
+                            Taken::Damaged => self.done.damaged += 1,
+                            Taken::Foreign => self.done.foreign += 1,
+                        }
+                        continue;
+                    }
                     match (view.kind(), view.source()) {
                         (Some(Kind::DelayResp), Some(Station::MASTER)) => {
                             self.response(view, &segment.clients);
@@ -291,9 +282,8 @@ impl Clients {
                 return;
             }
         };
-        let station = Station::client(client);
-        let own = (station.mac(), station.ip(self.assignment.shape.network));
-        if self.assignment.hybrid && view.to() != own {
+        let wrongly = |all: &UnicastClients| all.addressed(view, ours) != Some(client);
+        if self.unicast.as_ref().is_some_and(wrongly) {
             self.done.damaged += 1;
             return;
         }
@@ -313,6 +303,8 @@ impl Clients {
                     Some(departed) => {
                         let correction = self.clock.correction(view.correction());
                         self.measures.record(departed, arrived, correction);
+                        let error = (arrived - departed).saturating_sub(correction);
+                        self.done.timeline.record(arrived, error);
                     }
                     None => self.done.unstamped += 1,
                 }
@@ -328,22 +320,11 @@ impl Clients {
             self.done.refused += segment.outbox.refused();
             self.done.syncs.extend(segment.syncs.finish());
         }
-        let master = Station::MASTER.ip(self.assignment.shape.network);
-        let found = |each: &&Neighbours| master.is_some_and(|ip| each.mac(ip).is_some());
-        self.done.found = self.neighbours.iter().filter(found).count() as u64;
+        if let Some(unicast) = self.unicast {
+            unicast.finish(&mut self.done);
+        }
         self.done.transit = self.measures.transit.counts();
         self.done.residual = self.measures.residual.counts();
         self.done
     }
-}
-
-/// What each client knows of its neighbours: nothing yet.
-fn neighbours(assignment: &Assignment) -> Vec<Neighbours> {
-    let all = (0..assignment.clients).filter(|_| assignment.hybrid);
-    let of = |number| {
-        let station = Station::client(number);
-        let ip = station.ip(assignment.shape.network)?;
-        Some(Neighbours::new(station.mac(), ip))
-    };
-    all.filter_map(of).collect()
 }

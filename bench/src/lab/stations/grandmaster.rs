@@ -1,16 +1,16 @@
 //! The simulated grandmaster, and the foreign traffic on its segment.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::assignment::{Assignment, Cue, MasterDone, Start};
-use super::neighbours::Neighbours;
+use super::assignment::{Assignment, Cue, MasterDone, Start, log_interval};
+use super::granting::{SyncSent, low_bits};
+use super::once::Once;
+use super::unicast_master::{Answer, UnicastMaster};
 use crate::lab::figures::arrivals::Arrivals;
 use crate::lab::frames::neighbour::Talk;
 use crate::lab::frames::station::{Role, Station};
-use crate::lab::frames::view::View;
 use crate::lab::frames::{Kind, TWO_STEP, Template};
 use crate::lab::io::clock::{self, MasterClock};
 use crate::lab::io::pacing::Pace;
@@ -25,24 +25,6 @@ const BATCH: usize = 256;
 /// Foreign clients: identities that take turns.
 const FOREIGN_STATIONS: u64 = 4096;
 
-/// A Sync that departed; names its stamp.
-#[derive(Debug)]
-struct SyncSent(u64);
-
-/// Answers that wait for an address at once.
-const UNADDRESSED: usize = 65_536;
-
-/// What is answered, and to whom.
-#[derive(Clone, Copy, Debug)]
-struct Answer {
-    client: Station,
-    /// `None` is everybody.
-    to: Option<IpAddr>,
-    sequence: u16,
-    correction: i64,
-    time: i64,
-}
-
 /// The grandmaster at work: it remembers its Sync and counts, nothing else.
 #[derive(Debug)]
 struct Grandmaster {
@@ -55,11 +37,9 @@ struct Grandmaster {
     sync: Pace,
     announce: Pace,
     foreign: Pace,
-    /// Who has which address, if requests come to it alone; and answers to those who have not said it yet.
-    neighbours: Option<Neighbours>,
-    unaddressed: Vec<Answer>,
-    /// When to look at them.
-    asking: Pace,
+    /// What goes to one client alone, if anything does.
+    unicast: Option<UnicastMaster>,
+    once: Once,
     /// How much later than it is read the clock reads at departure: smoothed, for one-step Sync.
     lead: i64,
     guess: i64,
@@ -109,7 +89,12 @@ impl Grandmaster {
             arrivals: Arrivals::new(assignment.measured_from(start.at), assignment.length),
             ..MasterDone::default()
         };
-        done.syncs = vec![None; usize::try_from(syncs).unwrap_or(0)];
+        let each = if assignment.negotiated {
+            assignment.clients
+        } else {
+            1
+        };
+        done.syncs = vec![None; usize::try_from(syncs * i64::from(each)).unwrap_or(0)];
         Self {
             clock: start.clock,
             // A little after the first Announce.
@@ -117,11 +102,8 @@ impl Grandmaster {
             announce: Pace::per_second(start.at, 1.0),
             foreign: Pace::per_second(start.at, assignment.foreign),
             inbox: inbox.signed(signed),
-            neighbours: (Station::MASTER.ip(shape.network))
-                .filter(|_| assignment.hybrid)
-                .map(|ip| Neighbours::new(Station::MASTER.mac(), ip)),
-            unaddressed: Vec::new(),
-            asking: Pace::per_second(start.at, 20.0),
+            unicast: UnicastMaster::new(&assignment, start.at),
+            once: Once::new(assignment.clients),
             assignment,
             outbox,
             templates,
@@ -142,12 +124,16 @@ impl Grandmaster {
             if now < end {
                 self.send_due(now);
             }
-            self.ask_again(now);
+            if let Some(unicast) = &mut self.unicast {
+                unicast.ask_again(now, &mut self.outbox);
+            }
             let received = self.answer();
             self.outbox.flush();
             self.follow_up();
             if received == 0 {
-                let next = self.sync.due().min(self.foreign.due()).min(now + SWEEP_NS);
+                let alone = self.unicast.as_ref().and_then(UnicastMaster::due);
+                let sync = alone.unwrap_or(self.sync.due());
+                let next = sync.min(self.foreign.due()).min(now + SWEEP_NS);
                 let pause = u64::try_from(next - clock::now()).unwrap_or(0);
                 std::thread::sleep(Duration::from_nanos(pause));
             }
@@ -155,15 +141,10 @@ impl Grandmaster {
     }
 
     fn send_due(&mut self, now: i64) {
-        if let Some(number) = self.announce.take(now) {
-            self.outbox.send(&self.templates.announce, None, |draft| {
-                draft.sequence(low_bits(number)).finish()
-            });
-        }
-        let due = self.sync.due();
-        if let Some(number) = self.sync.take(now) {
-            self.done.late += u64::from(now - due > self.assignment.sync_interval / 10);
-            self.send_sync(number);
+        let (outbox, done) = (&mut self.outbox, &mut self.done);
+        let unicast = self.unicast.as_mut();
+        if !unicast.is_some_and(|unicast| unicast.send_due(now, outbox, done)) {
+            self.send_to_all(now);
         }
         // Bounded, so that a generator too slow for the rate still answers its clients.
         for _ in 0..BATCH {
@@ -173,6 +154,19 @@ impl Grandmaster {
             };
             self.done.late += u64::from(now - due > 100_000_000);
             self.send_foreign(number);
+        }
+    }
+
+    fn send_to_all(&mut self, now: i64) {
+        if let Some(number) = self.announce.take(now) {
+            self.outbox.send(&self.templates.announce, None, |draft| {
+                draft.sequence(low_bits(number)).finish()
+            });
+        }
+        let due = self.sync.due();
+        if let Some(number) = self.sync.take(now) {
+            self.done.late += u64::from(now - due > self.assignment.sync_interval / 10);
+            self.send_sync(number);
         }
     }
 
@@ -194,6 +188,11 @@ impl Grandmaster {
 
     /// For each Sync whose stamp came, its Follow_Up.
     fn follow_up(&mut self) {
+        let (outbox, done) = (&mut self.outbox, &mut self.done);
+        let unicast = self.unicast.as_ref();
+        if unicast.is_some_and(|unicast| unicast.follow_up(self.clock, outbox, done)) {
+            return;
+        }
         let mut sent = None;
         for (SyncSent(number), stamp) in self.outbox.departed() {
             if let Some(slot) = index(number).and_then(|at| self.done.syncs.get_mut(at)) {
@@ -242,8 +241,10 @@ impl Grandmaster {
                 None => return received,
                 Some(Seen::Other(frame)) => {
                     let talk = Talk::read(frame, self.assignment.shape);
-                    if let Some(talk) = talk {
-                        self.hears(&talk);
+                    if let (Some(talk), Some(unicast)) = (talk, &mut self.unicast) {
+                        for answer in unicast.hears(&talk, &mut self.outbox) {
+                            self.respond(answer);
+                        }
                     }
                     continue;
                 }
@@ -254,8 +255,17 @@ impl Grandmaster {
                 Some(Seen::Message(view, stamp)) => (view, stamp),
             };
             let client = match (view.kind(), view.source()) {
-                (Some(Kind::DelayReq), Some(station)) if is_client(station, &self.assignment) => {
-                    if !comes_rightly(view, station, &self.assignment) {
+                (Some(Kind::DelayReq | Kind::Signaling), Some(station))
+                    if is_client(station, &self.assignment) =>
+                {
+                    let (mac, ip) = view.from();
+                    let rightly = match (&self.unicast, self.assignment.behind) {
+                        (_, Some(gateway)) => ip == Some(gateway) && mac != station.mac(),
+                        (Some(unicast), None) => unicast.came_rightly(view, station),
+                        // A transparent clock of ptp4l sends by addresses of its own.
+                        (None, None) => true,
+                    };
+                    if !rightly {
                         self.done.damaged += 1;
                         continue;
                     }
@@ -270,11 +280,18 @@ impl Grandmaster {
                     continue;
                 }
             };
+            if view.kind() == Some(Kind::Signaling) {
+                if let Some(unicast) = &mut self.unicast {
+                    unicast.signaled(view, client, stamp, &mut self.outbox);
+                }
+                continue;
+            }
             self.done.requests += 1;
+            self.done.repeated += u64::from(!self.once.is_first(client.number, view.sequence()));
             self.done.arrivals.record(stamp);
             let answer = Answer {
                 client,
-                to: view.from().1.filter(|_| self.neighbours.is_some()),
+                to: view.from().1.filter(|_| self.unicast.is_some()),
                 sequence: view.sequence(),
                 correction: view.correction(),
                 time: self.clock.read(stamp),
@@ -286,22 +303,16 @@ impl Grandmaster {
 
     /// Sends an answer, or asks first who has the address that it is for.
     fn respond(&mut self, answer: Answer) {
-        let mut to = None;
-        if let (Some(ip), Some(neighbours)) = (answer.to, &mut self.neighbours) {
-            let Some(mac) = neighbours.mac(ip) else {
-                if let Some(question) = neighbours.ask(ip, clock::now()) {
-                    self.outbox.say(&question, self.assignment.shape);
-                }
-                if self.unaddressed.len() < UNADDRESSED {
-                    self.unaddressed.push(answer);
-                }
-                return;
-            };
-            to = Some((mac, ip));
-        }
+        let to = match (&mut self.unicast, answer.to) {
+            (Some(unicast), Some(_)) => match unicast.reach(answer, &mut self.outbox) {
+                Some(end) => Some(end),
+                None => return,
+            },
+            _ => None,
+        };
         let sent = self.outbox.send(&self.templates.delay_resp, None, |draft| {
             let draft = match to {
-                Some((mac, ip)) => draft.to(mac, ip),
+                Some(end) => draft.to(end),
                 None => draft,
             };
             draft
@@ -314,38 +325,6 @@ impl Grandmaster {
         self.done.responses += u64::from(sent);
     }
 
-    /// Asks once a second for each address that answers wait for.
-    fn ask_again(&mut self, now: i64) {
-        if self.unaddressed.is_empty() || self.asking.take(now).is_none() {
-            return;
-        }
-        for ip in self.unaddressed.iter().filter_map(|answer| answer.to) {
-            let neighbours = self.neighbours.as_mut();
-            if let Some(question) = neighbours.and_then(|known| known.ask(ip, now)) {
-                self.outbox.say(&question, self.assignment.shape);
-            }
-        }
-    }
-
-    /// Somebody asks for an address or says that it has one.
-    fn hears(&mut self, talk: &Talk) {
-        let Some(neighbours) = &mut self.neighbours else {
-            return;
-        };
-        let (answer, learnt) = neighbours.hears(talk);
-        if let Some(answer) = answer {
-            self.outbox.say(&answer, self.assignment.shape);
-        }
-        if learnt {
-            for answer in std::mem::take(&mut self.unaddressed) {
-                match answer.to == talk.sender {
-                    true => self.respond(answer),
-                    false => self.unaddressed.push(answer),
-                }
-            }
-        }
-    }
-
     fn finish(mut self) -> MasterDone {
         self.done.ring_drops = self.inbox.drops();
         self.done.refused = self.outbox.refused();
@@ -353,33 +332,8 @@ impl Grandmaster {
     }
 }
 
-/// Whether a request comes from where it should: its client's own addresses, or those of the gateway.
-fn comes_rightly(view: View<'_>, station: Station, assignment: &Assignment) -> bool {
-    let (mac, ip) = view.from();
-    match assignment.behind {
-        Some(gateway) => ip == Some(gateway) && mac != station.mac(),
-        // A transparent clock of ptp4l sends by addresses of its own.
-        None if !assignment.hybrid => true,
-        None => mac == station.mac() && ip == station.ip(assignment.shape.network),
-    }
-}
-
 fn is_client(station: Station, assignment: &Assignment) -> bool {
     station.role == Role::Client && station.number < assignment.clients
-}
-
-/// logMessageInterval nearest to an interval.
-fn log_interval(ns: i64) -> i8 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a float cast saturates, and the logarithm of an i64 is small"
-    )]
-    let log = (ns as f64 / 1e9).log2().round() as i8;
-    log
-}
-
-fn low_bits(number: u64) -> u16 {
-    u16::try_from(number & 0xFFFF).unwrap_or(0)
 }
 
 fn index(number: u64) -> Option<usize> {

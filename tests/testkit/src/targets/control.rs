@@ -49,8 +49,10 @@ fn socket() -> &'static PathBuf {
         let orders = Orders {
             reload: Arc::new(reload),
             set_role: Arc::new(set_role),
+            // Nobody takes its place: the connection is closed.
+            hand_over: Arc::new(drop),
         };
-        let readers = Readers::start(board, &place, orders).expect("a thread");
+        let readers = Readers::start(board, (&place, false), orders).expect("a thread");
         (path, Mutex::new(readers))
     });
     path

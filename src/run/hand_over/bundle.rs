@@ -1,0 +1,126 @@
+//! What passes from one process to the other: descriptors, each under a name, and the state.
+
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use anyhow::{Context as _, Result, anyhow};
+use serde::{Deserialize, Serialize};
+
+use crate::Side;
+use crate::core::StateWriter;
+use crate::ring::PacketPort;
+use crate::ring::{ClockSetWatch, GroupMembership, HandedPort, PortSockets, SystemClock, passed};
+use crate::run::loop_engine::{LoopEngine, port};
+
+/// The state.
+pub(super) const STATE: &str = "state";
+/// Whether the clock was set.
+const CLOCK_SET: &str = "clock-set";
+/// Where metrics are asked for.
+const METRICS: &str = "metrics";
+/// Memberships of multicast groups: switches are not told that nobody listens any more.
+const GROUPS: &str = "groups";
+
+/// What is written before all else.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Head {
+    /// The process that wrote it, and its version.
+    pub(super) process: u32,
+    pub(super) version: String,
+    /// Each port: where its rings are.
+    pub(super) ports: Vec<(Side, HandedPort)>,
+}
+
+/// The descriptors of a gateway that goes, beside the state.
+pub(in crate::run) struct Beside<'a> {
+    pub(in crate::run) clock_set: &'a ClockSetWatch,
+    pub(in crate::run) metrics: Option<&'a TcpListener>,
+    pub(in crate::run) groups: [&'a GroupMembership; 2],
+}
+
+/// What the loop knows, in sealed memory. The head is given back with it: whoever goes on after all needs its ports.
+pub(super) fn written(
+    engine: &mut LoopEngine<PacketPort, SystemClock>,
+) -> (Vec<(Side, HandedPort)>, Result<OwnedFd>) {
+    engine.settle();
+    let ports: Vec<_> = Side::BOTH
+        .into_iter()
+        .map(|side| (side, port(engine, side).hand_over()))
+        .collect();
+    let head = Head {
+        process: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        ports,
+    };
+    let mut out = StateWriter::new();
+    out.put(&head);
+    let bytes = engine.save(&mut out).and_then(|()| out.finish());
+    let memory = bytes
+        .map_err(anyhow::Error::from)
+        .and_then(|bytes| passed::sealed(&bytes).context("memory for the state"));
+    (head.ports, memory)
+}
+
+/// Every descriptor with its name.
+pub(super) fn all<'a>(
+    state: &'a OwnedFd,
+    ports: [(Side, PortSockets<BorrowedFd<'a>>); 2],
+    beside: &Beside<'a>,
+) -> Vec<(&'static str, BorrowedFd<'a>)> {
+    let mut all = vec![(STATE, state.as_fd())];
+    for (side, sockets) in ports {
+        let (rx, tx) = names(side);
+        all.extend([(rx, sockets.rx), (tx, sockets.tx)]);
+    }
+    all.push((CLOCK_SET, beside.clock_set.as_fd()));
+    all.extend(beside.metrics.map(|metrics| (METRICS, metrics.as_fd())));
+    let groups = beside.groups.iter().flat_map(|groups| groups.sockets());
+    all.extend(groups.map(|socket| (GROUPS, socket)));
+    all
+}
+
+const fn names(side: Side) -> (&'static str, &'static str) {
+    match side {
+        Side::Up => ("up-rx", "up-tx"),
+        Side::Down => ("down-rx", "down-tx"),
+    }
+}
+
+/// The descriptors that came, by name.
+pub(super) struct Came(pub(super) Vec<(String, OwnedFd)>);
+
+impl Came {
+    fn take(&mut self, name: &str) -> Option<OwnedFd> {
+        let at = self.0.iter().position(|(of, _)| of == name)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    /// The bytes of the state.
+    pub(super) fn state(&mut self) -> Result<Vec<u8>> {
+        let memory = self.take(STATE).context("there is no state")?;
+        passed::unsealed(memory).context("reading the state")
+    }
+
+    /// The sockets of a port.
+    pub(super) fn sockets(&mut self, side: Side) -> Result<PortSockets<OwnedFd>> {
+        let (rx, tx) = names(side);
+        let mut socket = |name| {
+            let missing = || anyhow!("the socket {name} is missing");
+            self.take(name).ok_or_else(missing)
+        };
+        Ok(PortSockets {
+            rx: socket(rx)?,
+            tx: socket(tx)?,
+        })
+    }
+
+    /// What watches whether the clock is set.
+    pub(super) fn clock_set(&mut self) -> Option<ClockSetWatch> {
+        self.take(CLOCK_SET).map(ClockSetWatch::take_over)
+    }
+
+    /// Where metrics are asked for.
+    pub(super) fn metrics(&mut self) -> Option<TcpListener> {
+        self.take(METRICS).map(TcpListener::from)
+    }
+}
