@@ -185,7 +185,7 @@ pub fn check(path: &Path) -> Result<String, Stop> {
     if let Some(keys) = &options.sa_file {
         SecurityAssociations::load(keys).map_err(Stop::Keys)?;
     }
-    let banner = banner(&options);
+    let banner = banner(&options, &options.downs);
     let banner = banner.strip_prefix("forwarding: ").unwrap_or(&banner);
     let mut line = format!("{}: OK: {banner}", path.display());
     if !left.is_empty() {
@@ -262,10 +262,10 @@ pub fn command() -> clap::Command {
         .mut_subcommand("watch", |watch| watch.mut_arg("max_size", size))
 }
 
-/// One line on what the gateway runs with.
+/// One line on what the gateway runs with; these are its interfaces downstream.
 #[must_use]
-pub fn banner(options: &RunOptions) -> String {
-    flags().banner(options)
+pub fn banner(options: &RunOptions, downs: &[String]) -> String {
+    flags().banner(options, downs)
 }
 
 /// Forwards PTP (IEEE 1588) between clients and their grandmaster, and corrects the delay that this adds.

@@ -43,4 +43,4 @@ pub mod time;
 pub mod watch;
 pub mod wire;
 
-pub use side::{PerSide, Side};
+pub use side::{PerPort, PerSide, PortId, Side};

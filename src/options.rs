@@ -24,8 +24,8 @@ pub use values::{Change, Value, Values};
 pub struct RunOptions {
     /// Interface toward the grandmaster.
     pub up: String,
-    /// Interface toward the clients.
-    pub down: String,
+    /// Interfaces toward the clients: names and patterns of names, one at least.
+    pub downs: Vec<String>,
     /// Settings of the forwarder.
     pub settings: ValidSettings,
     /// Everything leaves upstream with addresses of this machine: with these, or if there are none with what the interface

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::reason::Reason;
-use crate::side::{PerSide, Side};
+use crate::side::{PortId, Side};
 use crate::telemetry::{Counters, Counts, Kind, PortCounts};
 use crate::wire::MessageType;
 
@@ -124,14 +124,18 @@ pub fn totals(
     Ok(())
 }
 
-/// What was counted at the interfaces, each name with its side: `ring_drops_up`. Zeroes are left out.
+/// What was counted at the interfaces, each name with its side: `ring_drops_up`; with several downstream with its interface
+/// as well. Zeroes are left out.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn port_totals(out: &mut impl Write, ports: &PerSide<PortCounts>) -> io::Result<()> {
-    for (side, counts) in ports.iter() {
+pub fn port_totals(out: &mut impl Write, ports: &[(PortId, &str, PortCounts)]) -> io::Result<()> {
+    for (port, interface, counts) in ports {
         for count in PortCounts::ALL {
-            let name = format!("{}_{}", count.name, side.label());
+            let mut name = format!("{}_{}", count.name, port.label());
+            if ports.len() > 2 {
+                name = format!("{name}_{interface}");
+            }
             row_of_count(out, &name, count.of(counts), count.help())?;
         }
     }
@@ -287,8 +291,14 @@ mod tests {
             &[("gone", 0, "-"), ("lost", 7, "frames lost")],
         )
         .expect("a Vec takes everything");
-        let mut ports = PerSide::<PortCounts>::default();
-        ports[Side::Down].unsent = 2;
+        let down = PortCounts {
+            unsent: 2,
+            ..PortCounts::default()
+        };
+        let ports = [
+            (PortId::Up, "eth0", PortCounts::default()),
+            (PortId::Down(0), "eth1", down),
+        ];
         port_totals(&mut out, &ports).expect("a Vec takes everything");
         let expected = "\
 frames  from  message                   received    forwarded      dropped

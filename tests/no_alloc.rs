@@ -268,12 +268,12 @@ impl Publisher {
     fn new(network: &Network) -> Self {
         let info = Info {
             up: "up".into(),
-            down: "down".into(),
+            downs: vec!["down".into()],
             stamps: "simulated".into(),
             started: std::time::SystemTime::now(),
         };
         Self {
-            board: Arc::new(Board::new(info, network.engine.core().client_slots())),
+            board: Arc::new(Board::new(info, vec![network.engine.core().client_slots()])),
             state: State {
                 masters: Vec::with_capacity(SHOWN_MASTERS),
                 ..State::default()
@@ -304,7 +304,7 @@ fn read(board: &Board, stop: &AtomicBool) -> u64 {
         assert_eq!(measures.residence.count(), snapshot.counters.measured);
         assert_eq!(measures.residence.sum_ns(), snapshot.counters.residence_ns);
         assert_eq!(measures.response.count(), snapshot.counters.answered);
-        let clients = board.clients().iter().count();
+        let clients = board.clients().count();
         assert!(clients <= CLIENTS as usize);
         reads += 1;
     }
@@ -339,8 +339,8 @@ fn publishing_to_readers_allocates_nothing() {
     assert!(reads > 10, "{reads}");
     let snapshot = publisher.board.snapshot().expect("published");
     assert_eq!(&snapshot.counters, network.engine.counters());
-    assert_eq!(publisher.board.clients().iter().count(), CLIENTS as usize);
-    for client in publisher.board.clients().iter() {
+    assert_eq!(publisher.board.clients().count(), CLIENTS as usize);
+    for (_, client) in publisher.board.clients() {
         assert!(client.requests > 70 && client.unanswered == 0, "{client:?}");
         assert!(client.answered + 1 >= client.requests, "{client:?}");
         let ms = client.interval.expect("known").as_millis();

@@ -87,7 +87,11 @@ impl DoctorArgs {
         let standby = gateway.as_ref().map(|gateway| gateway.standby);
         let sa_file = gateway.as_ref().and_then(|gateway| gateway.sa_file.clone());
         let (up, down, domains) = match gateway {
-            Some(gateway) => (gateway.up, gateway.down, gateway.settings.domains.clone()),
+            Some(gateway) => (
+                gateway.up,
+                gateway.downs.into_iter().next().unwrap_or_default(),
+                gateway.settings.domains.clone(),
+            ),
             None => (
                 self.up.unwrap_or_default(),
                 self.down.unwrap_or_default(),

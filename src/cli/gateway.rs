@@ -17,7 +17,7 @@ use crate::options::{
     SweepIntervals,
 };
 use crate::range::Range;
-use crate::ring::{Timestamping, TxOptions};
+use crate::ring::{Timestamping, TxOptions, is_pattern};
 use crate::span::Span;
 
 /// Frames in a ring.
@@ -52,8 +52,12 @@ flags! {
             arg(required_unless_present = "config", value_name = "IF", value_parser = interface)
         }
 
-        /// Interface toward the clients.
-        down: Option<String> = {
+        /// Interface toward the clients; may be given several times, also as a pattern such as swp*.
+        ///
+        /// With several each port is on its own: what comes from upstream for all goes to each, an answer to the client's port
+        /// only, and nothing from one port to another. They share --max-rate fairly, and each has its part of --max-clients
+        /// and --hold-frames. A pattern means the interfaces that are there at the start.
+        down: Vec<String> = {
             section: INTERFACES, reload: Restart, banner: Banner::Never,
             sample: Sample::Example("eth1"),
             arg(required_unless_present = "config", value_name = "IF", value_parser = interface)
@@ -237,7 +241,7 @@ pub(super) fn options(
     output: OutputArgs,
     source: Source,
 ) -> Result<RunOptions, Vec<Conflict>> {
-    let (up, down) = pair(interfaces.up, interfaces.down, source.file.as_deref())?;
+    let (up, downs) = ports(interfaces.up, interfaces.down, source.file.as_deref())?;
     let sweep = sweep(&rings, policy.max_hold.0);
     let mut conflicts = Vec::from_iter(policy.without_keys());
     let sa_file = policy.sa_file.clone();
@@ -246,10 +250,17 @@ pub(super) fn options(
         ..policy.settings(any_seed(), sweep)
     };
     let checked = settings.validated();
-    if up == down {
+    if downs.contains(&up) {
         conflicts.push(Conflict::new(
-            [("up", up.clone()), ("down", down.clone())],
+            [("up", up.clone()), ("down", up.clone())],
             "the same interface: name one toward the grandmaster and one toward the clients".into(),
+        ));
+    }
+    if downs.len() > 1 || downs.iter().any(|down| is_pattern(down)) {
+        conflicts.extend(with_several(
+            interfaces.routed,
+            interfaces.source,
+            rings.timestamping,
         ));
     }
     if interfaces.source == SourceChoice::Client && !interfaces.source_address.is_empty() {
@@ -271,7 +282,7 @@ pub(super) fn options(
     };
     Ok(RunOptions {
         up,
-        down,
+        downs,
         rings: RingOptions {
             frames: ring_frames(rings.ring_frames, settings.max_clients),
             sweep,
@@ -301,17 +312,45 @@ pub(super) fn options(
     })
 }
 
-/// Both interfaces.
-fn pair(
+/// What takes one interface downstream.
+fn with_several(
+    routed: RoutedChoice,
+    source: SourceChoice,
+    timestamping: Timestamping,
+) -> Vec<Conflict> {
+    let mut found = Vec::new();
+    let mut add = |key: &'static str, value: &str, what: &str| {
+        found.push(Conflict::new(
+            [(key, value.to_owned()), ("down", String::new())],
+            format!("{what} with one interface downstream only: name one, or leave {key} out"),
+        ));
+    };
+    if routed != RoutedChoice::Off {
+        add("routed", "", "unicast is routed");
+    }
+    if source == SourceChoice::Gateway {
+        add("source", "gateway", "clients share the gateway's addresses");
+    }
+    if timestamping == Timestamping::Hardware {
+        add("timestamping", "hardware", "hardware timestamps are taken");
+    }
+    found
+}
+
+/// The interface upstream, and those downstream.
+fn ports(
     up: Option<String>,
-    down: Option<String>,
+    downs: Vec<String>,
     file: Option<&Path>,
-) -> Result<(String, String), Vec<Conflict>> {
-    match (up, down) {
-        (Some(up), Some(down)) => Ok((up, down)),
-        (up, down) => {
-            let both = [("up", "grandmaster", up), ("down", "clients", down)];
-            let missing = both.iter().filter(|(_, _, name)| name.is_none());
+) -> Result<(String, Vec<String>), Vec<Conflict>> {
+    match up {
+        Some(up) if !downs.is_empty() => Ok((up, downs)),
+        up => {
+            let both = [
+                ("up", "grandmaster", up.is_some()),
+                ("down", "clients", !downs.is_empty()),
+            ];
+            let missing = both.iter().filter(|(_, _, named)| !named);
             let (keys, wanted): (Vec<_>, Vec<_>) = missing
                 .map(|(side, whom, _)| {
                     let wanted = format!("{side} = \"IF\" (the interface toward the {whom})");

@@ -50,7 +50,11 @@ impl GuardArgs {
     pub(super) fn options(self, gateway: Option<RunOptions>) -> GuardOptions {
         let wanted = (gateway.as_ref()).is_none_or(|run| run.routed == RoutedChoice::Guarded);
         let (up, down) = match gateway {
-            Some(gateway) => (gateway.up, gateway.down),
+            // What is routed has one interface downstream.
+            Some(gateway) => (
+                gateway.up,
+                gateway.downs.into_iter().next().unwrap_or_default(),
+            ),
             None => (self.up.unwrap_or_default(), self.down.unwrap_or_default()),
         };
         GuardOptions {

@@ -20,6 +20,34 @@ fn run(arguments: &str) -> Result<RunOptions, String> {
 }
 
 #[test]
+fn several_interfaces_downstream_are_named_or_meant() {
+    let options = run("--up eth0 --down swp1 --down swp2 --down lan*").expect("good");
+    assert_eq!(options.downs, ["swp1", "swp2", "lan*"]);
+    for (more, says) in [
+        (
+            "--routed",
+            "unicast is routed with one interface downstream only",
+        ),
+        (
+            "--source gateway",
+            "clients share the gateway's addresses with one interface",
+        ),
+        (
+            "--timestamping hardware",
+            "hardware timestamps are taken with one interface",
+        ),
+        ("--down eth0", "the same interface"),
+    ] {
+        for downs in ["--down swp1 --down swp2", "--down swp*"] {
+            let error = run(&format!("--up eth0 {downs} {more}")).expect_err("refused");
+            assert!(error.contains(says), "{downs} {more}: {error}");
+        }
+        let one = run(&format!("--up eth0 --down swp1 {more}"));
+        assert_eq!(one.is_err(), more.contains("--down"), "{more}: {one:?}");
+    }
+}
+
+#[test]
 fn the_definition_is_sound() {
     command().debug_assert();
 }
@@ -253,7 +281,7 @@ fn every_option_is_effective() {
     assert_eq!(options.summary, None);
     assert!(options.wait);
     assert_eq!(
-        banner(&options),
+        banner(&options, &options.downs),
         "forwarding: up eth0 <-> down eth1, no-promiscuous, jitter 7ms, jitter-share off, max-hold 50ms, \
          hold-frames 99, domain 1,2,3, grandmaster 001122.fffe.334455, client \
          001122.fffe.334455,192.0.2.7,00:11:22:33:44:55, management all, sa-file sa.cfg, \
@@ -267,7 +295,7 @@ fn every_option_is_effective() {
 fn the_banner_names_the_defaults_that_matter() {
     let options = run("--up eth0 --down eth1").expect("complete");
     assert_eq!(
-        banner(&options),
+        banner(&options, &options.downs),
         "forwarding: up eth0 <-> down eth1, jitter 20ms, jitter-share 0.125, max-hold 100ms, max-clients \
          4096, timestamping auto, ring-frames 2048, sweep 1ms or 200us"
     );
@@ -277,7 +305,8 @@ fn the_banner_names_the_defaults_that_matter() {
         "--up eth0 --down eth1 --jitter off --client-rate 256 --client {}",
         clients.join(",")
     ));
-    let banner = banner(&options.expect("complete"));
+    let options = options.expect("complete");
+    let banner = banner(&options, &options.downs);
     assert!(
         banner.contains("eth1, jitter off, jitter-share"),
         "{banner}"

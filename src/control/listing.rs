@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::figures::{ms, percent, whole_ms};
 use super::reply::{Client, ClientList, Granted, PROTOCOL};
 use super::sort::Sort;
-use crate::telemetry::{ClientSlots, ClientView, Kind};
+use crate::telemetry::{Board, ClientView, Kind};
 use crate::time::Instant;
 use crate::wire::Transport;
 
@@ -13,40 +13,47 @@ use crate::wire::Transport;
 pub(super) const MOST: usize = 10_000;
 
 /// The first `limit` clients. Takes memory for twice as many, not for all.
-pub(super) fn list(slots: &ClientSlots, sort: Sort, limit: usize, now: Instant) -> ClientList {
+pub(super) fn list(board: &Board, sort: Sort, limit: usize, now: Instant) -> ClientList {
     let limit = limit.min(MOST);
     let mut known = 0_u32;
-    let mut first: Vec<(Key, ClientView)> = Vec::new();
-    for view in slots.iter() {
+    let mut first: Vec<(Key, u8, ClientView)> = Vec::new();
+    for (port, view) in board.clients() {
         known = known.saturating_add(1);
-        first.push((key(&view, sort, now), view));
+        first.push((key(&view, port, sort, now), port, view));
         if first.len() >= 2 * limit.max(32) {
             trim(&mut first, limit);
         }
     }
-    first.sort_unstable_by_key(|&(key, _)| key);
+    first.sort_unstable_by_key(|&(key, ..)| key);
     first.truncate(limit);
+    let downs = board.info().downs;
     ClientList {
         protocol: PROTOCOL,
         known,
         sort,
-        clients: first.iter().map(|(_, view)| client(view, now)).collect(),
+        clients: first
+            .iter()
+            .map(|(_, port, view)| Client {
+                interface: downs.get(usize::from(*port)).cloned().unwrap_or_default(),
+                ..client(view, now)
+            })
+            .collect(),
     }
 }
 
-fn trim(first: &mut Vec<(Key, ClientView)>, limit: usize) {
+fn trim(first: &mut Vec<(Key, u8, ClientView)>, limit: usize) {
     if limit == 0 {
         first.clear();
     } else if first.len() > limit {
-        first.select_nth_unstable_by_key(limit - 1, |&(key, _)| key);
+        first.select_nth_unstable_by_key(limit - 1, |&(key, ..)| key);
         first.truncate(limit);
     }
 }
 
 /// What it is sorted by, and the identity among equals.
-type Key = (Reverse<u128>, [u8; 8], u16, u32);
+type Key = (Reverse<u128>, [u8; 8], u16, (u8, u32));
 
-fn key(view: &ClientView, sort: Sort, now: Instant) -> Key {
+fn key(view: &ClientView, port: u8, sort: Sort, now: Instant) -> Key {
     let ns = |span: Option<std::time::Duration>| span.map_or(0, |span| span.as_nanos());
     let ascending = |value: u128| u128::MAX - value;
     let by = match sort {
@@ -84,13 +91,19 @@ fn key(view: &ClientView, sort: Sort, now: Instant) -> Key {
         Sort::Joined => u128::from(view.joined.as_nanos()),
     };
     let identity = view.identity;
-    (Reverse(by), identity.clock.0, identity.port, view.row)
+    (
+        Reverse(by),
+        identity.clock.0,
+        identity.port,
+        (port, view.row),
+    )
 }
 
 fn client(view: &ClientView, now: Instant) -> Client {
     let known = u64::from(view.answered) + u64::from(view.unanswered);
     Client {
         identity: view.identity.to_string(),
+        interface: String::new(),
         address: view.address.to_string(),
         mac: view.mac.to_string(),
         transport: match view.lane.transport() {
@@ -124,12 +137,14 @@ fn client(view: &ClientView, now: Instant) -> Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::Tenant;
+    use std::sync::Arc;
+
+    use crate::telemetry::{ClientSlots, Info, Tenant};
     use crate::wire::{Address, ClockIdentity, Lane, Mac, PortIdentity};
 
     #[test]
     fn the_first_of_an_order_are_those_of_the_whole_list() {
-        let slots = ClientSlots::new(500);
+        let slots = Arc::new(ClientSlots::new(500));
         let start = Instant::from_nanos(1_000_000_000);
         for row in 0..500_u32 {
             let n = row.wrapping_mul(2_654_435_761) >> 8;
@@ -154,19 +169,26 @@ mod tests {
             }
         }
         let now = start.plus_nanos(7_000_000);
+        let info = Info {
+            up: "eth0".into(),
+            downs: vec!["eth1".into()],
+            stamps: String::new(),
+            started: std::time::UNIX_EPOCH,
+        };
+        let board = Board::new(info, vec![slots]);
         for sort in Sort::ALL {
-            let whole = list(&slots, sort, MOST, now);
+            let whole = list(&board, sort, MOST, now);
             assert_eq!((whole.known, whole.clients.len()), (500, 500));
             for limit in [0, 1, 7, 499] {
-                let some = list(&slots, sort, limit, now);
+                let some = list(&board, sort, limit, now);
                 assert_eq!(some.known, 500);
                 assert_eq!(some.clients, whole.clients[..limit], "{sort:?} {limit}");
             }
         }
-        let by_interval = list(&slots, Sort::Interval, 500, now).clients;
+        let by_interval = list(&board, Sort::Interval, 500, now).clients;
         let intervals: Vec<f64> = by_interval.iter().filter_map(|c| c.interval_ms).collect();
         assert!(intervals.is_sorted() && intervals.len() > 400);
-        let by_answered = list(&slots, Sort::Answered, 500, now).clients;
+        let by_answered = list(&board, Sort::Answered, 500, now).clients;
         assert!(by_answered[499].answered_percent.is_none());
     }
 }

@@ -63,8 +63,8 @@ pub struct Status {
     pub warnings: Vec<Warning>,
     /// Whether it forwards, since when and by whose word.
     pub role: RoleStatus,
-    /// Upstream (toward the grandmaster), downstream (toward the clients).
-    pub ports: [PortStatus; 2],
+    /// Upstream (toward the grandmaster), then each downstream (toward the clients).
+    pub ports: Vec<PortStatus>,
     /// Which timestamps are taken, and why.
     pub stamps: String,
     /// What residence times between two hardware clocks may be off by, in nanoseconds.
@@ -166,6 +166,8 @@ pub struct PortStatus {
     pub mac: String,
     /// Its MTU in bytes.
     pub mtu: u32,
+    /// Clients behind it; none upstream.
+    pub clients: u32,
     /// What was counted here since the start, each count a key of the same object.
     #[serde(flatten)]
     pub counts: PortCounts,
@@ -390,6 +392,8 @@ pub struct ClientList {
 pub struct Client {
     /// portIdentity.
     pub identity: String,
+    /// The interface downstream that it is behind.
+    pub interface: String,
     /// Its IP address, or its MAC address if its messages are not over IP.
     pub address: String,
     /// Its MAC address.

@@ -72,8 +72,10 @@ impl Readers {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let stop = Arc::new(AtomicBool::new(false));
+        let info = board.info();
+        let down = info.downs.first().map_or("", String::as_str);
         let listening = place
-            .path(&board.info().up, &board.info().down)
+            .path(&info.up, down)
             .and_then(|path| {
                 socket::listen(&path, replaces)
                     .inspect_err(|error| {
@@ -321,12 +323,7 @@ impl Server {
                         return failure(&format!("clients: {word} is not known"));
                     }
                 }
-                json(&listing::list(
-                    self.watch.board().clients(),
-                    sort,
-                    limit,
-                    now,
-                ))
+                json(&listing::list(self.watch.board(), sort, limit, now))
             }
             _ => failure("expected status, clients, reload, role, take-over or watch"),
         }

@@ -64,7 +64,7 @@ fn users_directory() -> Option<PathBuf> {
 }
 
 impl Place {
-    /// The socket's path for a gateway between these interfaces.
+    /// The socket's path for a gateway between these interfaces. Of several downstream the first names it.
     pub(super) fn path(&self, up: &str, down: &str) -> Option<PathBuf> {
         match self {
             Self::Off => None,

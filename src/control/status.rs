@@ -9,9 +9,9 @@ use super::reply::{
     RoutedStatus, Status,
 };
 use crate::reason::Reason;
-use crate::side::Side;
+use crate::side::{PortId, Side};
 use crate::telemetry::{
-    ClientSlots, GRANTED, Info, Kind, LinkFault, MasterState, PortState, RefusedSender, Snapshot,
+    Board, GRANTED, Info, Kind, LinkFault, MasterState, PortState, RefusedSender, Snapshot,
 };
 use crate::time::Instant;
 use crate::wire::MessageType;
@@ -44,7 +44,11 @@ pub(super) fn status(
             pair: state.role.pair,
             other: state.role.other,
         },
-        ports: Side::BOTH.map(|side| port(side, &state.ports[side])),
+        ports: state
+            .ports
+            .iter()
+            .map(|(id, state)| port(id, state))
+            .collect(),
         stamps: with_bound(&info.stamps, state.clocks_bound_ns),
         clocks_bound_ns: state.clocks_bound_ns,
         mode: state.mode.label().to_owned(),
@@ -97,8 +101,8 @@ pub(super) fn status(
 }
 
 /// How many clients are granted each message type.
-pub(super) fn grants(clients: &ClientSlots, now: Instant) -> Vec<GrantsStatus> {
-    let counts = GRANTED.iter().zip(clients.grants(now));
+pub(super) fn grants(board: &Board, now: Instant) -> Vec<GrantsStatus> {
+    let counts = GRANTED.iter().zip(board.grants(now));
     counts
         .filter(|(_, clients)| *clients > 0)
         .map(|(message, clients)| GrantsStatus {
@@ -127,9 +131,9 @@ fn with_bound(stamps: &str, bound_ns: Option<u32>) -> String {
     }
 }
 
-fn port(side: Side, port: &PortState) -> PortStatus {
+fn port(id: PortId, port: &PortState) -> PortStatus {
     PortStatus {
-        side: side.label().to_owned(),
+        side: id.label().to_owned(),
         name: port.name.clone(),
         link: match port.fault() {
             Some(LinkFault::Gone) => "gone",
@@ -140,6 +144,7 @@ fn port(side: Side, port: &PortState) -> PortStatus {
         .to_owned(),
         mac: port.mac.to_string(),
         mtu: port.mtu,
+        clients: port.clients,
         counts: port.counts,
     }
 }
@@ -300,7 +305,8 @@ mod tests {
         now.state.limits.jitter = Duration::from_micros(700);
         // Its seconds, times a thousand, are 218.44691699999998.
         now.state.limits.max_hold = Duration::from_nanos(218_446_917);
-        now.state.ports.down.counts.unsent = 3;
+        now.state.ports.downs = vec![PortState::default()];
+        now.state.ports.downs[0].counts.unsent = 3;
         now.state.masters.push(MasterState {
             sender: PortIdentity::default(),
             domain: 0,
@@ -317,7 +323,7 @@ mod tests {
         });
         let info = Info {
             up: "eth0".into(),
-            down: "eth1".into(),
+            downs: vec!["eth1".into()],
             stamps: "software".into(),
             started: UNIX_EPOCH,
         };

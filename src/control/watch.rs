@@ -111,7 +111,7 @@ impl Watch {
         let mut found = warnings::warnings(&before, &snapshot, &self.troubles, now);
         found.extend(self.quiet.found(&snapshot, now));
         status.warnings = found.into_iter().map(Into::into).collect();
-        status.grants = status::grants(self.board.clients(), now);
+        status.grants = status::grants(&self.board, now);
         Some(status)
     }
 
@@ -129,7 +129,7 @@ impl Watch {
     /// Looks at each client's own figures.
     fn judge_clients(&mut self, snapshot: &Snapshot) {
         let mut troubles = Troubles::default();
-        for client in self.board.clients().iter() {
+        for (_, client) in self.board.clients() {
             let row = client.row as usize;
             if row >= self.clients.len() {
                 self.clients.resize(row + 1, Judged::default());
@@ -262,11 +262,14 @@ mod tests {
     fn watch() -> Watch {
         let info = Info {
             up: "eth0".into(),
-            down: "eth1".into(),
+            downs: vec!["eth1".into()],
             stamps: "software".into(),
             started: SystemTime::UNIX_EPOCH,
         };
-        Watch::new(Arc::new(Board::new(info, Arc::new(ClientSlots::new(1)))))
+        Watch::new(Arc::new(Board::new(
+            info,
+            vec![Arc::new(ClientSlots::new(1))],
+        )))
     }
 
     fn found(kind: WarningKind, cause: &'static str, text: &str) -> Found {

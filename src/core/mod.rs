@@ -58,6 +58,7 @@
 //! | `second_path` | another gateway beside us |
 //! | `unicast`, `simple` | what has to be known of unicast; open requests of simple PTP |
 //! | `source` | the gateway's own addresses, for what leaves upstream (`--source gateway`) |
+//! | `stations` | addresses downstream that unicast goes to, where several forwarders share one upstream port |
 //! | `neighbours` | who has which address on either side: ARP and neighbour discovery for unicast |
 //! | `routed` | unicast between two subnets: routes, next hops, what waits for one |
 //! | `open_management` | Management requests that may be answered |
@@ -97,6 +98,7 @@ mod simple;
 mod slope;
 mod source;
 mod state;
+mod stations;
 mod syncs;
 mod table;
 mod tap;
@@ -111,7 +113,7 @@ pub use flight::{Lack, TxStamps};
 pub use masters::Syntonizer;
 pub use memory::reserved_bytes;
 pub use neighbours::KeptNeighbour;
-pub use policy::Forwarder;
+pub use policy::{Forwarder, Whose, whose};
 pub use routed::{Route, RouteTable, Way};
 pub use settings::{
     Authenticated, ClientMatch, Conflict, ManagementPolicy, OneStep, RelayNeighbours,

@@ -256,7 +256,8 @@ impl Settings {
     /// Range of `max_rate`, per second.
     pub const MAX_RATE: Range<u32> = Range::new(1, 10_000_000);
     /// Range of `hold_frames`.
-    pub const HOLD_FRAMES: Range<u32> = Range::new(16, 4_194_304);
+    pub const HOLD_FRAMES: Range<u32> = Range::new(Self::LEAST_HOLD_FRAMES, 4_194_304);
+    const LEAST_HOLD_FRAMES: u32 = 16;
 
     /// `max_hold` is at least this many times the `grid`: two of them are kept free for late departures.
     pub const GRIDS_IN_MAX_HOLD: u32 = 8;
@@ -268,6 +269,23 @@ impl Settings {
     #[must_use]
     pub fn relays_neighbours(&self) -> bool {
         self.neighbours == RelayNeighbours::Auto
+    }
+
+    /// The same for one of so many ports downstream: each has its part of what is sized at the start.
+    #[must_use]
+    pub(crate) fn of_one_port(self, ports: u8) -> Self {
+        if ports <= 1 {
+            return self;
+        }
+        let ports = u32::from(ports);
+        Self {
+            max_clients: self.max_clients.div_ceil(ports),
+            hold_frames: self
+                .hold_frames
+                .div_ceil(ports)
+                .max(Self::LEAST_HOLD_FRAMES),
+            ..self
+        }
     }
 
     /// The same settings, known to be valid.

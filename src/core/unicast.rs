@@ -9,6 +9,7 @@ use crate::core::routed::Routed;
 use crate::core::settings::Settings;
 use crate::core::simple::SimpleRequests;
 use crate::core::source::SourceAddresses;
+use crate::core::stations::Stations;
 use crate::core::table::Secret;
 use crate::time::Instant;
 use crate::wire::rewrite::End;
@@ -29,6 +30,8 @@ pub(crate) struct Unicast {
     unknown: Option<(IpAddr, Instant)>,
     /// What leaves upstream carries these; `None`: those of the clients.
     source: Option<SourceAddresses>,
+    /// Those that unicast goes to; `None` where this forwarder is the only one.
+    stations: Option<Stations>,
 }
 
 impl Unicast {
@@ -45,6 +48,7 @@ impl Unicast {
             macs: None,
             unknown: None,
             source: None,
+            stations: None,
         }
     }
 
@@ -54,6 +58,21 @@ impl Unicast {
         if let Some(neighbours) = &mut self.neighbours {
             neighbours.answer_alone();
         }
+    }
+
+    /// From now on it is known which addresses unicast goes to.
+    pub(crate) fn know_stations(&mut self, stations: Stations) {
+        self.stations = Some(stations);
+    }
+
+    /// Those addresses, if that is to be known.
+    pub(crate) const fn stations(&self) -> Option<&Stations> {
+        self.stations.as_ref()
+    }
+
+    /// The same, to note one.
+    pub(crate) const fn stations_mut(&mut self) -> Option<&mut Stations> {
+        self.stations.as_mut()
     }
 
     /// Whether all clients share the gateway's addresses upstream.

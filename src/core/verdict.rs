@@ -153,7 +153,24 @@ impl Token {
     pub(crate) const fn into_value(self) -> u64 {
         self.0.get()
     }
+
+    /// The same for a port that several forwarders send by: it names this one of them.
+    #[must_use]
+    pub(crate) fn numbered(self, forwarder: u8) -> Self {
+        Self(self.0 | u64::from(forwarder) << FORWARDER_SHIFT)
+    }
+
+    /// The forwarder that it names, and the token as that one knows it. Only one of the two may be used.
+    #[must_use]
+    pub(crate) fn split(&self) -> (u8, Self) {
+        let [_, _, _, _, forwarder, ..] = self.value().to_be_bytes();
+        let bare = self.value() & !(0xFF << FORWARDER_SHIFT);
+        (forwarder, NonZeroU64::new(bare).map_or(Self(self.0), Self))
+    }
 }
+
+/// Where a token names its forwarder. The core leaves it zero: below it a slot has its number, above it its generation.
+const FORWARDER_SHIFT: u32 = 24;
 
 /// What happens to a frame.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,36 +1,39 @@
-//! What a turn does on one side, whichever port it has.
+//! What a turn does on one port, of whichever kind.
 
 use std::time::Duration;
 
 use crate::core::{
-    Arrival, Edit, Forwarder, Relay, StateError, StateReader, StateWriter, Token, ValidSettings,
-    Verdict,
+    Arrival, Edit, Forwarder, Relay, StateError, StateReader, StateWriter, Token, Verdict, Whose,
+    whose,
 };
 use crate::engine::ahead::Ahead;
 use crate::engine::clock::Clock;
 use crate::engine::clock_watch::ClockWatch;
 use crate::engine::port::{Completion, Port, Received};
+use crate::engine::port_side::PortSide;
 use crate::reason::Reason;
 use crate::time::{ClockId, Instant, Stamp};
 use crate::wire::{Answer, Frame, Mac, Probe};
-use crate::{PerSide, Side};
+use crate::{PerPort, PortId, Side};
 
-/// Frames read from one side in one turn, so that departures do not wait for a flood.
+/// Frames read from one port in one turn, so that departures do not wait for a flood.
 const BUDGET: usize = 512;
 /// A timestamp that lies further in the future than this was taken by a clock that was set back since.
 const FUTURE_NS: u64 = 10_000_000;
 
+/// What is not handed over yet.
+const SEVERAL: &str = "several --down";
+
 /// The longest message that waits for its next hop.
 const LARGEST: usize = 2048;
 
-/// What was read from one side.
+/// What was read from one port.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Read {
     pub(super) frames: usize,
     pub(super) more: bool,
     /// How long the first of them had waited.
     pub(super) waited: Duration,
-    /// What had arrived until then was read.
-    pub(super) up_to: Instant,
 }
 
 /// ARP or neighbour discovery that the core makes.
@@ -41,64 +44,65 @@ enum Ours {
     Answer(Answer),
 }
 
-/// The core and the clocks.
+/// A forwarder among those behind the upstream port, by the number of its port downstream.
+type Number = u8;
+
+/// The forwarders and the clocks.
 pub(super) struct Brain<C> {
-    pub(super) core: Forwarder,
+    /// One for each port downstream.
+    pub(super) cores: Vec<Forwarder>,
     pub(super) clock: C,
     watch: ClockWatch,
-    /// By side: frames that waited when the clock jumped carry ambiguous timestamps, until all are read.
-    ambiguous: PerSide<bool>,
-    /// By side: arrival of the last frame that was read, by the steady clock.
-    last_read: PerSide<Instant>,
-    /// By side of departure: frames that the port did not send.
-    pub(super) unsent: PerSide<u64>,
+    pub(super) ports: PerPort<PortSide>,
     /// Requests left upstream since this was taken.
     asked: bool,
-    /// By side of departure: when the first event message of the batch will be stale.
-    latest: PerSide<Option<Instant>>,
-    /// By side of departure: whether the batch is of event messages, where they go apart from others.
-    of_events: PerSide<bool>,
-    /// A question or answer of the core's that leaves by a side, once the frame that led to it was given back.
-    ours: Option<(Side, Ours)>,
+    /// Questions and answers of forwarders' that leave by a side, once the frame that led to them was given back.
+    ours: Vec<(Number, Side, Ours)>,
 }
 
 impl<C: Clock> Brain<C> {
-    pub(super) fn new(clock: C, settings: ValidSettings) -> Self {
+    pub(super) fn new(clock: C, cores: Vec<Forwarder>) -> Self {
         Self {
-            core: Forwarder::new(settings),
+            ports: PerPort {
+                up: PortSide::default(),
+                downs: cores.iter().map(|_| PortSide::default()).collect(),
+            },
+            ours: Vec::with_capacity(cores.len()),
+            cores,
             clock,
             watch: ClockWatch::default(),
-            ambiguous: PerSide::default(),
-            last_read: PerSide::default(),
-            unsent: PerSide::default(),
             asked: false,
-            latest: PerSide::default(),
-            of_events: PerSide::default(),
-            ours: None,
         }
     }
 
-    /// Gives up what is in a batch, and takes the TX timestamps that are here.
-    pub(super) fn settle(&mut self, up: &mut impl Port, down: &mut impl Port) {
+    fn core(&mut self, of: Number) -> &mut Forwarder {
+        &mut self.cores[usize::from(of)]
+    }
+
+    /// Gives up what is in the batch of a port, and takes the TX timestamps that are here.
+    pub(super) fn settle(&mut self, of: PortId, port: &mut impl Port) {
         self.look_at_clocks();
-        self.unsent.up += up.take_back() as u64;
-        self.unsent.down += down.take_back() as u64;
-        self.latest = PerSide::default();
-        self.take_stamps(up);
-        self.take_stamps(down);
+        self.ports[of].gives_up(port.take_back());
+        self.take_stamps(of, port);
     }
 
     /// Writes what the core knows, and what is known of clocks and of what was read, between two turns.
     pub(super) fn save(&mut self, out: &mut StateWriter) -> Result<(), StateError> {
-        out.put(&(&self.watch, self.ambiguous, self.last_read, self.unsent));
-        self.core.save(out)
+        let [core] = self.cores.as_mut_slice() else {
+            return Err(StateError::Unable(SEVERAL));
+        };
+        out.put(&(&self.watch, &self.ports.up, &self.ports.downs[0]));
+        core.save(out)
     }
 
     /// Goes on where another process was. A clock that was set since then is noticed with the next reading.
     pub(super) fn restore(&mut self, from: &mut StateReader<'_>) -> Result<(), StateError> {
-        (self.watch, self.ambiguous, self.last_read, self.unsent) = from.take()?;
+        let [core] = self.cores.as_mut_slice() else {
+            return Err(StateError::Unable(SEVERAL));
+        };
+        (self.watch, self.ports.up, self.ports.downs[0]) = from.take()?;
         let now = self.clock.now();
-        self.core.restore(from, now)
+        core.restore(from, now)
     }
 
     /// Reads both clocks; notices when the timestamping one jumped.
@@ -106,96 +110,115 @@ impl<C: Clock> Brain<C> {
         let sample = self.clock.sample();
         let was_set = self.clock.was_set();
         if self.watch.observe(sample) || was_set {
-            self.ambiguous = PerSide::from_fn(|_| true);
+            self.ports
+                .iter_mut()
+                .for_each(|(_, port)| port.clock_jumped());
             self.watch.was_set();
-            self.core.clock_stepped();
+            self.cores.iter_mut().for_each(Forwarder::clock_stepped);
         } else {
-            self.core.clocks_read();
+            self.cores.iter_mut().for_each(Forwarder::clocks_read);
         }
         sample.steady
     }
 
     /// Takes the readings of hardware clocks that are here.
     pub(super) fn take_crossings(&mut self, now: Instant) {
-        let Self { core, clock, .. } = self;
-        clock.crossings(&mut |crossing| core.hardware_clock_read(crossing, now));
+        let Self { cores, clock, .. } = self;
+        clock.crossings(&mut |crossing| {
+            for core in &mut *cores {
+                core.hardware_clock_read(crossing, now);
+            }
+        });
     }
 
-    /// Lets time pass in the core.
-    pub(super) fn advance(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
-        if self.core.stamps_overdue(now) {
+    /// Lets time pass in a forwarder.
+    pub(super) fn advance(
+        &mut self,
+        of: Number,
+        up: &mut impl Port,
+        down: &mut impl Port,
+        now: Instant,
+    ) {
+        let core = self.core(of);
+        if core.stamps_overdue(now) {
             // What is still in a queue leaves later than any estimate would say.
-            self.core.backlog(Side::Up, up.holds_frames());
-            self.core.backlog(Side::Down, down.holds_frames());
+            core.backlog(Side::Up, up.holds_frames());
+            core.backlog(Side::Down, down.holds_frames());
         }
-        self.core.advance(now);
-        if self.core.neighbours_due(now) {
-            self.neighbours_due(up, down, now);
+        core.advance(now);
+        if core.neighbours_due(now) {
+            self.neighbours_due(of, up, down, now);
         }
     }
 
-    /// Reads what has arrived on `side` and sends on what may go at once.
+    /// Reads what has arrived on a port and sends on what may go at once: from downstream by the only one of `egress`, from
+    /// upstream by those that it is for.
     pub(super) fn receive(
         &mut self,
-        side: Side,
+        from: PortId,
         ingress: &mut impl Port,
-        egress: &mut impl Port,
+        egress: &mut [impl Port],
         mut now: Instant,
     ) -> Read {
         let (mut frames, mut waited) = (0, Duration::ZERO);
         let mut ahead = Ahead::new();
         while frames < BUDGET {
-            ahead.look(&mut self.core, side, ingress);
+            if let Some(core) = only_one(&mut self.cores, from) {
+                ahead.look(core, from.side(), ingress);
+            }
             let Some(received) = ingress.receive() else {
-                self.ambiguous[side] = false;
+                self.ports[from].all_read(now);
                 return Read {
                     frames,
                     more: false,
                     waited,
-                    up_to: now,
                 };
             };
             frames += 1;
             let mut steady = self.steady(received.stamp);
-            if self.is_ahead(side, steady, now) {
+            if self.is_ahead(from, steady, now) {
                 // Either the clock was set, or we stood still since it was read.
                 now = self.look_at_clocks();
                 steady = self.steady(received.stamp);
             }
-            if frames == 1 && !self.ambiguous[side] {
+            if frames == 1 && !self.ports[from].is_ambiguous() {
                 waited = age(steady, now);
             }
-            self.frame(side, &received, steady, egress, now);
-            if let Some((to, ours)) = self.ours.take() {
-                match to == side {
-                    true => self.say(to, ours, ingress),
-                    false => self.say(to, ours, egress),
+            self.frame(from, &received, steady, egress, now);
+            while let Some((of, to, ours)) = self.ours.pop() {
+                match to == from.side() {
+                    true => self.say(from, ours, ingress),
+                    false => {
+                        let (to, egress) = leaves(from, of, egress);
+                        self.say(to, ours, egress);
+                    }
                 }
             }
         }
+        self.ports[from].more_to_read();
         Read {
             frames,
             more: true,
             waited,
-            up_to: self.last_read[side],
         }
     }
 
     fn frame(
         &mut self,
-        side: Side,
+        from: PortId,
         received: &Received<'_>,
         steady: Option<Stamp>,
-        egress: &mut impl Port,
+        egress: &mut [impl Port],
         now: Instant,
     ) {
-        let (stamp, at) = self.arrival_time(side, received.stamp, steady, now);
+        let (stamp, at) = self.arrival_time(from, received.stamp, steady, now);
         // Whatever it is: what came before it has been read.
         if stamp.is_ok_and(|stamp| stamp.clock() == ClockId::Steady) {
-            self.last_read[side] = at.min(now);
+            self.ports[from].read(at.min(now));
         }
+        let side = from.side();
         if received.truncated {
-            self.core
+            self.core(first(from))
                 .malformed(side, received.bytes, Reason::Truncated, at);
             return;
         }
@@ -203,9 +226,10 @@ impl<C: Clock> Brain<C> {
         let parsed = Frame::parse(received.bytes);
         let frame = match &parsed {
             Ok(frame) => frame,
-            Err(Reason::NotPtp) if self.neighbour(side, received, egress, now) => return,
+            Err(Reason::NotPtp) if self.neighbour(from, received, egress, now) => return,
             Err(reason) => {
-                self.core.malformed(side, received.bytes, *reason, at);
+                self.core(first(from))
+                    .malformed(side, received.bytes, *reason, at);
                 return;
             }
         };
@@ -217,11 +241,42 @@ impl<C: Clock> Brain<C> {
             to_host: received.to_host,
             checksum_unfinished: received.checksum_unfinished,
         };
-        if arrival.to_host && self.core.waits_for_hop(frame, &arrival) {
+        let of = match from {
+            PortId::Up if self.cores.len() > 1 => match whose(&mut self.cores, frame, now) {
+                Whose::All => {
+                    for (of, egress) in (0..=Number::MAX).zip(egress) {
+                        self.judge(of, frame, &arrival, egress);
+                    }
+                    return;
+                }
+                Whose::Of(of) => of,
+                Whose::Nobody => {
+                    self.core(first(from)).is_for_nobody(frame, &arrival);
+                    return;
+                }
+            },
+            PortId::Up | PortId::Down(_) => first(from),
+        };
+        let (_, egress) = leaves(from, of, egress);
+        self.judge(of, frame, &arrival, egress);
+    }
+
+    /// Has a forwarder decide on a frame, and sends it if it may go at once.
+    fn judge(&mut self, of: Number, frame: &Frame<'_>, arrival: &Arrival, egress: &mut impl Port) {
+        let core = self.core(of);
+        if arrival.to_host && core.waits_for_hop(frame, arrival) {
             return;
         }
-        if let Verdict::Forward(edit, token) = &mut self.core.frame(frame, &arrival) {
-            self.send(&arrival, frame, edit, token.take(), egress);
+        if let Verdict::Forward(edit, token) = &mut core.frame(frame, arrival) {
+            self.send(of, arrival, frame, edit, token.take(), egress);
+        }
+    }
+
+    /// Tells each forwarder how far its ports were read.
+    pub(super) fn note_read(&mut self, now: Instant) {
+        let above = self.ports.up.read_up_to();
+        for (core, below) in self.cores.iter_mut().zip(&self.ports.downs) {
+            core.read_up_to(below.read_up_to().min(above), now);
         }
     }
 
@@ -231,8 +286,8 @@ impl<C: Clock> Brain<C> {
     }
 
     /// Whether a timestamp lies further in the future than it may.
-    fn is_ahead(&self, side: Side, steady: Option<Stamp>, now: Instant) -> bool {
-        !self.ambiguous[side]
+    fn is_ahead(&self, from: PortId, steady: Option<Stamp>, now: Instant) -> bool {
+        !self.ports[from].is_ambiguous()
             && steady
                 .filter(|steady| steady.clock() == ClockId::Steady)
                 .and_then(|steady| u64::try_from(steady.as_nanos()).ok())
@@ -242,7 +297,7 @@ impl<C: Clock> Brain<C> {
     /// What counts as the RX timestamp, and the moment of arrival.
     fn arrival_time(
         &self,
-        side: Side,
+        from: PortId,
         stamp: Option<Stamp>,
         steady: Option<Stamp>,
         now: Instant,
@@ -250,7 +305,7 @@ impl<C: Clock> Brain<C> {
         let Some(stamp) = stamp else {
             return (Err(Reason::NoRxStamp), now);
         };
-        if stamp.clock() == ClockId::Realtime && self.ambiguous[side] {
+        if stamp.clock() == ClockId::Realtime && self.ports[from].is_ambiguous() {
             return (Err(Reason::ClockStep), now);
         }
         let Some(steady) = steady else {
@@ -258,7 +313,8 @@ impl<C: Clock> Brain<C> {
         };
         if steady.clock() != ClockId::Steady {
             // It arrived before it was read, whatever its clock shows.
-            let at = self.core.arrived(steady).map_or(now, |at| at.min(now));
+            let arrived = self.cores[usize::from(first(from))].arrived(steady);
+            let at = arrived.map_or(now, |at| at.min(now));
             return (Ok(steady), at);
         }
         match u64::try_from(steady.as_nanos()) {
@@ -269,6 +325,7 @@ impl<C: Clock> Brain<C> {
 
     fn send(
         &mut self,
+        of: Number,
         arrival: &Arrival,
         frame: &Frame<'_>,
         edit: &mut Edit,
@@ -276,46 +333,42 @@ impl<C: Clock> Brain<C> {
         egress: &mut impl Port,
     ) {
         let (from, now) = (arrival.side, arrival.now);
-        let to = from.other();
+        let to = port_of(from.other(), of);
         let mixed = self.mixes(to, token.is_some(), egress);
         if mixed || edit.rewrite.is_some() || egress.slot().is_none() {
             self.send_batch(to, egress);
             if let Some(token) = &token {
-                self.core.postponed(token);
+                self.core(of).postponed(token);
             }
         }
         let bytes = frame.bytes();
+        let core = &mut self.cores[usize::from(of)];
         let Some(slot) = egress.slot() else {
-            self.core
-                .unsent_frame(from, frame, token, Reason::TxFull, now);
+            core.unsent_frame(from, frame, token, Reason::TxFull, now);
             return;
         };
         let Some(slot) = slot.get_mut(..bytes.len()) else {
-            self.core
-                .unsent_frame(from, frame, token, Reason::TooLarge, now);
+            core.unsent_frame(from, frame, token, Reason::TooLarge, now);
             return;
         };
         slot.copy_from_slice(bytes);
         if let Some(master) = edit.rewrite {
             let (rx, kick) = (arrival.stamp.ok(), self.clock.now());
-            match rx.and_then(|rx| self.core.rewrite_correction(rx, master, kick)) {
+            match rx.and_then(|rx| core.rewrite_correction(rx, master, kick)) {
                 Some(correction) => edit.correction = correction,
                 None => {
-                    self.core
-                        .unsent_frame(from, frame, token, Reason::NoTxStamp, now);
+                    core.unsent_frame(from, frame, token, Reason::NoTxStamp, now);
                     return;
                 }
             }
         }
-        if let Err(reason) = self.core.edit(to, edit, slot, frame.layout()) {
-            self.core.unsent_frame(from, frame, token, reason, now);
+        if let Err(reason) = core.edit(to.side(), edit, slot, frame.layout()) {
+            core.unsent_frame(from, frame, token, reason, now);
             return;
         }
-        if token.is_some() {
-            self.note_latest(to, Some(arrival.at + self.core.settings().max_hold));
-        }
-        self.of_events[to] = token.is_some();
-        egress.commit(bytes.len(), token);
+        let latest = (token.is_some()).then(|| arrival.at + core.settings().max_hold);
+        self.ports[to].joins(token.is_some(), latest);
+        egress.commit(bytes.len(), named(token, to, of));
         if edit.rewrite.is_some() {
             self.send_batch(to, egress);
         }
@@ -325,22 +378,36 @@ impl<C: Clock> Brain<C> {
     #[cold]
     fn neighbour(
         &mut self,
-        side: Side,
+        from: PortId,
         received: &Received<'_>,
-        egress: &mut impl Port,
+        egress: &mut [impl Port],
         now: Instant,
     ) -> bool {
-        let how = (side, received.to_host);
-        let Some(relay) = self.core.neighbour(received.bytes, how, now) else {
-            return false;
+        let how = (from.side(), received.to_host);
+        let from_one = match from {
+            PortId::Up => None,
+            PortId::Down(_) => Some(first(from)),
         };
-        self.relay((side, received.bytes), relay, egress, now);
-        true
+        let mut is_one = false;
+        for of in (0..=Number::MAX).take(self.cores.len()) {
+            // Each forwarder has its own table: from upstream it is told all.
+            if from_one.is_some_and(|one| one != of) {
+                continue;
+            }
+            let Some(relay) = self.core(of).neighbour(received.bytes, how, now) else {
+                continue;
+            };
+            is_one = true;
+            let (_, egress) = leaves(from, of, egress);
+            self.relay(of, (from.side(), received.bytes), relay, egress, now);
+        }
+        is_one
     }
 
-    /// Does what the core says of ARP or neighbour discovery from a side.
+    /// Does what a forwarder says of ARP or neighbour discovery from a side.
     fn relay(
         &mut self,
+        of: Number,
         (side, bytes): (Side, &[u8]),
         relay: Relay,
         egress: &mut impl Port,
@@ -348,15 +415,15 @@ impl<C: Clock> Brain<C> {
     ) {
         match relay {
             Relay::Drop => {}
-            Relay::Ask(to, probe, from) => self.ours = Some((to, Ours::Question(probe, from))),
-            Relay::Answer(to, answer) => self.ours = Some((to, Ours::Answer(answer))),
+            Relay::Ask(to, probe, from) => self.ours.push((of, to, Ours::Question(probe, from))),
+            Relay::Answer(to, answer) => self.ours.push((of, to, Ours::Answer(answer))),
             Relay::Forward => {
-                let copied = self.put(side.other(), egress, |slot| {
+                let copied = self.put(port_of(side.other(), of), egress, |slot| {
                     slot.get_mut(..bytes.len())?.copy_from_slice(bytes);
                     Some(bytes.len())
                 });
                 if let Err(reason) = copied {
-                    self.core.unsent_neighbour(side, reason, now);
+                    self.core(of).unsent_neighbour(side, reason, now);
                 }
             }
         }
@@ -364,24 +431,31 @@ impl<C: Clock> Brain<C> {
 
     /// Deals with ARP and neighbour discovery that has waited.
     #[cold]
-    fn neighbours_due(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
-        while let Some((kept, relay)) = self.core.next_neighbour(now) {
+    fn neighbours_due(
+        &mut self,
+        of: Number,
+        up: &mut impl Port,
+        down: &mut impl Port,
+        now: Instant,
+    ) {
+        while let Some((kept, relay)) = self.core(of).next_neighbour(now) {
             let from = (kept.side(), kept.bytes());
             match kept.side() {
-                Side::Up => self.relay(from, relay, down, now),
-                Side::Down => self.relay(from, relay, up, now),
+                Side::Up => self.relay(of, from, relay, down, now),
+                Side::Down => self.relay(of, from, relay, up, now),
             }
-            match self.ours.take() {
-                Some((Side::Up, ours)) => self.say(Side::Up, ours, up),
-                Some((Side::Down, ours)) => self.say(Side::Down, ours, down),
-                None => {}
+            while let Some((_, to, ours)) = self.ours.pop() {
+                match to {
+                    Side::Up => self.say(PortId::Up, ours, up),
+                    Side::Down => self.say(PortId::Down(of), ours, down),
+                }
             }
         }
     }
 
-    /// Sends a question or answer of the core's. One that finds no room is made again with the next occasion.
+    /// Sends a question or answer of a forwarder's. One that finds no room is made again with the next occasion.
     #[cold]
-    fn say(&mut self, to: Side, ours: Ours, egress: &mut impl Port) {
+    fn say(&mut self, to: PortId, ours: Ours, egress: &mut impl Port) {
         let _ = self.put(to, egress, |slot| match ours {
             Ours::Question(probe, from) => probe.write(slot, from),
             Ours::Answer(answer) => answer.write(slot),
@@ -390,31 +464,37 @@ impl<C: Clock> Brain<C> {
 
     /// Sends the messages whose next hop is known by now, and the questions for others.
     #[cold]
-    pub(super) fn follow_hops(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
+    pub(super) fn follow_hops(
+        &mut self,
+        of: Number,
+        up: &mut impl Port,
+        down: &mut impl Port,
+        now: Instant,
+    ) {
         let mut bytes = [0; LARGEST];
-        while let Some((arrival, len)) = self.core.next_routed(&mut bytes, now) {
+        while let Some((arrival, len)) = self.core(of).next_routed(&mut bytes, now) {
             let parsed = bytes.get(..len).map(Frame::parse);
             if let Some(Ok(frame)) = &parsed
-                && let Verdict::Forward(edit, token) = &mut self.core.frame(frame, &arrival)
+                && let Verdict::Forward(edit, token) = &mut self.core(of).frame(frame, &arrival)
             {
                 match arrival.side {
-                    Side::Up => self.send(&arrival, frame, edit, token.take(), down),
-                    Side::Down => self.send(&arrival, frame, edit, token.take(), up),
+                    Side::Up => self.send(of, &arrival, frame, edit, token.take(), down),
+                    Side::Down => self.send(of, &arrival, frame, edit, token.take(), up),
                 }
             }
         }
-        while let Some((to, probe, from)) = self.core.next_question() {
+        while let Some((to, probe, from)) = self.core(of).next_question() {
             match to {
-                Side::Up => self.say(to, Ours::Question(probe, from), up),
-                Side::Down => self.say(to, Ours::Question(probe, from), down),
+                Side::Up => self.say(PortId::Up, Ours::Question(probe, from), up),
+                Side::Down => self.say(PortId::Down(of), Ours::Question(probe, from), down),
             }
         }
     }
 
-    /// Adds a frame that needs no timestamp to the batch of a side.
+    /// Adds a frame that needs no timestamp to the batch of a port.
     fn put(
         &mut self,
-        to: Side,
+        to: PortId,
         egress: &mut impl Port,
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> Result<(), Reason> {
@@ -423,74 +503,87 @@ impl<C: Clock> Brain<C> {
         }
         let slot = egress.slot().ok_or(Reason::TxFull)?;
         let len = write(slot).ok_or(Reason::TooLarge)?;
-        self.of_events[to] = false;
+        self.ports[to].joins(false, None);
         egress.commit(len, None);
         Ok(())
     }
 
-    /// Sends what the core has to send of its own. What finds no room is left out.
-    pub(super) fn own(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
-        while let Some(side) = self.core.next_own(now) {
+    /// Sends what a forwarder has to send of its own. What finds no room is left out.
+    pub(super) fn own(
+        &mut self,
+        of: Number,
+        up: &mut impl Port,
+        down: &mut impl Port,
+        now: Instant,
+    ) {
+        while let Some(side) = self.core(of).next_own(now) {
             match side {
-                Side::Up => self.place_own(side, up, now),
-                Side::Down => self.place_own(side, down, now),
+                Side::Up => self.place_own(of, side, up, now),
+                Side::Down => self.place_own(of, side, down, now),
             }
         }
     }
 
     /// Adds one such frame to the batch of a side.
     #[cold]
-    fn place_own(&mut self, side: Side, egress: &mut impl Port, now: Instant) {
-        if self.mixes(side, false, egress) || egress.slot().is_none() {
-            self.send_batch(side, egress);
+    fn place_own(&mut self, of: Number, side: Side, egress: &mut impl Port, now: Instant) {
+        let to = port_of(side, of);
+        if self.mixes(to, false, egress) || egress.slot().is_none() {
+            self.send_batch(to, egress);
         }
         let slot = egress.slot().unwrap_or_default();
-        if let Some(len) = self.core.write_own(slot, now) {
-            self.of_events[side] = false;
+        if let Some(len) = self.core(of).write_own(slot, now) {
+            self.ports[to].joins(false, None);
             egress.commit(len, None);
         }
     }
 
     /// Moves the frames that leave next into the egress rings.
-    pub(super) fn fill(&mut self, up: &mut impl Port, down: &mut impl Port, now: Instant) {
-        while let Some(side) = self.core.next_egress() {
+    pub(super) fn fill(
+        &mut self,
+        of: Number,
+        up: &mut impl Port,
+        down: &mut impl Port,
+        now: Instant,
+    ) {
+        while let Some(side) = self.core(of).next_egress() {
             let done = match side {
-                Side::Up => self.place(side, up, now),
-                Side::Down => self.place(side, down, now),
+                Side::Up => self.place(of, side, up, now),
+                Side::Down => self.place(of, side, down, now),
             };
             if !done {
-                self.core.drop_next(now);
+                self.core(of).drop_next(now);
             }
         }
     }
 
     /// Moves the next frame; false when the ring stays full.
-    fn place(&mut self, side: Side, egress: &mut impl Port, now: Instant) -> bool {
-        if self.mixes(side, self.core.next_awaits_stamp(), egress) || egress.slot().is_none() {
-            self.send_batch(side, egress);
+    fn place(&mut self, of: Number, side: Side, egress: &mut impl Port, now: Instant) -> bool {
+        let (to, event) = (port_of(side, of), self.core(of).next_awaits_stamp());
+        if self.mixes(to, event, egress) || egress.slot().is_none() {
+            self.send_batch(to, egress);
         }
         let Some(slot) = egress.slot() else {
             return false;
         };
-        if let Some(departure) = self.core.depart(slot, now) {
-            self.note_latest(side, departure.latest);
-            self.of_events[side] = departure.token.is_some();
-            egress.commit(departure.len, departure.token);
+        if let Some(departure) = self.core(of).depart(slot, now) {
+            self.ports[to].joins(departure.token.is_some(), departure.latest);
+            egress.commit(departure.len, named(departure.token, to, of));
         }
         true
     }
 
-    /// Whether an event message, or another one, must not join the batch of a side.
-    fn mixes(&self, side: Side, event: bool, egress: &impl Port) -> bool {
-        egress.batches_apart() && egress.queued() > 0 && self.of_events[side] != event
+    /// Whether an event message, or another one, must not join the batch of a port.
+    fn mixes(&self, to: PortId, event: bool, egress: &impl Port) -> bool {
+        egress.batches_apart() && egress.queued() > 0 && self.ports[to].is_of_events() != event
     }
 
     /// Sends a batch in the middle of a turn, and takes its TX timestamps.
-    fn send_batch(&mut self, side: Side, egress: &mut impl Port) {
-        self.kick(side, egress);
+    fn send_batch(&mut self, to: PortId, egress: &mut impl Port) {
+        self.kick(to, egress);
         // A clock that jumped since the kick makes these timestamps ambiguous.
         self.look_at_clocks();
-        self.take_stamps(egress);
+        self.take_stamps(to, egress);
     }
 
     /// Whether requests left since the last call.
@@ -498,45 +591,95 @@ impl<C: Clock> Brain<C> {
         std::mem::replace(&mut self.asked, false)
     }
 
-    /// Sends the batch of one side.
-    pub(super) fn kick(&mut self, side: Side, egress: &mut impl Port) -> usize {
+    /// Sends the batch of one port.
+    pub(super) fn kick(&mut self, to: PortId, egress: &mut impl Port) -> usize {
         if egress.queued() == 0 {
             return 0;
         }
         let now = self.clock.now();
-        if self.latest[side].take().is_some_and(|latest| latest < now) {
+        if self.ports[to].is_stale(now) {
             // The process stood still since the batch was filled.
-            self.unsent[side] += egress.take_back() as u64;
+            self.ports[to].unsent += egress.take_back() as u64;
             return 0;
         }
-        self.core.kicked(side, now);
+        match to {
+            PortId::Up => (self.cores.iter_mut()).for_each(|core| core.kicked(Side::Up, now)),
+            PortId::Down(of) => self.core(of).kicked(Side::Down, now),
+        }
         let report = egress.kick();
-        self.asked |= side == Side::Up && self.of_events.up && report.sent > 0;
-        self.unsent[side] += report.unsent as u64;
+        self.asked |= to == PortId::Up && self.ports.up.is_of_events() && report.sent > 0;
+        self.ports[to].unsent += report.unsent as u64;
         report.sent
     }
 
-    fn note_latest(&mut self, side: Side, latest: Option<Instant>) {
-        let batch = &mut self.latest[side];
-        if let Some(latest) = latest {
-            *batch = Some(batch.map_or(latest, |earliest| earliest.min(latest)));
-        }
-    }
-
-    /// Takes the TX timestamps that are here.
-    pub(super) fn take_stamps(&mut self, port: &mut impl Port) {
-        let Self { core, watch, .. } = self;
+    /// Takes the TX timestamps of a port that are here.
+    pub(super) fn take_stamps(&mut self, of: PortId, port: &mut impl Port) {
+        let Self { cores, watch, .. } = self;
+        // Upstream each token names its forwarder.
+        let core = |token: &Token| match of {
+            PortId::Up => {
+                let (of, token) = token.split();
+                (usize::from(of), token)
+            }
+            PortId::Down(of) => (usize::from(of), token.split().1),
+        };
         port.completions(&mut |completion| match completion {
             Completion::Stamped(token, stamp) => {
-                core.stamped(token, watch.translate(stamp).ok_or(Reason::NoTxStamp));
+                let (of, token) = core(&token);
+                let stamp = watch.translate(stamp).ok_or(Reason::NoTxStamp);
+                cores[of].stamped(token, stamp);
             }
             Completion::Software(token, stamp) => {
+                let (of, token) = core(token);
                 if let Some(stamp) = watch.translate(stamp) {
-                    core.software_stamped(token, stamp);
+                    cores[of].software_stamped(&token, stamp);
                 }
             }
-            Completion::Unsent(token, reason) => core.unsent(token, reason),
+            Completion::Unsent(token, reason) => {
+                let (of, token) = core(&token);
+                cores[of].unsent(token, reason);
+            }
         });
+    }
+}
+
+/// The forwarder of a port downstream; of several behind the upstream port, the first.
+const fn first(port: PortId) -> Number {
+    match port {
+        PortId::Up => 0,
+        PortId::Down(number) => number,
+    }
+}
+
+/// The forwarder that all frames from a port are for, if there is one.
+fn only_one(cores: &mut [Forwarder], from: PortId) -> Option<&mut Forwarder> {
+    match from {
+        PortId::Up if cores.len() > 1 => None,
+        PortId::Up | PortId::Down(_) => cores.get_mut(usize::from(first(from))),
+    }
+}
+
+/// The port of a forwarder on a side.
+const fn port_of(side: Side, of: Number) -> PortId {
+    match side {
+        Side::Up => PortId::Up,
+        Side::Down => PortId::Down(of),
+    }
+}
+
+/// The port by which a forwarder sends what came from this one: from downstream there is one only.
+fn leaves<P>(from: PortId, of: Number, egress: &mut [P]) -> (PortId, &mut P) {
+    match from {
+        PortId::Up => (PortId::Down(of), &mut egress[usize::from(of)]),
+        PortId::Down(_) => (PortId::Up, &mut egress[0]),
+    }
+}
+
+/// The token of a frame that leaves by a port.
+fn named(token: Option<Token>, to: PortId, of: Number) -> Option<Token> {
+    match to {
+        PortId::Up => token.map(|token| token.numbered(of)),
+        PortId::Down(_) => token,
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! | file | one idea |
 //! |---|---|
-//! | `brain` | what a turn does on one side, whichever port it has |
+//! | `brain` | what a turn does on one port, of whichever kind |
+//! | `port_side` | what the loop knows of one port |
 //! | `port`, `clock` | what the loop asks of ports and clocks, real or simulated |
 //! | `clock_watch` | timestamps of CLOCK_REALTIME put on a steady clock |
 //! | `crossings` | readings of hardware clocks on their way to the loop |
@@ -18,6 +19,7 @@ mod clock;
 mod clock_watch;
 mod crossings;
 mod port;
+mod port_side;
 
 pub(crate) use crate::core::FRAMES_AHEAD;
 pub use crate::core::Token;
@@ -28,10 +30,11 @@ pub use port::{Completion, KickReport, Port, Received};
 
 use std::time::Duration;
 
-use brain::Brain;
+use brain::{Brain, Read};
 
-use crate::Side;
+use crate::PortId;
 use crate::core::{Forwarder, StateError, StateReader, StateWriter, ValidSettings};
+use crate::side::numbers;
 use crate::telemetry::Counters;
 use crate::time::Instant;
 
@@ -61,10 +64,11 @@ pub struct Turn {
     pub untouched: bool,
 }
 
-/// Ports, clocks and the core, driven turn by turn.
+/// Ports, clocks and the core, driven turn by turn. Of several ports downstream each has a forwarder of its own; all of
+/// them have the one port upstream.
 pub struct Engine<U, D, C> {
     up: U,
-    down: D,
+    downs: Vec<D>,
     brain: Brain<C>,
     due_first: bool,
 }
@@ -72,10 +76,22 @@ pub struct Engine<U, D, C> {
 impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
     /// Joins two ports.
     pub fn new(up: U, down: D, clock: C, settings: ValidSettings) -> Self {
+        let cores = vec![Forwarder::new(settings)];
+        Self::join(up, vec![down], clock, cores)
+    }
+
+    /// Joins a port upstream to several downstream: one at least, and no more than a byte counts.
+    pub fn with_downs(up: U, downs: Vec<D>, clock: C, settings: &ValidSettings) -> Self {
+        let ports = u8::try_from(downs.len()).unwrap_or(u8::MAX);
+        let cores = Forwarder::several(settings, ports);
+        Self::join(up, downs, clock, cores)
+    }
+
+    fn join(up: U, downs: Vec<D>, clock: C, cores: Vec<Forwarder>) -> Self {
         Self {
             up,
-            down,
-            brain: Brain::new(clock, settings),
+            downs,
+            brain: Brain::new(clock, cores),
             due_first: false,
         }
     }
@@ -89,7 +105,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
     /// Writes all that it knows but for its ports, between two turns, for the process that takes its place.
     ///
     /// # Errors
-    /// As [`Forwarder::save`].
+    /// As [`Forwarder::save`]; with several ports downstream.
     pub fn save(&mut self, out: &mut StateWriter) -> Result<(), StateError> {
         self.brain.save(out)
     }
@@ -97,9 +113,12 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
     /// Nothing is sent any more: gives up what is in a batch, and takes the TX timestamps that are here.
     pub fn settle(&mut self) {
         let Self {
-            up, down, brain, ..
+            up, downs, brain, ..
         } = self;
-        brain.settle(up, down);
+        brain.settle(PortId::Up, up);
+        for (of, down) in numbers().zip(downs) {
+            brain.settle(PortId::Down(of), down);
+        }
     }
 
     /// Goes on where another one was that wrote this; before the first turn.
@@ -110,27 +129,34 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         self.brain.restore(from)
     }
 
-    /// The core.
-    pub const fn core(&self) -> &Forwarder {
-        &self.brain.core
+    /// The core, of the first port downstream.
+    pub fn core(&self) -> &Forwarder {
+        &self.brain.cores[0]
     }
 
-    /// The core, to take its events.
-    pub const fn core_mut(&mut self) -> &mut Forwarder {
-        &mut self.brain.core
+    /// The core of the first port downstream, to take its events.
+    pub fn core_mut(&mut self) -> &mut Forwarder {
+        &mut self.brain.cores[0]
     }
 
-    /// Counts of the core.
-    pub const fn counters(&self) -> &Counters {
-        self.brain.core.counters()
+    /// The forwarder of each port downstream.
+    pub fn cores(&self) -> &[Forwarder] {
+        &self.brain.cores
     }
 
-    /// Frames that the egress port of a side did not send.
-    pub const fn unsent(&self, side: Side) -> u64 {
-        match side {
-            Side::Up => self.brain.unsent.up,
-            Side::Down => self.brain.unsent.down,
-        }
+    /// The same, to change or to take events.
+    pub fn cores_mut(&mut self) -> &mut [Forwarder] {
+        &mut self.brain.cores
+    }
+
+    /// Counts of the core, of the first port downstream.
+    pub fn counters(&self) -> &Counters {
+        self.core().counters()
+    }
+
+    /// Frames that a port did not send.
+    pub fn unsent(&self, port: impl Into<PortId>) -> u64 {
+        self.brain.ports[port.into()].unsent
     }
 
     /// The up port.
@@ -138,29 +164,34 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         &mut self.up
     }
 
-    /// The down port.
-    pub const fn down_mut(&mut self) -> &mut D {
-        &mut self.down
+    /// The first down port.
+    pub fn down_mut(&mut self) -> &mut D {
+        &mut self.downs[0]
     }
 
-    /// Both ports.
-    pub const fn ports_mut(&mut self) -> (&mut U, &mut D) {
-        (&mut self.up, &mut self.down)
+    /// All down ports.
+    pub fn downs_mut(&mut self) -> &mut [D] {
+        &mut self.downs
     }
 
-    /// Both ports, to look at.
-    pub const fn ports(&self) -> (&U, &D) {
-        (&self.up, &self.down)
+    /// The up port and the first down port.
+    pub fn ports_mut(&mut self) -> (&mut U, &mut D) {
+        (&mut self.up, &mut self.downs[0])
+    }
+
+    /// The up port and the first down port, to look at.
+    pub fn ports(&self) -> (&U, &D) {
+        (&self.up, &self.downs[0])
     }
 
     /// The ports, once it is done.
-    pub fn into_ports(self) -> (U, D) {
-        (self.up, self.down)
+    pub fn into_ports(self) -> (U, Vec<D>) {
+        (self.up, self.downs)
     }
 
-    /// The core and the up port, for what the port is to know of the clients.
-    pub const fn core_and_up(&mut self) -> (&mut Forwarder, &mut U) {
-        (&mut self.brain.core, &mut self.up)
+    /// The forwarders and the up port, for what the port is to know of the clients.
+    pub fn cores_and_up(&mut self) -> (&mut [Forwarder], &mut U) {
+        (&mut self.brain.cores, &mut self.up)
     }
 
     /// The clocks.
@@ -170,67 +201,105 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
 
     /// When the next turn has something to do, if no frame arrives before.
     pub fn next_wake(&mut self) -> Option<Instant> {
-        self.brain.core.next_wake()
+        let cores = self.brain.cores.iter_mut();
+        cores.filter_map(Forwarder::next_wake).min()
     }
 
     /// One turn.
     pub fn turn(&mut self) -> Turn {
+        let now = self.begin();
+        let mut turn = self.read(now);
+        self.send_all(&mut turn, now);
+        let brain = &mut self.brain;
+        turn.asked = brain.take_asked();
+        for core in &mut brain.cores {
+            turn.second_path |= core.second_path_known();
+            turn.stamps_due |= core.stamps_due();
+            turn.turns_wait |= core.turns_wait();
+        }
+        turn
+    }
+
+    /// Lets time pass; what is due is in the batches then.
+    fn begin(&mut self) -> Instant {
         let Self {
-            up,
-            down,
-            brain,
-            due_first,
+            up, downs, brain, ..
         } = self;
         let now = brain.look_at_clocks();
         brain.take_crossings(now);
-        brain.take_stamps(up);
-        brain.take_stamps(down);
+        brain.take_stamps(PortId::Up, up);
+        for (of, down) in numbers().zip(&mut *downs) {
+            brain.take_stamps(PortId::Down(of), down);
+        }
         // What is due leaves before what has just come, or one client's requests change places.
-        brain.advance(up, down, now);
-        brain.own(up, down, now);
-        brain.fill(up, down, now);
-        let mut sent = 0;
+        for (of, down) in numbers().zip(downs) {
+            brain.advance(of, up, down, now);
+            brain.own(of, up, down, now);
+            brain.fill(of, up, down, now);
+        }
+        now
+    }
+
+    /// Reads what has arrived.
+    fn read(&mut self, now: Instant) -> Turn {
+        let Self {
+            up,
+            downs,
+            brain,
+            due_first,
+        } = self;
+        let mut turn = Turn::default();
         if *due_first {
-            sent += brain.kick(Side::Up, up);
+            turn.sent += brain.kick(PortId::Up, up);
         }
+        let mut add = |read: Read| {
+            turn.received += read.frames;
+            turn.waited = turn.waited.max(read.waited);
+            turn.more |= read.more;
+        };
         // Downstream before upstream: a copy of our own request is not to be seen before the request.
-        let below = brain.receive(Side::Down, down, up, now);
-        let above = brain.receive(Side::Up, up, down, now);
-        if brain.core.has_routed() {
-            brain.follow_hops(up, down, now);
+        for (of, down) in numbers().zip(&mut *downs) {
+            add(brain.receive(PortId::Down(of), down, std::slice::from_mut(up), now));
         }
-        if below.frames + above.frames > 0 {
+        add(brain.receive(PortId::Up, up, downs, now));
+        for (of, down) in numbers().zip(downs) {
+            if brain.cores[usize::from(of)].has_routed() {
+                brain.follow_hops(of, up, down, now);
+            }
+        }
+        if turn.received > 0 {
             // A jump between the reading of the clocks and that of the frames shows now.
             brain.look_at_clocks();
         }
-        let mut turn = Turn {
-            received: below.frames + above.frames,
-            waited: below.waited.max(above.waited),
-            sent,
-            more: below.more || above.more,
-            asked: false,
-            second_path: false,
-            stamps_due: false,
-            turns_wait: false,
-            untouched: brain.core.take_untouched(),
-        };
-        brain.core.read_up_to(below.up_to.min(above.up_to), now);
+        for core in &mut brain.cores {
+            turn.untouched |= core.take_untouched();
+        }
+        brain.note_read(now);
+        turn
+    }
+
+    /// Sends the batches, and what their TX timestamps complete.
+    fn send_all(&mut self, turn: &mut Turn, now: Instant) {
+        let Self {
+            up, downs, brain, ..
+        } = self;
         for _ in 0..ROUNDS {
-            brain.fill(up, down, now);
-            if up.queued() + down.queued() == 0 {
+            for (of, down) in numbers().zip(&mut *downs) {
+                brain.fill(of, up, down, now);
+            }
+            if up.queued() + downs.iter().map(Port::queued).sum::<usize>() == 0 {
                 break;
             }
-            turn.sent += brain.kick(Side::Down, down);
-            turn.sent += brain.kick(Side::Up, up);
+            for (of, down) in numbers().zip(&mut *downs) {
+                turn.sent += brain.kick(PortId::Down(of), down);
+            }
+            turn.sent += brain.kick(PortId::Up, up);
             // A clock that jumped since the kick makes these timestamps ambiguous.
             brain.look_at_clocks();
-            brain.take_stamps(up);
-            brain.take_stamps(down);
+            brain.take_stamps(PortId::Up, up);
+            for (of, down) in numbers().zip(&mut *downs) {
+                brain.take_stamps(PortId::Down(of), down);
+            }
         }
-        turn.asked = brain.take_asked();
-        turn.second_path = brain.core.second_path_known();
-        turn.stamps_due = brain.core.stamps_due();
-        turn.turns_wait = brain.core.turns_wait();
-        turn
     }
 }

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::families::{Described, Families, Family, Number};
 use crate::reason::Reason;
-use crate::side::Side;
+use crate::side::{PortId, Side};
 use crate::telemetry::{
     Board, Counters, Counts, GRANTED, Info, Kind, MasterState, Measures, PortCounts, Role,
     Snapshot, State,
@@ -40,7 +40,7 @@ impl Collector for Scrape {
             healthy,
             now,
         } = self;
-        let grants = board.clients().grants(*now);
+        let grants = board.grants(*now);
         all(
             &mut encoder,
             &board.info(),
@@ -71,7 +71,7 @@ pub(super) fn text(scrape: Scrape) -> Result<String, fmt::Error> {
 pub(super) fn list() -> Result<Vec<Described>, fmt::Error> {
     let info = Info {
         up: String::new(),
-        down: String::new(),
+        downs: Vec::new(),
         stamps: String::new(),
         started: UNIX_EPOCH,
     };
@@ -176,16 +176,30 @@ fn ports(out: &mut impl Families, state: &State) -> fmt::Result {
             &["side", "interface"],
         ),
         |add| {
-            for (side, port) in state.ports.iter() {
-                add(&[side.label(), &port.name], port.works().into())?;
+            for (id, port) in state.ports.iter() {
+                add(&[id.label(), &port.name], port.works().into())?;
+            }
+            Ok(())
+        },
+    )?;
+    out.gauges(
+        family(
+            "ptpproxy_port_clients",
+            "Clients behind this interface.",
+            &["side", "interface"],
+        ),
+        |add| {
+            for (id, port) in state.ports.iter().filter(|(id, _)| *id != PortId::Up) {
+                add(&[id.label(), &port.name], port.clients.into())?;
             }
             Ok(())
         },
     )?;
     for count in PortCounts::ALL {
-        out.counters(family(count.metric, count.help(), &["side"]), |add| {
-            for (side, port) in state.ports.iter() {
-                add(&[side.label()], count.of(&port.counts))?;
+        let labels = &["side", "interface"];
+        out.counters(family(count.metric, count.help(), labels), |add| {
+            for (id, port) in state.ports.iter() {
+                add(&[id.label(), &port.name], count.of(&port.counts))?;
             }
             Ok(())
         })?;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::telemetry::{Outage, RoleState, Silence, Snapshot, State, outages};
+use crate::side::Side;
+use crate::telemetry::{Outage, PortState, RoleState, Silence, Snapshot, State, outages};
 use crate::time::Instant;
 
 /// The loop publishes each 5 s, or sooner: after three times as long it hangs.
@@ -45,12 +46,17 @@ pub(super) fn dead(snapshot: Option<&Snapshot>, now: Instant) -> Option<Trouble<
     (ago > HANGS).then_some(Trouble::Hangs(ago))
 }
 
-/// All that is wrong at `now`.
+/// All that is wrong at `now`. Of several ports downstream one without link is a warning only: the others are served.
 pub(super) fn troubles(snapshot: Option<&Snapshot>, now: Instant) -> Vec<Trouble<'_>> {
     let Some(snapshot) = snapshot.filter(|snapshot| snapshot.number > 0) else {
         return vec![Trouble::NotPublished];
     };
-    let outages = outages(&snapshot.state, now);
+    let served = snapshot.state.ports.downs.iter().any(PortState::works);
+    let mut outages = outages(&snapshot.state, now);
+    outages.retain(|outage| {
+        let below = matches!(outage, Outage::Link { side, .. } if *side == Side::Down);
+        !(below && served)
+    });
     outages.into_iter().map(Trouble::Outage).collect()
 }
 
@@ -73,7 +79,7 @@ pub(super) fn role(state: &State) -> Option<String> {
 mod tests {
     use super::*;
     use crate::side::PerSide;
-    use crate::telemetry::{By, Counters, MasterState, Measures, PortState, Role, SyncDue};
+    use crate::telemetry::{By, Counters, MasterState, Measures, Role, SyncDue};
     use crate::wire::{ClockIdentity, Lane, PortIdentity, Transport};
 
     fn at(ms: u64) -> Instant {
@@ -115,7 +121,8 @@ mod tests {
                 ports: PerSide {
                     up: port.clone(),
                     down: port,
-                },
+                }
+                .into(),
                 masters: vec![master],
                 due: SyncDue {
                     multicast_since: Some(at(1)),
@@ -129,6 +136,17 @@ mod tests {
     fn words(snapshot: &Snapshot, now: Instant) -> Vec<String> {
         let troubles = troubles(Some(snapshot), now);
         troubles.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn one_of_several_ports_without_link_is_no_trouble() {
+        let mut snapshot = healthy();
+        let down = snapshot.state.ports.downs[0].clone();
+        snapshot.state.ports.downs.push(down);
+        snapshot.state.ports.downs[0].running = false;
+        assert_eq!(troubles(Some(&snapshot), at(100_000)), []);
+        snapshot.state.ports.downs[1].present = false;
+        assert_eq!(troubles(Some(&snapshot), at(100_000)).len(), 2);
     }
 
     #[test]
@@ -147,7 +165,7 @@ mod tests {
         );
 
         let mut snapshot = healthy();
-        snapshot.state.ports.down.running = false;
+        snapshot.state.ports.downs[0].running = false;
         assert_eq!(words(&snapshot, at(100_000)), ["down eth0: no link"]);
     }
 

@@ -129,11 +129,15 @@ impl Flags {
         Values::new(values.collect())
     }
 
-    /// One line on what a gateway runs with: the interfaces, the values that matter most, and whatever
-    /// else is not the default.
+    /// One line on what a gateway runs with: the interfaces, of which these are `downs`, the values that matter most, and
+    /// whatever else is not the default.
     #[must_use]
-    pub fn banner(&self, options: &RunOptions) -> String {
-        let mut line = format!("forwarding: up {} <-> down {}", options.up, options.down);
+    pub fn banner(&self, options: &RunOptions, downs: &[String]) -> String {
+        let mut line = format!(
+            "forwarding: up {} <-> down {}",
+            options.up,
+            downs.join(", ")
+        );
         for value in options.source.values.iter() {
             let Some((_, flag)) = self.named(&value.key) else {
                 continue;

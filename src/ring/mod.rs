@@ -27,13 +27,13 @@ pub use client_map::{ClientMap, MapFilter};
 pub use handed::{HandedPort, PortSockets};
 pub use link::{
     Claim, GroupMembership, Holder, Interface, LinkChange, LinkKind, Monitor, NotJoined,
-    RouteGuard, RouteMonitor, SolicitedGroups, check_pair, gateways, holders, interface_addresses,
-    own_addresses,
+    RouteGuard, RouteMonitor, SolicitedGroups, check_pair, check_ports, gateways, holders,
+    interface_addresses, is_pattern, own_addresses,
 };
 pub use os::setup::{kernel_version, needs, require_kernel};
 #[cfg(test)]
 pub(crate) use os::sys::{attach_filter, detach_filter};
-pub use os::{ClockSetWatch, SilentPorts, SystemClock, passed, process, wait_readable};
+pub use os::{ClockSetWatch, Polled, SilentPorts, SystemClock, passed, process};
 pub use port::PacketPort;
 pub use rx::{RxOptions, RxRing};
 pub use stamps::{

@@ -24,7 +24,8 @@ use crate::telemetry::{FilterKind, FilterState};
 use crate::time::Instant;
 use crate::wire::PortIdentity;
 
-use super::loop_engine::{LoopEngine, port};
+use super::cores::{admit_all, clients, clients_version};
+use super::loop_engine::LoopEngine;
 use super::port::{FilterSocket, LinkPort};
 use super::publisher::count;
 use map::Map;
@@ -154,8 +155,7 @@ impl Filters {
     /// Puts those to open a port with in force again: what follows relies on them. A filter of many clients may take all the
     /// memory that the kernel has for them: then everything comes in for a moment.
     pub(super) fn replace_all<P: LinkPort, C: Clock>(&self, engine: &mut LoopEngine<P, C>) {
-        for side in Side::BOTH {
-            let port = port(engine, side);
+        let replace = |side: Side, port: &mut P| {
             let replaced = self.at_start(side).and_then(|program| {
                 port.attach(&program)
                     .or_else(|_| port.detach().and_then(|()| port.attach(&program)))?;
@@ -164,7 +164,10 @@ impl Filters {
             if let Err(error) = replaced {
                 warn!("kernel filter {}: not replaced: {error:#}", side.label());
             }
-        }
+        };
+        replace(Side::Up, engine.up_mut());
+        let downs = engine.downs_mut().iter_mut();
+        downs.for_each(|down| replace(Side::Down, down));
     }
 
     /// Puts a map in force, if it may be had, in place of the filter of [`Filters::at_start`]. To be called
@@ -174,7 +177,7 @@ impl Filters {
     /// When a map is asked for and cannot be had.
     pub(super) fn start(
         &mut self,
-        core: &mut Forwarder,
+        cores: &mut [Forwarder],
         up: &mut impl FilterSocket,
     ) -> anyhow::Result<()> {
         self.instructions = self.at_start(Side::Up)?.len();
@@ -182,19 +185,19 @@ impl Filters {
         if matches!(self.choice, FilterChoice::Auto | FilterChoice::Map) {
             let facts = Facts::here();
             let started = facts.check().and_then(|()| {
-                Map::start(&self.spec(Side::Up, None), core, up)
+                Map::start(&self.spec(Side::Up, None), cores, up)
                     .map_err(|error| facts.explain(&error))
             });
             match started {
                 Ok(map) => {
                     self.instructions = map.instructions;
                     self.tree.found(map.instructions);
-                    let clients = map.clients;
+                    let known = map.clients;
                     self.map = Some(map);
-                    self.now_in_force(InForce::Map, clients);
-                    self.version = core.clients_version();
-                    if clients > 0 {
-                        core.admit(self.version);
+                    self.now_in_force(InForce::Map, known);
+                    self.version = clients_version(cores);
+                    if known > 0 {
+                        admit_all(cores);
                     }
                     return Ok(());
                 }
@@ -208,23 +211,23 @@ impl Filters {
     }
 
     /// When the filter is to follow, if the client table has changed.
-    pub(super) fn due(&self, core: &Forwarder) -> Option<Instant> {
+    pub(super) fn due(&self, cores: &[Forwarder]) -> Option<Instant> {
         let pause = if self.map.is_some() {
             Duration::ZERO
         } else {
             self.pause
         };
         let follow =
-            (self.behind || core.clients_version() != self.version).then(|| self.last + pause);
-        let others = [self.sampler.due(), self.masters.due(core)];
+            (self.behind || clients_version(cores) != self.version).then(|| self.last + pause);
+        let others = [self.sampler.due(), self.masters.due(cores)];
         follow.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// Samples thinner or thicker what nobody here wants, by how much of it comes in. True when the filter downstream
     /// is to be put in force anew ([`Filters::at_start`]).
-    pub(super) fn sample(&mut self, core: &Forwarder, now: Instant) -> bool {
+    pub(super) fn sample(&mut self, cores: &[Forwarder], now: Instant) -> bool {
         let searches = self.in_force != InForce::Tree(Fit::Plain);
-        let changed = self.sampler.look(core, searches, now);
+        let changed = self.sampler.look(cores, searches, now);
         if changed.up {
             let sampling = self.sampler.sampling(Side::Up);
             debug!("kernel filter upstream: samples {sampling:?}");
@@ -242,12 +245,12 @@ impl Filters {
 
     /// Follows the masters whose neighbours pass. True when the filter downstream is to be put in force anew
     /// ([`Filters::at_start`]).
-    pub(super) fn follow_masters(&mut self, core: &Forwarder, now: Instant) -> bool {
-        if self.masters.due(core).is_none_or(|due| now < due) {
+    pub(super) fn follow_masters(&mut self, cores: &[Forwarder], now: Instant) -> bool {
+        if self.masters.due(cores).is_none_or(|due| now < due) {
             return false;
         }
         let before = self.masters.words().map(<[u32]>::to_vec);
-        if !self.masters.follow(core, now) {
+        if !self.masters.follow(cores, now) {
             return false;
         }
         match &mut self.map {
@@ -272,31 +275,30 @@ impl Filters {
     /// Follows the client table; lets new clients' requests go once their answers can come in.
     pub(super) fn follow(
         &mut self,
-        core: &mut Forwarder,
+        cores: &mut [Forwarder],
         up: &mut impl FilterSocket,
         clock: impl Fn() -> Instant,
     ) {
-        let version = core.clients_version();
+        let version = clients_version(cores);
         if self.in_force == InForce::Tree(Fit::Plain) && version != self.admitted {
             // It lets everybody's answers in.
             self.admitted = version;
-            core.admit(version);
+            admit_all(cores);
         }
         if version == self.version && !self.behind {
             return;
         }
         if let Some(map) = &mut self.map {
-            let (followed, outcome) = map.follow(core);
+            let (followed, outcome) = map.follow(cores);
             self.clients = map.clients;
             match outcome {
                 Ok(()) => {
                     self.version = followed;
-                    core.admit(followed);
                     return;
                 }
                 Err(error) => {
                     warn!("kernel filter upstream: the map of clients fails: {error}");
-                    core.follow_changes(false);
+                    cores.iter_mut().for_each(|core| core.follow_changes(false));
                     self.map = None;
                 }
             }
@@ -307,12 +309,12 @@ impl Filters {
         if now < self.last + self.pause && (plain_now || !rush) {
             return;
         }
-        let plain = self.plain_for(core);
+        let plain = self.plain_for(cores);
         let same = !self.tree.open() && !self.resample;
         let outcome = if plain_now && (plain || rush) && same {
             Ok(())
         } else {
-            self.replace(core, up, plain || rush)
+            self.replace(cores, up, plain || rush)
         };
         self.version = version;
         self.last = clock();
@@ -323,7 +325,7 @@ impl Filters {
                 self.refused = false;
                 self.pause = (self.last.since(now) * SHARE).clamp(PAUSE, LONGEST_PAUSE);
                 self.admitted = version;
-                core.admit(version);
+                admit_all(cores);
             }
             // The answers to those who have come since cannot come in: they go on waiting.
             Err(error) => self.try_again(&error),
@@ -353,17 +355,17 @@ impl Filters {
         }
         self.domains = domains;
         let below = self.at_start(Side::Down)?;
-        let below = engine.down_mut().attach(&below);
+        let below = attach_below(engine, &below);
         self.refused_below = below.is_err();
-        let (core, up) = engine.core_and_up();
-        self.domains_above(core, up)?;
+        let (cores, up) = engine.cores_and_up();
+        self.domains_above(cores, up)?;
         Ok(below?)
     }
 
     /// Has the filter upstream take the domains.
     fn domains_above(
         &mut self,
-        core: &mut Forwarder,
+        cores: &mut [Forwarder],
         up: &mut impl FilterSocket,
     ) -> io::Result<()> {
         let domains = (!self.domains.is_empty()).then_some(self.domains.as_slice());
@@ -379,39 +381,39 @@ impl Filters {
                         "kernel filter upstream: the map of clients does not take other domains: {error}; \
                          a tree serves"
                     );
-                    core.follow_changes(false);
+                    cores.iter_mut().for_each(|core| core.follow_changes(false));
                     self.map = None;
                 }
             }
         }
-        let version = core.clients_version();
-        let outcome = self.replace(core, up, self.plain_for(core));
+        let version = clients_version(cores);
+        let outcome = self.replace(cores, up, self.plain_for(cores));
         match &outcome {
             Ok(()) => {
                 (self.behind, self.refused) = (false, false);
                 self.version = version;
                 self.admitted = version;
-                core.admit(version);
+                admit_all(cores);
             }
             Err(error) => self.try_again(error),
         }
         outcome
     }
 
-    fn plain_for(&self, core: &Forwarder) -> bool {
-        self.choice == FilterChoice::Plain || core.clients() > MOST_CLIENTS
+    fn plain_for(&self, cores: &[Forwarder]) -> bool {
+        self.choice == FilterChoice::Plain || clients(cores) > MOST_CLIENTS
     }
 
     fn replace(
         &mut self,
-        core: &Forwarder,
+        cores: &[Forwarder],
         up: &mut impl FilterSocket,
         plain: bool,
     ) -> io::Result<()> {
         let mut identities = std::mem::take(&mut self.identities);
         identities.clear();
         if !plain {
-            identities.extend(core.client_identities());
+            identities.extend(cores.iter().flat_map(Forwarder::client_identities));
         }
         let mut tree = std::mem::take(&mut self.tree);
         let spec = self.spec(Side::Up, (!plain).then_some(identities.as_slice()));
@@ -461,6 +463,21 @@ impl Filters {
             key: self.key,
         }
     }
+}
+
+/// Puts a program in force on each port downstream.
+///
+/// # Errors
+/// The first of the kernel's; all others have it.
+pub(super) fn attach_below<P: LinkPort, C: Clock>(
+    engine: &mut LoopEngine<P, C>,
+    program: &[libc::sock_filter],
+) -> io::Result<()> {
+    let attached = engine
+        .downs_mut()
+        .iter_mut()
+        .map(|down| down.attach(program));
+    attached.fold(Ok(()), io::Result::and)
 }
 
 #[cfg(test)]

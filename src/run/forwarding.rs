@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use log::{debug, info, warn};
 
+use super::cores::{clients, counters, measures};
 use super::decide::{Decider, Known, earliest};
-use super::filters::Filters;
+use super::filters::{Filters, attach_below};
 use super::groups::SoughtGroups;
 use super::lap::Lap;
 use super::lateness::Lateness;
 use super::link_log::LinkLog;
-use super::log_events::log_event;
+use super::log_events::log_events;
 use super::loop_engine::{LoopEngine, port};
 use super::notify::Notify;
 use super::outside::{Outside, at_start};
@@ -25,11 +26,12 @@ use super::stamping::{StampChoice, Step};
 use super::totals;
 use super::wake::{Wake, Wakes};
 use crate::control::RoleTaken;
+use crate::core::Forwarder;
 use crate::engine::{Clock, Turn};
 use crate::ring::{Interface, KeeperNews, LinkChange};
 use crate::telemetry::{Board, Role};
 use crate::time::Instant;
-use crate::{PerSide, Side};
+use crate::{PerPort, Side};
 
 /// A turn is late by more than this part of `--max-hold`, after which messages are dropped.
 const LATE_PART: u32 = 2;
@@ -47,7 +49,7 @@ pub(super) struct Forwarding<P, C, O> {
 /// What the loop serves between two turns of the engine.
 pub(super) struct Parts {
     /// Interfaces, as they were called at the start.
-    pub(super) names: PerSide<String>,
+    pub(super) names: PerPort<String>,
     pub(super) stamping: StampChoice,
     pub(super) filters: Filters,
     pub(super) groups: SoughtGroups,
@@ -83,7 +85,9 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
     /// The system's: it cannot wait.
     pub(super) fn turn(&mut self) -> io::Result<bool> {
         let started = self.engine.clock_mut().now();
-        self.parts.publisher.follow_watchers(self.engine.core_mut());
+        self.parts
+            .publisher
+            .follow_watchers(self.engine.cores_mut());
         let turn = self.engine.turn();
         let now = self.engine.clock_mut().now();
         self.note_lateness(turn, started, now);
@@ -120,30 +124,27 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
             outside,
             ..
         } = self;
-        let sampled = parts.filters.sample(engine.core(), now);
-        let followed = parts.filters.follow_masters(engine.core(), now);
+        let sampled = parts.filters.sample(engine.cores(), now);
+        let followed = parts.filters.follow_masters(engine.cores(), now);
         if (sampled || followed)
             && let Err(error) = parts
                 .filters
                 .at_start(Side::Down)
-                .and_then(|program| Ok(engine.down_mut().attach(&program)?))
+                .and_then(|program| Ok(attach_below(engine, &program)?))
         {
             debug!("kernel filter downstream not replaced: {error:#}");
             parts.filters.refused_below(now);
         }
         let clock = engine.clock_mut().clock();
-        let (core, up) = engine.core_and_up();
-        parts.filters.follow(core, up, || clock.now());
-        while let Some(event) = core.next_event() {
-            log_event(event);
-        }
-        parts.lap.log_if_due(core, now);
+        let (cores, up) = engine.cores_and_up();
+        parts.filters.follow(cores, up, || clock.now());
+        log_events(cores);
+        parts.lap.log_if_due(cores, now);
         parts.links.log_if_due(now);
-        parts.groups.follow(core, outside, now);
-        let clients = core.clients();
+        parts.groups.follow(cores, outside, now);
         parts
             .notify
-            .alive_if_due(now, || status_line(&parts.names, core.role().role, clients));
+            .alive_if_due(now, || status_line(&parts.names, cores));
         parts.publisher.note(turn, now, parts.decider.pacer());
         parts
             .publisher
@@ -153,7 +154,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
     /// Leaves hardware timestamps that do not come, and takes them again.
     fn judge_stamps(&mut self, now: Instant) {
         let Self { engine, parts, .. } = self;
-        let lacks = engine.core().lacks_stamps();
+        let lacks = engine.cores().iter().find_map(Forwarder::lacks_stamps);
         if let Some(step) = parts.stamping.next(lacks, now) {
             self.take_step(step);
         }
@@ -170,7 +171,10 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         match step {
             Step::PutRight => {
                 outside.put_stamping_right();
-                engine.core_mut().judge_stamps_anew();
+                engine
+                    .cores_mut()
+                    .iter_mut()
+                    .for_each(Forwarder::judge_stamps_anew);
                 return;
             }
             Step::Warn(text) => {
@@ -184,16 +188,19 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
             Step::Leave(Some(text)) => warn!("{text}"),
             Step::Leave(None) | Step::Return => {}
         }
-        let (source, stamps) = (parts.stamping.source(), parts.stamping.tx_stamps());
-        for side in [Side::Up, Side::Down] {
-            if let Err(error) = port(engine, side).set_stamps(source[side]) {
-                warn!(
-                    "{}: its timestamps stay as they are: {error}",
-                    parts.names[side]
-                );
+        let source = parts.stamping.source();
+        for (id, name) in parts.names.iter() {
+            if let Err(error) = port(engine, id).set_stamps(source[id.side()]) {
+                warn!("{name}: its timestamps stay as they are: {error}");
             }
         }
-        engine.core_mut().set_tx_stamps(stamps);
+        for (core, stamps) in engine
+            .cores_mut()
+            .iter_mut()
+            .zip(parts.stamping.tx_stamps())
+        {
+            core.set_tx_stamps(stamps);
+        }
         parts.publisher.stamps_changed(parts.stamping.in_words());
     }
 
@@ -201,22 +208,22 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
     fn known(&mut self, turn: Turn, now: Instant) -> Known {
         let parts = &self.parts;
         let next_wake = self.engine.next_wake();
-        let core = self.engine.core_mut();
+        let cores = self.engine.cores_mut();
         let due = earliest([
             next_wake,
-            core.next_sweep(),
-            parts.filters.due(core),
+            earliest(cores.iter().map(Forwarder::next_sweep)),
+            parts.filters.due(cores),
             parts.lap.due(),
             parts.links.due(),
-            parts.groups.due(core),
+            parts.groups.due(cores),
             parts.notify.due(),
             parts.publisher.due(),
         ]);
         Known {
             turn,
             now,
-            ready: core.next_egress().is_some(),
-            departure: core.next_departure(),
+            ready: cores.iter_mut().any(|core| core.next_egress().is_some()),
+            departure: earliest(cores.iter().map(Forwarder::next_departure)),
             due,
         }
     }
@@ -229,6 +236,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         if self.wakes.take(Wake::Routes)
             && let Some(table) = self.outside.routes()
         {
+            // Where something is routed there is one port downstream.
             self.engine.core_mut().set_routes(table);
         }
         if self.wakes.take(Wake::Orders) {
@@ -248,7 +256,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
         while let Some(news) = self.outside.keeper_news() {
             match news {
                 KeeperNews::PutRight => {
-                    self.engine.core_mut().judge_stamps_anew();
+                    (self.engine.cores_mut().iter_mut()).for_each(Forwarder::judge_stamps_anew);
                     if self.parts.stamping.put_right(now) {
                         info!(
                             "hardware timestamps were switched off, by another program or by the driver: they are on again"
@@ -270,26 +278,26 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
             parts,
             ..
         } = self;
-        let mut anew = PerSide::from_fn(|_| None);
-        let result = outside.link_changes(&mut |side, change| {
-            parts.links.changed(side, change);
-            parts.publisher.link(side, change);
-            if let Some(macs) = parts.groups.link(side, change) {
-                engine.core_mut().set_own_macs(macs);
+        let mut anew = parts.names.as_ref().map(|_| None);
+        let result = outside.link_changes(&mut |id, change| {
+            parts.links.changed(id, &parts.names[id], change);
+            parts.publisher.link(id, change);
+            if parts.groups.link(id, change) {
+                parts.groups.tell_macs(engine.cores_mut());
             }
-            let port = port(engine, side);
+            let port = port(engine, id);
             match change {
                 LinkChange::Changed(now) => port.follow(now),
                 LinkChange::Renamed(now) => {
                     port.follow(now);
-                    anew[side] = Some(now.clone());
+                    anew[id] = Some(now.clone());
                 }
                 LinkChange::Recreated(now) => {
-                    anew[side] = Some(now.clone());
+                    anew[id] = Some(now.clone());
                     if let Err(error) = port.rebind(now) {
                         warn!(
                             "{} {}: cannot be bound again: {error}",
-                            side.label(),
+                            id.label(),
                             now.name
                         );
                     }
@@ -301,7 +309,8 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
             warn!("links cannot be watched: {error}");
         }
         match outside.own_addresses() {
-            Ok(addresses) => engine.core_mut().set_own_addresses(addresses),
+            Ok(addresses) => (engine.cores_mut().iter_mut())
+                .for_each(|core| core.set_own_addresses(addresses.clone())),
             Err(error) => debug!("own IP addresses not known: {error}"),
         }
         self.follow_stamping(&anew);
@@ -309,15 +318,15 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
 
     /// Interfaces were made anew or have other names: hardware timestamps are switched on again, or left if another clock
     /// takes them.
-    fn follow_stamping(&mut self, anew: &PerSide<Option<Interface>>) {
+    fn follow_stamping(&mut self, anew: &PerPort<Option<Interface>>) {
         if !self.parts.stamping.by_hardware() {
             return;
         }
-        for (side, now) in anew.iter() {
+        for (id, now) in anew.iter() {
             let Some(now) = now else {
                 continue;
             };
-            match self.outside.follow_stamping(side, now) {
+            match self.outside.follow_stamping(id.side(), now) {
                 Ok(()) => self.outside.put_stamping_right(),
                 Err(text) => {
                     let step = self.parts.stamping.give_up(&text);
@@ -344,7 +353,9 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
                 }
                 Order::Role(NewRole { role, by, reply }) => {
                     let now = engine.clock_mut().now();
-                    let changed = engine.core_mut().set_role(role, by, now);
+                    let cores = engine.cores_mut().iter_mut();
+                    let set = cores.map(|core| core.set_role(role, by, now));
+                    let changed = set.fold(false, |any, changed| any | changed);
                     let state = engine.core().role();
                     // Whoever asked may have gone.
                     let _ = reply.send(RoleTaken { changed, state });
@@ -356,9 +367,7 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
 
     /// Reports to the service manager that the start is done.
     pub(super) fn ready(&self) {
-        let clients = self.engine.core().clients();
-        let role = self.engine.core().role().role;
-        let status = status_line(&self.parts.names, role, clients);
+        let status = status_line(&self.parts.names, self.engine.cores());
         self.parts.notify.ready(&status);
     }
 
@@ -372,22 +381,27 @@ impl<P: LinkPort, C: Clock + Clone, O: Outside> Forwarding<P, C, O> {
     /// # Errors
     /// The system's.
     pub(super) fn print_totals(&mut self) -> anyhow::Result<()> {
-        let ports = PerSide::from_fn(|side| publisher::port_counts(&mut self.engine, side, None));
-        let core = self.engine.core();
-        totals::print(core.counters(), &core.measures().hold_error, &ports)
+        let ports = self.parts.names.iter().map(|(id, name)| {
+            let counts = publisher::port_counts(&mut self.engine, id, None);
+            (id, name.as_str(), counts)
+        });
+        let ports: Vec<_> = ports.collect();
+        let cores = self.engine.cores();
+        totals::print(&counters(cores), &measures(cores).hold_error, &ports)
     }
 }
 
 /// What the gateway does, in the words that `systemctl status` shows.
-fn status_line(names: &PerSide<String>, role: Role, clients: usize) -> String {
-    let does = match role {
-        Role::Active => "forwarding",
-        Role::Standby => "standby",
+fn status_line(names: &PerPort<String>, cores: &[Forwarder]) -> String {
+    let does = match cores.first().map(|core| core.role().role) {
+        Some(Role::Active) | None => "forwarding",
+        Some(Role::Standby) => "standby",
     };
+    let clients = clients(cores);
     format!(
         "{does}: up {} <-> down {}, {clients} {}",
         names.up,
-        names.down,
+        names.downs.join(", "),
         if clients == 1 { "client" } else { "clients" },
     )
 }

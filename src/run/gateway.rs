@@ -30,7 +30,6 @@ use super::signals::{Signals, on_hangup};
 use super::stamping::StampChoice;
 use super::threads::Threads;
 use super::{aim, guard, ports, reload, routes};
-use crate::PerSide;
 use crate::auth::SecurityAssociations;
 use crate::cli;
 use crate::control::Readers;
@@ -38,10 +37,11 @@ use crate::engine::Engine;
 use crate::metrics::Listener;
 use crate::options::RunOptions;
 use crate::ring::{
-    Claim, ClockSetWatch, PacketPort, RouteGuard, SilentPorts, Stamping, SystemClock, check_pair,
+    Claim, ClockSetWatch, PacketPort, RouteGuard, SilentPorts, Stamping, SystemClock, check_ports,
     process,
 };
 use crate::telemetry::{By, Role};
+use crate::{PerPort, PerSide};
 
 /// Default slack of timers is 50 us, as long as a polling interval may be.
 const TIMER_SLACK_NS: u64 = 1;
@@ -89,33 +89,39 @@ impl Gateway {
         if options.wait && !ports::wait_for(options, &mut signals, &mut notify)? {
             return Ok(None);
         }
-        let interfaces = check_pair(&options.up, &options.down)?;
+        let interfaces = check_ports(&options.up, &options.downs)?;
+        let names = interfaces.as_ref().map(|interface| interface.name.clone());
+        let interfaces = interfaces.as_ref();
+        let first = PerSide {
+            up: interfaces.up,
+            down: interfaces.downs[0],
+        };
         // Another process may be there, or may have been: this one goes on where it was.
         let store = Store::new(&notify);
-        let mut former = Former::find(options, interfaces.as_ref(), &store)?;
+        let mut former = Former::find(options, first, &store)?;
         // Claim: no other gateway of this machine joins the same two networks.
         let beside = former.as_ref().and_then(Former::running);
-        let domains = &options.settings.domains;
-        let claim = Claim::take(interfaces.as_ref(), domains, beside)?;
+        let claim = Claim::take(&interfaces, &options.settings.domains, beside)?;
         // Addresses: this machine has those that everything is to carry.
-        let sharing = Sharing::of(options, &interfaces.up)?;
+        let sharing = Sharing::of(options, interfaces.up)?;
         // Guard: from here on the kernel does not route what we route.
         let guard = guard::raise(options)?;
         let mut stamping = Stamping::set_up(
             options.rings.timestamping,
             options.settings.phc_bound,
-            interfaces.as_ref(),
+            &interfaces,
         )?;
         // What needs a right later is left to a process that reads no frame. Before the rings, which it is not to have.
         stamping.leave_to_keeper(confine::keeper)?;
         // Memory: asked for where it is there.
-        let (short, memory) = Memory::of(options).check(process::available_memory())?;
+        let (short, memory) =
+            Memory::of(options, interfaces.downs.len()).check(process::available_memory())?;
         let obstacle = hand_over::obstacle(options, &stamping);
         // Rings: each has its filter before its first frame. Those of another process come with all that it knew.
         let mut filters = filters(options);
         let restored = match &mut former {
-            Some(former) => former.engine(options, interfaces.as_ref(), &stamping, |rings| {
-                new_engine(options, rings)
+            Some(former) => former.engine(options, first, &stamping, |rings| {
+                new_engine(options, rings.into())
             })?,
             None => None,
         };
@@ -124,17 +130,17 @@ impl Gateway {
             Some(engine) => engine,
             None => engine(
                 options,
-                ports::open(options, interfaces.as_ref(), &stamping, &filters)?,
+                ports::open(options, &interfaces, &stamping, &filters)?,
             ),
         };
         // The first line: whoever waits for it can send.
-        info!("{}", cli::banner(options));
+        info!("{}", cli::banner(options, &names.downs));
         info!("timestamps: {}", stamping.why);
         match short {
             true => warn!("{memory}"),
             false => info!("{memory}"),
         }
-        let links = LinkLog::new(interfaces.as_ref(), SystemClock.now());
+        let links = LinkLog::new(&interfaces, SystemClock.now());
         let (clocks, crossings) = HardwareClocks::new(std::mem::take(&mut stamping.clocks));
         // Groups: from here on switches send PTP our way. Links: what happens to them is seen.
         if let Some(watched) = former.as_mut().and_then(Former::clock_set) {
@@ -146,15 +152,17 @@ impl Gateway {
         }
         let watches = Watches::new(signals, clock_set, orders);
         let routes = match options.settings.routed {
-            true => Some(routes::watch(interfaces.as_ref()).context("reading the routes")?),
+            true => {
+                // The options allow it with one downstream only.
+                Some(routes::watch(first).context("reading the routes")?)
+            }
             false => None,
         };
         let (routes, news) = routes.unzip();
-        let receive = [
-            engine.up_mut().rx.as_raw_fd(),
-            engine.down_mut().rx.as_raw_fd(),
-        ];
-        let machine = Machine::new(watches, interfaces.as_ref(), receive, stamping, news)?;
+        let up = engine.up_mut().rx.as_raw_fd();
+        let downs = engine.downs_mut().iter().map(|down| down.rx.as_raw_fd());
+        let receive: Vec<_> = [up].into_iter().chain(downs).collect();
+        let machine = Machine::new(watches, interfaces.clone(), receive, stamping, news)?;
         // A port below 1024 takes a right.
         let metrics = metrics(options, former.as_mut())?;
         // The other process, if one runs, ends with this: all that may fail is done.
@@ -163,32 +171,41 @@ impl Gateway {
         // The core, whose clients the filter upstream follows.
         engine.clock_mut().follow(crossings);
         if let Some(keys) = keys {
-            engine.core_mut().set_keys(keys, SystemClock.now());
+            for core in engine.cores_mut() {
+                core.set_keys(keys.clone(), SystemClock.now());
+            }
         }
         let stamping = StampChoice::new(
             options.rings.timestamping,
-            names(options),
+            PerSide {
+                up: names.up.clone(),
+                down: names.downs.join(", "),
+            },
             machine.stamping(),
             SystemClock.now(),
         );
-        let groups = SoughtGroups::new(interfaces.as_ref());
-        let core = engine.core_mut();
-        core.set_own_macs(groups.macs());
+        let groups = SoughtGroups::new(&interfaces);
+        let cores = engine.cores_mut();
+        groups.tell_macs(cores);
         let silent = sharing.map(|sharing| {
             info!("{}", sharing.summary());
-            core.share_addresses(sharing.addresses);
+            for core in &mut *cores {
+                core.share_addresses(sharing.addresses.clone());
+            }
             sharing.ports
         });
-        core.set_tx_stamps(stamping.tx_stamps());
+        for (core, stamps) in cores.iter_mut().zip(stamping.tx_stamps()) {
+            core.set_tx_stamps(stamps);
+        }
         if goes_on {
             filters.replace_all(&mut engine);
         }
-        let (core, up) = engine.core_and_up();
-        filters.start(core, up)?;
+        let (cores, up) = engine.cores_and_up();
+        filters.start(cores, up)?;
         let decider = decider(options, SystemClock.now());
         let publisher = Publisher::new(
             &mut engine,
-            interfaces.as_ref(),
+            &interfaces,
             machine.stamping().why.clone(),
             filters.in_force(),
             decider.pacer(),
@@ -201,7 +218,7 @@ impl Gateway {
         let lap = Lap::new(options.summary, SystemClock.now());
         let lateness = Lateness::new(SystemClock.now());
         let parts = Parts {
-            names: names(options),
+            names,
             stamping,
             filters,
             groups,
@@ -313,8 +330,8 @@ impl Gateway {
             true => Ok(()),
             false => self.forwarding.print_totals(),
         };
-        let (up, down) = self.forwarding.engine.into_ports();
-        ports::close([up, down], self.claim);
+        let (up, downs) = self.forwarding.engine.into_ports();
+        ports::close([up].into_iter().chain(downs), self.claim);
         printed
     }
 }
@@ -351,13 +368,6 @@ fn keys(options: &RunOptions) -> Result<Option<SecurityAssociations>> {
     }
 }
 
-fn names(options: &RunOptions) -> PerSide<String> {
-    PerSide {
-        up: options.up.clone(),
-        down: options.down.clone(),
-    }
-}
-
 fn filters(options: &RunOptions) -> Filters {
     let settings = &options.settings;
     let key = filter_key(settings.seed);
@@ -376,25 +386,26 @@ fn filter_key(seed: u64) -> [u32; 3] {
 }
 
 /// An engine that knows nothing, and makes itself known first.
-fn engine(options: &RunOptions, ports: PerSide<PacketPort>) -> LoopEngine<PacketPort, SystemClock> {
+fn engine(options: &RunOptions, ports: PerPort<PacketPort>) -> LoopEngine<PacketPort, SystemClock> {
     let mut engine = new_engine(options, ports);
-    engine.core_mut().gate_new_clients();
-    match options.standby {
-        true => {
-            let now = SystemClock.now();
-            engine.core_mut().set_role(Role::Standby, By::START, now);
+    for core in engine.cores_mut() {
+        core.gate_new_clients();
+        match options.standby {
+            true => {
+                core.set_role(Role::Standby, By::START, SystemClock.now());
+            }
+            false => core.listen_first(),
         }
-        false => engine.core_mut().listen_first(),
     }
     engine
 }
 
 fn new_engine(
     options: &RunOptions,
-    ports: PerSide<PacketPort>,
+    ports: PerPort<PacketPort>,
 ) -> LoopEngine<PacketPort, SystemClock> {
     let clock = WatchedClock::new(SystemClock);
-    let mut engine = Engine::new(ports.up, ports.down, clock, options.settings.clone());
+    let mut engine = Engine::with_downs(ports.up, ports.downs, clock, &options.settings);
     engine.send_due_first(options.rings.precise);
     engine
 }

@@ -11,7 +11,10 @@ use crate::ring::RouteGuard;
 /// # Errors
 /// It cannot be made: what else would do.
 pub(super) fn raise(options: &RunOptions) -> Result<Option<RouteGuard>> {
-    let (up, down) = (&options.up, &options.down);
+    // The options allow one interface downstream then.
+    let (up, Some(down)) = (&options.up, options.downs.first()) else {
+        return Ok(None);
+    };
     match options.routed {
         RoutedChoice::Off => Ok(None),
         RoutedChoice::Guarded => Ok(None),

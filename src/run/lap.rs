@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use log::info;
 
+use super::cores::{clients, counters};
 use crate::core::Forwarder;
 use crate::report::Summary;
 use crate::time::Instant;
@@ -34,13 +35,13 @@ impl Lap {
         self.every.map(|every| self.last + every)
     }
 
-    pub(super) fn log_if_due(&mut self, core: &Forwarder, now: Instant) {
+    pub(super) fn log_if_due(&mut self, cores: &[Forwarder], now: Instant) {
         if self.due().is_none_or(|due| now < due) {
             return;
         }
         let elapsed = now.since(self.last);
         self.last = now;
-        let line = self.summary.line(core.counters(), core.clients(), elapsed);
+        let line = self.summary.line(&counters(cores), clients(cores), elapsed);
         info!("{line}");
     }
 }

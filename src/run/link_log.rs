@@ -7,7 +7,7 @@ use log::{info, warn};
 use super::decide::earliest;
 use crate::ring::{Interface, LinkChange};
 use crate::time::Instant;
-use crate::{PerSide, Side};
+use crate::{PerPort, PortId};
 
 /// A link may take this long to come up after its interface, or its cable, was set up.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -16,17 +16,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct LinkLog {
     /// Without link at the start: its name, and when it is logged if that stays so.
-    without_link: PerSide<Option<(String, Instant)>>,
+    without_link: PerPort<Option<(String, Instant)>>,
 }
 
 impl LinkLog {
     /// Logs each interface that is down now; of one without link it waits for a moment.
-    pub(super) fn new(interfaces: PerSide<&Interface>, now: Instant) -> Self {
-        let without_link = PerSide::from_fn(|side| {
-            let interface = interfaces[side];
-            if !interface.up {
-                down(side, &interface.name);
-            }
+    pub(super) fn new(interfaces: &PerPort<&Interface>, now: Instant) -> Self {
+        for (port, interface) in interfaces.iter().filter(|(_, interface)| !interface.up) {
+            down(port, &interface.name);
+        }
+        let without_link = interfaces.as_ref().map(|interface| {
             (interface.up && !interface.running).then(|| (interface.name.clone(), now + PATIENCE))
         });
         Self { without_link }
@@ -34,25 +33,30 @@ impl LinkLog {
 
     /// When there may be something to log.
     pub(super) fn due(&self) -> Option<Instant> {
-        let sides = self.without_link.iter();
-        earliest(sides.map(|(_, waits)| waits.as_ref().map(|(_, at)| *at)))
+        let ports = self.without_link.iter();
+        earliest(ports.map(|(_, waits)| waits.as_ref().map(|(_, at)| *at)))
     }
 
     pub(super) fn log_if_due(&mut self, now: Instant) {
-        for (side, waits) in self.without_link.iter_mut() {
+        for (port, waits) in self.without_link.iter_mut() {
             if let Some((name, _)) = waits.take_if(|(_, at)| now >= *at) {
-                no_link(side, &name);
+                no_link(port, &name);
             }
         }
     }
 
     /// Logs what became of one of our interfaces.
-    pub(super) fn changed(&mut self, side: Side, change: &LinkChange) {
-        self.without_link[side] = None;
-        let label = side.label();
+    pub(super) fn changed(&mut self, port: PortId, name: &str, change: &LinkChange) {
+        self.without_link[port] = None;
+        let label = port.label();
+        // Where it is the only one of its side, that says which.
+        let which = match port {
+            PortId::Down(_) if self.without_link.downs.len() > 1 => format!("{label} {name}"),
+            _ => label.to_owned(),
+        };
         match change {
-            LinkChange::Changed(now) if !now.up => down(side, &now.name),
-            LinkChange::Changed(now) if !now.running => no_link(side, &now.name),
+            LinkChange::Changed(now) if !now.up => down(port, &now.name),
+            LinkChange::Changed(now) if !now.running => no_link(port, &now.name),
             LinkChange::Changed(now) => {
                 let (name, mtu) = (&now.name, now.mtu);
                 info!(event = "link", side = label, interface = name.as_str(), over = true; "{label} {name} is up, MTU {mtu}");
@@ -62,8 +66,8 @@ impl LinkLog {
                 info!(event = "renamed", side = label, interface = name.as_str(); "{label} is now called {name}");
             }
             LinkChange::Gone => warn!(
-                event = "link", side = label;
-                "{label}: the interface was deleted; waiting for its return"
+                event = "link", side = label, interface = name;
+                "{which}: the interface was deleted; waiting for its return"
             ),
             LinkChange::Recreated(now) => {
                 let name = &now.name;
@@ -73,17 +77,17 @@ impl LinkLog {
     }
 }
 
-fn down(side: Side, name: &str) {
-    let (side, remedy) = (side.label(), format!("ip link set {name} up"));
+fn down(port: PortId, name: &str) {
+    let (side, remedy) = (port.label(), format!("ip link set {name} up"));
     warn!(
         event = "link", side = side, interface = name, remedy = remedy.as_str();
         "{side} {name} is down: {remedy}"
     );
 }
 
-fn no_link(side: Side, name: &str) {
+fn no_link(port: PortId, name: &str) {
     let (side, remedy) = (
-        side.label(),
+        port.label(),
         "check the cable and the device at its other end",
     );
     warn!(

@@ -2,11 +2,27 @@
 
 use log::{info, warn};
 
-use crate::core::Event;
+use crate::core::{Event, Forwarder};
 use crate::telemetry::Role;
 
+/// Logs what has changed. What several forwarders notice at once is one line.
+pub(super) fn log_events(cores: &mut [Forwarder]) {
+    let several = cores.len() > 1;
+    let mut logged = Vec::new();
+    for core in cores {
+        while let Some(event) = core.next_event() {
+            if !logged.contains(&event) {
+                log_event(event);
+            }
+            if several {
+                logged.push(event);
+            }
+        }
+    }
+}
+
 /// Logs one change of state.
-pub(super) fn log_event(event: Event) {
+fn log_event(event: Event) {
     match event {
         Event::FirstClient(client, lane) => {
             info!(event = "first-client"; "first client: {client} ({lane})")

@@ -1,6 +1,6 @@
-//! The engine as the loop drives it: two ports of one kind, and a clock that the loop watches.
+//! The engine as the loop drives it: ports of one kind, and a clock that the loop watches.
 
-use crate::Side;
+use crate::PortId;
 use crate::engine::{Clock, CrossingReader, Engine, Port};
 use crate::time::{ClockSample, Crossing, Instant};
 
@@ -62,10 +62,10 @@ impl<C: Clock> Clock for WatchedClock<C> {
     }
 }
 
-/// The port of a side.
-pub(super) const fn port<P: Port, C: Clock>(engine: &mut LoopEngine<P, C>, side: Side) -> &mut P {
-    match side {
-        Side::Up => engine.up_mut(),
-        Side::Down => engine.down_mut(),
+/// A port.
+pub(super) fn port<P: Port, C: Clock>(engine: &mut LoopEngine<P, C>, port: PortId) -> &mut P {
+    match port {
+        PortId::Up => engine.up_mut(),
+        PortId::Down(number) => &mut engine.downs_mut()[usize::from(number)],
     }
 }

@@ -22,15 +22,15 @@ use crate::ring::{
     SolicitedGroups, Stamping, own_addresses,
 };
 use crate::time::Instant;
-use crate::{PerSide, Side};
+use crate::{PerPort, PortId, Side};
 
 /// What the machine keeps open for the loop. Dropped, it gives the interfaces their former settings back.
 pub(super) struct Machine {
     waiter: Waiter,
     watches: Watches,
     monitor: Monitor,
-    groups: PerSide<GroupMembership>,
-    sought: PerSide<SolicitedGroups>,
+    groups: PerPort<GroupMembership>,
+    sought: PerPort<SolicitedGroups>,
     stamping: Stamping,
     routes: Option<RouteNews>,
 }
@@ -53,23 +53,26 @@ impl Watches {
 }
 
 impl Machine {
-    /// Watches everything, and joins the PTP groups of both interfaces.
+    /// Watches everything, and joins the PTP groups of all interfaces.
     pub(super) fn new(
         watches: Watches,
-        interfaces: PerSide<&Interface>,
-        receive: [RawFd; 2],
+        interfaces: PerPort<&Interface>,
+        receive: Vec<RawFd>,
         stamping: Stamping,
         routes: Option<RouteNews>,
     ) -> Result<Self> {
-        let joined = interfaces.map(GroupMembership::join);
-        let names = interfaces.map(|interface| interface.name.as_str());
-        for (warns, line) in lines(names, [&joined.up.1, &joined.down.1]) {
+        let joined = interfaces.clone().map(GroupMembership::join);
+        let missing = interfaces.iter().zip(joined.iter());
+        let missing =
+            missing.map(|((_, interface), (_, joined))| (interface.name.as_str(), &joined.1));
+        for (warns, line) in lines(missing) {
             match warns {
                 true => warn!("{line}"),
                 false => info!("{line}"),
             }
         }
         let groups = joined.map(|(groups, _)| groups);
+        let sought = interfaces.clone().map(SolicitedGroups::new);
         let monitor = Monitor::open(interfaces).context("watching the links")?;
         // The transmit sockets are not watched: waking a sleeper between a frame's transmit timestamp and its
         // arrival would add to what every cable shows. Late timestamps are found by polling.
@@ -79,7 +82,7 @@ impl Machine {
             watches,
             monitor,
             groups,
-            sought: interfaces.map(SolicitedGroups::new),
+            sought,
             stamping,
             routes,
         };
@@ -92,11 +95,12 @@ impl Machine {
     }
 
     /// What another process needs of it.
-    pub(super) const fn beside<'a>(&'a self, metrics: Option<&'a TcpListener>) -> Beside<'a> {
+    pub(super) fn beside<'a>(&'a self, metrics: Option<&'a TcpListener>) -> Beside<'a> {
         Beside {
             clock_set: &self.watches.clock_set,
             metrics,
-            groups: [&self.groups.up, &self.groups.down],
+            // With several downstream nothing passes.
+            groups: [&self.groups.up, &self.groups.downs[0]],
         }
     }
 
@@ -146,14 +150,14 @@ impl Outside for Machine {
         self.watches.clock_set.was_set()
     }
 
-    fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()> {
+    fn link_changes(&mut self, sink: &mut dyn FnMut(PortId, &LinkChange)) -> io::Result<()> {
         let (groups, sought) = (&mut self.groups, &mut self.sought);
-        self.monitor.changes(&mut |side, change| {
-            sink(side, &change);
+        self.monitor.changes(&mut |port, change| {
+            sink(port, &change);
             // Memberships ended with the old one.
             if let LinkChange::Recreated(interface) = &change {
-                groups[side] = join(interface);
-                sought[side] = SolicitedGroups::new(interface);
+                groups[port] = join(interface);
+                sought[port] = SolicitedGroups::new(interface);
             }
         })
     }
@@ -174,8 +178,8 @@ impl Outside for Machine {
         own_addresses()
     }
 
-    fn seek(&mut self, side: Side, addresses: &[Ipv6Addr]) -> io::Result<bool> {
-        self.sought[side].follow(addresses)
+    fn seek(&mut self, port: PortId, addresses: &[Ipv6Addr]) -> io::Result<bool> {
+        self.sought[port].follow(addresses)
     }
 
     fn routes(&mut self) -> Option<RouteTable> {
@@ -208,26 +212,21 @@ fn join(interface: &Interface) -> GroupMembership {
 }
 
 /// What is said at the start about groups that were not joined, and whether it is a warning: one line for what holds on
-/// both interfaces.
-fn lines(names: PerSide<&str>, missing: [&Vec<NotJoined>; 2]) -> Vec<(bool, String)> {
-    let [up, down] = missing.map(|missing| {
-        missing
-            .iter()
-            .map(|one| (!one.is_absent(), one.to_string()))
-            .collect::<Vec<_>>()
+/// several interfaces.
+fn lines<'a>(missing: impl Iterator<Item = (&'a str, &'a Vec<NotJoined>)>) -> Vec<(bool, String)> {
+    let mut all: Vec<(bool, String, Vec<&str>)> = Vec::new();
+    for (name, missing) in missing {
+        for one in missing {
+            let text = one.to_string();
+            match all.iter_mut().find(|(_, known, _)| *known == text) {
+                Some((.., names)) => names.push(name),
+                None => all.push((!one.is_absent(), text, vec![name])),
+            }
+        }
+    }
+    let lines = all.into_iter().map(|(warns, text, names)| match warns {
+        false => (false, text),
+        true => (true, format!("{}: {text}", names.join(" and "))),
     });
-    let mut lines = Vec::new();
-    for (warns, text) in &up {
-        lines.push(
-            match (*warns, down.iter().any(|(_, other)| other == text)) {
-                (false, _) => (false, text.clone()),
-                (true, true) => (true, format!("{} and {}: {text}", names.up, names.down)),
-                (true, false) => (true, format!("{}: {text}", names.up)),
-            },
-        );
-    }
-    for (warns, text) in down.into_iter().filter(|line| !up.contains(line)) {
-        lines.push((warns, format!("{}: {text}", names.down)));
-    }
-    lines
+    lines.collect()
 }

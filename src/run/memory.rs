@@ -22,16 +22,18 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// What these options take.
-    pub(super) fn of(options: &RunOptions) -> Self {
+    /// What these options take with so many interfaces downstream.
+    pub(super) fn of(options: &RunOptions, downs: usize) -> Self {
         let rings = &options.rings;
         let receive = u64::from(rings.frames) * u64::from(RxOptions::default().frame_size);
         let transmit = ports::transmit_options(rings, TxOptions::default().stamps);
         let transmit = u64::from(transmit.frames) * u64::from(transmit.frame_size);
-        let settings = Settings::from(options.settings.clone());
+        let downs = u8::try_from(downs).unwrap_or(u8::MAX);
+        let settings = Settings::from(options.settings.clone()).of_one_port(downs);
+        let (of_one, downs) = (reserved_bytes(&settings), u64::from(downs));
         Self {
-            rings: 2 * (receive + transmit),
-            tables: reserved_bytes(&settings),
+            rings: (1 + downs) * (receive + transmit),
+            tables: downs * of_one,
         }
     }
 
@@ -89,7 +91,7 @@ mod tests {
     fn with(arguments: &str) -> Memory {
         let line = format!("ptpproxy --up eth0 --down eth1 {arguments}");
         match cli::parse(line.split_whitespace().map(Into::into)) {
-            Ok((cli::Action::Run(options), _)) => Memory::of(&options),
+            Ok((cli::Action::Run(options), _)) => Memory::of(&options, options.downs.len()),
             other => panic!("{other:?}"),
         }
     }

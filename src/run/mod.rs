@@ -11,6 +11,7 @@
 //! | `decide`, `pacer` | what it does next, as a value |
 //! | `outside`, `machine`, `waiter`, `aim` | waiting and news: what the loop asks for, and how the system does it |
 //! | `wake`, `signals` | why it wakes |
+//! | `cores` | several forwarders, and what they are together |
 //! | `port`, `loop_engine` | ports and engine as the loop sees them |
 //! | `stamping` | who timestamps: hardware only while it delivers |
 //! | `hardware_clocks` | hardware clocks read beside the steady one |
@@ -25,6 +26,7 @@
 
 mod aim;
 pub mod confine;
+mod cores;
 mod decide;
 mod filters;
 mod forwarding;

@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::pacer::Wait;
 use super::reload::Order;
 use super::wake::{Wake, Wakes};
-use crate::Side;
 use crate::core::RouteTable;
 use crate::ring::{Interface, KeeperNews, LinkChange};
 use crate::time::Instant;
+use crate::{PortId, Side};
 
 /// The machine around the loop: sleeping, and what can happen beside frames. Real in
 /// [`Machine`](super::machine::Machine), scripted in tests.
@@ -39,7 +39,7 @@ pub(super) trait Outside {
     ///
     /// # Errors
     /// The system's: interfaces could not be read.
-    fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()>;
+    fn link_changes(&mut self, sink: &mut dyn FnMut(PortId, &LinkChange)) -> io::Result<()>;
 
     /// Has the interfaces' hardware timestamps switched on again, unless they are. That they were not is in the news.
     fn put_stamping_right(&mut self);
@@ -59,12 +59,12 @@ pub(super) trait Outside {
     /// The system's: they could not be read.
     fn own_addresses(&self) -> io::Result<Vec<IpAddr>>;
 
-    /// Has neighbour discovery for these addresses, and for no others, come in on a side. False when a part of it is left
+    /// Has neighbour discovery for these addresses, and for no others, come in on a port. False when a part of it is left
     /// for another call.
     ///
     /// # Errors
     /// The system's.
-    fn seek(&mut self, side: Side, addresses: &[Ipv6Addr]) -> io::Result<bool>;
+    fn seek(&mut self, port: PortId, addresses: &[Ipv6Addr]) -> io::Result<bool>;
 
     /// After [`Wake::Routes`]: the routes that are in force now.
     fn routes(&mut self) -> Option<RouteTable>;

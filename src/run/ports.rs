@@ -15,33 +15,36 @@ use crate::ring::{
     Claim, Interface, PacketPort, RxOptions, RxRing, StampSource, Stamping, SystemClock, TxOptions,
     TxRing,
 };
-use crate::{PerSide, Side};
+use crate::side::numbers;
+use crate::{PerPort, PortId};
 
 /// How often a missing interface is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Opens both ports.
+/// Opens all ports.
 pub(super) fn open(
     options: &RunOptions,
-    interfaces: PerSide<&Interface>,
+    interfaces: &PerPort<&Interface>,
     stamping: &Stamping,
     filters: &Filters,
-) -> Result<PerSide<PacketPort>> {
-    let open = |side: Side| {
+) -> Result<PerPort<PacketPort>> {
+    let open = |port: PortId| {
+        let side = port.side();
         let filter = filters.at_start(side)?;
-        let interface = interfaces[side];
-        if !stamping.software_transmit[side] {
+        let interface = interfaces[port];
+        if !stamping.software_transmit[port] {
             warn!("{}", without_stamps(&interface.name, stamping.source[side]));
         }
-        let (receive, transmit) = ring_options(options, stamping, side);
+        let (receive, transmit) = ring_options(options, stamping, port);
         let opening = || format!("opening --{} {}", side.label(), interface.name);
         let rx = RxRing::open(interface, &filter, &receive).with_context(opening)?;
         let tx = TxRing::open(interface, &transmit).with_context(opening)?;
         anyhow::Ok(PacketPort { rx, tx })
     };
-    Ok(PerSide {
-        up: open(Side::Up)?,
-        down: open(Side::Down)?,
+    let downs = numbers().map(PortId::Down).take(interfaces.downs.len());
+    Ok(PerPort {
+        up: open(PortId::Up)?,
+        downs: downs.map(open).collect::<Result<_>>()?,
     })
 }
 
@@ -60,13 +63,13 @@ fn without_stamps(name: &str, source: StampSource) -> String {
     )
 }
 
-/// How the rings of a side are set up.
+/// How the rings of a port are set up.
 pub(super) fn ring_options(
     options: &RunOptions,
     stamping: &Stamping,
-    side: Side,
+    port: PortId,
 ) -> (RxOptions, TxOptions) {
-    let (rings, stamps) = (&options.rings, stamping.source[side]);
+    let (rings, stamps) = (&options.rings, stamping.source[port.side()]);
     let receive = RxOptions {
         frames: rings.frames,
         promiscuous: rings.promiscuous,
@@ -74,7 +77,7 @@ pub(super) fn ring_options(
         ..RxOptions::default()
     };
     let transmit = TxOptions {
-        qdisc_bypass: rings.qdisc_bypass || !stamping.software_transmit[side],
+        qdisc_bypass: rings.qdisc_bypass || !stamping.software_transmit[port],
         ..transmit_options(rings, stamps)
     };
     (receive, transmit)
@@ -94,7 +97,7 @@ pub(super) fn transmit_options(rings: &RingOptions, stamps: StampSource) -> TxOp
 
 /// Closes all packet sockets side by side: for each the kernel waits until no processor uses it any more, 10 to 50 ms on a
 /// common machine and ten times that on a slow one.
-pub(super) fn close(ports: [PacketPort; 2], claim: Option<Claim>) {
+pub(super) fn close(ports: impl IntoIterator<Item = PacketPort>, claim: Option<Claim>) {
     let mut closing = vec![close_aside(claim)];
     for PacketPort { rx, tx } in ports {
         closing.extend([close_aside(rx), close_aside(tx)]);
@@ -110,7 +113,7 @@ pub(super) fn close_aside<T: Send + 'static>(value: T) -> io::Result<JoinHandle<
     thread.spawn(move || drop(value))
 }
 
-/// Waits until both interfaces exist. False when the process is asked to stop before.
+/// Waits until all interfaces exist, and of each pattern one. False when the process is asked to stop before.
 ///
 /// To the service manager that is a service which runs: what starts after it does not wait for a cable.
 pub(super) fn wait_for(
@@ -118,9 +121,9 @@ pub(super) fn wait_for(
     signals: &mut Signals,
     notify: &mut Notify,
 ) -> Result<bool> {
-    for name in [&options.up, &options.down] {
+    for name in [&options.up].into_iter().chain(&options.downs) {
         let mut logged = false;
-        while Interface::lookup(name).is_err() {
+        while !Interface::any_is_called(name) {
             if !logged {
                 info!("waiting for interface {name}");
                 notify.ready(&format!("waiting for interface {name}"));

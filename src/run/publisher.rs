@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::cores::{clients, counters, measures};
 use super::loop_engine::{LoopEngine, port};
 use super::pacer::Pacer;
 use super::port::LinkPort;
@@ -10,12 +11,12 @@ use crate::core::Forwarder;
 use crate::engine::{Clock, Turn};
 use crate::ring::{Interface, LinkChange};
 use crate::telemetry::{
-    Board, FilterState, Info, Late, Limits, PortCounts, PortState, SHOWN_MASTERS, SHOWN_REFUSED,
-    State, SyncDue, Trace,
+    Board, FilterState, Info, Late, Limits, NeighbourState, PortCounts, PortState, SHOWN_MASTERS,
+    SHOWN_REFUSED, State, SyncDue, Trace, UnknownAddress,
 };
 use crate::time::Instant;
 use crate::wire::Mac;
-use crate::{PerSide, Side};
+use crate::{PerPort, PortId, Side};
 
 /// What changed is published by a turn that is made anyway, but no more often than this.
 const EVERY: Duration = Duration::from_millis(100);
@@ -58,26 +59,30 @@ impl Publisher {
     /// A board for this engine, and its first publication.
     pub(super) fn new<P: LinkPort, C: Clock>(
         engine: &mut LoopEngine<P, C>,
-        interfaces: PerSide<&Interface>,
+        interfaces: &PerPort<&Interface>,
         stamps: String,
         filter: FilterState,
         pacer: &Pacer,
     ) -> Self {
-        let PerSide { up, down } = interfaces;
         let info = Info {
-            up: up.name.clone(),
-            down: down.name.clone(),
+            up: interfaces.up.name.clone(),
+            downs: interfaces
+                .downs
+                .iter()
+                .map(|down| down.name.clone())
+                .collect(),
             stamps,
             started: SystemTime::now(),
         };
-        let board = Board::new(info, engine.core().client_slots());
+        let clients = engine.cores().iter().map(Forwarder::client_slots);
+        let board = Board::new(info, clients.collect());
         let mut publisher = Self {
             trace: Arc::clone(board.trace()),
             board: Arc::new(board),
             state: State {
                 mode: pacer.mode(),
                 sweep: pacer.sweep(),
-                ports: interfaces.map(port_state),
+                ports: interfaces.as_ref().map(|interface| port_state(interface)),
                 masters: Vec::with_capacity(SHOWN_MASTERS),
                 refused: Vec::with_capacity(SHOWN_REFUSED),
                 ..State::default()
@@ -101,11 +106,13 @@ impl Publisher {
 
     /// Has the core tell of each message while somebody watches. Before a turn, so that whoever starts to watch a silent
     /// network misses nothing.
-    pub(super) fn follow_watchers(&mut self, core: &mut Forwarder) {
+    pub(super) fn follow_watchers(&mut self, cores: &mut [Forwarder]) {
         let wanted = self.trace.is_wanted();
         if wanted != self.watched {
             self.watched = wanted;
-            core.watch(wanted.then(|| Arc::clone(&self.trace)));
+            for core in cores {
+                core.watch(wanted.then(|| Arc::clone(&self.trace)));
+            }
         }
     }
 
@@ -122,8 +129,8 @@ impl Publisher {
     }
 
     /// Notes what became of an interface.
-    pub(super) fn link(&mut self, side: Side, change: &LinkChange) {
-        let state = &mut self.state.ports[side];
+    pub(super) fn link(&mut self, port: PortId, change: &LinkChange) {
+        let state = &mut self.state.ports[port];
         match change {
             LinkChange::Gone => {
                 (state.present, state.up, state.running) = (false, false, false);
@@ -131,6 +138,7 @@ impl Publisher {
             LinkChange::Changed(now) | LinkChange::Renamed(now) | LinkChange::Recreated(now) => {
                 *state = PortState {
                     counts: state.counts,
+                    clients: state.clients,
                     ..port_state(now)
                 };
             }
@@ -192,12 +200,12 @@ impl Publisher {
         let before = std::mem::replace(&mut self.changed, Changed::Nothing);
         self.last = now;
         self.take_ports(engine, now);
-        let core = engine.core();
+        let cores = engine.cores();
         self.state.at = now;
         self.state.filter = filter;
-        self.take_core(core, now);
+        self.take_cores(cores, now);
         self.board
-            .publish(core.counters(), core.measures(), &self.state);
+            .publish(&counters(cores), &measures(cores), &self.state);
         if !matches!(before, Changed::Nothing) {
             self.board.changes().note();
         }
@@ -216,26 +224,47 @@ impl Publisher {
         if ask {
             (self.counted, self.uncounted) = (Some(now), 0);
         }
-        for (side, port) in self.state.ports.iter_mut() {
+        for (id, port) in self.state.ports.iter_mut() {
             let counts = &mut port.counts;
             let known = (!ask).then_some((counts.ring_frames, counts.ring_drops));
-            *counts = port_counts(engine, side, known);
+            *counts = port_counts(engine, id, known);
         }
     }
 
-    /// What the core knows.
-    fn take_core(&mut self, core: &Forwarder, now: Instant) {
+    /// What the forwarders know.
+    fn take_cores(&mut self, cores: &[Forwarder], now: Instant) {
+        let state = &mut self.state;
+        for (core, port) in cores.iter().zip(&mut state.ports.downs) {
+            port.clients = count(core.clients());
+        }
+        state.clients = count(clients(cores));
+        state.waiting = count(cores.iter().map(Forwarder::waiting).sum());
+        let paths = cores.iter().map(Forwarder::path_state);
+        (state.second_path, state.listening) =
+            paths.fold((false, false), |all, one| (all.0 || one.0, all.1 || one.1));
+        // Masters are upstream: each forwarder hears all of them.
+        if let Some(core) = cores.first() {
+            self.take_masters(core, now);
+        }
+        self.state.due = SyncDue {
+            started: self.state.due.started,
+            ..sync_due(cores)
+        };
+        let neighbours = cores.iter().map(Forwarder::neighbour_state);
+        self.state.neighbours = neighbours.reduce(joined).unwrap_or_default();
+        let limits = &mut self.state.limits;
+        (limits.max_clients, limits.hold_frames) = (0, 0);
+        for core in cores {
+            limits.max_clients += core.settings().max_clients;
+            limits.hold_frames += core.settings().hold_frames;
+        }
+    }
+
+    /// What a forwarder knows of masters, and what it has from the settings.
+    fn take_masters(&mut self, core: &Forwarder, now: Instant) {
         let settings = core.settings();
         let state = &mut self.state;
-        state.clients = count(core.clients());
-        state.waiting = count(core.waiting());
         state.role = core.role();
-        (state.second_path, state.listening) = core.path_state();
-        state.due = SyncDue {
-            started: state.due.started,
-            ..core.sync_due()
-        };
-        state.neighbours = core.neighbour_state();
         state.clocks_bound_ns = core.clocks_bound_ns();
         state.limits = Limits {
             jitter: settings.jitter,
@@ -263,18 +292,48 @@ impl Publisher {
 /// What was counted at a port; asks the kernel for frames and drops of its receive ring unless they are `known`.
 pub(super) fn port_counts<P: LinkPort, C: Clock>(
     engine: &mut LoopEngine<P, C>,
-    side: Side,
+    id: PortId,
     known: Option<(u64, u64)>,
 ) -> PortCounts {
-    let unsent = engine.unsent(side);
-    let stamps_lost = engine.core().stamps_lost(side);
-    let port = port(engine, side);
+    let unsent = engine.unsent(id);
+    let stamps_lost = match id {
+        PortId::Up => (engine.cores().iter())
+            .map(|core| core.stamps_lost(Side::Up))
+            .sum(),
+        PortId::Down(number) => engine.cores()[usize::from(number)].stamps_lost(Side::Down),
+    };
+    let port = port(engine, id);
     let (ring_frames, ring_drops) = known.unwrap_or_else(|| port.frames_and_drops());
     PortCounts {
         ring_frames,
         ring_drops,
         unsent,
         stamps_lost,
+    }
+}
+
+/// Whether somebody waits for Sync on any port.
+fn sync_due(cores: &[Forwarder]) -> SyncDue {
+    let due = cores.iter().map(Forwarder::sync_due);
+    due.reduce(SyncDue::either).unwrap_or_default()
+}
+
+/// What two forwarders know of neighbours: masters are the same for both.
+fn joined(one: NeighbourState, other: NeighbourState) -> NeighbourState {
+    let latest = |unknown: &UnknownAddress| unknown.at;
+    NeighbourState {
+        relayed: one.relayed,
+        masters: one.masters.max(other.masters),
+        addresses: one.addresses.saturating_add(other.addresses),
+        settled: one.settled.saturating_add(other.settled),
+        waiting: one.waiting.saturating_add(other.waiting),
+        // Only with one port is anything routed.
+        hops: one.hops,
+        unknown: one
+            .unknown
+            .into_iter()
+            .chain(other.unknown)
+            .max_by_key(latest),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::core::{Lack, TxStamps};
 use crate::ring::{StampSource, Stamping, Timestamping};
 use crate::time::Instant;
-use crate::{PerSide, Side};
+use crate::{PerPort, PerSide, Side};
 
 /// Hardware that failed is tried again after this long; twice that after it failed again.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -55,7 +55,7 @@ pub(super) struct StampChoice {
     /// Why that was chosen.
     why: String,
     /// What the kernel can do.
-    software: PerSide<bool>,
+    software: PerPort<bool>,
 }
 
 impl StampChoice {
@@ -81,7 +81,7 @@ impl StampChoice {
             righted: None,
             source: stamping.source,
             why: stamping.why.clone(),
-            software: stamping.software_transmit,
+            software: stamping.software_transmit.clone(),
         }
     }
 
@@ -93,15 +93,19 @@ impl StampChoice {
         }
     }
 
-    /// What departures get.
-    pub(super) fn tx_stamps(&self) -> PerSide<TxStamps> {
+    /// What departures get upstream, and by each port downstream.
+    pub(super) fn tx_stamps(&self) -> impl Iterator<Item = PerSide<TxStamps>> {
         let source = self.source();
-        PerSide::from_fn(|side| TxStamps {
+        let of = move |side, software| TxStamps {
             hardware: match source[side] {
                 StampSource::Hardware(phc) => Some(phc),
                 StampSource::Software => None,
             },
-            software: self.software[side],
+            software,
+        };
+        (self.software.downs.iter()).map(move |down| PerSide {
+            up: of(Side::Up, self.software.up),
+            down: of(Side::Down, *down),
         })
     }
 
@@ -261,7 +265,8 @@ mod tests {
     #[test]
     fn auto_leaves_hardware_that_fails_and_tries_it_ever_more_seldom() {
         let mut choice = choice(Timestamping::Auto, StampSource::Hardware(1));
-        assert_eq!(choice.tx_stamps().up.hardware, Some(1));
+        let up = |choice: &StampChoice| choice.tx_stamps().next().expect("one").up.hardware;
+        assert_eq!(up(&choice), Some(1));
         assert_eq!(choice.next(None, at(1)), None);
         assert_eq!(choice.next(LACK, at(2)), Some(Step::PutRight));
         let Some(Step::Leave(Some(text))) = choice.next(LACK, at(3)) else {
@@ -270,7 +275,7 @@ mod tests {
         assert!(text.starts_with("eth1: no hardware timestamps of what it receives"));
         assert!(text.contains("--timestamping software"), "{text}");
         assert_eq!(choice.source().up, StampSource::Software);
-        assert_eq!(choice.tx_stamps().up.hardware, None);
+        assert_eq!(up(&choice), None);
         assert_eq!(choice.next(None, at(62)), None);
         let mut tries = Vec::new();
         for s in 63..20_000 {
@@ -327,7 +332,7 @@ mod tests {
         let lack = Some((Side::Down, Lack::Clocks));
         let stamping = Stamping::of(two, "hardware over two clocks".to_owned());
         let mut choice = StampChoice::new(Timestamping::Auto, names, &stamping, at(0));
-        let stamps = choice.tx_stamps();
+        let stamps = choice.tx_stamps().next().expect("one");
         assert_eq!(
             (stamps.up.hardware, stamps.down.hardware),
             (Some(0), Some(1))

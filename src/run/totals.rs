@@ -5,8 +5,8 @@ use std::io;
 use anyhow::Context as _;
 
 use super::filters::SAMPLE_ONE_IN;
+use crate::PortId;
 use crate::report;
-use crate::side::PerSide;
 use crate::telemetry::{Counters, Histogram, PortCounts};
 
 /// A line: name, value, and what is counted.
@@ -19,7 +19,7 @@ type Line = (&'static str, u64, &'static str);
 pub(super) fn print(
     counters: &Counters,
     hold_error: &Histogram,
-    ports: &PerSide<PortCounts>,
+    ports: &[(PortId, &str, PortCounts)],
 ) -> anyhow::Result<()> {
     print_lines(counters, &lines(hold_error), ports)
 }
@@ -29,13 +29,13 @@ pub(super) fn print(
 /// # Errors
 /// As [`print`].
 pub(super) fn print_none() -> anyhow::Result<()> {
-    print_lines(&Counters::default(), &[], &PerSide::default())
+    print_lines(&Counters::default(), &[], &[])
 }
 
 fn print_lines(
     counters: &Counters,
     lines: &[Line],
-    ports: &PerSide<PortCounts>,
+    ports: &[(PortId, &str, PortCounts)],
 ) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let printed = report::totals(&mut out, counters, lines)

@@ -1,6 +1,6 @@
 //! Sleeping: until a frame comes, or until a time, whatever comes.
 //!
-//! What happens beside frames is rare. Its descriptors are in a set of their own, and the loop sleeps on both receive rings
+//! What happens beside frames is rare. Its descriptors are in a set of their own, and the loop sleeps on the receive rings
 //! and on that set: one system call a sleep, with its timeout in it.
 
 use std::io;
@@ -11,12 +11,13 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use super::aim::Aim;
-use crate::ring::{SystemClock, wait_readable};
+use crate::ring::{Polled, SystemClock};
 use crate::time::Instant;
 
 /// Sleeps until something happens.
 pub(super) struct Waiter {
-    rings: [RawFd; 2],
+    /// The set of all but the rings, and behind it the rings.
+    polled: Polled,
     /// All but the rings.
     rare: Poll,
     events: Events,
@@ -25,10 +26,11 @@ pub(super) struct Waiter {
 
 impl Waiter {
     /// Beside others it watches these receive rings.
-    pub(super) fn new(rings: [RawFd; 2]) -> io::Result<Self> {
+    pub(super) fn new(rings: impl IntoIterator<Item = RawFd>) -> io::Result<Self> {
+        let rare = Poll::new()?;
         Ok(Self {
-            rings,
-            rare: Poll::new()?,
+            polled: Polled::new([rare.as_raw_fd()].into_iter().chain(rings)),
+            rare,
             events: Events::with_capacity(16),
             aim: Aim::default(),
         })
@@ -48,11 +50,8 @@ impl Waiter {
         now: Instant,
         happened: impl FnMut(Token),
     ) -> io::Result<()> {
-        let [up, down] = self.rings;
-        let descriptors = [up, down, self.rare.as_raw_fd()];
-        let timeout = due.map(|due| due.since(now));
-        let [_, _, rare] = wait_readable(descriptors, timeout)?;
-        if rare {
+        self.polled.wait(due.map(|due| due.since(now)))?;
+        if self.polled.is_readable(0) {
             self.look(happened)?;
         }
         Ok(())
@@ -65,8 +64,8 @@ impl Waiter {
         now: Instant,
         happened: impl FnMut(Token),
     ) -> io::Result<()> {
-        let [rare] = wait_readable([self.rare.as_raw_fd()], Some(due.since(now)))?;
-        if rare {
+        self.polled.wait_for_first(Some(due.since(now)))?;
+        if self.polled.is_readable(0) {
             self.look(happened)?;
         }
         Ok(())

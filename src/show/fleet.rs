@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::figures::{columns, dash, percent, rate};
 use crate::control::client::{self, Gateway};
-use crate::control::reply::Status;
+use crate::control::reply::{PortStatus, Status};
 use crate::ring::{self, Holder};
 
 /// Every gateway of the machine.
@@ -152,11 +152,15 @@ impl Member {
         });
         match read {
             Ok((status, read)) => {
-                let [up, down] = &read.ports;
+                let (up, downs) = read.ports.split_first().unzip();
+                let names = |ports: &[PortStatus]| {
+                    let names = ports.iter().map(|port| port.name.as_str());
+                    names.collect::<Vec<_>>().join(",")
+                };
                 Self {
                     process: Some(read.pid),
-                    up: Some(up.name.clone()),
-                    down: Some(down.name.clone()),
+                    up: up.map(|up| up.name.clone()),
+                    down: downs.map(names),
                     well: read.warnings.is_empty(),
                     status: Some(status),
                     read: Some(read),
@@ -230,7 +234,7 @@ impl Member {
 mod tests {
     use super::*;
     use crate::PerSide;
-    use crate::control::reply::{PortStatus, Warning};
+    use crate::control::reply::Warning;
 
     fn member(up: &str, process: u32, warnings: &[&str]) -> Member {
         let port = |name: &str| PortStatus {
@@ -242,7 +246,7 @@ mod tests {
             ..Warning::default()
         };
         let read = Status {
-            ports: [port(up), port("down")],
+            ports: vec![port(up), port("down")],
             warnings: warnings.iter().map(warning).collect(),
             ..Status::default()
         };

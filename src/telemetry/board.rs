@@ -4,21 +4,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::changes::Changes;
+use super::client_view::ClientView;
 use super::counters::Counters;
+use super::grants::GRANTED;
 use super::measures::Measures;
 use super::record::Record;
 use super::slots::ClientSlots;
 use super::state::State;
 use super::trace::Trace;
 use super::words::{Take, Words};
+use crate::side::numbers;
+use crate::time::Instant;
 
 /// What hardly changes while the gateway runs.
 #[derive(Clone, Debug)]
 pub struct Info {
     /// Interface toward the grandmaster, as it was named on the command line.
     pub up: String,
-    /// Interface toward the clients.
-    pub down: String,
+    /// Interfaces toward the clients.
+    pub downs: Vec<String>,
     /// Which timestamps are taken, and why.
     pub stamps: String,
     /// When the gateway started.
@@ -32,16 +36,17 @@ pub struct Board {
     /// Which timestamps are taken now; changed once in a while.
     stamps: Mutex<String>,
     record: Record,
-    clients: Arc<ClientSlots>,
+    /// Of each port downstream.
+    clients: Vec<Arc<ClientSlots>>,
     trace: Arc<Trace>,
     changes: Changes,
 }
 
 impl Board {
-    /// A board on which nothing was published yet, with the rows of the core's clients
+    /// A board on which nothing was published yet, with the rows of each forwarder's clients
     /// ([`crate::core::Forwarder::client_slots`]).
     #[must_use]
-    pub fn new(info: Info, clients: Arc<ClientSlots>) -> Self {
+    pub fn new(info: Info, clients: Vec<Arc<ClientSlots>>) -> Self {
         Self {
             stamps: Mutex::new(info.stamps.clone()),
             info,
@@ -67,10 +72,21 @@ impl Board {
         *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
     }
 
-    /// The clients in the table now.
+    /// The clients in the tables now, each with the number of its port downstream.
+    pub fn clients(&self) -> impl Iterator<Item = (u8, ClientView)> {
+        let ports = numbers().zip(&self.clients);
+        ports.flat_map(|(port, slots)| slots.iter().map(move |client| (port, client)))
+    }
+
+    /// How many clients of all ports are granted each message type of [`GRANTED`] now.
     #[must_use]
-    pub fn clients(&self) -> &ClientSlots {
-        &self.clients
+    pub fn grants(&self, now: Instant) -> [u32; GRANTED.len()] {
+        let mut clients = [0; GRANTED.len()];
+        for slots in &self.clients {
+            let of_port = clients.iter_mut().zip(slots.grants(now));
+            of_port.for_each(|(sum, count)| *sum += count);
+        }
+        clients
     }
 
     /// Each message's steps, for whoever watches.
@@ -134,11 +150,11 @@ mod tests {
     fn a_snapshot_is_what_was_published() {
         let info = Info {
             up: "eth0".into(),
-            down: "eth1".into(),
+            downs: vec!["eth1".into()],
             stamps: "software".into(),
             started: SystemTime::UNIX_EPOCH,
         };
-        let board = Board::new(info, Arc::new(ClientSlots::new(1)));
+        let board = Board::new(info, vec![Arc::new(ClientSlots::new(1))]);
         assert_eq!(board.snapshot().map(|snapshot| snapshot.number), Some(0));
         let mut counters = Counters::default();
         let mut expected = 0;

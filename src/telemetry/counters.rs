@@ -87,6 +87,28 @@ macro_rules! counters {
         }
 
         impl Counters {
+            /// Adds what another forwarder has counted.
+            pub fn add(&mut self, other: &Self) {
+                for (sums, more) in [
+                    (&mut self.received, &other.received),
+                    (&mut self.forwarded, &other.forwarded),
+                    (&mut self.waited, &other.waited),
+                ] {
+                    for side in Side::BOTH {
+                        add_each(&mut sums[side], &more[side]);
+                    }
+                }
+                for side in Side::BOTH {
+                    let (sums, more) = (&mut self.dropped[side], &other.dropped[side]);
+                    for (sums, more) in sums.iter_mut().zip(more) {
+                        add_each(sums, more);
+                    }
+                }
+                self.measured += other.measured;
+                self.residence_ns = self.residence_ns.wrapping_add(other.residence_ns);
+                $(self.$field += other.$field;)+
+            }
+
             /// What is counted beside frames.
             #[must_use]
             pub const fn counts(&self) -> Counts {
@@ -97,6 +119,12 @@ macro_rules! counters {
 }
 
 core_counts!(counters);
+
+fn add_each(sums: &mut [u64], more: &[u64]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum += more;
+    }
+}
 
 impl Counters {
     /// Frames received from a side.

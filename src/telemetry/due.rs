@@ -28,6 +28,18 @@ record! {
 }
 
 impl SyncDue {
+    /// Whoever waits, by what two forwarders know: each hears the same multicast, and grants of its own clients.
+    #[must_use]
+    pub fn either(self, other: Self) -> Self {
+        let first =
+            |one: Option<Instant>, other: Option<Instant>| one.into_iter().chain(other).min();
+        Self {
+            granted_since: first(self.granted_since, other.granted_since),
+            granted_until: self.granted_until.max(other.granted_until),
+            ..self
+        }
+    }
+
     /// Since when Sync has been due; `None` while nobody waits for one.
     #[must_use]
     pub fn since(&self, now: Instant) -> Option<Instant> {

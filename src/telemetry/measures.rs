@@ -53,6 +53,11 @@ macro_rules! measures {
                 value: |measures| &measures.$field,
             }),+];
 
+            /// Adds what another forwarder has measured.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$field.merge(&other.$field);)+
+            }
+
             /// Figures of what was added since `before`.
             #[must_use]
             pub fn since(&self, before: &Self) -> Spreads {

@@ -57,9 +57,9 @@ pub enum Silence {
 /// nothing.
 #[must_use]
 pub fn outages(state: &State, now: Instant) -> Vec<Outage<'_>> {
-    let links = state.ports.iter().filter_map(|(side, port)| {
+    let links = state.ports.iter().filter_map(|(id, port)| {
         Some(Outage::Link {
-            side,
+            side: id.side(),
             name: &port.name,
             fault: port.fault()?,
         })

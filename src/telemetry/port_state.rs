@@ -1,11 +1,12 @@
 //! What a snapshot says of an interface and its rings.
 
 use super::counts::PortCounts;
-use super::words::record;
+use super::words::{Put, Take, Words, record};
+use crate::side::{MOST_DOWNS, PerPort};
 use crate::wire::Mac;
 
 record! {
-    /// One of the two interfaces.
+    /// One of the interfaces.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     pub struct PortState {
         /// Its name now.
@@ -20,7 +21,30 @@ record! {
         pub up: bool,
         /// With a working link as well.
         pub running: bool,
+        /// Clients in the table of this port; none upstream.
+        pub clients: u32,
         /// What is counted here.
         pub counts: PortCounts,
+    }
+}
+
+/// That upstream, how many there are downstream, and those.
+impl Words for PerPort<PortState> {
+    const WORDS: usize = PortState::WORDS * (1 + MOST_DOWNS) + 1;
+
+    fn write(&self, out: &mut impl Put) {
+        let downs = self.downs.get(..MOST_DOWNS).unwrap_or(&self.downs);
+        self.up.write(out);
+        (downs.len() as u64).write(out);
+        downs.iter().for_each(|down| down.write(out));
+    }
+
+    fn read(words: &mut Take<'_>) -> Self {
+        let up = PortState::read(words);
+        let downs = words.word().min(MOST_DOWNS as u64);
+        Self {
+            up,
+            downs: (0..downs).map(|_| PortState::read(words)).collect(),
+        }
     }
 }

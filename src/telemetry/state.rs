@@ -9,7 +9,7 @@ use super::port_state::PortState;
 use super::refused_sender::RefusedSender;
 use super::role::RoleState;
 use super::words::{Put, Take, Words, record};
-use crate::side::PerSide;
+use crate::side::PerPort;
 use crate::time::Instant;
 
 /// Masters that a snapshot shows; if there are more, only their number is known.
@@ -178,7 +178,7 @@ record! {
         /// Whether it ran when it was to.
         pub late: Late,
         /// The interfaces.
-        pub ports: PerSide<PortState>,
+        pub ports: PerPort<PortState>,
         /// The kernel's filter upstream.
         pub filter: FilterState,
         /// Clients in the table.
@@ -229,6 +229,7 @@ mod tests {
     use super::*;
     use crate::reason::Reason;
     use crate::side::Side;
+    use crate::side::{MOST_DOWNS, PerSide};
     use crate::telemetry::counts::PortCounts;
     use crate::telemetry::{By, Orderer, Role, SHOWN_REFUSED};
     use crate::wire::{Announce, ClockIdentity, ClockQuality, Lane, Mac, PortIdentity, Transport};
@@ -280,6 +281,7 @@ mod tests {
             present: true,
             up: false,
             running: true,
+            clients: 9,
             counts: PortCounts {
                 ring_frames: 1,
                 ring_drops: 2,
@@ -298,7 +300,8 @@ mod tests {
             ports: PerSide {
                 up: port.clone(),
                 down: PortState { up: true, ..port },
-            },
+            }
+            .into(),
             filter: FilterState {
                 kind: FilterKind::Exact,
                 clients: 10,
@@ -371,7 +374,8 @@ mod tests {
         };
         let mut words = Vec::new();
         state.write(&mut words);
-        assert_eq!(words.len(), State::WORDS);
+        let unused = MOST_DOWNS - state.ports.downs.len();
+        assert_eq!(words.len() + unused * PortState::WORDS, State::WORDS);
         assert!(words.iter().filter(|&&word| word != 0).count() > 400);
         assert_eq!(State::read(&mut Take(words.iter())), state);
         let empty = State::read(&mut Take([].iter()));

@@ -24,7 +24,7 @@ const BASE: [&str; 10] = [
 /// A key, a value that is not the default, and what the program then knows.
 const KEYS: &[(&str, &str, &str)] = &[
     ("up", "\"eth7\"", "up: \"eth7\""),
-    ("down", "\"eth7\"", "down: \"eth7\""),
+    ("down", "\"eth7\"", "downs: [\"eth7\"]"),
     ("standby", "true", "standby: true"),
     ("wait", "true", "wait: true"),
     ("source", "\"client\"", "shared: None"),
@@ -148,7 +148,10 @@ fn every_key_has_its_effect_and_its_option_the_same() {
             ("true", _) => format!("--{key}"),
             _ => format!("--{key}={value}"),
         };
-        let mut arguments = [&BASE[..], &[&flag]].concat();
+        // What is given once more is one more.
+        let base = BASE.iter().copied();
+        let base = base.filter(|word| *key != "down" || !["--down", "eth1"].contains(word));
+        let mut arguments: Vec<&str> = base.chain([flag.as_str()]).collect();
         if *key == "routed" {
             arguments.push("--source=client");
         }
@@ -180,8 +183,8 @@ fn the_command_line_wins() {
     )
     .expect("good");
     assert_eq!(
-        (options.up.as_str(), options.down.as_str()),
-        ("eth5", "eth1")
+        (options.up.as_str(), options.downs.as_slice()),
+        ("eth5", ["eth1".to_owned()].as_slice())
     );
     let said = effect(&options, level);
     for part in [
@@ -198,6 +201,16 @@ fn the_command_line_wins() {
     let (options, _) = parse(&["--jitter=3ms", "--config", &scratch.name()]).expect("good");
     assert_eq!(options.settings.jitter.as_millis(), 3);
     assert_eq!(options.settings.max_rate, Some(9));
+}
+
+#[test]
+fn several_interfaces_downstream_are_a_list() {
+    let file = "up = \"eth0\"\ndown = [\"swp1\", \"swp2\"]\n";
+    let (options, _) = with(file, &[]).expect("good");
+    assert_eq!(options.downs, ["swp1", "swp2"]);
+    // The command line replaces all of them.
+    let (options, _) = with(file, &["--down", "lan*"]).expect("good");
+    assert_eq!(options.downs, ["lan*"]);
 }
 
 #[test]

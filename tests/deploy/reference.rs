@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ptpproxy::control::reply::{
     Client, ClientList, DropsStatus, FramesStatus, Grandmaster, Granted, GrantsStatus,
-    MasterStatus, RefusedStatus, RoutedStatus, Status, Warning,
+    MasterStatus, PortStatus, RefusedStatus, RoutedStatus, Status, Warning,
 };
 use serde_json::Value;
 
@@ -83,6 +83,7 @@ fn every_field_of_the_json_has_a_row_and_no_other() {
         refused: vec![RefusedStatus::default()],
         frames: vec![FramesStatus::default()],
         drops: vec![DropsStatus::default()],
+        ports: vec![PortStatus::default()],
         routed: Some(RoutedStatus::default()),
         grants: vec![GrantsStatus::default()],
         ..Status::default()

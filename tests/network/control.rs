@@ -123,7 +123,9 @@ fn status_and_clients_say_what_passes() {
         assert_eq!(status.pid, proxy.id());
         assert_eq!(status.limits.client_rate, 99);
         assert!(!status.listening);
-        let [up, down] = &status.ports;
+        let [up, down] = status.ports.as_slice() else {
+            panic!("{:?}", status.ports);
+        };
         assert_eq!(
             (up.name.as_str(), up.link.as_str(), up.mtu),
             (UP, "up", 1500)

@@ -6,6 +6,7 @@
 mod confined;
 mod control;
 mod doctor;
+mod downs;
 mod ending;
 mod failover;
 mod fleet;

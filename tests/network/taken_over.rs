@@ -11,7 +11,7 @@ use ptpproxy_lab::lab::frames::Kind;
 use ptpproxy_lab::ptp4l::TempDir;
 
 use crate::host::{ETHERNET, Host};
-use crate::proxy::{DOWN, Proxy, UP, command};
+use crate::proxy::{DOWN, Proxy, UP, command, program};
 use crate::refusals::{pair, refused};
 use crate::segments::{END, Line};
 
@@ -155,7 +155,13 @@ fn it_goes_on_if_it_is_not_taken_over_from() {
         refuses(&["--qdisc-bypass"], "--qdisc-bypass");
         refuses(&["--no-promiscuous"], "--no-promiscuous");
         refuses(&["--metrics", "192.0.2.1:9"], "cannot listen");
-        refuses(&["--up", DOWN, "--down", UP], "is another interface by now");
+        let mut crosswise = Command::new(program());
+        crosswise.args(["--up", DOWN, "--down", UP, "--control", &rig.socket()]);
+        crosswise.args(["--take-over", &process.to_string()]);
+        let error = refused(&rig.line.gateway, &mut crosswise);
+        assert!(error.starts_with(&goes_on), "{error}");
+        assert!(error.contains("is another interface by now"), "{error}");
+        rig.serves();
         assert_eq!(
             first.logged("another process asked to take over, but did not"),
             7,

@@ -3,6 +3,7 @@
 
 mod cards;
 mod common;
+mod downs;
 mod faults;
 mod limits;
 mod one_step;

@@ -13,14 +13,16 @@ use ptpproxy_lab::sim::{Batch, Now, stamp};
 use crate::common::MS;
 
 #[derive(Default)]
-struct Scripted {
+pub(crate) struct Scripted {
     now: Now,
-    arrivals: VecDeque<(u64, Vec<u8>)>,
+    pub(crate) arrivals: VecDeque<(u64, Vec<u8>)>,
     current: Vec<u8>,
     batch: Batch,
-    sent: Vec<Vec<u8>>,
+    pub(crate) sent: Vec<Vec<u8>>,
     /// The process stands still for this time after each commit.
     stall_ns: u64,
+    /// And for this time before each batch is sent.
+    pub(crate) stall_kick_ns: u64,
     /// And for this time before each frame that it reads.
     stall_reading_ns: u64,
     /// No stamp comes.
@@ -39,7 +41,7 @@ struct Scripted {
 }
 
 impl Scripted {
-    fn new(now: &Now) -> Self {
+    pub(crate) fn new(now: &Now) -> Self {
         Self {
             now: now.clone(),
             ..Self::default()
@@ -92,6 +94,7 @@ impl Port for Scripted {
 
     fn kick(&mut self) -> KickReport {
         self.now.step(self.step_ns);
+        self.now.pass(self.stall_kick_ns);
         let sent = self.batch.kick(|bytes| {
             self.sent.push(bytes);
             self.now.stamp()
@@ -242,7 +245,7 @@ fn general_messages_do_not_grow_stale() {
 }
 
 /// A PTP message over Ethernet, of 44 octets, from a station.
-fn message(kind: u8, station: u8, sequence_id: u16) -> Vec<u8> {
+pub(crate) fn message(kind: u8, station: u8, sequence_id: u16) -> Vec<u8> {
     let mut frame = delay_req(sequence_id);
     frame[14] = kind;
     frame[14 + 27] = station;

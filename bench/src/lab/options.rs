@@ -100,6 +100,10 @@ pub struct Options {
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub gateways: u16,
 
+    /// Ports downstream of the one gateway, the clients divided among them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub downs: u16,
+
     /// Foreign frames a second on the upstream segment: Delay_Req and Delay_Resp of nobody here
     #[arg(long, value_name = "PPS", default_value_t = 0.0)]
     pub foreign: f64,
@@ -297,6 +301,14 @@ impl Options {
             "--gateways: at most one for each client"
         );
         ensure!(
+            self.downs == 1 || self.gateway == GatewayKind::Ours && self.gateways == 1,
+            "--downs: ports of one gateway that runs ptpproxy"
+        );
+        ensure!(
+            self.clients >= u32::from(self.downs) && (self.downs == 1 || self.flood.is_none()),
+            "--downs: at most one for each client, and none for --flood"
+        );
+        ensure!(
             self.flood.is_none() || self.gateways == 1,
             "--flood goes through one gateway: --gateways 1"
         );
@@ -393,6 +405,17 @@ mod tests {
         );
         assert!(parse(&["--burst", "--spread"]).is_err());
         assert!(parse(&["--clients", "2", "--gateways", "3"]).is_err());
+        assert!(parse(&["--downs", "4"]).is_ok());
+        for more in [
+            &["--gateways", "2"],
+            &["--gateway", "raw"],
+            &["--clients", "3"],
+        ] {
+            assert!(
+                parse(&[&["--downs", "4"], &more[..]].concat()).is_err(),
+                "{more:?}"
+            );
+        }
         assert!(parse(&["--gateway", "direct", "--gateways", "2"]).is_err());
         assert!(parse(&["--gateway", "bridge", "--jitter", "off"]).is_err());
         assert!(parse(&["--rate", "nan"]).is_err());

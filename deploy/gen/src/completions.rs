@@ -99,7 +99,8 @@ fn bash(script: &str, flag: &Flag) -> String {
 
 /// zsh has a function for them.
 fn zsh(script: &str, flag: &Flag) -> String {
-    let start = format!("'--{}=[{}]:{INTERFACE}:", flag.long, flag.help);
+    // One that may be given several times has a star before it.
+    let start = format!("--{}=[{}]:{INTERFACE}:", flag.long, flag.help);
     // Flags of several commands read alike: one of them at a time.
     script.replacen(
         &format!("{start}_default'"),

@@ -69,7 +69,7 @@ impl Observers {
     ) -> Result<Request, String> {
         let user = process::peer_user(stream.as_fd()).map_err(|error| error.to_string())?;
         request::allowed(user, process::user())?;
-        let request = Request::read(line, board.clients())?;
+        let request = Request::read(line, board)?;
         if self.all.len() >= MOST {
             return Err(format!(
                 "{MOST} watch already, and no more can: end one of them"

@@ -41,7 +41,7 @@ impl Observer {
         let first = Watching {
             protocol: PROTOCOL,
             up: info.up.clone(),
-            down: info.down.clone(),
+            down: info.downs.join(","),
             lines_per_s: LINES_PER_S,
         };
         // It holds texts and numbers: nothing of it can fail.

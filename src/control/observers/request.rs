@@ -1,6 +1,6 @@
 //! What is asked by `watch`, and who may ask.
 
-use crate::telemetry::{ClientSlots, Wanted};
+use crate::telemetry::{Board, Wanted};
 use crate::wire::{Address, ClockIdentity, Name, PortIdentity};
 
 /// What somebody wants to see.
@@ -40,7 +40,7 @@ impl Request {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn read(line: &str, clients: &ClientSlots) -> Result<Self, String> {
+    pub(super) fn read(line: &str, board: &Board) -> Result<Self, String> {
         let mut request = Self {
             who: Who::All,
             wanted: Wanted {
@@ -62,7 +62,7 @@ impl Request {
                 }
                 ("address", address) => {
                     let address = address.parse().map_err(|_| unknown())?;
-                    request.who = Who::Ports(sending_from(address, clients)?);
+                    request.who = Who::Ports(sending_from(address, board)?);
                 }
                 _ => return Err(unknown()),
             }
@@ -95,15 +95,12 @@ fn port(text: &str) -> Option<PortIdentity> {
 }
 
 /// The clients that send from an address.
-fn sending_from(address: Address, clients: &ClientSlots) -> Result<Vec<PortIdentity>, String> {
+fn sending_from(address: Address, board: &Board) -> Result<Vec<PortIdentity>, String> {
     let of = |client: &crate::telemetry::ClientView| {
         client.address == address || Address::Mac(client.mac) == address
     };
-    let ports: Vec<PortIdentity> = clients
-        .iter()
-        .filter(of)
-        .map(|client| client.identity)
-        .collect();
+    let clients = board.clients().map(|(_, client)| client);
+    let ports: Vec<PortIdentity> = clients.filter(of).map(|client| client.identity).collect();
     if ports.is_empty() {
         return Err(format!(
             "watch: no client sends from {address} now (`ptpproxy clients` lists them); to wait for one, name it \

@@ -12,13 +12,17 @@ use crate::telemetry::{ClientSlots, Info, Step, Tenant, What};
 use crate::wire::{Address, ClockIdentity, Lane, Mac, MessageType, Name, PortIdentity, Transport};
 
 fn board() -> Board {
+    with(Arc::new(ClientSlots::new(4)))
+}
+
+fn with(clients: Arc<ClientSlots>) -> Board {
     let info = Info {
         up: "eth0".into(),
-        down: "eth1".into(),
+        downs: vec!["eth1".into()],
         stamps: "software".into(),
         started: SystemTime::UNIX_EPOCH,
     };
-    Board::new(info, Arc::new(ClientSlots::new(4)))
+    Board::new(info, vec![clients])
 }
 
 fn port(clock: u8) -> PortIdentity {
@@ -131,7 +135,7 @@ fn root_and_the_gateways_user_may_watch() {
 
 #[test]
 fn what_cannot_be_understood_is_named() {
-    let clients = ClientSlots::new(4);
+    let board = board();
     for (line, part) in [
         ("watch all", "all"),
         ("watch only=answers", "only=answers"),
@@ -141,14 +145,15 @@ fn what_cannot_be_understood_is_named() {
         ("watch address=eth0", "address=eth0"),
         ("watch address=192.0.2.1", "no client sends from 192.0.2.1"),
     ] {
-        let error = Request::read(line, &clients).unwrap_err();
+        let error = Request::read(line, &board).unwrap_err();
         assert!(error.contains(part), "{line}: {error}");
     }
 }
 
 #[test]
 fn an_address_is_that_of_clients_who_are_known() {
-    let clients = ClientSlots::new(4);
+    let clients = Arc::new(ClientSlots::new(4));
+    let board = with(Arc::clone(&clients));
     let mac = |last| Mac([2, 0, 0, 0, 0, last]);
     let tenant = |number: u8, address| Tenant {
         identity: port(number),
@@ -165,7 +170,7 @@ fn an_address_is_that_of_clients_who_are_known() {
         ("02:00:00:00:00:02", vec![port(2)]),
         ("02:00:00:00:00:03", vec![port(3)]),
     ] {
-        let request = Request::read(&format!("watch address={address}"), &clients);
+        let request = Request::read(&format!("watch address={address}"), &board);
         assert_eq!(request.unwrap().who, request::Who::Ports(expected));
     }
 }

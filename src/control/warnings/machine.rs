@@ -21,9 +21,11 @@ pub(super) fn ports(
     now: &Snapshot,
     add: &mut impl FnMut(WarningKind, &'static str, String),
 ) {
-    for (side, port) in now.state.ports.iter() {
-        let (name, counts, then) = (&port.name, port.counts, before.state.ports[side].counts);
-        let lost = stamps_lost(before, now, side);
+    let ports = now.state.ports.iter().zip(before.state.ports.iter());
+    for ((id, port), (_, then)) in ports {
+        let (name, counts, then) = (&port.name, port.counts, then.counts);
+        let stamps = counts.stamps_lost.saturating_sub(then.stamps_lost);
+        let lost = stamps_lost(before, now, id.side(), stamps);
         let late = now.state.late.longest;
         let (full, why) = if late >= STARVED {
             let ms = late.as_millis();
@@ -52,20 +54,19 @@ pub(super) fn ports(
         ] {
             if lately > 0 {
                 let text = format!("{name}: {lately} {what}: {}", kind.remedy());
-                add(kind, side.label(), text);
+                add(kind, id.label(), text);
             }
         }
     }
 }
 
-/// Transmit timestamps of a side that were lost lately; 0 of so few that it may be chance.
-fn stamps_lost(before: &Snapshot, now: &Snapshot, side: Side) -> u64 {
+/// Transmit timestamps of a port that were lost lately; 0 of so few that it may be chance.
+fn stamps_lost(before: &Snapshot, now: &Snapshot, side: Side, lost: u64) -> u64 {
     let event = match side {
         Side::Up => MessageType::DelayReq,
         Side::Down => MessageType::Sync,
     };
     let since = |of: &dyn Fn(&Snapshot) -> u64| of(now).saturating_sub(of(before));
-    let lost = since(&|at| at.state.ports[side].counts.stamps_lost);
     let sent = since(&|at| at.counters.forwarded(side.other(), Kind::Message(event)));
     if lost >= ENOUGH_STAMPS && lost * STAMPS_PART >= sent {
         lost

@@ -49,7 +49,8 @@ fn good() -> Snapshot {
             ports: PerSide {
                 up: port("eth0"),
                 down: port("eth1"),
-            },
+            }
+            .into(),
             masters: vec![master(1, 100)],
             masters_known: 1,
             due: SyncDue {
@@ -110,7 +111,7 @@ fn each_trouble_has_its_code() {
     let table: [(&str, Change); 36] = [
         ("", |_| {}),
         ("link", |now| now.state.ports.up.running = false),
-        ("link", |now| now.state.ports.down.present = false),
+        ("link", |now| now.state.ports.downs[0].present = false),
         ("no-sync", |now| now.state.masters.clear()),
         ("no-sync", |now| now.state.masters[0] = master(1, 2_100)),
         ("", |now| {
@@ -224,7 +225,7 @@ fn each_trouble_has_its_code() {
         ("", |now| now.state.late.longest = Duration::from_millis(40)),
         ("loop-late", |now| now.state.late.times = 1),
         ("stamps-lost", |now| {
-            now.state.ports.down.counts.stamps_lost = 2;
+            now.state.ports.downs[0].counts.stamps_lost = 2;
             for _ in 0..20 {
                 now.counters
                     .forward(Side::Up, Kind::Message(MessageType::Sync));
@@ -232,7 +233,7 @@ fn each_trouble_has_its_code() {
         }),
         ("", |now| {
             // Less than a tenth.
-            now.state.ports.down.counts.stamps_lost = 2;
+            now.state.ports.downs[0].counts.stamps_lost = 2;
             for _ in 0..21 {
                 now.counters
                     .forward(Side::Up, Kind::Message(MessageType::Sync));

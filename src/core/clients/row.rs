@@ -38,6 +38,11 @@ impl DerefMut for ClientMut<'_> {
 }
 
 impl ClientMut<'_> {
+    /// How long it has been silent, to the millisecond (49 days at most).
+    pub(crate) fn silent(&self, now: Instant) -> Duration {
+        self.slot.silent(now)
+    }
+
     /// By what it is found again.
     pub(crate) const fn of(&self) -> ClientRef {
         self.of

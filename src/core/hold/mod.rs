@@ -45,7 +45,7 @@ pub(crate) struct Hold {
     syncs: VecDeque<FrameRef>,
     /// The next frame is one of these.
     next: Next,
-    pace: Option<Pace>,
+    pace: Pace,
 }
 
 /// Which of the frames leaves next.
@@ -84,7 +84,7 @@ impl Hold {
             requests: VecDeque::with_capacity(2 * frames),
             syncs: VecDeque::with_capacity(SYNCS),
             next: Next::General,
-            pace: rate.map(Pace::new),
+            pace: Pace::new(rate),
         }
     }
 
@@ -104,12 +104,13 @@ impl Hold {
     }
 
     /// Another `--max-rate`. Places that were booked stay.
-    pub(crate) fn set_rate(&mut self, rate: Option<u32>) {
-        match (rate, &mut self.pace) {
-            (None, pace) => *pace = None,
-            (Some(rate), Some(pace)) => pace.set_rate(rate),
-            (Some(rate), pace) => *pace = Some(Pace::new(rate)),
-        }
+    pub(crate) fn set_rate(&self, rate: Option<u32>) {
+        self.pace.set_rate(rate);
+    }
+
+    /// Shares the places under `--max-rate` with another forwarder.
+    pub(crate) fn share_pace(&mut self, other: &mut Self) {
+        self.pace.share(&mut other.pace);
     }
 
     /// From now on nothing is kept: there is no memory for it. Nothing waits by then.
@@ -134,7 +135,7 @@ impl Hold {
         for queue in [&self.general, &self.requests, &self.syncs] {
             out.all(queue.iter());
         }
-        out.put(&self.pace.map(|pace| pace.next()));
+        out.put(&self.pace.is_on().then(|| self.pace.next_place()));
     }
 
     /// Reads them, where nothing waits yet. Places under `--max-rate` that were booked stay.
@@ -147,8 +148,11 @@ impl Hold {
                 Ok(())
             })?;
         }
-        if let Some((pace, next)) = self.pace.as_mut().zip(from.take()?) {
-            pace.set_next(next);
+        if let Some(next) = from
+            .take::<Option<Instant>>()?
+            .filter(|_| self.pace.is_on())
+        {
+            self.pace.set_next(next);
         }
         Ok(())
     }
@@ -164,8 +168,20 @@ impl Hold {
         request: impl FnOnce() -> WaitingRequest,
     ) -> Option<FrameRef> {
         let egress = arrival.side.other();
-        self.keep(frame, egress, arrival.plain_edit(), || {
+        let kept = self.keep(frame, egress, arrival.plain_edit(), || {
             Purpose::Request(request())
+        })?;
+        if self.waits_for_its_place(kept) {
+            self.pace.waits();
+        }
+        Some(kept)
+    }
+
+    /// Whether it is a request that waits for its place, where several forwarders share those.
+    #[inline]
+    fn waits_for_its_place(&self, frame: FrameRef) -> bool {
+        self.pace.is_shared() && self.store.get(frame).is_some_and(|(_, kept)| {
+            matches!(&kept.purpose, Purpose::Request(request) if request.paced && !request.leaving)
         })
     }
 
@@ -244,6 +260,9 @@ impl Hold {
 
     /// Gives the memory of a frame back: it has left, or was never counted as waiting.
     pub(crate) fn release(&mut self, frame: FrameRef) {
+        if self.waits_for_its_place(frame) {
+            self.pace.waits_no_longer();
+        }
         self.store.release(frame);
     }
 
@@ -262,7 +281,7 @@ impl Hold {
                 _ => None,
             },
         };
-        self.store.release(frame);
+        self.release(frame);
         Some(removed)
     }
 
@@ -294,11 +313,8 @@ impl Hold {
     // Requests, until their departure time.
 
     /// A place toward the grandmaster: when its owner may depart. `None` if that is after `latest`.
-    pub(crate) fn book(&mut self, now: Instant, latest: Instant) -> Option<Instant> {
-        match &mut self.pace {
-            Some(pace) => pace.book(now, latest),
-            None => Some(now),
-        }
+    pub(crate) fn book(&self, now: Instant, latest: Instant) -> Option<Instant> {
+        self.pace.book(now, latest)
     }
 
     /// Holds a kept request until its departure time; false when too many wait.
@@ -385,19 +401,20 @@ impl Hold {
         if let Some(reason) = shut_out(request.client) {
             return Err(reason);
         }
-        if !request.paced
-            && let Some(pace) = &mut self.pace
-        {
-            let at = pace.book(now, request.latest).ok_or(Reason::MaxRate)?;
+        if !request.paced && self.pace.is_on() {
+            let at = (self.pace.book(now, request.latest)).ok_or(Reason::MaxRate)?;
             request.paced = true;
             if at > now {
                 request.due = at;
+                self.pace.waits();
                 return if self.hold_until(at, frame) {
                     Ok(())
                 } else {
                     Err(Reason::HoldFull)
                 };
             }
+        } else if request.paced {
+            self.pace.waits_no_longer();
         }
         request.leaving = true;
         self.requests.push_back(frame);
@@ -427,6 +444,9 @@ impl Hold {
         match &mut kept.purpose {
             Purpose::Request(request) => {
                 if !std::mem::replace(&mut request.leaving, true) {
+                    if request.paced {
+                        self.pace.waits_no_longer();
+                    }
                     self.requests.push_back(frame);
                 }
             }

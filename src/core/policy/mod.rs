@@ -24,6 +24,7 @@
 //! | `readers` | what others may see |
 //! | `saved` | all of it, for the process that takes its place |
 //! | `watched` | what whoever watches is told of |
+//! | `whose` | several forwarders behind one upstream port: which of them a message is for |
 
 mod admission;
 mod apply;
@@ -51,6 +52,9 @@ mod sync;
 mod time;
 mod unicast;
 mod watched;
+mod whose;
+
+pub use whose::{Whose, whose};
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -182,7 +186,11 @@ impl Forwarder {
     #[must_use]
     pub fn new(settings: ValidSettings) -> Self {
         let settings = Settings::from(settings);
-        let mut rng = SmallRng::seed_from_u64(settings.seed);
+        let rng = SmallRng::seed_from_u64(settings.seed);
+        Self::with_random(settings, rng)
+    }
+
+    fn with_random(settings: Settings, mut rng: SmallRng) -> Self {
         let secret = Secret(rng.random(), rng.random());
         Self::with(settings, secret, rng)
     }

@@ -154,6 +154,9 @@ impl Forwarder {
         if let (Some(place), Some(neighbours)) = (place(frame), self.unicast.neighbours_mut()) {
             neighbours.client_heard(place, now);
         }
+        if let Some(stations) = self.unicast.stations_mut() {
+            stations.heard(frame.source(), frame.lane(), now);
+        }
         if self.unicast.routed().is_some() {
             self.will_be_answered(frame, now);
         }

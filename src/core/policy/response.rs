@@ -249,7 +249,7 @@ fn expected(place: u8, client: &mut ClientMut<'_>) -> Result<(), Reason> {
 ///
 /// sequenceIds are counted per destination: a unicast answer is looked for among what went to its sender first. It may
 /// answer a multicast request, too, and one that went to another address of the same master.
-fn open_place(
+pub(super) fn open_place(
     frame: &Frame<'_>,
     client: &ClientMut<'_>,
     secret: Secret,

@@ -19,7 +19,7 @@ use netlink_sys::{Socket, protocols::NETLINK_SOCK_DIAG};
 use super::interface::Interface;
 use super::{netlink, pair};
 use crate::ring::os::{setup::failed, sys};
-use crate::{PerSide, Side};
+use crate::{PerPort, PerSide, Side};
 
 /// Local Experimental EtherType 2 (IEEE 802): nothing of it is sent or received.
 const PROTOCOL: u16 = 0x88B6;
@@ -50,14 +50,14 @@ struct Claimed {
 }
 
 impl Claim {
-    /// Claims both interfaces for these domains (none is all), beside one process that may have them as well: the one that is
+    /// Claims the interfaces for these domains (none is all), beside one process that may have them as well: the one that is
     /// taken over from.
     ///
     /// # Errors
     /// Another gateway joins the same two networks, in this order or crosswise, on these interfaces or on ones that carry
     /// the same frames: one line that names its process. Or the sockets cannot be made.
     pub fn take(
-        interfaces: PerSide<&Interface>,
+        interfaces: &PerPort<&Interface>,
         domains: &[u8],
         beside: Option<u32>,
     ) -> Result<Self> {
@@ -83,7 +83,12 @@ impl Claim {
                 }
             };
             let own = std::process::id();
-            let Some(holder) = conflict(&links, interfaces, domains, &listed, own) else {
+            let up = interfaces.up;
+            let found = interfaces.downs.iter().find_map(|down| {
+                let pair = PerSide { up, down };
+                Some((conflict(&links, pair, domains, &listed, own)?, down))
+            });
+            let Some((holder, down)) = found else {
                 return Ok(Self { _sockets: sockets });
             };
             drop(sockets);
@@ -91,8 +96,8 @@ impl Claim {
                 bail!(
                     "process {holder} is a gateway between these networks already ({} and {}): stop it first, or give both \
                      separate --domain lists",
-                    interfaces.up.name,
-                    interfaces.down.name
+                    up.name,
+                    down.name
                 );
             }
             thread::sleep(Duration::from_millis(u64::from(
@@ -139,7 +144,15 @@ pub fn holders() -> io::Result<Vec<Holder>> {
         let name = link.map(|link| link.name.clone());
         let known = (holders.iter_mut()).find(|holder| holder.process == claim.process);
         match known {
-            Some(holder) => holder.interfaces[claim.side] = name,
+            // One socket for each domain, and several interfaces downstream: each is named once.
+            Some(holder) => match (&mut holder.interfaces[claim.side], name) {
+                (Some(known), Some(name)) => {
+                    if known.split(',').all(|one| one != name) {
+                        *known = format!("{known},{name}");
+                    }
+                }
+                (known, name) => *known = name.or(known.take()),
+            },
             None => {
                 let mut interfaces = PerSide::default();
                 interfaces[claim.side] = name;
@@ -221,16 +234,16 @@ fn conflict(
 }
 
 /// The sockets that say it.
-fn open(interfaces: PerSide<&Interface>, domains: &[u8]) -> Result<Vec<OwnedFd>> {
+fn open(interfaces: &PerPort<&Interface>, domains: &[u8]) -> Result<Vec<OwnedFd>> {
     let one_by_one = (1..=DOMAINS).contains(&domains.len());
     let domains: Vec<Option<u8>> = match one_by_one {
         true => domains.iter().copied().map(Some).collect(),
         false => vec![None],
     };
     let mut sockets = Vec::new();
-    for (side, interface) in interfaces.iter() {
+    for (port, interface) in interfaces.iter() {
         for &domain in &domains {
-            let socket = claim_socket(interface.index, side, domain)
+            let socket = claim_socket(interface.index, port.side(), domain)
                 .map_err(|error| failed(&interface.name, "claiming the interface", &error))?;
             sockets.push(socket);
         }
@@ -403,7 +416,7 @@ mod tests {
             let (up, _far) = veth("up0", "gm0");
             let (down, _far) = veth("down0", "cl0");
             let ours = PerSide { up: &up, down: &down };
-            let claim = Claim::take(ours, &[3], None).unwrap();
+            let claim = Claim::take(&ours.into(), &[3], None).unwrap();
             let process = std::process::id();
             let expected = |side: Side, index| Claimed { process, index, side, domain: Some(3) };
             let mut listed = list().unwrap();

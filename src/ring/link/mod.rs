@@ -22,6 +22,7 @@ mod monitor;
 mod netlink;
 mod nft;
 mod pair;
+mod pattern;
 mod routes;
 
 pub use addresses::{interface_addresses, own_addresses};
@@ -32,5 +33,6 @@ pub use interface::{Interface, LinkKind};
 pub use monitor::{LinkChange, Monitor};
 pub(super) use netlink::{parent_of, ports_of};
 pub(super) use pair::carriers_of;
-pub use pair::check_pair;
+pub use pair::{check_pair, check_ports};
+pub use pattern::is_pattern;
 pub use routes::RouteMonitor;

@@ -7,13 +7,13 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use super::interface::Interface;
 use super::netlink::{self, LinkNews};
-use crate::{PerSide, Side};
+use crate::{PerPort, PortId};
 
-/// A watch over both interfaces. The descriptor is readable when there is news of any interface or IP address.
+/// A watch over our interfaces. The descriptor is readable when there is news of any interface or IP address.
 #[derive(Debug)]
 pub struct Monitor {
     socket: Socket,
-    watches: PerSide<Watch>,
+    watches: PerPort<Watch>,
 }
 
 /// Links, and IP addresses: of these the descriptor tells, and who reads it looks at them anew.
@@ -39,7 +39,7 @@ impl Monitor {
     ///
     /// # Errors
     /// The system's, when there is no netlink.
-    pub fn open(interfaces: PerSide<&Interface>) -> io::Result<Self> {
+    pub fn open(interfaces: PerPort<&Interface>) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind(&SocketAddr::new(0, GROUPS))?;
         socket.set_non_blocking(true)?;
@@ -50,11 +50,11 @@ impl Monitor {
         Ok(Self { socket, watches })
     }
 
-    /// Reports the changes since the last call, each with the side of its interface. Never waits.
+    /// Reports the changes since the last call, each with the port of its interface. Never waits.
     ///
     /// # Errors
     /// The system's, when the interfaces could not be read.
-    pub fn changes(&mut self, sink: &mut dyn FnMut(Side, LinkChange)) -> io::Result<()> {
+    pub fn changes(&mut self, sink: &mut dyn FnMut(PortId, LinkChange)) -> io::Result<()> {
         let mut again = self.watches.iter().any(|(_, watch)| watch.stale);
         loop {
             match self.socket.recv_from_full() {
@@ -126,26 +126,26 @@ impl Watch {
     }
 }
 
-fn report(watches: &mut PerSide<Watch>, news: &LinkNews, sink: &mut dyn FnMut(Side, LinkChange)) {
-    for (side, watch) in watches.iter_mut() {
+fn report(watches: &mut PerPort<Watch>, news: &LinkNews, sink: &mut dyn FnMut(PortId, LinkChange)) {
+    for (port, watch) in watches.iter_mut() {
         if let Some(change) = watch.change(news) {
-            sink(side, change);
+            sink(port, change);
         }
     }
 }
 
 fn resync(
-    watches: &mut PerSide<Watch>,
+    watches: &mut PerPort<Watch>,
     links: Vec<Interface>,
-    sink: &mut dyn FnMut(Side, LinkChange),
+    sink: &mut dyn FnMut(PortId, LinkChange),
 ) {
-    for (side, watch) in watches.iter_mut() {
+    for (port, watch) in watches.iter_mut() {
         watch.stale = false;
         let lost = LinkNews::Gone(watch.last.index);
         if links.iter().all(|link| link.index != watch.last.index)
             && let Some(change) = watch.change(&lost)
         {
-            sink(side, change);
+            sink(port, change);
         }
     }
     for link in links {
@@ -174,14 +174,15 @@ mod tests {
         }
     }
 
-    fn watches() -> PerSide<Watch> {
-        PerSide {
+    fn watches() -> PerPort<Watch> {
+        crate::PerSide {
             up: Watch::new(&link(2, "eth0")),
             down: Watch::new(&link(3, "eth1")),
         }
+        .into()
     }
 
-    fn reports(news: &[LinkNews]) -> Vec<(Side, LinkChange)> {
+    fn reports(news: &[LinkNews]) -> Vec<(PortId, LinkChange)> {
         let mut watches = watches();
         let mut changes = Vec::new();
         for news in news {
@@ -208,8 +209,8 @@ mod tests {
         assert_eq!(
             changes,
             [
-                (Side::Down, LinkChange::Changed(down)),
-                (Side::Up, LinkChange::Renamed(link(2, "wan"))),
+                (PortId::Down(0), LinkChange::Changed(down)),
+                (PortId::Up, LinkChange::Renamed(link(2, "wan"))),
             ]
         );
     }
@@ -226,8 +227,8 @@ mod tests {
         assert_eq!(
             changes,
             [
-                (Side::Up, LinkChange::Gone),
-                (Side::Up, LinkChange::Recreated(link(7, "eth0"))),
+                (PortId::Up, LinkChange::Gone),
+                (PortId::Up, LinkChange::Recreated(link(7, "eth0"))),
             ]
         );
     }
@@ -243,8 +244,8 @@ mod tests {
         assert_eq!(
             changes,
             [
-                (Side::Up, LinkChange::Gone),
-                (Side::Up, LinkChange::Recreated(link(8, "eth0"))),
+                (PortId::Up, LinkChange::Gone),
+                (PortId::Up, LinkChange::Recreated(link(8, "eth0"))),
             ]
         );
     }

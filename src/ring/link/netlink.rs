@@ -13,6 +13,7 @@ use netlink_packet_route::link::{LinkHeader, LinkMessage};
 use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
 
 use super::interface::{Interface, LinkKind};
+use super::pattern::matches;
 
 /// The news of interfaces in a netlink message.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +35,12 @@ impl Interface {
     /// One line when there is none of this name, or netlink fails.
     pub fn lookup(name: &str) -> Result<Self> {
         find(&read_all()?, name).cloned()
+    }
+
+    /// Whether there is one of this name, or one that this pattern means.
+    #[must_use]
+    pub fn any_is_called(name: &str) -> bool {
+        read_all().is_ok_and(|links| links.iter().any(|link| matches(name, &link.name)))
     }
 }
 

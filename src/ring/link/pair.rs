@@ -6,7 +6,85 @@ use anyhow::{Result, bail};
 
 use super::interface::{Interface, LinkKind};
 use super::netlink::{find, read, read_all};
-use crate::PerSide;
+use super::pattern;
+use crate::side::MOST_DOWNS;
+use crate::{PerPort, PerSide};
+
+/// The interfaces of one gateway: that upstream, and all downstream that these names and patterns mean, in their order. A
+/// pattern means whatever is there now, in the kernel's order, but for the interface upstream.
+///
+/// # Errors
+/// As [`check_pair`] of the one upstream and each downstream; or a pattern means none, or there are too many, or two downstream
+/// are related as well.
+pub fn check_ports(up: &str, downs: &[String]) -> Result<PerPort<Interface>> {
+    let links = read_all()?;
+    Ok(check_all(&links, up, downs)?.map(Interface::clone))
+}
+
+/// [`check_ports`] on interfaces already read.
+fn check_all<'a>(
+    links: &'a [Interface],
+    up: &str,
+    downs: &[String],
+) -> Result<PerPort<&'a Interface>> {
+    let names = expanded(links, up, downs)?;
+    let mut found: Vec<&Interface> = Vec::new();
+    for name in &names {
+        let down = check(links, up, name)?.down;
+        if let Some(other) = found.iter().find(|other| other.index == down.index) {
+            bail!(
+                "--down {} is given twice: name each interface once",
+                other.name
+            );
+        }
+        let others = found.iter().copied();
+        let mut related = others.filter_map(|other| Some((other, relation(links, other, down)?)));
+        if let Some((other, how)) = related.next() {
+            bail!(
+                "--down {} and --down {} are related ({how}): a message could come twice; choose interfaces of \
+                 separate segments",
+                other.name,
+                down.name
+            );
+        }
+        found.push(down);
+    }
+    if found.len() > MOST_DOWNS {
+        bail!(
+            "{} interfaces downstream are more than {MOST_DOWNS}: name fewer by --down",
+            found.len()
+        );
+    }
+    Ok(PerPort {
+        up: find(links, up)?,
+        downs: found,
+    })
+}
+
+/// Each name, and in place of each pattern the names that it means and that nothing before has named.
+fn expanded(links: &[Interface], up: &str, downs: &[String]) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for down in downs {
+        if !pattern::is_pattern(down) {
+            names.push(down.clone());
+            continue;
+        }
+        let meant = links.iter().map(|link| &link.name);
+        let meant: Vec<&String> = meant.filter(|name| pattern::matches(down, name)).collect();
+        let before = names.len();
+        for name in meant {
+            if *name != up && !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        if names.len() == before {
+            bail!(
+                "--down {down}: no interface has such a name; `ip -brief link` lists them, and --wait waits for one"
+            );
+        }
+    }
+    Ok(names)
+}
 
 /// Looks both interfaces up and refuses a pair that cannot be forwarded between: one interface twice,
 /// loopback, no Ethernet, or two that are related, so that a message from below would enter as one from

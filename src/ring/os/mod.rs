@@ -24,5 +24,5 @@ pub(super) mod sys;
 
 pub use clock::SystemClock;
 pub use clock_set::ClockSetWatch;
-pub use poll::wait_readable;
+pub use poll::Polled;
 pub use silent::SilentPorts;

@@ -9,47 +9,76 @@ use super::sys;
 /// A sleep is no longer than this, which fits into `time_t` everywhere.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// Sleeps until one of the descriptors is readable, or for `timeout` (`None`: for as long as it takes, up to an hour); a
-/// signal ends it early. Returns which are readable. An error that waits at a socket, as after its link went down, ends
-/// one sleep: it is taken.
-///
-/// # Errors
-/// ppoll(2)'s.
-pub fn wait_readable<const N: usize>(
-    descriptors: [RawFd; N],
-    timeout: Option<Duration>,
-) -> io::Result<[bool; N]> {
-    let mut polled = descriptors.map(|fd| libc::pollfd {
-        fd,
-        events: libc::POLLIN,
-        revents: 0,
-    });
+/// Descriptors that a sleep ends for.
+#[derive(Debug)]
+pub struct Polled {
+    all: Vec<libc::pollfd>,
+}
+
+impl Polled {
+    /// These, in their order.
+    #[must_use]
+    pub fn new(descriptors: impl IntoIterator<Item = RawFd>) -> Self {
+        let polled = descriptors.into_iter().map(|fd| libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        });
+        Self {
+            all: polled.collect(),
+        }
+    }
+
+    /// Sleeps until one of them is readable, or for `timeout` (`None`: for as long as it takes, up to an hour); a
+    /// signal ends it early. An error that waits at a socket, as after its link went down, ends one sleep: it is taken.
+    ///
+    /// # Errors
+    /// ppoll(2)'s.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        poll(&mut self.all, timeout)
+    }
+
+    /// The same until the first of them is readable, whatever becomes of the others.
+    ///
+    /// # Errors
+    /// ppoll(2)'s.
+    pub fn wait_for_first(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let first = self.all.len().min(1);
+        poll(&mut self.all[..first], timeout)
+    }
+
+    /// Whether the last sleep found the one in this place readable.
+    #[must_use]
+    pub fn is_readable(&self, place: usize) -> bool {
+        let one = self.all.get(place);
+        one.is_some_and(|one| one.revents & libc::POLLIN != 0)
+    }
+}
+
+fn poll(all: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {
     let limit = timespec(timeout.unwrap_or(LONGEST).min(LONGEST));
-    // SAFETY: the array and the limit outlive the call; it writes `revents` only. Without a mask of signals its size is
-    // of no meaning.
-    let ready = unsafe {
-        libc::ppoll(
-            polled.as_mut_ptr(),
-            N as libc::nfds_t,
-            &raw const limit,
-            std::ptr::null(),
-        )
-    };
+    let count = libc::nfds_t::try_from(all.len()).unwrap_or_default();
+    // SAFETY: the slice and the limit outlive the call; it writes `revents` of `count` entries only. Without a mask of
+    // signals its size is of no meaning.
+    let ready = unsafe { libc::ppoll(all.as_mut_ptr(), count, &raw const limit, std::ptr::null()) };
     if ready < 0 {
         let error = io::Error::last_os_error();
         return match error.kind() {
-            io::ErrorKind::Interrupted => Ok([false; N]),
+            io::ErrorKind::Interrupted => {
+                all.iter_mut().for_each(|one| one.revents = 0);
+                Ok(())
+            }
             _ => Err(error),
         };
     }
-    Ok(polled.map(|one| {
+    for one in all {
         if one.revents & libc::POLLERR != 0 {
             // SAFETY: it was open a moment ago, and is lent for this call only; of a descriptor that is closed or no
             // socket the call says so.
             let _ = sys::take_error(unsafe { BorrowedFd::borrow_raw(one.fd) });
         }
-        one.revents & libc::POLLIN != 0
-    }))
+    }
+    Ok(())
 }
 
 fn timespec(time: Duration) -> libc::timespec {
@@ -78,17 +107,20 @@ mod tests {
     fn it_says_which_is_readable_and_sleeps_no_longer_than_told() {
         let ((quiet, _other), (mut reader, mut writer)) =
             (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
-        let both = [quiet.as_raw_fd(), reader.as_raw_fd()];
+        let mut both = Polled::new([quiet.as_raw_fd(), reader.as_raw_fd()]);
+        let mut readable = |timeout| {
+            both.wait(timeout).unwrap();
+            [both.is_readable(0), both.is_readable(1)]
+        };
         let start = Instant::now();
-        assert_eq!(wait_readable(both, SHORT).unwrap(), [false, false]);
+        assert_eq!(readable(SHORT), [false, false]);
         assert!(start.elapsed() >= Duration::from_millis(2));
         writer.write_all(b"x").unwrap();
         for timeout in [None, Some(Duration::ZERO), SHORT] {
-            assert_eq!(wait_readable(both, timeout).unwrap(), [false, true]);
+            assert_eq!(readable(timeout), [false, true]);
         }
         reader.read_exact(&mut [0]).unwrap();
-        let nothing = wait_readable(both, Some(Duration::ZERO)).unwrap();
-        assert_eq!(nothing, [false, false]);
+        assert_eq!(readable(Some(Duration::ZERO)), [false, false]);
     }
 
     #[test]
@@ -102,10 +134,12 @@ mod tests {
         socket.send(b"x").unwrap();
         let start = Instant::now();
         let long = Some(Duration::from_secs(20));
-        wait_readable([socket.as_raw_fd()], long).unwrap();
+        let mut polled = Polled::new([socket.as_raw_fd()]);
+        polled.wait(long).unwrap();
         assert!(start.elapsed() < Duration::from_secs(20), "it was woken");
         let start = Instant::now();
-        assert_eq!(wait_readable([socket.as_raw_fd()], SHORT).unwrap(), [false]);
+        polled.wait(SHORT).unwrap();
+        assert!(!polled.is_readable(0));
         assert!(start.elapsed() >= Duration::from_millis(2), "it slept");
     }
 }

@@ -11,7 +11,7 @@ use super::keeper::{Keeper, KeeperNews};
 use super::phc::{self, HardwareClock};
 use super::source::StampSource;
 use crate::ring::link::Interface;
-use crate::{PerSide, Side};
+use crate::{PerPort, PerSide, Side};
 
 /// The source of timestamps in force, with why it was chosen. Once dropped, the interfaces have their former
 /// settings back.
@@ -21,7 +21,7 @@ pub struct Stamping {
     /// Why, in one line.
     pub why: String,
     /// Whether the kernel timestamps what each interface sends: some drivers do not let it.
-    pub software_transmit: PerSide<bool>,
+    pub software_transmit: PerPort<bool>,
     /// The hardware clocks that are read beside the steady clock, until somebody takes them.
     pub clocks: Vec<HardwareClock>,
     /// What is switched on, until a process of its own has it. Last set, first restored: both may be children of one card.
@@ -29,30 +29,43 @@ pub struct Stamping {
     keeper: Option<Keeper>,
 }
 
-const BOTH: PerSide<bool> = PerSide {
-    up: true,
-    down: true,
-};
-
 impl Stamping {
-    /// Chooses the source for a pair of interfaces, and switches hardware timestamps on if they are it.
+    /// Chooses the source for the interfaces, and switches hardware timestamps on if they are it. With several downstream that
+    /// is the kernel.
     ///
     /// # Errors
     /// Only when hardware was asked for and cannot be had: one line with the reason and the remedy.
     pub fn set_up(
         wanted: Timestamping,
         phc_bound: Duration,
-        interfaces: PerSide<&Interface>,
+        interfaces: &PerPort<&Interface>,
     ) -> Result<Self> {
-        // An interface that cannot be asked has no hardware timestamps, and the kernel's.
-        let info = interfaces.map(|interface| {
-            HardwareInfo::query(interface).unwrap_or(HardwareInfo {
-                software_transmit: true,
-                ..HardwareInfo::default()
-            })
-        });
-        let software_transmit = PerSide::from_fn(|side| info[side].software_transmit);
-        let mut stamping = Self::choose(wanted, phc_bound, interfaces, &info)?;
+        let mut info = interfaces.as_ref().map(|interface| query(interface));
+        let software_transmit = info.as_ref().map(|info| info.software_transmit);
+        let mut stamping = match interfaces.downs.as_slice() {
+            [down] => {
+                let pair = PerSide {
+                    up: interfaces.up,
+                    down: *down,
+                };
+                let info = PerSide {
+                    up: info.up,
+                    down: info.downs.swap_remove(0),
+                };
+                Self::choose(wanted, phc_bound, pair, &info)?
+            }
+            _ if wanted == Timestamping::Hardware => {
+                return Err(anyhow!(
+                    "no hardware timestamps: they take one interface downstream, and there are {}: set --timestamping \
+                     software, or run a gateway for each",
+                    interfaces.downs.len()
+                ));
+            }
+            _ if wanted == Timestamping::Software => {
+                Self::software("software, as asked for".into())
+            }
+            _ => Self::software("software, because there are several interfaces downstream".into()),
+        };
         stamping.software_transmit = software_transmit;
         Ok(stamping)
     }
@@ -85,7 +98,11 @@ impl Stamping {
             Ok(kept) => Ok(Self {
                 source,
                 why,
-                software_transmit: BOTH,
+                software_transmit: PerSide {
+                    up: true,
+                    down: true,
+                }
+                .into(),
                 clocks,
                 kept,
                 keeper: None,
@@ -97,16 +114,20 @@ impl Stamping {
         }
     }
 
-    const fn software(why: String) -> Self {
+    fn software(why: String) -> Self {
         Self::of(SOFTWARE, why)
     }
 
     /// A source, with nothing to give back.
-    pub(crate) const fn of(source: PerSide<StampSource>, why: String) -> Self {
+    pub(crate) fn of(source: PerSide<StampSource>, why: String) -> Self {
         Self {
             source,
             why,
-            software_transmit: BOTH,
+            software_transmit: PerSide {
+                up: true,
+                down: true,
+            }
+            .into(),
             clocks: Vec::new(),
             kept: Vec::new(),
             keeper: None,
@@ -172,6 +193,14 @@ impl Stamping {
             _ => Err(format!("{}: it has no hardware clock any more", now.name)),
         }
     }
+}
+
+/// What an interface offers. One that cannot be asked has no hardware timestamps, and the kernel's.
+fn query(interface: &Interface) -> HardwareInfo {
+    HardwareInfo::query(interface).unwrap_or(HardwareInfo {
+        software_transmit: true,
+        ..HardwareInfo::default()
+    })
 }
 
 /// The clocks of these sources, open and read. Two must be known well enough against each other; one serves by itself, and

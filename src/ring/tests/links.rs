@@ -9,18 +9,18 @@ use crate::ring::link::{GroupMembership, Interface, LinkChange, LinkKind, Monito
 use crate::ring::rx::{RxOptions, RxRing};
 use crate::ring::stamps::{HardwareInfo, StampSource, Stamping, Timestamping};
 use crate::ring::tx::{TxOptions, TxRing};
-use crate::{PerSide, Side};
+use crate::{PerSide, PortId};
 
 on_veth! {
     fn monitor_reports_a_life() {
         let (a, b) = veth("va", "vb");
-        let mut monitor = Monitor::open(PerSide { up: &a, down: &b }).unwrap();
+        let mut monitor = Monitor::open(PerSide { up: &a, down: &b }.into()).unwrap();
         let reports = |monitor: &mut Monitor, wanted: &dyn Fn(&LinkChange) -> bool| {
             let end = Instant::now() + Duration::from_secs(3);
             let mut seen = Vec::new();
             while Instant::now() < end {
                 monitor.changes(&mut |side, change| seen.push((side, change))).unwrap();
-                if seen.iter().any(|(side, change)| *side == Side::Down && wanted(change)) {
+                if seen.iter().any(|(port, change)| *port == PortId::Down(0) && wanted(change)) {
                     return seen.len();
                 }
                 std::thread::sleep(Duration::from_millis(5));
@@ -47,7 +47,7 @@ on_veth! {
     fn bridge_ports_come_and_go_unnoticed() {
         let (a, b) = veth("va", "vb");
         run("ip link add name br0 type bridge");
-        let mut monitor = Monitor::open(PerSide { up: &a, down: &b }).unwrap();
+        let mut monitor = Monitor::open(PerSide { up: &a, down: &b }.into()).unwrap();
         run("ip link set dev vb master br0");
         run("ip link set dev vb nomaster");
         std::thread::sleep(Duration::from_millis(50));
@@ -115,11 +115,11 @@ on_veth! {
         assert!(!HardwareInfo::query(&a).unwrap().transmit);
         let pair = PerSide { up: &a, down: &b };
         let bound = Duration::from_micros(1);
-        let stamping = Stamping::set_up(Timestamping::Auto, bound, pair).unwrap();
+        let stamping = Stamping::set_up(Timestamping::Auto, bound, &pair.into()).unwrap();
         assert_eq!(stamping.source.up, StampSource::Software);
         assert_eq!(stamping.source.down, StampSource::Software);
         assert!(stamping.why.contains("va has no PTP hardware clock"), "{}", stamping.why);
-        let refused = Stamping::set_up(Timestamping::Hardware, bound, pair).err().unwrap().to_string();
+        let refused = Stamping::set_up(Timestamping::Hardware, bound, &pair.into()).err().unwrap().to_string();
         assert!(refused.contains("--timestamping"), "{refused}");
     }
 }

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::{Duration, Instant};
 
 use crate::ring::link::Interface;
-use crate::ring::os::{SystemClock, sys, wait_readable};
+use crate::ring::os::{Polled, SystemClock, sys};
 use crate::ring::rx::{RxOptions, RxRing};
 use crate::ring::tx::{TxOptions, TxRing};
 use crate::time::Stamp;
@@ -96,7 +96,9 @@ pub(super) fn next(ring: &mut RxRing) -> Option<(Vec<u8>, Option<Stamp>, bool, b
 
 /// Whether a loop would be woken.
 pub(super) fn readable(ring: &RxRing) -> bool {
-    wait_readable([ring.as_raw_fd()], Some(Duration::ZERO)).unwrap() == [true]
+    let mut polled = Polled::new([ring.as_raw_fd()]);
+    polled.wait(Some(Duration::ZERO)).unwrap();
+    polled.is_readable(0)
 }
 
 pub(super) fn quiet(ring: &mut RxRing) -> bool {

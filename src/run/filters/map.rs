@@ -39,10 +39,11 @@ impl Map {
     /// Puts the filter in force; the core keeps who comes and goes from now on.
     pub(super) fn start(
         spec: &Spec<'_>,
-        core: &mut Forwarder,
+        cores: &mut [Forwarder],
         up: &mut impl FilterSocket,
     ) -> io::Result<Self> {
-        let capacity = core.settings().max_clients.saturating_add(SLACK);
+        let clients: u32 = cores.iter().map(|core| core.settings().max_clients).sum();
+        let capacity = clients.saturating_add(SLACK);
         let mut map = ClientMap::new(capacity)?;
         map.sample(&spec.sampling)?;
         let load = |program: &[_]| {
@@ -55,15 +56,15 @@ impl Map {
         let at_start = load(&filter::with_map(spec, map.maps()))?;
         let others = load(&filter::with_map_of_domains(spec, map.maps()))?;
         // Of another process.
-        for identity in core.client_identities() {
+        for identity in cores.iter().flat_map(Forwarder::client_identities) {
             map.add(&map_key(&identity))?;
         }
-        let clients = core.clients();
+        let known = cores.iter().map(Forwarder::clients).sum();
         // The socket keeps the program.
         up.attach_map(&at_start.filter)?;
-        core.follow_changes(true);
+        cores.iter_mut().for_each(|core| core.follow_changes(true));
         Ok(Self {
-            clients,
+            clients: known,
             instructions: at_start.instructions,
             at_start,
             others,
@@ -124,8 +125,21 @@ impl Map {
         Ok(())
     }
 
-    /// Follows who came and went; the version of the client table that the map has reached.
-    pub(super) fn follow(&mut self, core: &mut Forwarder) -> (u64, io::Result<()>) {
+    /// Follows who came and went, and admits them; the version of the client tables that the map has reached.
+    pub(super) fn follow(&mut self, cores: &mut [Forwarder]) -> (u64, io::Result<()>) {
+        let mut reached = 0;
+        for core in cores {
+            let (version, done) = self.follow_one(core);
+            reached += version;
+            match done {
+                Ok(()) => core.admit(version),
+                error => return (reached, error),
+            }
+        }
+        (reached, Ok(()))
+    }
+
+    fn follow_one(&mut self, core: &mut Forwarder) -> (u64, io::Result<()>) {
         let mut reached = core.clients_version() - core.changes() as u64;
         for _ in 0..IN_ONE_TURN {
             let Some((change, version)) = core.next_change() else {

@@ -38,11 +38,11 @@ impl KnownMasters {
     }
 
     /// Follows what the core knows: whether the filters are to change.
-    pub(super) fn follow(&mut self, core: &Forwarder, now: Instant) -> bool {
+    pub(super) fn follow(&mut self, cores: &[Forwarder], now: Instant) -> bool {
         let Some(words) = &mut self.words else {
             return false;
         };
-        let Some((version, known)) = core.neighbour_masters() else {
+        let Some(version) = version(cores) else {
             return false;
         };
         if self.version == Some(version) || now < self.next {
@@ -50,9 +50,13 @@ impl KnownMasters {
         }
         self.version = Some(version);
         self.next = now + PAUSE;
-        let mut new: Vec<u32> = known.take(MOST).collect();
+        let mut new: Vec<u32> = Vec::new();
+        for (_, known) in cores.iter().filter_map(Forwarder::neighbour_masters) {
+            new.extend(known.take(MOST));
+        }
         new.sort_unstable();
         new.dedup();
+        new.truncate(MOST);
         std::mem::replace(words, new.clone()) != new
     }
 
@@ -67,9 +71,17 @@ impl KnownMasters {
     }
 
     /// When to follow.
-    pub(super) fn due(&self, core: &Forwarder) -> Option<Instant> {
+    pub(super) fn due(&self, cores: &[Forwarder]) -> Option<Instant> {
         self.words.as_ref()?;
-        let (version, _) = core.neighbour_masters()?;
+        let version = version(cores)?;
         (self.version != Some(version)).then_some(self.next)
     }
+}
+
+/// What changes with the masters that any forwarder knows.
+fn version(cores: &[Forwarder]) -> Option<u64> {
+    let versions = cores.iter().filter_map(Forwarder::neighbour_masters);
+    versions
+        .map(|(version, _)| version)
+        .reduce(u64::wrapping_add)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::core::Forwarder;
 use crate::filter::{SampleClass, Sampling};
 use crate::reason::Reason;
+use crate::run::cores::counters;
 use crate::side::{PerSide, Side};
 use crate::telemetry::{Counters, Kind};
 use crate::time::Instant;
@@ -113,12 +114,18 @@ impl Sampler {
 
     /// Looks at what has come in, if it is time: whether the filter of each side is to be made anew. `searches` says
     /// that the one upstream drops Delay_Resp to others at all.
-    pub(super) fn look(&mut self, core: &Forwarder, searches: bool, now: Instant) -> PerSide<bool> {
+    pub(super) fn look(
+        &mut self,
+        cores: &[Forwarder],
+        searches: bool,
+        now: Instant,
+    ) -> PerSide<bool> {
         if now < self.looked + LOOK {
             return PerSide::from_fn(|_| false);
         }
         self.looked = now;
-        PerSide::from_fn(|side| self.look_at(side, core.counters(), searches, now))
+        let counters = counters(cores);
+        PerSide::from_fn(|side| self.look_at(side, &counters, searches, now))
     }
 
     fn look_at(&mut self, side: Side, counters: &Counters, searches: bool, now: Instant) -> bool {

@@ -96,7 +96,8 @@ impl Bench {
             self.now.set(self.now.get() + MS / 5);
             let now = || Instant::from_nanos(self.now.get());
             self.core.advance(now());
-            self.filters.follow(&mut self.core, &mut self.socket, now);
+            self.filters
+                .follow(std::slice::from_mut(&mut self.core), &mut self.socket, now);
             let mut slot = [0; 2048];
             while self.core.next_egress().is_some() {
                 let _ = self.core.depart(&mut slot, now());
@@ -152,7 +153,7 @@ fn what_is_in_force_is_known_from_the_start() {
     let first = bench.filters.at_start(Side::Up).expect("small").len();
     bench
         .filters
-        .start(&mut bench.core, &mut bench.socket)
+        .start(std::slice::from_mut(&mut bench.core), &mut bench.socket)
         .expect("no map is asked for");
     assert!(first > 0);
     assert_eq!(bench.filters.in_force().instructions as usize, first);
@@ -175,11 +176,16 @@ fn a_refused_tree_is_tried_again() {
     bench.pass(20_000);
     let later = bench.socket.refused - soon;
     assert!((5..20).contains(&later), "{later}");
-    assert!(bench.filters.due(&bench.core).is_some());
+    assert!(
+        bench
+            .filters
+            .due(std::slice::from_ref(&bench.core))
+            .is_some()
+    );
     bench.socket.refuses = false;
     bench.pass(5_000);
     assert_eq!(bench.filters.in_force().clients, 2);
-    assert_eq!(bench.filters.due(&bench.core), None);
+    assert_eq!(bench.filters.due(std::slice::from_ref(&bench.core)), None);
     // And from then on as fast as ever.
     bench.joins(3);
     bench.pass(60);

@@ -45,7 +45,7 @@ pub(super) fn written(
     engine.settle();
     let ports: Vec<_> = Side::BOTH
         .into_iter()
-        .map(|side| (side, port(engine, side).hand_over()))
+        .map(|side| (side, port(engine, side.into()).hand_over()))
         .collect();
     let head = Head {
         process: std::process::id(),

@@ -64,7 +64,7 @@ impl Former {
                 process: None,
             }));
         };
-        let between = || format!("between {} and {}", options.up, options.down);
+        let between = || format!("between {} and {}", options.up, options.downs.join(", "));
         let holders = gateways(interfaces).context("--take-over: the gateways of this machine")?;
         ensure!(
             holders.contains(&process),
@@ -140,7 +140,7 @@ impl Former {
         let mut port = |side: Side| {
             let handed = taken(&mut head.ports, side)?;
             let sockets = self.came.sockets(side)?;
-            let options = ports::ring_options(options, stamping, side);
+            let options = ports::ring_options(options, stamping, side.into());
             PacketPort::take_over(interfaces[side], sockets, handed, (&options.0, &options.1))
         };
         let mut engine = make(PerSide {
@@ -207,7 +207,9 @@ fn taken(ports: &mut Vec<(Side, HandedPort)>, side: Side) -> Result<HandedPort> 
 
 /// Asks a process that runs: its loop stands still from then on.
 fn ask(options: &RunOptions, process: u32) -> Result<(UnixStream, Came)> {
-    let gateway = Gateway::of_process(process, &options.control, (&options.up, &options.down))?;
+    // Of several downstream nothing passes.
+    let down = options.downs.first().map_or("", String::as_str);
+    let gateway = Gateway::of_process(process, &options.control, (&options.up, down))?;
     let stream = gateway.open(REQUEST)?;
     stream
         .set_read_timeout(Some(PATIENCE))

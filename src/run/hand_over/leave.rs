@@ -100,7 +100,7 @@ fn line(reply: &impl serde::Serialize) -> Vec<u8> {
 
 fn resume(engine: &mut Engine, ports: Vec<(Side, HandedPort)>) {
     for (side, handed) in ports {
-        port(engine, side).resume(handed);
+        port(engine, side.into()).resume(handed);
     }
 }
 

@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::Side;
 use crate::core::RouteTable;
 use crate::engine::{Clock, Completion, KickReport, Port, Received, Token};
 use crate::reason::Reason;
@@ -18,6 +17,7 @@ use crate::run::port::{FilterSocket, LinkPort};
 use crate::run::reload::Order;
 use crate::run::wake::{Wake, Wakes};
 use crate::time::{ClockId, ClockSample, Instant, Stamp};
+use crate::{PortId, Side};
 
 /// A clock that a test moves. CLOCK_REALTIME is a fixed time ahead of it.
 #[derive(Clone, Debug)]
@@ -262,9 +262,11 @@ impl Outside for FakeMachine {
         std::mem::take(&mut self.script.borrow_mut().clock_was_set)
     }
 
-    fn link_changes(&mut self, sink: &mut dyn FnMut(Side, &LinkChange)) -> io::Result<()> {
+    fn link_changes(&mut self, sink: &mut dyn FnMut(PortId, &LinkChange)) -> io::Result<()> {
         let links = std::mem::take(&mut self.script.borrow_mut().links);
-        links.iter().for_each(|(side, change)| sink(*side, change));
+        links
+            .iter()
+            .for_each(|(side, change)| sink((*side).into(), change));
         Ok(())
     }
 
@@ -284,7 +286,7 @@ impl Outside for FakeMachine {
         Ok(Vec::new())
     }
 
-    fn seek(&mut self, _: Side, _: &[Ipv6Addr]) -> io::Result<bool> {
+    fn seek(&mut self, _: PortId, _: &[Ipv6Addr]) -> io::Result<bool> {
         Ok(true)
     }
 

@@ -30,7 +30,7 @@ use crate::reason::Reason;
 use crate::ring::{
     Interface, KeeperNews, LinkChange, LinkKind, StampSource, Stamping, Timestamping,
 };
-use crate::{PerSide, Side};
+use crate::{PerPort, PerSide, Side};
 use fakes::{FakeMachine, FakePort, Script, Time};
 
 const MS: Duration = Duration::from_millis(1);
@@ -61,23 +61,25 @@ impl Bench {
         );
         engine.core_mut().gate_new_clients();
         let mut filters = Filters::new(Vec::new(), [1, 2, 3], FilterChoice::Plain, false);
-        let (core, up) = engine.core_and_up();
-        filters.start(core, up).unwrap();
+        let (cores, up) = engine.cores_and_up();
+        filters.start(cores, up).unwrap();
         let decider = Decider::new(Pacer::new(SWEEP, spin), time.get());
         let interfaces = PerSide {
             up: interface("eth0", 2, 1500),
             down: interface("eth1", 3, 1500),
         };
+        let names = interfaces.as_ref().map(|interface| interface.name.clone());
+        let interfaces = PerPort::from(interfaces);
+        let interfaces = interfaces.as_ref();
         let publisher = Publisher::new(
             &mut engine,
-            interfaces.as_ref(),
+            &interfaces,
             "software".into(),
             filters.in_force(),
             decider.pacer(),
         );
-        let links = LinkLog::new(interfaces.as_ref(), time.get());
-        let groups = SoughtGroups::new(interfaces.as_ref());
-        let names = interfaces.map(|interface| interface.name);
+        let links = LinkLog::new(&interfaces, time.get());
+        let groups = SoughtGroups::new(&interfaces);
         let hardware = Stamping::of(
             PerSide::from_fn(|_| StampSource::Hardware(0)),
             "hardware".to_owned(),
@@ -85,7 +87,7 @@ impl Bench {
         let wanted = Timestamping::Auto;
         let parts = Parts {
             stamping: StampChoice::new(wanted, names.clone(), &hardware, time.get()),
-            names,
+            names: names.into(),
             filters,
             groups,
             lap: Lap::new(summary, time.get()),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::machine;
-use super::scene::{DOWN, UP};
+use super::scene::{self, DOWN, UP};
 use crate::forwarders;
 use crate::lab::frames::shape::Network;
 use crate::lab::frames::signing;
@@ -176,7 +176,10 @@ fn ours(binary: Option<&Path>, options: &Options) -> Result<Command> {
             command
         }
     };
-    command.args(["--up", UP, "--down", DOWN]);
+    command.args(["--up", UP]);
+    for down in scene::downs(options) {
+        command.args(["--down", &down]);
+    }
     if let Some(jitter) = &options.jitter {
         command.args(["--jitter", jitter]);
     }

@@ -22,7 +22,7 @@ pub struct Scene {
     pub gateways: Vec<Namespace>,
     /// All clients'.
     pub clients: Namespace,
-    /// One interface of the clients for each gateway.
+    /// One interface of the clients for each gateway, or for each port downstream of the one gateway.
     pub shares: Vec<Share>,
     /// Keeps the upstream segment alive where there is one.
     _segment: Option<Namespace>,
@@ -34,7 +34,7 @@ impl Scene {
     pub fn build(options: &Options) -> Result<Self> {
         let grandmaster = Namespace::new("grandmaster")?;
         let clients = Namespace::new("clients")?;
-        let shares = shares(options.clients, options.gateways);
+        let shares = shares(options.clients, options.gateways.max(options.downs));
         let mut gateways = Vec::new();
         let mut segment = None;
         if options.gateway == GatewayKind::Direct {
@@ -42,7 +42,9 @@ impl Scene {
         } else if options.gateways == 1 {
             let gateway = Namespace::new("gateway")?;
             veth(&grandmaster, MASTER_PORT, &gateway, UP)?;
-            veth(&gateway, DOWN, &clients, &shares[0].interface)?;
+            for (down, share) in downs(options).iter().zip(&shares) {
+                veth(&gateway, down, &clients, &share.interface)?;
+            }
             gateways.push(gateway);
         } else {
             let upstream = Namespace::new("segment")?;
@@ -75,7 +77,15 @@ impl Scene {
     }
 }
 
-/// The clients divided among gateways, as evenly as can be.
+/// The downstream interfaces of a gateway.
+#[must_use]
+pub fn downs(options: &Options) -> Vec<String> {
+    (0..options.downs)
+        .map(|number| format!("down{number}"))
+        .collect()
+}
+
+/// The clients divided among gateways or ports, as evenly as can be.
 fn shares(clients: u32, gateways: u16) -> Vec<Share> {
     let bound = |n: u16| {
         let bound = u64::from(n) * u64::from(clients) / u64::from(gateways.max(1));

@@ -53,7 +53,8 @@ impl Totals {
                     found = true;
                     let count = number(2).unwrap_or(0);
                     match name {
-                        "ring_drops_down" => self.ring_drops_down += count,
+                        // With several ports downstream each has its own.
+                        _ if name.starts_with("ring_drops_down") => self.ring_drops_down += count,
                         "ring_drops_up" => self.ring_drops_up += count,
                         _ => {}
                     }

@@ -54,7 +54,7 @@ fn other_domains_need_no_rights() {
         let mut filters = Filters::new(at_start.clone(), [1, 2, 3], FilterChoice::Map, false);
         // No sample, or one in 1024 passes by chance.
         filters.sampler = Sampler::of(Sampling::each(0));
-        if let Err(error) = filters.start(&mut core, &mut socket) {
+        if let Err(error) = filters.start(std::slice::from_mut(&mut core), &mut socket) {
             ptpproxy_lab::net::skip_without_rights(&format!("{error:#}"));
             return;
         }
@@ -72,7 +72,9 @@ fn other_domains_need_no_rights() {
             &at_start,
         ] {
             filters.domains = domains.to_vec();
-            filters.domains_above(&mut core, &mut socket).unwrap();
+            filters
+                .domains_above(std::slice::from_mut(&mut core), &mut socket)
+                .unwrap();
             let let_in: Vec<u8> = (0..=255).filter(|&domain| socket.passes(domain)).collect();
             if domains.is_empty() {
                 assert_eq!(let_in.len(), 256);

@@ -85,6 +85,7 @@ fn eighty_columns_show_how_each_client_is_served_and_the_keys() {
 fn no_figure_of_the_head_is_cut_at_eighty_columns() {
     let mut screen = screen(3);
     let status = &mut screen.status;
+    status.ports = vec![crate::control::reply::PortStatus::default(); 2];
     for port in &mut status.ports {
         port.name = "enp129s0f1npx.1".into();
         port.link = "no link".into();

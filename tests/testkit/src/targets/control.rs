@@ -20,12 +20,12 @@ fn socket() -> &'static PathBuf {
         let path = std::env::temp_dir().join(name);
         let info = Info {
             up: "up0".into(),
-            down: "down0".into(),
+            downs: vec!["down0".into()],
             stamps: "software".into(),
             started: SystemTime::UNIX_EPOCH,
         };
         let core = Forwarder::new(ValidSettings::default());
-        let board = Arc::new(Board::new(info, core.client_slots()));
+        let board = Arc::new(Board::new(info, vec![core.client_slots()]));
         let reload = || Reloaded {
             protocol: 1,
             applied: Vec::new(),

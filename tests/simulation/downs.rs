@@ -1,0 +1,245 @@
+//! One port upstream and several downstream: each port downstream is on its own.
+
+use ptpproxy::core::Settings;
+use ptpproxy::engine::Engine;
+use ptpproxy::reason::Reason;
+use ptpproxy_lab::sim::Now;
+
+use crate::common::MS;
+use crate::turns::{Scripted, message};
+
+const SYNC: u8 = 0;
+const DELAY_REQ: u8 = 1;
+const FOLLOW_UP: u8 = 8;
+const DELAY_RESP: u8 = 9;
+const ANNOUNCE: u8 = 11;
+const SIGNALING: u8 = 12;
+/// Where a PTP message begins.
+const PTP: usize = 14;
+
+struct Gateway {
+    now: Now,
+    engine: Engine<Scripted, Scripted, Now>,
+}
+
+impl Gateway {
+    fn new(downs: usize, settings: Settings) -> Self {
+        let now = Now::new(5_000 * MS);
+        let downs = (0..downs).map(|_| Scripted::new(&now)).collect();
+        let settings = settings.validated().expect("they fit");
+        let engine = Engine::with_downs(Scripted::new(&now), downs, now.clone(), &settings);
+        Self { now, engine }
+    }
+
+    /// This comes from upstream; what leaves by each port downstream, in the next 150 ms.
+    fn comes_from_above(&mut self, frame: Vec<u8>) -> Vec<Vec<Vec<u8>>> {
+        let at = self.now.get();
+        self.engine.up_mut().arrivals.push_back((at, frame));
+        self.run();
+        self.below()
+    }
+
+    /// This comes from downstream; what leaves upstream, in the next 150 ms.
+    fn comes_from_below(&mut self, port: usize, frame: Vec<u8>) -> Vec<Vec<u8>> {
+        let at = self.now.get();
+        self.engine.downs_mut()[port]
+            .arrivals
+            .push_back((at, frame));
+        self.run();
+        std::mem::take(&mut self.engine.up_mut().sent)
+    }
+
+    fn below(&mut self) -> Vec<Vec<Vec<u8>>> {
+        let downs = self.engine.downs_mut().iter_mut();
+        downs.map(|down| std::mem::take(&mut down.sent)).collect()
+    }
+
+    fn run(&mut self) {
+        for _ in 0..150 {
+            let _ = self.engine.turn();
+            self.now.pass(MS);
+        }
+    }
+
+    fn dropped(&self, reason: Reason) -> u64 {
+        let cores = self.engine.cores().iter();
+        cores.map(|core| core.counters().dropped_for(reason)).sum()
+    }
+}
+
+/// A Delay_Resp of the grandmaster to a station's request.
+fn answer(station: u8, sequence_id: u16) -> Vec<u8> {
+    let mut frame = message(DELAY_RESP, 77, sequence_id);
+    frame[PTP + 3] = 54;
+    frame.extend([2, 0, 0, 0xFF, 0xFE, 0, 0, station, 0, 1]);
+    frame
+}
+
+/// How many frames left by each port.
+fn counts(frames: &[Vec<Vec<u8>>]) -> Vec<usize> {
+    frames.iter().map(Vec::len).collect()
+}
+
+#[test]
+fn multicast_from_above_goes_to_each_port_and_has_its_own_residence() {
+    let mut gateway = Gateway::new(4, Settings::default());
+    assert_eq!(
+        counts(&gateway.comes_from_above(message(ANNOUNCE, 77, 1))),
+        [0; 4],
+        "too short"
+    );
+    // One port is slow: its Sync leaves later, and its Follow_Up says so. The one behind it is later as well.
+    gateway.engine.downs_mut()[2].stall_kick_ns = 7 * MS;
+    let syncs = gateway.comes_from_above(message(SYNC, 77, 5));
+    assert_eq!(counts(&syncs), [1; 4]);
+    gateway.engine.downs_mut()[2].stall_kick_ns = 0;
+    let corrected = gateway.comes_from_above(message(FOLLOW_UP, 77, 5));
+    assert_eq!(counts(&corrected), [1; 4]);
+    let corrections: Vec<u64> = (corrected.iter())
+        .map(|frames| {
+            let bytes = frames[0][PTP + 8..PTP + 16].try_into().expect("eight");
+            u64::from_be_bytes(bytes) >> 16
+        })
+        .collect();
+    assert!(corrections[2] >= 7 * MS, "{corrections:?}");
+    assert!(corrections[0] < 7 * MS, "{corrections:?}");
+}
+
+#[test]
+fn an_answer_goes_to_the_port_that_asked_and_to_no_other() {
+    let mut gateway = Gateway::new(4, Settings::default());
+    for round in 1..=3_u16 {
+        for port in 0..4_usize {
+            let station = u8::try_from(port).expect("few") + 1;
+            let up = gateway.comes_from_below(port, message(DELAY_REQ, station, round));
+            assert_eq!(up.len(), 1);
+            assert_eq!(counts(&gateway.below()), [0; 4], "a request went down");
+            let mut expected = [0; 4];
+            expected[port] = 1;
+            assert_eq!(
+                counts(&gateway.comes_from_above(answer(station, round))),
+                expected
+            );
+        }
+    }
+    assert_eq!(counts(&gateway.comes_from_above(answer(9, 1))), [0; 4]);
+    assert_eq!(gateway.dropped(Reason::NotOurClient), 1, "counted once");
+    assert_eq!(counts(&gateway.comes_from_above(answer(1, 99))), [0; 4]);
+    assert_eq!(gateway.dropped(Reason::Unsolicited), 1);
+}
+
+#[test]
+fn one_name_on_two_ports_gets_no_answer_of_the_other() {
+    let mut gateway = Gateway::new(2, Settings::default());
+    // It has moved: each port gets what was asked there.
+    assert_eq!(
+        gateway.comes_from_below(0, message(DELAY_REQ, 1, 10)).len(),
+        1
+    );
+    assert_eq!(
+        gateway.comes_from_below(1, message(DELAY_REQ, 1, 11)).len(),
+        1
+    );
+    assert_eq!(counts(&gateway.comes_from_above(answer(1, 11))), [0, 1]);
+    assert_eq!(counts(&gateway.comes_from_above(answer(1, 10))), [1, 0]);
+    // Two ask the same: nobody can tell whose answer comes.
+    assert_eq!(
+        gateway.comes_from_below(0, message(DELAY_REQ, 1, 20)).len(),
+        1
+    );
+    assert_eq!(
+        gateway.comes_from_below(1, message(DELAY_REQ, 1, 20)).len(),
+        1
+    );
+    for _ in 0..3 {
+        assert_eq!(counts(&gateway.comes_from_above(answer(1, 20))), [0, 0]);
+    }
+    assert_eq!(gateway.dropped(Reason::SecondPath), 3);
+    // What follows is answered again.
+    assert_eq!(
+        gateway.comes_from_below(1, message(DELAY_REQ, 1, 21)).len(),
+        1
+    );
+    assert_eq!(counts(&gateway.comes_from_above(answer(1, 21))), [0, 1]);
+}
+
+#[test]
+fn nothing_goes_from_one_port_to_another() {
+    let mut gateway = Gateway::new(3, Settings::default());
+    let _ = gateway.comes_from_above(message(SYNC, 77, 1));
+    for port in 0..3 {
+        for kind in 0..16 {
+            for station in [1, 2, 77] {
+                let _ = gateway.comes_from_below(port, message(kind, station, 7));
+                assert_eq!(counts(&gateway.below()), [0; 3], "port {port}, type {kind}");
+            }
+        }
+    }
+}
+
+#[test]
+fn unicast_goes_to_the_port_where_its_address_was_heard() {
+    const MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
+    let unicast = |sequence_id| {
+        let mut sync = message(SYNC, 77, sequence_id);
+        sync[..6].copy_from_slice(&MAC);
+        sync[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 77]);
+        sync
+    };
+    let mut gateway = Gateway::new(3, Settings::default());
+    assert_eq!(
+        counts(&gateway.comes_from_above(unicast(1))),
+        [0; 3],
+        "nobody knows where it is"
+    );
+    for (port, sequence_id) in [(1, 2), (2, 3)] {
+        // Negotiation comes from there: 44 bytes, its target is every port.
+        let mut signaling = message(SIGNALING, 9, sequence_id);
+        signaling[PTP + 34..PTP + 44].fill(0xFF);
+        assert_eq!(gateway.comes_from_below(port, signaling).len(), 1);
+        let mut expected = [0; 3];
+        expected[port] = 1;
+        assert_eq!(
+            counts(&gateway.comes_from_above(unicast(sequence_id + 10))),
+            expected
+        );
+    }
+}
+
+#[test]
+fn the_rate_upstream_is_one_and_shared() {
+    let settings = Settings {
+        max_rate: Some(1_000),
+        jitter: std::time::Duration::ZERO,
+        ..Settings::default()
+    };
+    let mut gateway = Gateway::new(4, settings);
+    let mut of_port = [0_u64; 4];
+    for ms in 0..2_000_u16 {
+        // Port 0 asks for ten times what there is, two others for as much as there is, the last for a tenth of its part.
+        for (port, each_ms) in [(0_usize, 10), (1, 1), (2, 1), (3, u16::from(ms % 40 == 0))] {
+            for number in 0..each_ms {
+                let station = u8::try_from(port * 60).expect("few");
+                let station = station + u8::try_from((ms * each_ms + number) % 50).expect("few");
+                let frame = message(DELAY_REQ, station, ms);
+                let at = gateway.now.get();
+                gateway.engine.downs_mut()[port]
+                    .arrivals
+                    .push_back((at, frame));
+            }
+        }
+        let _ = gateway.engine.turn();
+        gateway.now.pass(MS);
+        for sent in gateway.engine.up_mut().sent.drain(..) {
+            of_port[usize::from(sent[PTP + 27] / 60)] += 1;
+        }
+    }
+    let all: u64 = of_port.iter().sum();
+    assert!((1_960..=2_041).contains(&all), "{of_port:?}");
+    // The last one still waits.
+    assert!(of_port[3] >= 49, "{of_port:?}");
+    for port in 0..3 {
+        // A third of what the last leaves, and a fifth of all at the very least.
+        assert!(of_port[port] > 500, "{of_port:?}");
+    }
+}
