@@ -14,7 +14,7 @@ use crate::control::reply::Sort;
 use crate::control::{Orderer, Place, Role};
 use crate::core::{ClientMatch, SourceAddress, ValidSettings};
 use crate::ring::Timestamping;
-use crate::{PerSide, Side};
+use crate::{PerPort, PerSide, Side};
 
 pub use flag::{Banner, Flag, Flags, Reload, Sample};
 pub use values::{Change, Value, Values};
@@ -203,8 +203,8 @@ pub struct ReplayOptions {
 /// What `doctor` looks at.
 #[derive(Clone, Debug)]
 pub struct DoctorOptions {
-    /// The two interfaces.
-    pub interfaces: PerSide<String>,
+    /// The interfaces; those downstream as they were named, patterns among them.
+    pub interfaces: PerPort<String>,
     /// Domains that the gateway passes; empty is all.
     pub domains: Vec<u8>,
     /// The file of the gateway's keys.

@@ -61,7 +61,7 @@ reasons! {
     /// kernel routes it past the gateway, uncorrected.
     Routed = "routed",
     // What is routed between two subnets (`--routed`).
-    /// To be routed, but from downstream to an address that is no known master's, or from upstream to none of our clients'.
+    /// To be routed, but its destination is no known master (from downstream), or none of our clients (from upstream).
     RoutedForeign = "routed-foreign",
     /// To be routed, but no router forwards from or to such an address: link-local, loopback, broadcast, unspecified, reserved.
     Martian = "martian",

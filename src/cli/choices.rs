@@ -81,7 +81,7 @@ words! { RoutedChoice:
 }
 
 words! { LogFormat:
-    Auto = "auto", "under systemd for its journal: a priority for each line, and no second time; else text";
+    Auto = "auto", "under systemd for its journal: a priority for each line, no second timestamp; else text";
     Text = "text", "time, level and message";
     Json = "json", "one JSON object a line: time (UTC), level, target, message, and the fields of warnings";
 }

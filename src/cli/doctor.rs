@@ -9,7 +9,7 @@ use clap::Args;
 use super::flag::parser;
 use super::names::interface;
 use super::ranges::Within;
-use crate::PerSide;
+use crate::PerPort;
 use crate::core::Authenticated;
 use crate::options::{DoctorOptions, RunOptions};
 use crate::range::Range;
@@ -36,16 +36,16 @@ Exit code: 0 no error found, 1 an error found, 2 wrong command line.";
 #[command(after_help = EXAMPLES)]
 pub(super) struct DoctorArgs {
     /// Take interfaces and domains from this configuration file.
-    #[arg(long, value_name = "FILE", required_unless_present_all = ["up", "down"])]
+    #[arg(long, value_name = "FILE", required_unless_present_all = ["up", "downs"])]
     config: Option<PathBuf>,
 
     /// Interface toward the grandmaster.
     #[arg(long, value_name = "IF", value_parser = interface, required_unless_present = "config")]
     up: Option<String>,
 
-    /// Interface toward the clients.
-    #[arg(long, value_name = "IF", value_parser = interface, required_unless_present = "config")]
-    down: Option<String>,
+    /// Interface toward the clients; may be given more than once.
+    #[arg(long = "down", value_name = "IF", value_parser = interface, required_unless_present = "config")]
+    downs: Vec<String>,
 
     /// Domains that the gateway is to pass.
     #[arg(long, value_name = "N", value_delimiter = ',')]
@@ -71,10 +71,10 @@ impl DoctorArgs {
     pub(super) fn gateway(&self) -> Option<Vec<OsString>> {
         let file = self.config.as_ref()?;
         let mut arguments: Vec<OsString> = vec!["ptpproxy".into(), "--config".into(), file.into()];
-        for (flag, name) in [("--up", &self.up), ("--down", &self.down)] {
-            if let Some(name) = name {
-                arguments.extend([flag.into(), name.into()]);
-            }
+        let up = self.up.iter().map(|name| ("--up", name));
+        let downs = self.downs.iter().map(|name| ("--down", name));
+        for (flag, name) in up.chain(downs) {
+            arguments.extend([flag.into(), name.into()]);
         }
         Some(arguments)
     }
@@ -86,20 +86,12 @@ impl DoctorArgs {
             .map(|gateway| gateway.settings.authenticated);
         let standby = gateway.as_ref().map(|gateway| gateway.standby);
         let sa_file = gateway.as_ref().and_then(|gateway| gateway.sa_file.clone());
-        let (up, down, domains) = match gateway {
-            Some(gateway) => (
-                gateway.up,
-                gateway.downs.into_iter().next().unwrap_or_default(),
-                gateway.settings.domains.clone(),
-            ),
-            None => (
-                self.up.unwrap_or_default(),
-                self.down.unwrap_or_default(),
-                Vec::new(),
-            ),
+        let (up, downs, domains) = match gateway {
+            Some(gateway) => (gateway.up, gateway.downs, gateway.settings.domains.clone()),
+            None => (self.up.unwrap_or_default(), self.downs, Vec::new()),
         };
         DoctorOptions {
-            interfaces: PerSide { up, down },
+            interfaces: PerPort { up, downs },
             domains: match self.domain.is_empty() {
                 true => domains,
                 false => self.domain,

@@ -54,9 +54,9 @@ flags! {
 
         /// Interface toward the clients; may be given several times, also as a pattern such as swp*.
         ///
-        /// With several each port is on its own: what comes from upstream for all goes to each, an answer to the client's port
-        /// only, and nothing from one port to another. They share --max-rate fairly, and each has its part of --max-clients
-        /// and --hold-frames. A pattern means the interfaces that are there at the start.
+        /// With several ports a multicast message from upstream goes to each of them, an answer to its client's port only,
+        /// and nothing from one port to another. They share --max-rate fairly, and --max-clients and --hold-frames are
+        /// divided among them. A pattern means the interfaces that exist at the start.
         down: Vec<String> = {
             section: INTERFACES, reload: Restart, banner: Banner::Never,
             sample: Sample::Example("eth1"),
@@ -80,19 +80,19 @@ flags! {
 
         /// Route unicast PTP between two subnets, where this machine is the router of both.
         ///
-        /// The kernel must not route it as well. `on` sees to that by an nftables table of its own, which takes CAP_NET_ADMIN
+        /// The kernel must not route it as well. `on` sees to that by an nftables table of its own, which needs CAP_NET_ADMIN
         /// at the start; `guarded` relies on the one of `ptpproxy guard`, which stays when the gateway stops. The host's other
-        /// rules for forwarding do not hold for these messages.
+        /// firewall rules for forwarded packets do not apply to these messages.
         routed: RoutedChoice = {
             section: INTERFACES, reload: Restart, banner: Banner::Changed,
             arg(value_enum, value_name = "off|on|guarded", hide_possible_values = true,
                 num_args = 0..=1, default_missing_value = "on", default_value_t = RoutedChoice::Off)
         }
 
-        /// Addresses that everything carries that leaves upstream.
+        /// Source addresses of everything that leaves upstream.
         ///
         /// With `gateway` the grandmaster sees one station: for switches with port security, for masters with access
-        /// lists. Multicast and hybrid clients only: what unicast negotiation brings names no client. Needs
+        /// lists. Multicast and hybrid clients only: negotiated unicast Sync and Announce name no client. Needs
         /// CAP_NET_BIND_SERVICE.
         source: SourceChoice = {
             section: INTERFACES, reload: Restart, banner: Banner::Changed,

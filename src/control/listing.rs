@@ -38,6 +38,7 @@ pub(super) fn list(board: &Board, sort: Sort, limit: usize, now: Instant) -> Cli
                 ..client(view, now)
             })
             .collect(),
+        interfaces: downs,
     }
 }
 

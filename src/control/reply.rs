@@ -168,6 +168,14 @@ pub struct PortStatus {
     pub mtu: u32,
     /// Clients behind it; none upstream.
     pub clients: u32,
+    /// Their Delay_Req that were forwarded since the start; none upstream.
+    pub requests: u64,
+    /// Of these, those that were answered.
+    pub answered: u64,
+    /// And those that were not answered within two seconds, or before eight newer ones.
+    pub unanswered: u64,
+    /// The share that was answered in the last seconds, in percent; null while nothing is known.
+    pub answered_percent: Option<f64>,
     /// What was counted here since the start, each count a key of the same object.
     #[serde(flatten)]
     pub counts: PortCounts,
@@ -382,6 +390,8 @@ pub struct ClientList {
     pub known: u32,
     /// The order.
     pub sort: Sort,
+    /// The interfaces downstream.
+    pub interfaces: Vec<String>,
     /// The first of them.
     pub clients: Vec<Client>,
 }

@@ -11,7 +11,7 @@ use super::reply::{
 use crate::reason::Reason;
 use crate::side::{PortId, Side};
 use crate::telemetry::{
-    Board, GRANTED, Info, Kind, LinkFault, MasterState, PortState, RefusedSender, Snapshot,
+    Board, GRANTED, Info, Kind, LinkFault, MasterState, PortState, RefusedSender, Snapshot, State,
 };
 use crate::time::Instant;
 use crate::wire::MessageType;
@@ -47,7 +47,7 @@ pub(super) fn status(
         ports: state
             .ports
             .iter()
-            .map(|(id, state)| port(id, state))
+            .map(|(id, state)| port(id, state, &before.state))
             .collect(),
         stamps: with_bound(&info.stamps, state.clocks_bound_ns),
         clocks_bound_ns: state.clocks_bound_ns,
@@ -131,7 +131,13 @@ fn with_bound(stamps: &str, bound_ns: Option<u32>) -> String {
     }
 }
 
-fn port(id: PortId, port: &PortState) -> PortStatus {
+fn port(id: PortId, port: &PortState, before: &State) -> PortStatus {
+    let asked = port.asked;
+    // A snapshot of before the first publication has no ports.
+    let then = before.ports.iter().find(|(other, _)| *other == id);
+    let then = then.map(|(_, port)| port.asked).unwrap_or_default();
+    let answered = asked.answered.saturating_sub(then.answered);
+    let known = answered + asked.unanswered.saturating_sub(then.unanswered);
     PortStatus {
         side: id.label().to_owned(),
         name: port.name.clone(),
@@ -145,6 +151,10 @@ fn port(id: PortId, port: &PortState) -> PortStatus {
         mac: port.mac.to_string(),
         mtu: port.mtu,
         clients: port.clients,
+        requests: asked.requests,
+        answered: asked.answered,
+        unanswered: asked.unanswered,
+        answered_percent: percent(answered, known),
         counts: port.counts,
     }
 }

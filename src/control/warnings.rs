@@ -3,8 +3,10 @@
 mod kind;
 mod machine;
 mod named;
+mod ports;
 mod quiet;
 mod refused;
+mod share;
 
 use std::time::Duration;
 
@@ -20,11 +22,8 @@ use crate::wire::MessageType;
 pub use kind::WarningKind;
 use named::Named;
 pub(super) use quiet::Quiet;
+use share::{ENOUGH, GOOD_SHARE, share};
 
-/// Below this share of answered requests the grandmaster is overloaded or out of reach.
-const GOOD_SHARE: f64 = 0.9;
-/// A share of fewer requests than this is not judged.
-const ENOUGH: u64 = 20;
 /// With no answer since the start, this many requests without one tell that there will be none.
 const NEVER_ANSWERED: u64 = 8;
 /// Above this share of answers to other copies of requests another way carries requests too.
@@ -82,6 +81,8 @@ pub(super) fn warnings(
     }
     masters(now, at, &mut add);
     nobody_forwards(now, at, &mut add);
+    ports::silent(&now.state, at, &mut add);
+    ports::unanswered(before, now, &mut add);
     answers(before, now, at, &mut add);
     clients.report(&mut add);
     unknown_master(now, at, &mut add);
@@ -300,15 +301,6 @@ fn unknown_master(
                  asked, list it: --unicast-master {ip}"
             ),
         );
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
-fn share(part: u64, of: u64) -> f64 {
-    if of == 0 {
-        1.0
-    } else {
-        part as f64 / of as f64
     }
 }
 

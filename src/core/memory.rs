@@ -16,7 +16,7 @@ const PLACE: u64 = 16;
 /// A Sync that is remembered.
 const SYNC: u64 = 132;
 /// An address whose neighbour discovery is relayed, but for its place among the hashes.
-const ADDRESS: u64 = 176;
+const ADDRESS: u64 = 184;
 /// A next hop, but for its place among the hashes.
 const HOP: u64 = 120;
 /// Messages that wait for a next hop, and questions.

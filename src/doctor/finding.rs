@@ -61,8 +61,13 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Those that are not there yet: what is said of the interface upstream is found with each one downstream.
     pub(super) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        self.findings.extend(findings);
+        for finding in findings {
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
+        }
     }
 
     pub(super) fn has_errors(&self) -> bool {

@@ -27,13 +27,16 @@ mod signed;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
 use crate::options::DoctorOptions;
 use crate::ring::Interface;
-use crate::{PerSide, Side, ring};
+use crate::{PerPort, PerSide, Side, ring};
 use finding::{Finding, Report};
+use heard::Heard;
 
 /// Looks, listens and prints. The exit code is 0 where nothing is an error.
 ///
@@ -49,21 +52,23 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
         .map(signed::read)
         .unwrap_or_default();
     report.extend(found);
-    let links = interfaces::read(&options.interfaces);
-    report.extend(interfaces::judge(&links));
-    report.extend(sharing::look(&links, &gateways(&links)));
-    report.extend(pair::look(&options.interfaces, options.standby));
-    if let Some(pair) = present(&links) {
-        if progress {
-            let _ = writeln!(
-                io::stderr(),
-                "listening for {} s ...",
-                options.listen.as_secs()
-            );
-        }
-        match listen::both(pair.as_ref(), options.listen) {
-            Ok(heard) => {
-                let names = &options.interfaces;
+    let names = pairs(&options.interfaces);
+    let links: Vec<_> = names.iter().map(interfaces::read).collect();
+    for (names, links) in names.iter().zip(&links) {
+        report.extend(interfaces::judge(links));
+        report.extend(sharing::look(links, &gateways(links)));
+        report.extend(pair::look(names, options.standby));
+    }
+    if progress && links.iter().any(|links| present(links).is_some()) {
+        let _ = writeln!(
+            io::stderr(),
+            "listening for {} s ...",
+            options.listen.as_secs()
+        );
+    }
+    for (names, heard) in names.iter().zip(listen(&links, options.listen)) {
+        match heard {
+            Some(Ok(heard)) => {
                 report.extend(network::judge(names, &options.domains, &heard));
                 // A bad file was reported, and what it would hold is not known.
                 if keys.is_some() || options.sa_file.is_none() {
@@ -71,10 +76,11 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
                     report.extend(signed::judge(names, keys.as_ref(), corrects, &heard));
                 }
             }
-            Err(error) => report.extend([Finding::error(
+            Some(Err(error)) => report.extend([Finding::error(
                 "listen",
                 format!("cannot listen: {error:#}"),
             )]),
+            None => {}
         }
     }
     let text = if options.json {
@@ -91,6 +97,39 @@ pub fn run(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
+    })
+}
+
+/// The interface upstream with each one downstream that is meant.
+fn pairs(names: &PerPort<String>) -> Vec<PerSide<String>> {
+    // What means no interface is looked for by its name, and not found.
+    let meant = ring::meant(&names.up, &names.downs);
+    let downs = meant.unwrap_or_else(|_| names.downs.clone());
+    let pair = |down| PerSide {
+        up: names.up.clone(),
+        down,
+    };
+    downs.into_iter().map(pair).collect()
+}
+
+/// Listens to all pairs at once; `None` of one whose interfaces are not both there and up.
+fn listen(
+    links: &[interfaces::Links],
+    time: Duration,
+) -> Vec<Option<anyhow::Result<PerSide<Heard>>>> {
+    let here: Vec<_> = links.iter().map(present).collect();
+    thread::scope(|scope| {
+        let ears: Vec<_> = (here.iter())
+            .map(|pair| {
+                let pair = pair.as_ref()?;
+                Some(scope.spawn(move || listen::both(pair.as_ref(), time)))
+            })
+            .collect();
+        let heard = |ear: thread::ScopedJoinHandle<'_, _>| {
+            ear.join()
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("it was cut short")))
+        };
+        ears.into_iter().map(|ear| ear.map(heard)).collect()
     })
 }
 

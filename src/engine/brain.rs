@@ -388,6 +388,14 @@ impl<C: Clock> Brain<C> {
             PortId::Up => None,
             PortId::Down(_) => Some(first(from)),
         };
+        if let Some(one) = from_one {
+            // One network: an address is at one port only.
+            let mut others = (0..=Number::MAX).zip(&self.cores);
+            if others.any(|(of, core)| of != one && core.has_neighbour(received.bytes, now)) {
+                self.core(one).neighbour_claimed(received.bytes, now);
+                return true;
+            }
+        }
         let mut is_one = false;
         for of in (0..=Number::MAX).take(self.cores.len()) {
             // Each forwarder has its own table: from upstream it is told all.

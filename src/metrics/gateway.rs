@@ -15,7 +15,7 @@ use super::families::{Described, Families, Family, Number};
 use crate::reason::Reason;
 use crate::side::{PortId, Side};
 use crate::telemetry::{
-    Board, Counters, Counts, GRANTED, Info, Kind, MasterState, Measures, PortCounts, Role,
+    Asked, Board, Counters, Counts, GRANTED, Info, Kind, MasterState, Measures, PortCounts, Role,
     Snapshot, State,
 };
 use crate::time::Instant;
@@ -147,7 +147,7 @@ fn program(out: &mut impl Families, info: &Info, healthy: bool) -> fmt::Result {
     out.gauges(
         family(
             "ptpproxy_healthy",
-            "1 while /healthz answers 200: both links work and Syncs come.",
+            "1 while /healthz answers 200: the link upstream and one downstream work, and Syncs come.",
             &[],
         ),
         |add| add(&[], healthy.into()),
@@ -167,6 +167,27 @@ fn clocks(out: &mut impl Families, state: &State) -> fmt::Result {
         },
     )
 }
+
+/// What became of the requests of the clients behind an interface: name, help and value.
+type OfAnswers = (&'static str, &'static str, fn(&Asked) -> u64);
+
+const OF_ANSWERS: [OfAnswers; 3] = [
+    (
+        "ptpproxy_port_requests_total",
+        "Delay_Req of the clients behind this interface that were forwarded.",
+        |asked| asked.requests,
+    ),
+    (
+        "ptpproxy_port_answered_total",
+        "Of these, those that were answered.",
+        |asked| asked.answered,
+    ),
+    (
+        "ptpproxy_port_unanswered_total",
+        "Of these, those that were not answered within two seconds, or before eight newer ones.",
+        |asked| asked.unanswered,
+    ),
+];
 
 fn ports(out: &mut impl Families, state: &State) -> fmt::Result {
     out.gauges(
@@ -195,6 +216,14 @@ fn ports(out: &mut impl Families, state: &State) -> fmt::Result {
             Ok(())
         },
     )?;
+    for (name, help, value) in OF_ANSWERS {
+        out.counters(family(name, help, &["side", "interface"]), |add| {
+            for (id, port) in state.ports.iter().filter(|(id, _)| *id != PortId::Up) {
+                add(&[id.label(), &port.name], value(&port.asked))?;
+            }
+            Ok(())
+        })?;
+    }
     for count in PortCounts::ALL {
         let labels = &["side", "interface"];
         out.counters(family(count.metric, count.help(), labels), |add| {

@@ -76,14 +76,16 @@ impl Reason {
                 "Its residence time would be ambiguous, so that exchange is dropped rather than given a wrong time."
             }
             Self::NeighbourForeign => {
-                "The gateway is no bridge: other stations do not find each other through it. Also an address that nobody                  upstream is known to have as a master; a warning names it if it lives there."
+                "The gateway is no bridge: other stations do not find each other through it. Also an address that nobody \
+                 upstream is known to have as a master; a warning names it if it lives there."
             }
             Self::NeighbourNew => {
                 "The first message of a new address waits for half a second and then passes, unless somebody else has answered; \
                  those in between are dropped."
             }
             Self::NeighbourClaimed => {
-                "A station downstream says that it has a master's address; or a new one says that it has the address of                  one that still answers. That one keeps it."
+                "A station downstream says that it has a master's address; or a new one says that it has the address of one that still \
+                 answers, or of one behind another port that spoke within 30 s. That one keeps it."
             }
             Self::NeighbourOtherWay => {
                 "A bridge beside the gateway carries them: they need no help, and would come twice."

@@ -28,7 +28,7 @@ pub use handed::{HandedPort, PortSockets};
 pub use link::{
     Claim, GroupMembership, Holder, Interface, LinkChange, LinkKind, Monitor, NotJoined,
     RouteGuard, RouteMonitor, SolicitedGroups, check_pair, check_ports, gateways, holders,
-    interface_addresses, is_pattern, own_addresses,
+    interface_addresses, is_pattern, meant, own_addresses,
 };
 pub use os::setup::{kernel_version, needs, require_kernel};
 #[cfg(test)]

@@ -313,23 +313,19 @@ impl Gateway {
     /// The system's, when the totals could not be printed.
     pub fn finish(mut self) -> Result<()> {
         self.forwarding.parts.notify.stopping();
-        if !self.handed_over
-            && let Some(store) = self.store.take()
-        {
-            if store.is_there() && self.obstacle.is_none() {
-                self.make_ready()?;
-            }
-            let Forwarding {
-                engine, outside, ..
-            } = &mut self.forwarding;
-            let beside = outside.beside(self.metrics.as_ref());
-            hand_over::keep_for_restart(store, engine, &beside, self.obstacle);
-        }
+        let kept = match self.store.take() {
+            Some(store) if !self.handed_over => self.keep_for_restart(store)?,
+            _ => false,
+        };
         drop(self.readers.take());
         let printed = match self.handed_over {
             true => Ok(()),
             false => self.forwarding.print_totals(),
         };
+        if kept {
+            // The sockets live on, and the next process waits for this one's end.
+            return printed;
+        }
         let (up, downs) = self.forwarding.engine.into_ports();
         ports::close([up].into_iter().chain(downs), self.claim);
         printed
@@ -337,12 +333,33 @@ impl Gateway {
 }
 
 impl Gateway {
-    /// Lets go of what the next process does not need, and goes on forwarding meanwhile: the kernel takes its time for packet
-    /// sockets. From the end of this on nobody forwards until the next process does.
-    fn make_ready(&mut self) -> Result<()> {
+    /// Leaves to the service manager what the next process of this service goes on with; whether it has all of it.
+    fn keep_for_restart(&mut self, mut store: Store) -> Result<bool> {
+        if store.is_there() && self.obstacle.is_none() {
+            self.make_ready(&mut store)?;
+        }
+        let Forwarding {
+            engine, outside, ..
+        } = &mut self.forwarding;
+        let beside = outside.beside(self.metrics.as_ref());
+        let obstacle = self.obstacle;
+        Ok(hand_over::keep_for_restart(
+            store, engine, &beside, obstacle,
+        ))
+    }
+
+    /// Lets go of what the next process does not need and leaves the sockets to the service manager, and goes on forwarding
+    /// meanwhile: the kernel takes its time for packet sockets. From the end of this on nobody forwards until the next
+    /// process does.
+    fn make_ready(&mut self, store: &mut Store) -> Result<()> {
         drop(self.readers.take());
         let (up, down) = self.forwarding.engine.ports_mut();
         let closing = ports::close_aside((self.claim.take(), up.rest(), down.rest()));
+        let Forwarding {
+            engine, outside, ..
+        } = &self.forwarding;
+        let beside = outside.beside(self.metrics.as_ref());
+        hand_over::keep_early(store, engine, &beside);
         while closing.as_ref().is_ok_and(|thread| !thread.is_finished()) {
             self.forwarding.turn()?;
         }

@@ -11,11 +11,11 @@ use crate::core::Forwarder;
 use crate::engine::{Clock, Turn};
 use crate::ring::{Interface, LinkChange};
 use crate::telemetry::{
-    Board, FilterState, Info, Late, Limits, NeighbourState, PortCounts, PortState, SHOWN_MASTERS,
-    SHOWN_REFUSED, State, SyncDue, Trace, UnknownAddress,
+    Asked, Board, Counters, FilterState, Info, Kind, Late, Limits, NeighbourState, PortCounts,
+    PortState, SHOWN_MASTERS, SHOWN_REFUSED, State, SyncDue, Trace, UnknownAddress,
 };
 use crate::time::Instant;
-use crate::wire::Mac;
+use crate::wire::{Mac, MessageType};
 use crate::{PerPort, PortId, Side};
 
 /// What changed is published by a turn that is made anyway, but no more often than this.
@@ -139,6 +139,7 @@ impl Publisher {
                 *state = PortState {
                     counts: state.counts,
                     clients: state.clients,
+                    asked: state.asked,
                     ..port_state(now)
                 };
             }
@@ -236,6 +237,7 @@ impl Publisher {
         let state = &mut self.state;
         for (core, port) in cores.iter().zip(&mut state.ports.downs) {
             port.clients = count(core.clients());
+            port.asked = asked(core.counters(), port.asked, now);
         }
         state.clients = count(clients(cores));
         state.waiting = count(cores.iter().map(Forwarder::waiting).sum());
@@ -309,6 +311,23 @@ pub(super) fn port_counts<P: LinkPort, C: Clock>(
         ring_drops,
         unsent,
         stamps_lost,
+    }
+}
+
+/// What became of a port's requests, where this was known before.
+fn asked(counters: &Counters, before: Asked, now: Instant) -> Asked {
+    let of = |message| counters.forwarded(Side::Down, Kind::Message(message));
+    let requests = of(MessageType::DelayReq);
+    let messages = requests + of(MessageType::Signaling);
+    Asked {
+        requests,
+        answered: counters.answered,
+        unanswered: counters.unanswered,
+        last: match messages > before.messages {
+            true => Some(now),
+            false => before.last,
+        },
+        messages,
     }
 }
 

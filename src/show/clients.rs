@@ -23,8 +23,8 @@ pub(super) const TEXT: usize = 3;
 
 /// The table, and a line that says how many there are.
 pub(super) fn text(list: &ClientList) -> String {
-    let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
-    rows.extend(list.clients.iter().map(|client| row(client).to_vec()));
+    let mut rows = vec![headings(list)];
+    rows.extend(list.clients.iter().map(|client| cells(list, client)));
     // Most networks grant nothing.
     if list.clients.iter().any(|client| !client.grants.is_empty()) {
         let cells = list.clients.iter().map(|client| grants(&client.grants));
@@ -35,7 +35,7 @@ pub(super) fn text(list: &ClientList) -> String {
     }
     let mut text = String::new();
     if !list.clients.is_empty() {
-        for line in columns(&rows, TEXT) {
+        for line in columns(&rows, TEXT + usize::from(has_several(list))) {
             text += &line;
             text.push('\n');
         }
@@ -53,6 +53,29 @@ pub(super) fn text(list: &ClientList) -> String {
     text
 }
 
+/// Whether there are several interfaces downstream: then each client has its own beside it.
+pub(super) const fn has_several(list: &ClientList) -> bool {
+    list.interfaces.len() > 1
+}
+
+/// [`HEADINGS`], and before them the interface where there are several.
+pub(super) fn headings(list: &ClientList) -> Vec<String> {
+    let mut headings = HEADINGS.map(str::to_owned).to_vec();
+    if has_several(list) {
+        headings.insert(0, "interface".to_owned());
+    }
+    headings
+}
+
+/// The cells of a client, by [`headings`].
+pub(super) fn cells(list: &ClientList, client: &Client) -> Vec<String> {
+    let mut cells = row(client).to_vec();
+    if has_several(list) {
+        cells.insert(0, client.interface.clone());
+    }
+    cells
+}
+
 /// What is granted, and for how long it still is.
 fn grants(grants: &[Granted]) -> String {
     if grants.is_empty() {
@@ -66,7 +89,7 @@ fn grants(grants: &[Granted]) -> String {
 }
 
 /// The cells of a client, by [`HEADINGS`].
-pub(super) fn row(client: &Client) -> [String; 11] {
+fn row(client: &Client) -> [String; 11] {
     let vlans: Vec<String> = client.vlans.iter().map(ToString::to_string).collect();
     [
         client.identity.clone(),
@@ -121,6 +144,22 @@ identity              address    mode     vlan  interval  requests  answered    
 "
         );
         assert_eq!(text(&ClientList::default()), "no clients\n");
+        // With several interfaces downstream, each client's own.
+        let several = ClientList {
+            interfaces: vec!["lan1".into(), "lan2".into()],
+            clients: vec![Client {
+                interface: "lan2".into(),
+                ..list.clients[0].clone()
+            }],
+            ..list.clone()
+        };
+        let several = text(&several);
+        let lines: Vec<_> = several.lines().collect();
+        assert!(lines[0].starts_with("interface  identity "), "{several}");
+        assert!(
+            lines[1].starts_with("lan2       020000.fffe.000001-1  192.0.2.1  hybrid "),
+            "{several}"
+        );
         // With a grant, a column more.
         let granted = Client {
             grants: vec![

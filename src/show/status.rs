@@ -153,7 +153,9 @@ fn words(name: &str) -> String {
 fn links(ports: &[PortStatus]) -> Vec<Vec<String>> {
     let several = ports.len() > 2;
     let mut heading = row(["side", "name", "state", "MTU"]);
-    heading.extend(several.then(|| "clients".to_owned()));
+    if several {
+        heading.extend(["clients".to_owned(), "answered".to_owned()]);
+    }
     heading.extend(PortCounts::ALL.iter().map(|count| words(count.name)));
     let mut rows = vec![heading];
     for port in ports {
@@ -163,10 +165,12 @@ fn links(ports: &[PortStatus]) -> Vec<Vec<String>> {
             port.link.clone(),
             port.mtu.to_string(),
         ];
-        row.extend(several.then(|| match port.side.as_str() {
-            "up" => String::new(),
-            _ => port.clients.to_string(),
-        }));
+        if several {
+            row.extend(match port.side.as_str() {
+                "up" => [dash(), dash()],
+                _ => [port.clients.to_string(), percent(port.answered_percent)],
+            });
+        }
         let counts = PortCounts::ALL.iter();
         row.extend(counts.map(|count| count.of(&port.counts).to_string()));
         rows.push(row);

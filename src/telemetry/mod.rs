@@ -56,7 +56,7 @@ pub use histogram::{Histogram, Spread};
 pub use master_state::MasterState;
 pub use measures::{Measure, Measures, Spreads};
 pub use outage::{LinkFault, Outage, Silence, outages};
-pub use port_state::PortState;
+pub use port_state::{Asked, PortState};
 pub use refused_sender::{RefusedSender, SHOWN_REFUSED};
 pub use role::{By, Orderer, Role, RoleState};
 pub use slots::ClientSlots;

@@ -3,7 +3,25 @@
 use super::counts::PortCounts;
 use super::words::{Put, Take, Words, record};
 use crate::side::{MOST_DOWNS, PerPort};
+use crate::time::Instant;
 use crate::wire::Mac;
+
+record! {
+    /// What became of the Delay_Req of the clients behind an interface, since the start.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Asked {
+        /// Forwarded.
+        pub requests: u64,
+        /// Answered.
+        pub answered: u64,
+        /// Not answered in time.
+        pub unanswered: u64,
+        /// When the last of them, or of negotiation, was forwarded; to the time between two publications.
+        pub last: Option<Instant>,
+        /// As many were forwarded until then.
+        pub messages: u64,
+    }
+}
 
 record! {
     /// One of the interfaces.
@@ -23,6 +41,8 @@ record! {
         pub running: bool,
         /// Clients in the table of this port; none upstream.
         pub clients: u32,
+        /// What became of their requests.
+        pub asked: Asked,
         /// What is counted here.
         pub counts: PortCounts,
     }

@@ -231,7 +231,7 @@ mod tests {
     use crate::side::Side;
     use crate::side::{MOST_DOWNS, PerSide};
     use crate::telemetry::counts::PortCounts;
-    use crate::telemetry::{By, Orderer, Role, SHOWN_REFUSED};
+    use crate::telemetry::{Asked, By, Orderer, Role, SHOWN_REFUSED};
     use crate::wire::{Announce, ClockIdentity, ClockQuality, Lane, Mac, PortIdentity, Transport};
 
     #[test]
@@ -282,6 +282,13 @@ mod tests {
             up: false,
             running: true,
             clients: 9,
+            asked: Asked {
+                requests: 5,
+                answered: 6,
+                unanswered: 7,
+                last: Some(Instant::from_nanos(8)),
+                messages: 10,
+            },
             counts: PortCounts {
                 ring_frames: 1,
                 ring_drops: 2,

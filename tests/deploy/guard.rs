@@ -9,27 +9,31 @@ use std::time::Duration;
 
 use ptpproxy_lab::net::skip;
 use ptpproxy_lab::ptp4l::{Gateway, Program, Rig, Transport};
+use testkit::booted::{Booted, put_unit};
 
-use crate::service::Booted;
 use crate::tools::{find, text, top};
 
 const UNIT: &str = "ptpproxy-guard.service";
 const TABLE: &str = "table inet ptpproxy_guard_gm0_cl0";
 
-/// The shipped unit with the paths of this build. What it reads is not in /tmp, of which it has one of its own.
+/// The shipped unit with this build.
 fn unit_in(folder: &Path) {
-    let config = folder.join("ptpproxy.toml");
     fs::write(
-        &config,
+        folder.join("ptpproxy.toml"),
         "up = \"gm0\"\ndown = \"cl0\"\nrouted = \"guarded\"\n",
     )
     .unwrap();
     let shipped = fs::read_to_string(top().join("deploy/systemd").join(UNIT)).unwrap();
-    let unit = shipped
-        .replace("/usr/bin/ptpproxy", env!("CARGO_BIN_EXE_ptpproxy"))
-        .replace("/etc/ptpproxy/ptpproxy.toml", config.to_str().unwrap());
-    assert_eq!(unit.matches(config.to_str().unwrap()).count(), 5, "{unit}");
-    fs::write(folder.join(UNIT), unit).unwrap();
+    assert_eq!(
+        shipped.matches("/etc/ptpproxy/ptpproxy.toml").count(),
+        5,
+        "{shipped}"
+    );
+    put_unit(
+        folder,
+        (UNIT, &shipped),
+        Path::new(env!("CARGO_BIN_EXE_ptpproxy")),
+    );
 }
 
 /// The rules of the gateway's kernel.
@@ -83,7 +87,7 @@ fn the_units_table_stays_when_the_gateway_is_killed() {
     unit_in(&folder);
     let rig = Rig::new(&Gateway::Nothing, Transport::Ethernet).unwrap();
     assert!(!ruleset(&rig).contains(TABLE));
-    let booted = Booted::new(&rig, UNIT, Some(&folder));
+    let booted = Booted::new(&rig.gateway, UNIT, Some(&folder));
     booted.wait_until_of(UNIT, "ActiveState", |state| state == "active");
     assert_guarded(&rig, "before the gateway");
 

@@ -2,158 +2,19 @@
 //! real client locks; it reloads, the watchdog ends it when it stands still, and it stops in order.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ptpproxy_lab::ptp4l::{Program, Rig, Role, Servo, TempDir};
+use ptpproxy_lab::ptp4l::{Program, Rig, Role, Servo};
+use testkit::booted::Booted;
 
-use crate::tools::{text, top};
+use crate::tools::text;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A booted systemd; it and all that it started end when this is dropped.
-pub(crate) struct Booted<'a> {
-    rig: &'a Rig,
-    program: Program,
-    folder: TempDir,
-}
-
-impl<'a> Booted<'a> {
-    /// Starts this unit: the installed one, or that of a folder.
-    pub(crate) fn new(rig: &'a Rig, unit: &str, units: Option<&Path>) -> Self {
-        let folder = TempDir::new().unwrap();
-        let mut command = Command::new("unshare");
-        command
-            .args([
-                "--kill-child",
-                "--mount",
-                "--pid",
-                "--ipc",
-                "--uts",
-                "--cgroup",
-                "--fork",
-            ])
-            .arg(top().join("tests/deploy/boot.sh"))
-            .arg(folder.path().join("log"))
-            .arg(unit)
-            .args(units);
-        let program = Program::start(&rig.gateway, &mut command).unwrap();
-        Self {
-            rig,
-            program,
-            folder,
-        }
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
-    /// Waits until the service has logged this so often.
-    fn wait_for(&self, what: &str, times: usize) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.log().matches(what).count() < times {
-            let said = self.program.lines_from(0);
-            assert!(
-                Instant::now() < deadline,
-                "no {what:?}: {}\n{said:#?}",
-                self.log()
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Its process, as this machine numbers it, once there is one.
-    fn systemd(&self) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let children = format!("/proc/{0}/task/{0}/children", self.program.id());
-            let children = fs::read_to_string(children).unwrap_or_default();
-            if let Some(first) = children.split_whitespace().next() {
-                return first.to_owned();
-            }
-            let said = self.program.lines_from(0);
-            assert!(Instant::now() < deadline, "it does not start: {said:#?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    pub(crate) fn systemctl(&self, arguments: &[&str]) -> Output {
-        let systemd = self.systemd();
-        let mut command = Command::new("nsenter");
-        command
-            .args([
-                "--target",
-                systemd.as_str(),
-                "--mount",
-                "--pid",
-                "systemctl",
-                "--no-pager",
-            ])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        // By way of a namespace, which is what can start programs that do not outlive the test.
-        let mut process = self.rig.gateway.spawn(&mut command).unwrap();
-        let stdout = std::io::read_to_string(process.stdout.take().unwrap()).unwrap();
-        let stderr = std::io::read_to_string(process.stderr.take().unwrap()).unwrap();
-        Output {
-            status: process.wait().unwrap(),
-            stdout: stdout.into_bytes(),
-            stderr: stderr.into_bytes(),
-        }
-    }
-
-    fn show(&self, property: &str) -> String {
-        self.show_of("ptpproxy", property)
-    }
-
-    fn show_of(&self, unit: &str, property: &str) -> String {
-        let shown = self.systemctl(&["show", "--value", "--property", property, unit]);
-        String::from_utf8_lossy(&shown.stdout).trim().to_owned()
-    }
-
-    /// Waits until a property of the service is fit.
-    fn wait_until(&self, property: &str, fit: impl Fn(&str) -> bool) {
-        self.wait_until_of("ptpproxy", property, fit);
-    }
-
-    /// The same of any unit.
-    pub(crate) fn wait_until_of(&self, unit: &str, property: &str, fit: impl Fn(&str) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let value = self.show_of(unit, property);
-            if fit(&value) {
-                return;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{property}={value}\n{}",
-                self.log()
-            );
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
-    /// The service's process, as this machine numbers it.
-    fn process(&self) -> PathBuf {
-        let all = fs::read_dir("/proc")
-            .unwrap()
-            .flatten()
-            .map(|entry| entry.path());
-        let ours = |path: &PathBuf| {
-            let line = fs::read(path.join("cmdline")).unwrap_or_default();
-            line.starts_with(b"/usr/bin/ptpproxy\0--config\0")
-        };
-        all.into_iter().find(ours).expect("it runs")
-    }
-}
-
 /// Boots, serves a client of the rig's grandmaster, and goes through the life of the service.
 pub(crate) fn lives(rig: &Rig, config: &str) {
-    let booted = Booted::new(rig, "ptpproxy.service", None);
+    let booted = Booted::new(&rig.gateway, "ptpproxy.service", None);
     booted.wait_for("forwarding:", 1);
     booted.wait_until("ActiveState", |state| state == "active");
     let process = booted.process();
@@ -195,7 +56,7 @@ pub(crate) fn lives(rig: &Rig, config: &str) {
         "nobody handed anything over"
     );
 
-    refuses_a_second_by_hand(&booted, config);
+    refuses_a_second_by_hand(rig, &booted, config);
     let stopped = booted.systemctl(&["stop", "ptpproxy"]);
     assert!(stopped.status.success(), "{}", text(&stopped));
     assert_eq!(booted.show("Result"), "success");
@@ -204,7 +65,7 @@ pub(crate) fn lives(rig: &Rig, config: &str) {
         "its totals: {}",
         booted.log()
     );
-    is_refused_beside_one_by_hand(&booted, config);
+    is_refused_beside_one_by_hand(rig, &booted, config);
     gives_up(&booted, config);
 }
 
@@ -249,10 +110,10 @@ fn by_hand(config: &str) -> Command {
 }
 
 /// Beside the service none starts by hand.
-fn refuses_a_second_by_hand(booted: &Booted<'_>, config: &str) {
+fn refuses_a_second_by_hand(rig: &Rig, booted: &Booted<'_>, config: &str) {
     let mut command = by_hand(config);
     command.stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut second = booted.rig.gateway.spawn(&mut command).unwrap();
+    let mut second = rig.gateway.spawn(&mut command).unwrap();
     let errors = std::io::read_to_string(second.stderr.take().unwrap()).unwrap();
     assert_eq!(second.wait().unwrap().code(), Some(1), "{errors}");
     assert!(errors.contains(STOP_IT), "{errors}");
@@ -260,8 +121,8 @@ fn refuses_a_second_by_hand(booted: &Booted<'_>, config: &str) {
 }
 
 /// Nor the service beside one that was started by hand: it names its process.
-fn is_refused_beside_one_by_hand(booted: &Booted<'_>, config: &str) {
-    let first = Program::start(&booted.rig.gateway, &mut by_hand(config)).unwrap();
+fn is_refused_beside_one_by_hand(rig: &Rig, booted: &Booted<'_>, config: &str) {
+    let first = Program::start(&rig.gateway, &mut by_hand(config)).unwrap();
     let deadline = Instant::now() + PATIENCE;
     while !first.lines_from(0).concat().contains("forwarding:") {
         assert!(Instant::now() < deadline, "{:#?}", first.lines_from(0));

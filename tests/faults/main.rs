@@ -13,6 +13,7 @@ mod links;
 mod memory;
 mod ptp4l;
 mod queues;
+mod restarted;
 mod simulated;
 mod stations;
 mod stopped;

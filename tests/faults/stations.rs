@@ -109,6 +109,10 @@ pub(crate) struct Stations {
     syncs: HashMap<u16, (i64, Instant, Option<i64>)>,
     pub(crate) requests: Vec<Request>,
     pub(crate) served: Vec<Served>,
+    /// When a request came to the grandmaster.
+    pub(crate) asked: Vec<Instant>,
+    /// The longest time that an event message was on its way between the two ends.
+    pub(crate) oldest_ns: i64,
     /// What was wrong: times that were off, event messages that came late.
     pub(crate) wrong: Vec<String>,
     /// Frames may be late, because a queue behind the gateway keeps them; and where it drops some, stamps
@@ -135,6 +139,8 @@ impl Stations {
             syncs: HashMap::new(),
             requests: Vec::new(),
             served: Vec::new(),
+            asked: Vec::new(),
+            oldest_ns: 0,
             wrong: Vec::new(),
             queue_behind: false,
         }
@@ -215,7 +221,13 @@ impl Stations {
             }
         }
         let template = Template::new(ETHERNET, Kind::DelayResp, self.master);
+        if !asked.is_empty() {
+            self.asked.push(Instant::now());
+        }
         for (client, sequence, correction, at) in asked {
+            if let Some((departed, _)) = self.open.get(&(client.number, sequence)) {
+                self.oldest_ns = self.oldest_ns.max(at - departed);
+            }
             match self.open.get(&(client.number, sequence)) {
                 Some((departed, _)) if at - departed > STALE_NS && !self.queue_behind => {
                     self.wrong.push(format!(
@@ -246,6 +258,7 @@ impl Stations {
                 Some(Kind::Sync) => {
                     if let Some((departed, _, arrived)) = self.syncs.get_mut(&view.sequence()) {
                         *arrived = Some(at);
+                        self.oldest_ns = self.oldest_ns.max(at - *departed);
                         if at - *departed > STALE_NS && !self.queue_behind {
                             let late = (at - *departed) / 1_000_000;
                             self.wrong.push(format!("a Sync came {late} ms late"));

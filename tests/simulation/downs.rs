@@ -1,8 +1,12 @@
 //! One port upstream and several downstream: each port downstream is on its own.
 
+use ptpproxy::PerSide;
 use ptpproxy::core::Settings;
 use ptpproxy::engine::Engine;
 use ptpproxy::reason::Reason;
+use ptpproxy::telemetry::{By, Role};
+use ptpproxy::time::Instant;
+use ptpproxy::wire::Mac;
 use ptpproxy_lab::sim::Now;
 
 use crate::common::MS;
@@ -241,5 +245,153 @@ fn the_rate_upstream_is_one_and_shared() {
     for port in 0..3 {
         // A third of what the last leaves, and a fifth of all at the very least.
         assert!(of_port[port] > 500, "{of_port:?}");
+    }
+}
+
+/// ARP of a station whose MAC and IPv4 address end like this, about an address that ends like that.
+fn arp(operation: u8, (mac, ip): (u8, u8), target: u8) -> Vec<u8> {
+    let mut frame = vec![0xFF; 6];
+    frame.extend([
+        2, 0, 0, 0, 0, mac, 0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, operation,
+    ]);
+    frame.extend([2, 0, 0, 0, 0, mac, 10, 0, 0, ip]);
+    frame.extend([0, 0, 0, 0, 0, 0, 10, 0, 0, target]);
+    frame.resize(60, 0);
+    frame
+}
+
+/// The grandmaster's IPv4 address ends so, and its MAC as well.
+const MASTER: u8 = 77;
+
+/// A gateway of three ports, whose clients are settled: station 1 on port 0, station 2 on port 1.
+fn gateway_with_neighbours() -> Gateway {
+    let settings = Settings {
+        unicast_masters: vec!["10.0.0.77".parse().expect("an address")],
+        ..Settings::default()
+    };
+    let mut gateway = Gateway::new(3, settings);
+    for core in gateway.engine.cores_mut() {
+        core.set_own_macs(PerSide {
+            up: Mac([2, 0, 0, 0, 0, 250]),
+            down: Mac([2, 0, 0, 0, 0, 251]),
+        });
+        core.set_own_addresses(Vec::new());
+    }
+    for (port, station) in [(0, 1), (1, 2)] {
+        // The first is kept until nobody has answered for its address upstream.
+        let mut up = gateway.comes_from_below(port, arp(1, (station, station), MASTER));
+        (0..5).for_each(|_| gateway.run());
+        up.append(&mut gateway.engine.up_mut().sent);
+        assert_eq!(up.last().map(|frame| frame[11]), Some(station), "{up:?}");
+    }
+    gateway
+}
+
+#[test]
+fn arp_from_above_goes_to_the_port_of_its_client_only() {
+    let mut gateway = gateway_with_neighbours();
+    for (station, expected) in [(1, [1, 0, 0]), (2, [0, 1, 0]), (3, [0, 0, 0])] {
+        for operation in [1, 2] {
+            let down = gateway.comes_from_above(arp(operation, (MASTER, MASTER), station));
+            assert_eq!(counts(&down), expected, "station {station}, {operation}");
+        }
+    }
+}
+
+#[test]
+fn an_address_of_one_port_is_not_claimed_from_another() {
+    let mut gateway = gateway_with_neighbours();
+    for operation in [1, 2] {
+        // Station 9 says on each other port that it has the address of station 1.
+        for port in [1, 2] {
+            let up = gateway.comes_from_below(port, arp(operation, (9, 1), MASTER));
+            assert_eq!(up, Vec::<Vec<u8>>::new(), "port {port}");
+            assert_eq!(counts(&gateway.below()), [0; 3]);
+        }
+    }
+    (0..5).for_each(|_| gateway.run());
+    assert_eq!(gateway.engine.up_mut().sent, Vec::<Vec<u8>>::new());
+    assert_eq!(gateway.dropped(Reason::NeighbourClaimed), 4);
+    // What is for station 1 does not go there.
+    let down = gateway.comes_from_above(arp(2, (MASTER, MASTER), 1));
+    assert_eq!(counts(&down), [1, 0, 0]);
+    // Station 1 itself may move.
+    let mut up = gateway.comes_from_below(2, arp(1, (1, 1), MASTER));
+    (0..5).for_each(|_| gateway.run());
+    up.append(&mut gateway.engine.up_mut().sent);
+    assert!(!up.is_empty());
+    // And of one that is silent for long another may have it.
+    (0..250).for_each(|_| gateway.run());
+    let mut up = gateway.comes_from_below(1, arp(1, (9, 1), MASTER));
+    (0..5).for_each(|_| gateway.run());
+    up.append(&mut gateway.engine.up_mut().sent);
+    assert!(!up.is_empty());
+}
+
+#[test]
+fn each_of_four_ports_in_overload_has_its_part_of_the_rate() {
+    let settings = Settings {
+        max_rate: Some(1_000),
+        ..Settings::default()
+    };
+    let mut gateway = Gateway::new(4, settings);
+    let (mut of_port, mut all) = ([0_u64; 4], Vec::new());
+    // Ten, five, two and one times what there is for all of them.
+    for ms in 0..4_000_u16 {
+        for (port, each_ms) in [(0_usize, 10), (1, 5), (2, 2), (3, 1)] {
+            for number in 0..each_ms {
+                let station = u8::try_from(port * 60).expect("few");
+                let station = station + u8::try_from((ms * each_ms + number) % 50).expect("few");
+                let at = gateway.now.get();
+                let frame = message(DELAY_REQ, station, ms);
+                let arrivals = &mut gateway.engine.downs_mut()[port].arrivals;
+                arrivals.push_back((at, frame));
+            }
+        }
+        let _ = gateway.engine.turn();
+        gateway.now.pass(MS);
+        let sent = std::mem::take(&mut gateway.engine.up_mut().sent);
+        // From then on each has as many waiting as it may.
+        if ms >= 1_000 {
+            all.push(sent.len());
+            (sent.iter()).for_each(|frame| of_port[usize::from(frame[PTP + 27] / 60)] += 1);
+        }
+    }
+    // In total and in each second, to 2 %.
+    for second in all.chunks(1_000) {
+        let sum: usize = second.iter().sum();
+        assert!((980..=1_020).contains(&sum), "{sum}");
+    }
+    for count in of_port {
+        assert!(count >= 3_000 / 5, "{of_port:?}");
+    }
+}
+
+#[test]
+fn in_standby_no_port_sends_and_in_the_other_role_each_does() {
+    let mut gateway = Gateway::new(3, Settings::default());
+    for (role, expected) in [(Role::Standby, 0), (Role::Active, 1)] {
+        let now = Instant::from_nanos(gateway.now.get());
+        for core in gateway.engine.cores_mut() {
+            core.set_role(role, By::START, now);
+        }
+        // What makes a take-over known leaves first.
+        let mut announce = message(ANNOUNCE, 77, 1);
+        announce.resize(PTP + 64, 0);
+        announce[PTP + 3] = 64;
+        let announced = counts(&gateway.comes_from_above(announce));
+        // The last that was heard, and this one.
+        assert_eq!(announced, [2 * usize::from(expected); 3], "{role:?}");
+        let _ = (
+            gateway.below(),
+            std::mem::take(&mut gateway.engine.up_mut().sent),
+        );
+        let sequence_id = 10 + expected;
+        let syncs = counts(&gateway.comes_from_above(message(SYNC, 77, sequence_id)));
+        assert_eq!(syncs, [usize::from(expected); 3], "{role:?}");
+        for (port, station) in [(0, 1), (1, 2), (2, 3)] {
+            let up = gateway.comes_from_below(port, message(DELAY_REQ, station, sequence_id));
+            assert_eq!(up.len(), usize::from(expected), "{role:?}, port {port}");
+        }
     }
 }

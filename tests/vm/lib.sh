@@ -25,8 +25,8 @@ armv7-small   armv7   trixie   linux-image-armmp        64 disk   ipv6.disable=1
 x86_64-small  x86_64  trixie   linux-image-cloud-amd64  96 disk   ipv6.disable=1 memory,lock
 cards         x86_64  bookworm linux-image-amd64       512 memory -              shared,two,two_precise,one16
 cards-slow    x86_64  bookworm linux-image-amd64       512 memory -              one64,late,lost
-cards-faulty  x86_64  bookworm linux-image-amd64       512 memory -              never,deaf,untagged,no_software
-cards-kept    x86_64  bookworm linux-image-amd64       512 memory -              switched,reset,alone
+cards-faulty  x86_64  bookworm linux-image-amd64       512 memory -              never,deaf,busy,untagged,no_software,late_done
+cards-kept    x86_64  bookworm linux-image-amd64       512 memory -              switched,reset,remade,alone
 cards-above   x86_64  bookworm linux-image-amd64       512 memory -              vlan,macvlan,bond
 cards-lock    x86_64  bookworm linux-image-amd64       512 memory -              lock_shared,lock_two
 cards-real    x86_64  bookworm linux-image-amd64       768 memory -              real,real_auto

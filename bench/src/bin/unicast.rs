@@ -1,6 +1,5 @@
 //! `cargo run --release -p ptpproxy-lab --bin unicast -- --help`
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -108,7 +107,7 @@ fn main() -> Result<ExitCode> {
 
 fn places(options: &Options) -> Result<Vec<Place>> {
     let installed = ptp4l::find().map(|path| (path, None));
-    let named = env::var_os("PTPPROXY_SIGNING_PTP4L").map(PathBuf::from);
+    let named = ptp4l::named();
     let further = options.ptp4l.clone().or(named);
     let further = further.map(|path| (path.clone(), Some(path)));
     let mut ends = Vec::new();

@@ -74,22 +74,8 @@ fn lab(options: &Options) -> Result<ExitCode> {
     let verdict = Verdict::of(&report);
     // Whoever reads the table may have gone away: the files matter still.
     let _ = text::print(&report, &verdict, &mut std::io::stdout().lock());
-    write_json(
-        options,
-        &Judged {
-            report: &report,
-            ok: verdict.is_ok(),
-            verdict: &verdict,
-        },
-    )?;
-    if let Some(path) = &options.plot {
+    conclude(options, &report, &verdict, |path| {
         plot::draw(path, options, &report, &details)
-            .with_context(|| format!("--plot {}", path.display()))?;
-    }
-    Ok(if verdict.is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
     })
 }
 
@@ -98,19 +84,29 @@ fn failover(options: &Options, how: FailOver, binary: Option<&Path>) -> Result<E
     let (report, details) = FailOverReport::of(options, &seen);
     let verdict = report.verdict();
     let _ = report.print(&verdict, &mut std::io::stdout().lock());
-    write_json(
-        options,
-        &Judged {
-            report: &report,
-            ok: verdict.is_ok(),
-            verdict: &verdict,
-        },
-    )?;
-    if let Some(path) = &options.plot {
+    conclude(options, &report, &verdict, |path| {
         failover_plot::draw(path, options, &report, &details)
-            .with_context(|| format!("--plot {}", path.display()))?;
+    })
+}
+
+/// Writes the files that were asked for; the exit code says what the verdict is.
+fn conclude(
+    options: &Options,
+    report: &impl Serialize,
+    verdict: &Verdict,
+    draw: impl FnOnce(&Path) -> Result<()>,
+) -> Result<ExitCode> {
+    let ok = verdict.is_ok();
+    let judged = Judged {
+        report,
+        ok,
+        verdict,
+    };
+    write_json(options, &judged)?;
+    if let Some(path) = &options.plot {
+        draw(path).with_context(|| format!("--plot {}", path.display()))?;
     }
-    Ok(match verdict.is_ok() {
+    Ok(match ok {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })

@@ -245,17 +245,9 @@ impl Namespace {
     /// When there is no such link, it is down, or the route exists.
     pub fn add_route(&self, name: &str, prefix: impl Into<IpAddr>, length: u8) -> Result<()> {
         let prefix = prefix.into();
-        let mut message = RouteMessage::default();
-        message.header.address_family = family(prefix);
+        let to = RouteAttribute::Destination(RouteAddress::from(prefix));
+        let mut message = self.route(name, prefix, RouteScope::Link, to)?;
         message.header.destination_prefix_length = length;
-        message.header.table = RouteHeader::RT_TABLE_MAIN;
-        message.header.protocol = RouteProtocol::Static;
-        message.header.scope = RouteScope::Link;
-        message.header.kind = RouteType::Unicast;
-        message.attributes = vec![
-            RouteAttribute::Destination(RouteAddress::from(prefix)),
-            RouteAttribute::Oif(self.link(name)?.index),
-        ];
         let result = self.rtnl().create(Message::NewRoute(message));
         self.because(result, || {
             format!("cannot route {prefix}/{length} to {name}")
@@ -285,16 +277,25 @@ impl Namespace {
     }
 
     fn default_route(&self, name: &str, gateway: IpAddr) -> Result<RouteMessage> {
+        let by = RouteAttribute::Gateway(RouteAddress::from(gateway));
+        self.route(name, gateway, RouteScope::Universe, by)
+    }
+
+    /// A route by a link, for addresses of this one's family.
+    fn route(
+        &self,
+        name: &str,
+        address: IpAddr,
+        scope: RouteScope,
+        attribute: RouteAttribute,
+    ) -> Result<RouteMessage> {
         let mut message = RouteMessage::default();
-        message.header.address_family = family(gateway);
+        message.header.address_family = family(address);
         message.header.table = RouteHeader::RT_TABLE_MAIN;
         message.header.protocol = RouteProtocol::Static;
-        message.header.scope = RouteScope::Universe;
+        message.header.scope = scope;
         message.header.kind = RouteType::Unicast;
-        message.attributes = vec![
-            RouteAttribute::Gateway(RouteAddress::from(gateway)),
-            RouteAttribute::Oif(self.link(name)?.index),
-        ];
+        message.attributes = vec![attribute, RouteAttribute::Oif(self.link(name)?.index)];
         Ok(message)
     }
 

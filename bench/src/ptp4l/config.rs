@@ -69,8 +69,14 @@ pub fn find() -> Option<PathBuf> {
 /// The path of a ptp4l that signs messages (4.4 or later): that of `PTPPROXY_SIGNING_PTP4L`, or the installed one.
 #[must_use]
 pub fn find_signing() -> Option<PathBuf> {
-    let named = env::var_os("PTPPROXY_SIGNING_PTP4L").map(PathBuf::from);
-    named.into_iter().chain(find()).find(|path| signs(path))
+    named().into_iter().chain(find()).find(|path| signs(path))
+}
+
+/// The path that `PTPPROXY_SIGNING_PTP4L` names; an empty one names none.
+#[must_use]
+pub fn named() -> Option<PathBuf> {
+    let path = env::var_os("PTPPROXY_SIGNING_PTP4L");
+    path.filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn signs(program: &Path) -> bool {

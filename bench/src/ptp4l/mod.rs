@@ -13,7 +13,7 @@ mod program;
 mod rig;
 
 pub use crate::network::Network as Transport;
-pub use config::{Ptp4l, Role, Servo, find, find_signing};
+pub use config::{Ptp4l, Role, Servo, find, find_signing, named};
 pub use output::{Sample, StateChange, selected_master};
 pub use program::{Program, TempDir};
 pub use rig::{

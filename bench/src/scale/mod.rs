@@ -5,6 +5,7 @@
 
 mod bars;
 mod case;
+mod downs;
 mod flood;
 mod light;
 
@@ -69,6 +70,8 @@ enum Bar {
     Light,
     /// How many frames a second pass one way, beside the kernel's bridge, and what do batches earn?
     Flood,
+    /// What do four ports downstream with 250 clients each cost, beside one with 1000?
+    Downs,
 }
 
 /// The whole program; whether no bar was missed.
@@ -92,6 +95,7 @@ pub fn main() -> Result<bool> {
             Bar::Precise => bars::precise(&lab, options.rounds)?,
             Bar::Light => light::light(&lab, options.rounds)?,
             Bar::Flood => flood::flood(&lab, options.rounds)?,
+            Bar::Downs => downs::downs(&lab, options.rounds)?,
         };
     }
     Ok(met)

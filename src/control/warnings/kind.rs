@@ -66,6 +66,9 @@ kinds! {
     /// Sync passes, but no client has asked for 30 s.
     NobodyAsks = "nobody-asks", "check the link downstream, its VLANs, and the clients' settings; clients that only listen \
                                need nothing";
+    /// Of several interfaces downstream one on which clients have asked is silent for 30 s, while clients ask on another.
+    PortSilent = "port-silent", "check the switch and the cables behind it, and its VLANs; if its clients were moved away, this goes \
+                               after an hour";
     /// No request was answered since the start, though Sync comes.
     NoAnswers = "no-answers", "the grandmaster answers no Delay_Req: peer delay (P2P)? unicast only? another domain?";
     /// Fewer than 90 % of the requests are answered.

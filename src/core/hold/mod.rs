@@ -7,16 +7,17 @@
 //! | `departures` | requests by departure time |
 //! | `shared` | moments at which few requests depart together |
 //! | `pace` | places toward the grandmaster under `--max-rate` |
+//! | `leaving` | the frames that leave next, in order |
 
 mod departures;
+mod leaving;
 mod pace;
 mod shared;
 mod store;
 
-use std::collections::VecDeque;
-
 use crate::auth::Verified;
 use crate::core::hold::departures::Departures;
+use crate::core::hold::leaving::Leaving;
 use crate::core::hold::pace::Pace;
 use crate::core::hold::store::{FrameStore, Kept};
 use crate::core::refs::ClientRef;
@@ -37,29 +38,12 @@ pub(crate) type Due = [FrameRef; 32];
 pub(crate) struct Hold {
     store: FrameStore,
     departures: Departures,
-    /// General messages that leave next, in order. Frames that are gone are skipped.
-    general: VecDeque<FrameRef>,
-    /// Requests that leave next, in order. Where a card timestamps few at a time, they take turns here.
-    requests: VecDeque<FrameRef>,
-    /// Syncs that leave next, in order; they take turns likewise.
-    syncs: VecDeque<FrameRef>,
-    /// The next frame is one of these.
-    next: Next,
+    leaving: Leaving,
     pace: Pace,
-}
-
-/// Which of the frames leaves next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Request,
-    Sync,
-    General,
 }
 
 /// Fewer requests than this that wait are few: should all depart at once, the grandmaster would not feel it.
 const FEW: usize = 16;
-/// Syncs that may wait for their turn.
-const SYNCS: usize = 1024;
 
 /// A frame that waited and is dropped: what its place is to be told.
 pub(crate) struct Removed {
@@ -80,10 +64,7 @@ impl Hold {
         Self {
             store,
             departures: Departures::new(2 * frames),
-            general: VecDeque::with_capacity(2 * frames),
-            requests: VecDeque::with_capacity(2 * frames),
-            syncs: VecDeque::with_capacity(SYNCS),
-            next: Next::General,
+            leaving: Leaving::new(2 * frames),
             pace: Pace::new(rate),
         }
     }
@@ -132,9 +113,7 @@ impl Hold {
     pub(crate) fn save(&self, out: &mut Writer) {
         self.store.save(out);
         self.departures.save(out);
-        for queue in [&self.general, &self.requests, &self.syncs] {
-            out.all(queue.iter());
-        }
+        self.leaving.save(out);
         out.put(&self.pace.is_on().then(|| self.pace.next_place()));
     }
 
@@ -142,12 +121,7 @@ impl Hold {
     pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
         self.store.restore(from)?;
         self.departures.restore(from)?;
-        for queue in [&mut self.general, &mut self.requests, &mut self.syncs] {
-            from.all(queue.capacity(), "frames that leave next", |frame| {
-                queue.push_back(frame);
-                Ok(())
-            })?;
-        }
+        self.leaving.restore(from)?;
         if let Some(next) = from
             .take::<Option<Instant>>()?
             .filter(|_| self.pace.is_on())
@@ -205,11 +179,11 @@ impl Hold {
         edit: Edit,
         sync: WaitingSync,
     ) -> Option<FrameRef> {
-        if self.syncs.len() == SYNCS {
+        if self.leaving.syncs_are_full() {
             return None;
         }
         let kept = self.keep(frame, Side::Down, edit, || Purpose::Sync(sync))?;
-        self.syncs.push_back(kept);
+        self.leaving.sync(kept);
         Some(kept)
     }
 
@@ -417,7 +391,7 @@ impl Hold {
             self.pace.waits_no_longer();
         }
         request.leaving = true;
-        self.requests.push_back(frame);
+        self.leaving.request(frame);
         Ok(())
     }
 
@@ -447,61 +421,32 @@ impl Hold {
                     if request.paced {
                         self.pace.waits_no_longer();
                     }
-                    self.requests.push_back(frame);
+                    self.leaving.request(frame);
                 }
             }
             // It is among those that leave since it was kept.
             Purpose::Sync(_) => {}
-            Purpose::General(_) => self.general.push_back(frame),
+            Purpose::General(_) => self.leaving.general(frame),
         }
     }
 
     /// The side by which the next frame leaves; an event message only if there is `room` for its TX timestamp.
     pub(crate) fn next_egress(&mut self, room: PerSide<bool>) -> Option<Side> {
-        let request = first(&mut self.requests, &self.store).filter(|_| room.up);
-        if request.is_some() {
-            self.next = Next::Request;
-            return request;
-        }
-        let sync = first(&mut self.syncs, &self.store).filter(|_| room.down);
-        if sync.is_some() {
-            self.next = Next::Sync;
-            return sync;
-        }
-        self.next = Next::General;
-        first(&mut self.general, &self.store)
+        self.leaving.next_egress(&self.store, room)
     }
 
     /// Whether the next frame, by the side that [`Hold::next_egress`] named, is an event message.
     pub(crate) const fn next_is_event(&self) -> bool {
-        matches!(self.next, Next::Request | Next::Sync)
+        self.leaving.next_is_event()
     }
 
     /// By which sides event messages are to leave that wait for their turn.
     pub(crate) fn turns_wait(&self) -> PerSide<bool> {
-        PerSide {
-            up: !self.requests.is_empty(),
-            down: !self.syncs.is_empty(),
-        }
+        self.leaving.turns_wait()
     }
 
     /// Takes the next frame that leaves.
     pub(crate) fn next(&mut self) -> Option<FrameRef> {
-        match self.next {
-            Next::Request => self.requests.pop_front(),
-            Next::Sync => self.syncs.pop_front(),
-            Next::General => self.general.pop_front(),
-        }
+        self.leaving.next()
     }
-}
-
-/// The side by which the first of these frames leaves that is not gone.
-fn first(frames: &mut VecDeque<FrameRef>, store: &FrameStore) -> Option<Side> {
-    while let Some(&frame) = frames.front() {
-        if let Some((_, kept)) = store.get(frame) {
-            return Some(kept.egress);
-        }
-        frames.pop_front();
-    }
-    None
 }

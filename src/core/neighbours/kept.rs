@@ -12,7 +12,7 @@ const MOST: usize = 128;
 /// Longer ones do not wait: no question and no answer is.
 const LONGEST: usize = 128;
 /// Somewhat more than whoever is asked has to answer.
-const WAIT: Duration = Duration::from_millis(505);
+const WAIT: Duration = Duration::from_millis(170);
 
 /// One of them.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +20,18 @@ pub struct KeptNeighbour {
     side: Side,
     asked: Place,
     due: Instant,
+    /// How often it was kept.
+    times: u8,
     len: usize,
     bytes: [u8; LONGEST],
 }
 
 impl KeptNeighbour {
+    /// How often it has waited.
+    pub(crate) const fn times(&self) -> u8 {
+        self.times
+    }
+
     /// The side that it came from.
     #[must_use]
     pub const fn side(&self) -> Side {
@@ -46,16 +53,19 @@ impl Kept {
         Self(Vec::with_capacity(MOST))
     }
 
-    /// Keeps a message that led to this question. False if there is no room for it.
+    /// Keeps a message that led to this question, and was kept `waited` times before, `often` at most. False if there
+    /// is no room for it.
     pub(super) fn keep(
         &mut self,
         message: &Neighbour<'_>,
         (side, probe): (Side, &Probe),
+        (waited, often): (u8, u8),
         now: Instant,
     ) -> bool {
         let mut bytes = [0; LONGEST];
         let len = message.bytes().len();
-        let (Some(room), true) = (bytes.get_mut(..len), self.0.len() < MOST) else {
+        let may = waited < often && self.0.len() < MOST;
+        let (Some(room), true) = (bytes.get_mut(..len), may) else {
             return false;
         };
         room.copy_from_slice(message.bytes());
@@ -63,6 +73,7 @@ impl Kept {
             side,
             asked: Place::new(message.lane(), probe.target()),
             due: now + WAIT,
+            times: waited + 1,
             len,
             bytes,
         });

@@ -14,10 +14,11 @@
 //! # Who has an address
 //!
 //! Nobody poisons a table through us. Each address that was seen is a row: on which side it lives, and its hardware
-//! address. A new one downstream is settled when nobody upstream has answered for it within half a second
-//! (RFC 5227; RFC 4862, 5.4); a row's hardware address changes when the old one has not answered for it
-//! within half a second. Each takes one question of our own, and the message waits meanwhile: it passes after that half
-//! second, unless somebody has answered. What comes in between is dropped, so no more goes out than came in.
+//! address. A new one downstream is settled when nobody upstream has answered for it
+//! (RFC 5227; RFC 4862, 5.4); a row's hardware address changes when the old one has not answered for it. Each takes three
+//! questions of our own within half a second: one alone would be lost in a flood, and the flood's sender believed. The
+//! message waits meanwhile: it passes after that half second, unless somebody has answered. What comes in between
+//! is dropped, and few wait at once, so what goes out is bounded. Where unicast PTP comes from counts like an answer.
 //!
 //! A master is known by what it announces, by the list (`--unicast-master`), or because its hardware address is a known
 //! master's. Another address that is asked for again and again from downstream is asked for once upstream: if it
@@ -53,7 +54,7 @@ pub use kept::KeptNeighbour;
 use masters::Masters;
 pub(crate) use masters::last_word;
 pub(crate) use place::Place;
-use row::{Row, Settled};
+use row::{QUESTIONS, Row, Settled};
 use sought::Sought;
 
 /// Messages a second from one side, at most.
@@ -134,13 +135,13 @@ impl Neighbours {
     }
 
     /// Unicast PTP came from this address downstream.
-    pub(crate) fn client_heard(&mut self, place: Place, now: Instant) {
+    pub(crate) fn client_heard(&mut self, place: Place, mac: Mac, now: Instant) {
         if let Some(row) = self.row_mut(place) {
             row.seen(now);
-            row.is_a_client();
+            row.is_a_client(mac, now);
         } else if self.new[Side::Down].take(now, NEW) {
             let mut row = Row::new(Side::Down, now);
-            row.is_a_client();
+            row.is_a_client(mac, now);
             let _ = self.insert(place, row, now);
         }
     }
@@ -154,6 +155,14 @@ impl Neighbours {
     pub(crate) fn is_client(&self, place: Place) -> bool {
         let row = self.table.find(&place).and_then(|row| self.table.get(row));
         row.is_some_and(|row| row.side() == Side::Down && row.client())
+    }
+
+    /// Whether the sender of a message has the address of another station downstream that spoke lately.
+    pub(crate) fn is_of_another(&self, message: &Neighbour<'_>, now: Instant) -> bool {
+        let place = (message.sender()).map(|ip| Place::new(message.lane(), ip));
+        let row = place.and_then(|place| self.table.find(&place));
+        row.and_then(|row| self.table.get(row))
+            .is_some_and(|row| row.is_of_another(message.source(), now))
     }
 
     /// The addresses of masters, each in a word of 32 bits, sorted; and what changes with them.
@@ -179,14 +188,18 @@ impl Neighbours {
         [masters, self.table.len(), self.settled]
     }
 
-    /// Keeps a message that led to this question, to be decided on again. False if there is no room for it.
+    /// Keeps a message that led to this question, to be decided on again. `waited`: how often it was kept before. False
+    /// if there is no room for it.
     pub(crate) fn keep(
         &mut self,
         message: &Neighbour<'_>,
         question: (Side, &Probe),
+        waited: u8,
         now: Instant,
     ) -> bool {
-        self.kept.keep(message, question, now)
+        // For each question to where PTP comes from, and for each to the other side.
+        let often = if self.alone { QUESTIONS } else { 2 * QUESTIONS };
+        self.kept.keep(message, question, (waited, often), now)
     }
 
     /// Messages that wait.

@@ -7,9 +7,12 @@ use crate::core::bucket::Bucket;
 use crate::time::Instant;
 use crate::wire::Mac;
 
-/// Whoever has an address answers for it within this time.
-const TO_ANSWER: Duration = Duration::from_millis(500);
-/// For so long nobody but whoever has claimed it first may claim it.
+/// Whoever has an address answers one of three questions within three times this time.
+const TO_ANSWER: Duration = Duration::from_millis(165);
+/// Questions in a row that stay unanswered until whoever has an address is gone, or until nobody has it: one alone, or
+/// its answer, is lost as soon as somebody floods the way (RFC 5227, 2.1.1; RFC 4861, 10).
+pub(super) const QUESTIONS: u8 = 3;
+/// From the last of them on, nobody but whoever has claimed it first may claim it for so long.
 const RESERVED: Duration = Duration::from_secs(2);
 /// Nobody has answered: for so long that counts.
 const GOOD_FOR: Duration = Duration::from_secs(10);
@@ -34,7 +37,10 @@ const SILENT: Duration = Duration::from_secs(600);
 #[derive(Clone, Copy, Debug)]
 struct Claim {
     mac: Mac,
-    since: Instant,
+    /// Of the last question about it.
+    at: Instant,
+    /// Questions so far.
+    asked: u8,
     /// Somebody else has answered.
     refuted: bool,
 }
@@ -54,6 +60,8 @@ pub(super) struct Row {
     lives: Lives,
     /// Its hardware address, once settled.
     mac: Option<Mac>,
+    /// As long as none is: where its unicast PTP comes from.
+    heard: Option<Mac>,
     claim: Option<Claim>,
     seen: Instant,
     spoken: Bucket,
@@ -88,6 +96,7 @@ impl Row {
                 Side::Down => Lives::Below,
             },
             mac: None,
+            heard: None,
             claim: None,
             seen: now,
             spoken: Bucket::full(now),
@@ -117,15 +126,27 @@ impl Row {
         self.mac
     }
 
-    /// Unicast PTP came from it.
-    pub(super) const fn is_a_client(&mut self) {
-        if matches!(self.lives, Lives::Below) {
-            self.lives = Lives::Client;
+    /// Unicast PTP came from it, and from this hardware address: another one is not believed as long as it answers.
+    pub(super) fn is_a_client(&mut self, mac: Mac, now: Instant) {
+        match self.lives {
+            Lives::Above => return,
+            Lives::Below | Lives::Client => self.lives = Lives::Client,
         }
+        if self.mac.is_none() && self.heard.is_none() {
+            self.heard = Some(mac);
+        }
+        let _ = self.confirms(mac, now);
     }
 
     pub(super) const fn client(&self) -> bool {
         matches!(self.lives, Lives::Client)
+    }
+
+    /// Whether a station downstream that spoke lately has the address, and this hardware address is not its own.
+    pub(super) fn is_of_another(&self, mac: Mac, now: Instant) -> bool {
+        let known = self.client() || self.mac.is_some();
+        let same = self.mac == Some(mac);
+        self.side() == Side::Down && known && !same && now.since(self.seen) <= TRUSTED
     }
 
     pub(super) const fn seen(&mut self, now: Instant) {
@@ -180,9 +201,9 @@ impl Row {
             self.has(mac, now);
             return Settled::Yes { refuted: false };
         }
-        let old = self.mac;
+        let mut asked = 1;
         if let Some(claim) = &self.claim {
-            let age = now.since(claim.since);
+            let age = now.since(claim.at);
             let same = claim.mac == mac;
             if same && claim.refuted && age < REFUSED_FOR {
                 return Settled::No;
@@ -191,22 +212,36 @@ impl Row {
                 return Settled::NotYet;
             }
             if same && !claim.refuted && age < GOOD_FOR {
-                self.has(mac, now);
-                self.claim = None;
-                return Settled::Yes { refuted: false };
+                if claim.asked < QUESTIONS {
+                    asked += claim.asked;
+                } else if self.mac.is_some() || self.speaks(mac) {
+                    self.has(mac, now);
+                    return Settled::Yes { refuted: false };
+                } else {
+                    // Where PTP came from is gone. That tells nothing yet about the other side.
+                    self.heard = None;
+                }
             }
         }
         self.claim = Some(Claim {
             mac,
-            since: now,
+            at: now,
+            asked,
             refuted: false,
         });
-        Settled::Ask(old)
+        Settled::Ask(self.mac.or(self.heard.filter(|heard| *heard != mac)))
+    }
+
+    /// Whether PTP comes from this hardware address, or none does from any.
+    fn speaks(&self, mac: Mac) -> bool {
+        self.heard.is_none_or(|heard| heard == mac)
     }
 
     const fn has(&mut self, mac: Mac, now: Instant) {
         self.mac = Some(mac);
         self.confirmed = Some(now);
+        self.claim = None;
+        self.heard = None;
     }
 
     /// Its hardware address, if that spoke for it lately.
@@ -217,8 +252,8 @@ impl Row {
 
     /// This hardware address is still there: whether that refutes a claim that was not refuted yet.
     pub(super) fn confirms(&mut self, mac: Mac, now: Instant) -> bool {
-        let own = self.mac == Some(mac);
-        if own {
+        let own = self.mac.or(self.heard) == Some(mac);
+        if self.mac == Some(mac) {
             self.confirmed = Some(now);
         }
         match &mut self.claim {

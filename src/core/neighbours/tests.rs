@@ -47,7 +47,7 @@ struct Rig {
 }
 
 /// A decision, without the question's bytes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
     Relayed,
     Asked(Side, IpAddr),
@@ -74,7 +74,7 @@ impl Rig {
         let asked = Seen::Asked(Side::Up, ip(CLIENT));
         assert_eq!(rig.down(CLIENT, ANSWERS, CLIENT, MASTER), asked);
         assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Answered);
-        assert_eq!(rig.after(505), [Seen::Relayed]);
+        assert_eq!(rig.in_vain(Side::Up, CLIENT), [Seen::Relayed]);
         rig.now_ms += 495;
         assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Relayed);
         rig
@@ -90,6 +90,11 @@ impl Rig {
     }
 
     fn says(&mut self, side: Side, bytes: &[u8]) -> Seen {
+        self.says_again(side, bytes, 0)
+    }
+
+    /// It has waited so often.
+    fn says_again(&mut self, side: Side, bytes: &[u8], waited: u8) -> Seen {
         let message = Neighbour::parse(bytes).unwrap().unwrap();
         let now = self.now();
         let own = |address: IpAddr| address == ip(GATEWAY);
@@ -97,8 +102,10 @@ impl Rig {
             Decision::Relay => Seen::Relayed,
             Decision::Ask(to, probe, reason) => {
                 // As the policy does.
-                if reason == Reason::NeighbourNew {
-                    self.neighbours.keep(&message, (side, &probe), now);
+                let question = (side, &probe);
+                let keeps = reason == Reason::NeighbourNew;
+                if !(keeps && self.neighbours.keep(&message, question, waited, now)) && waited > 0 {
+                    return Seen::Dropped(reason);
                 }
                 Seen::Asked(to, probe.target())
             }
@@ -113,9 +120,34 @@ impl Rig {
         self.now_ms += ms;
         let mut seen = Vec::new();
         while let Some(kept) = self.neighbours.take_due(self.now()) {
-            seen.push(self.says(kept.side(), kept.bytes()));
+            seen.push(self.says_again(kept.side(), kept.bytes(), kept.times()));
         }
         seen
+    }
+
+    /// Two more questions after the first go the same way and stay unanswered as well: what becomes of what waits.
+    fn in_vain(&mut self, side: Side, asked: u8) -> Vec<Seen> {
+        for _ in 0..2 {
+            assert_eq!(self.after(505), [Seen::Asked(side, ip(asked))]);
+        }
+        self.after(505)
+    }
+
+    /// The same, where nothing waits and somebody says it again each half second.
+    fn again_in_vain(&mut self, asked: Seen, says: impl Fn(&mut Self) -> Seen) -> Seen {
+        for _ in 0..2 {
+            self.now_ms += 500;
+            assert_eq!(says(self), asked);
+        }
+        self.now_ms += 500;
+        says(self)
+    }
+
+    /// Unicast PTP of a client.
+    fn ptp_from(&mut self, hardware: u8, last: u8) {
+        let now = self.now();
+        self.neighbours
+            .client_heard(place(last), mac(hardware), now);
     }
 
     fn up(&mut self, mac: u8, operation: u8, sender: u8, target: u8) -> Seen {
@@ -170,17 +202,17 @@ fn a_new_address_waits_for_the_other_side() {
     let mut rig = Rig::new(&[ip(MASTER)]);
     let ask = |rig: &mut Rig| rig.down(CLIENT, ASKS, CLIENT, MASTER);
     assert_eq!(ask(&mut rig), Seen::Asked(Side::Up, ip(CLIENT)));
-    rig.now_ms += 499;
+    rig.now_ms += 164;
     assert_eq!(ask(&mut rig), new);
     // Somebody upstream has it.
     assert_eq!(rig.up(OTHER, ANSWERS, CLIENT, 0), claimed);
     rig.now_ms += 2;
     assert_eq!(ask(&mut rig), claimed);
     // It is asked for again later, and this time nobody answers.
-    rig.now_ms += 9_500;
-    assert_eq!(ask(&mut rig), Seen::Asked(Side::Up, ip(CLIENT)));
-    rig.now_ms += 500;
-    assert_eq!(ask(&mut rig), Seen::Relayed);
+    rig.now_ms += 9_835;
+    let asked = Seen::Asked(Side::Up, ip(CLIENT));
+    assert_eq!(ask(&mut rig), asked);
+    assert_eq!(rig.again_in_vain(asked, ask), Seen::Relayed);
     // A silence that is long ago tells nothing.
     rig.now_ms += 1_000;
     let late = |rig: &mut Rig| rig.down(OTHER, ASKS, OTHER, MASTER);
@@ -198,8 +230,8 @@ fn a_copy_of_the_question_by_another_way_is_no_conflict() {
         rig.up(CLIENT, ASKS, CLIENT, MASTER),
         Seen::Dropped(Reason::NeighbourForeign)
     );
-    rig.now_ms += 1_000;
-    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Relayed);
+    let ask = |rig: &mut Rig| rig.down(CLIENT, ASKS, CLIENT, MASTER);
+    assert_eq!(rig.again_in_vain(asked, ask), Seen::Relayed);
 }
 
 /// On either side: the old hardware address is asked, and keeps what it answers for.
@@ -230,13 +262,84 @@ fn a_binding_changes_after_the_old_one_is_gone() {
         );
         // The old one is gone.
         rig.now_ms += 10_000;
-        assert_eq!(claim(&mut rig), Seen::Asked(side, ip(station)), "{side:?}");
-        rig.now_ms += 1_000;
-        assert_eq!(claim(&mut rig), Seen::Relayed, "{side:?}");
+        let asked = Seen::Asked(side, ip(station));
+        assert_eq!(claim(&mut rig), asked, "{side:?}");
+        let seen = rig.again_in_vain(asked, claim);
+        assert_eq!(seen, Seen::Relayed, "{side:?}");
         // And is asked as any other if it comes back.
         let back = rig.says(side, &arp(station, ANSWERS, station, peer));
         assert_eq!(back, Seen::Asked(side, ip(station)));
     }
+}
+
+/// On either side: whoever floods the way makes a question or its answer be lost, and gains nothing by it.
+#[test]
+fn two_lost_answers_change_nothing() {
+    let claimed = Seen::Dropped(Reason::NeighbourClaimed);
+    for side in Side::BOTH {
+        for lost in 0..3 {
+            let mut rig = Rig::settled();
+            let (station, peer) = match side {
+                Side::Up => (MASTER, CLIENT),
+                Side::Down => (CLIENT, MASTER),
+            };
+            let asked = || Seen::Asked(side, ip(station));
+            let claim = rig.says(side, &arp(99, ANSWERS, station, peer));
+            assert_eq!(claim, asked(), "{side:?}");
+            for _ in 0..lost {
+                assert_eq!(rig.after(505), [asked()], "{side:?} {lost}");
+            }
+            rig.now_ms += 100;
+            // An answer to our question.
+            rig.says(side, &arp(station, ANSWERS, station, 0));
+            assert_eq!(rig.after(405), [claimed], "{side:?} {lost}");
+            let own = rig.says(side, &arp(station, ANSWERS, station, peer));
+            assert_eq!(own, Seen::Relayed, "{side:?} {lost}");
+        }
+    }
+}
+
+/// Nor is a new address settled as long as one of three questions is answered by somebody upstream.
+#[test]
+fn two_lost_answers_settle_nobody() {
+    let claimed = Seen::Dropped(Reason::NeighbourClaimed);
+    for lost in 0..3 {
+        let mut rig = Rig::new(&[ip(MASTER)]);
+        let ask = rig.down(CLIENT, ASKS, CLIENT, MASTER);
+        assert_eq!(ask, Seen::Asked(Side::Up, ip(CLIENT)));
+        for _ in 0..lost {
+            assert_eq!(rig.after(505), [Seen::Asked(Side::Up, ip(CLIENT))]);
+        }
+        assert_eq!(rig.up(OTHER, ANSWERS, CLIENT, 0), claimed, "{lost}");
+        assert_eq!(rig.after(505), [claimed], "{lost}");
+    }
+}
+
+/// A client that was heard by its PTP alone, as between two subnets: nobody else asks in its name.
+#[test]
+fn where_ptp_comes_from_is_asked_before_another_is_believed() {
+    let claimed = Seen::Dropped(Reason::NeighbourClaimed);
+    let evil = |rig: &mut Rig| rig.down(99, ASKS, CLIENT, MASTER);
+    let mut rig = Rig::new(&[ip(MASTER)]);
+    rig.ptp_from(CLIENT, CLIENT);
+    rig.ptp_from(99, CLIENT);
+    assert_eq!(evil(&mut rig), Seen::Asked(Side::Down, ip(CLIENT)));
+    // It answers, or goes on to send.
+    rig.now_ms += 100;
+    rig.ptp_from(CLIENT, CLIENT);
+    assert_eq!(rig.after(405), [claimed]);
+    // The client itself is asked about upstream, as ever.
+    let own = rig.down(CLIENT, ASKS, CLIENT, MASTER);
+    assert_eq!(own, Seen::Asked(Side::Up, ip(CLIENT)));
+    assert_eq!(rig.in_vain(Side::Up, CLIENT), [Seen::Relayed]);
+
+    // It is gone: then the other side is asked, before another has its address.
+    let mut rig = Rig::new(&[ip(MASTER)]);
+    rig.ptp_from(CLIENT, CLIENT);
+    assert_eq!(evil(&mut rig), Seen::Asked(Side::Down, ip(CLIENT)));
+    let next = rig.in_vain(Side::Down, CLIENT);
+    assert_eq!(next, [Seen::Asked(Side::Up, ip(CLIENT))]);
+    assert_eq!(rig.in_vain(Side::Up, CLIENT), [Seen::Relayed]);
 }
 
 #[test]
@@ -367,8 +470,15 @@ fn the_first_message_of_a_new_address_waits_and_passes() {
     assert_eq!(ask(&mut rig), Seen::Asked(Side::Up, ip(CLIENT)));
     assert_eq!(rig.after(100), []);
     assert_eq!(ask(&mut rig), Seen::Dropped(Reason::NeighbourNew));
-    assert_eq!(rig.after(404), []);
-    assert_eq!(rig.after(1), [Seen::Relayed]);
+    assert_eq!(rig.after(69), []);
+    let asked = Seen::Asked(Side::Up, ip(CLIENT));
+    assert_eq!(rig.after(1), [asked]);
+    assert_eq!(rig.after(170), [asked]);
+    assert_eq!(
+        rig.after(170),
+        [Seen::Relayed],
+        "half a second after the first question"
+    );
     assert_eq!(rig.after(10_000), [], "once");
 
     // Somebody upstream has the address.
@@ -385,7 +495,7 @@ fn the_first_message_of_a_new_address_waits_and_passes() {
     assert_eq!(rig.up(MASTER, ANSWERS, MASTER, CLIENT), Seen::Relayed);
     let new = rig.up(99, ASKS, MASTER, MASTER);
     assert_eq!(new, Seen::Asked(Side::Up, ip(MASTER)));
-    assert_eq!(rig.after(505), [Seen::Relayed]);
+    assert_eq!(rig.in_vain(Side::Up, MASTER), [Seen::Relayed]);
 }
 
 #[test]
@@ -399,7 +509,9 @@ fn few_wait_at_once() {
         let seen = rig.says(Side::Down, &frame);
         assert!(matches!(seen, Seen::Asked(Side::Up, _)), "{seen:?}");
     }
-    assert_eq!(rig.after(505).len(), 128);
+    for question in 1..=3 {
+        assert_eq!(rig.after(505).len(), 128, "{question}");
+    }
     // Nor does a frame that is longer than any of them.
     let mut frame = arp(CLIENT, ASKS, CLIENT, MASTER);
     frame.resize(129, 0);
@@ -450,9 +562,8 @@ fn alone_it_answers_for_masters_and_relays_nothing_from_below() {
     rig.now_ms += 2_000;
     assert_eq!(rig.down(CLIENT, ASKS, CLIENT, 2), asked);
     assert_eq!(
-        rig.after(505),
-        [asked],
-        "which the policy does not ask again"
+        rig.in_vain(Side::Up, 2),
+        [Seen::Dropped(Reason::NeighbourNew)]
     );
     assert_eq!(
         rig.down(CLIENT, ASKS, CLIENT, MASTER),

@@ -37,10 +37,30 @@ impl Forwarder {
                 {
                     routed.hears(&message, side, now);
                 }
-                self.relay(&message, (side, to_host), true, now)
+                self.relay(&message, (side, to_host), 0, now)
             }
             Err(reason) => self.neighbour_dropped(side, bytes, (reason, now)),
         })
+    }
+
+    /// Whether a frame from another port downstream, that is ARP or neighbour discovery, is sent in the name of a station of
+    /// this port, by another hardware address. A station that has moved to the other port keeps its own.
+    #[must_use]
+    pub fn has_neighbour(&self, bytes: &[u8], now: Instant) -> bool {
+        let Some(neighbours) = self.unicast.neighbours() else {
+            return false;
+        };
+        let Some(Ok(message)) = Neighbour::parse(bytes) else {
+            return false;
+        };
+        neighbours.is_of_another(&message, now)
+    }
+
+    /// A frame from downstream of [`Forwarder::has_neighbour`] of another port's forwarder goes no further.
+    pub fn neighbour_claimed(&mut self, bytes: &[u8], now: Instant) {
+        self.account.received(Side::Down, Kind::Neighbour);
+        let why = (Reason::NeighbourClaimed, now);
+        let _ = self.neighbour_dropped(Side::Down, bytes, why);
     }
 
     /// Whether [`Forwarder::next_neighbour`] has something.
@@ -53,7 +73,7 @@ impl Forwarder {
     pub fn next_neighbour(&mut self, now: Instant) -> Option<(KeptNeighbour, Relay)> {
         let kept = self.unicast.neighbours_mut()?.take_due(now)?;
         let relay = match Neighbour::parse(kept.bytes())? {
-            Ok(message) => self.relay(&message, (kept.side(), false), false, now),
+            Ok(message) => self.relay(&message, (kept.side(), false), kept.times(), now),
             Err(reason) => self.neighbour_dropped(kept.side(), kept.bytes(), (reason, now)),
         };
         Some((kept, relay))
@@ -63,7 +83,7 @@ impl Forwarder {
         &mut self,
         message: &Neighbour<'_>,
         (side, to_host): (Side, bool),
-        may_wait: bool,
+        waited: u8,
         now: Instant,
     ) -> Relay {
         let bytes = message.bytes();
@@ -79,18 +99,19 @@ impl Forwarder {
                 self.account.forwarded(side, Kind::Neighbour);
                 Relay::Forward
             }
-            // It has waited, and is not to ask for ever.
-            Decision::Ask(_, _, reason) if !may_wait => {
-                self.neighbour_dropped(side, bytes, (reason, now))
-            }
             Decision::Ask(to, probe, reason) => {
+                let question = (side, &probe);
                 let waits = reason == Reason::NeighbourNew
                     && !to_host
                     && (self.unicast.neighbours_mut())
-                        .is_some_and(|neighbours| neighbours.keep(message, (side, &probe), now));
-                if waits {
+                        .is_some_and(|neighbours| neighbours.keep(message, question, waited, now));
+                if !waits && waited > 0 {
+                    // It has waited, and is not to ask for ever.
+                    return self.neighbour_dropped(side, bytes, (reason, now));
+                }
+                if waits && waited == 0 {
                     self.account.waits(side, Kind::Neighbour);
-                } else {
+                } else if !waits {
                     let _ = self.neighbour_dropped(side, bytes, (reason, now));
                 }
                 self.account.neighbour_asked();
@@ -152,7 +173,7 @@ impl Forwarder {
     /// A client downstream has the address that this unicast message came from.
     pub(super) fn client_has_address(&mut self, frame: &Frame<'_>, now: Instant) {
         if let (Some(place), Some(neighbours)) = (place(frame), self.unicast.neighbours_mut()) {
-            neighbours.client_heard(place, now);
+            neighbours.client_heard(place, frame.source_mac(), now);
         }
         if let Some(stations) = self.unicast.stations_mut() {
             stations.heard(frame.source(), frame.lane(), now);

@@ -130,7 +130,11 @@ impl Hops {
         let rests = row.failed.is_some_and(|at| now.since(at) < PAUSE);
         let stale = row.mac.is_none_or(|_| now >= row.fresh_until);
         if row.asked == 0 && stale && !rests {
-            row.most = most;
+            // One that serves is not given up for a single question.
+            row.most = match known {
+                Known::Yes => QUESTIONS,
+                Known::Soon | Known::No => most,
+            };
             self.ask(at, now);
             return match known {
                 Known::Yes => Known::Yes,
@@ -422,6 +426,19 @@ mod tests {
         assert_eq!((hops.mac(HOP), hops.counts()), (None, (0, 1)));
         assert!(hops.hears(HOP, OTHER, true, at(6_751)));
         assert_eq!((hops.mac(HOP), hops.counts()), (Some(OTHER), (1, 0)));
+    }
+
+    /// For an answer that will come nobody is asked more than once, but one that serves is not given up for that.
+    #[test]
+    fn one_that_serves_is_given_up_after_three_questions() {
+        let mut hops = known();
+        assert_eq!(hops.want(HOP, 1, at(30_001)), Known::Yes);
+        for ms in [30_001, 30_251, 30_501] {
+            assert_eq!(questions(&mut hops, ms), [Some(ONE)], "{ms}");
+        }
+        assert!(!hops.hears(HOP, ONE, true, at(30_740)));
+        assert_eq!(questions(&mut hops, 30_751), []);
+        assert_eq!(hops.mac(HOP), Some(ONE));
     }
 
     #[test]

@@ -33,6 +33,6 @@ pub use interface::{Interface, LinkKind};
 pub use monitor::{LinkChange, Monitor};
 pub(super) use netlink::{parent_of, ports_of};
 pub(super) use pair::carriers_of;
-pub use pair::{check_pair, check_ports};
+pub use pair::{check_pair, check_ports, meant};
 pub use pattern::is_pattern;
 pub use routes::RouteMonitor;

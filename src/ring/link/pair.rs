@@ -21,6 +21,14 @@ pub fn check_ports(up: &str, downs: &[String]) -> Result<PerPort<Interface>> {
     Ok(check_all(&links, up, downs)?.map(Interface::clone))
 }
 
+/// The names of all interfaces downstream that these names and patterns mean, in their order: see [`check_ports`].
+///
+/// # Errors
+/// A pattern means none, or the kernel does not list its interfaces.
+pub fn meant(up: &str, downs: &[String]) -> Result<Vec<String>> {
+    expanded(&read_all()?, up, downs)
+}
+
 /// [`check_ports`] on interfaces already read.
 fn check_all<'a>(
     links: &'a [Interface],

@@ -204,7 +204,7 @@ impl<T> TxRing<T> {
         let Some(warmer) = &mut self.warmer else {
             return;
         };
-        if warmer.is_due(clock::now()) && stamped && warmer.warm() {
+        if Warmer::is_due(clock::now()) && stamped && warmer.warm() {
             self.stats.warmed += 1;
         }
     }

@@ -6,6 +6,7 @@
 //! frame leaves after a pause, one frame that goes nowhere takes the same path over the loopback
 //! interface.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
@@ -20,7 +21,11 @@ use crate::time::Instant;
 pub(in crate::ring) struct Warmer {
     socket: OwnedFd,
     errors: ErrorQueue,
-    last_kick: Instant,
+}
+
+thread_local! {
+    /// Of any ring of this loop, in nanoseconds: they all take the same path, on the same processor.
+    static LAST_KICK: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A path not taken for this long may be cold.
@@ -57,15 +62,13 @@ impl Warmer {
         Ok(Self {
             socket,
             errors: ErrorQueue::new(),
-            last_kick: Instant::from_nanos(0),
         })
     }
 
-    /// A kick is made at `now`: whether the last one is long enough ago for the path to be cold.
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        let pause = now.as_nanos().saturating_sub(self.last_kick.as_nanos());
-        self.last_kick = now;
-        pause > PAUSE_NS
+    /// A kick is made at `now`: whether the last one, of any ring, is long enough ago for the path to be cold.
+    pub(super) fn is_due(now: Instant) -> bool {
+        let last = LAST_KICK.replace(now.as_nanos());
+        now.as_nanos().saturating_sub(last) > PAUSE_NS
     }
 
     /// Takes the path once, in a few microseconds. False where the loopback interface is down.

@@ -61,13 +61,20 @@ pub(super) fn written(
     (head.ports, memory)
 }
 
-/// Every descriptor with its name.
-pub(super) fn all<'a>(
-    state: &'a OwnedFd,
+/// A descriptor, and under which name it passes.
+pub(super) type Named<'a> = (&'static str, BorrowedFd<'a>);
+
+/// The state, as it passes.
+pub(super) fn named(state: &OwnedFd) -> Named<'_> {
+    (STATE, state.as_fd())
+}
+
+/// Every other descriptor: they are the same from turn to turn.
+pub(super) fn descriptors<'a>(
     ports: [(Side, PortSockets<BorrowedFd<'a>>); 2],
     beside: &Beside<'a>,
-) -> Vec<(&'static str, BorrowedFd<'a>)> {
-    let mut all = vec![(STATE, state.as_fd())];
+) -> Vec<Named<'a>> {
+    let mut all = Vec::new();
     for (side, sockets) in ports {
         let (rx, tx) = names(side);
         all.extend([(rx, sockets.rx), (tx, sockets.tx)]);

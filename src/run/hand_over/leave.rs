@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use log::{debug, info};
 
-use super::bundle::{self, Beside};
+use super::bundle::{self, Beside, Named};
 use super::store::Store;
 use crate::Side;
 use crate::control::hand_over::{GONE, Offer, TAKE};
@@ -56,9 +56,8 @@ fn offer(
     memory: &std::os::fd::OwnedFd,
     beside: &Beside<'_>,
 ) -> Result<()> {
-    let (up, down) = engine.ports();
-    let ports = [(Side::Up, up.sockets()), (Side::Down, down.sockets())];
-    let all = bundle::all(memory, ports, beside);
+    let mut all = vec![bundle::named(memory)];
+    all.extend(descriptors(engine, beside));
     let (names, descriptors): (Vec<_>, Vec<_>) = all.into_iter().unzip();
     let offer = Offer {
         protocol: PROTOCOL,
@@ -104,28 +103,38 @@ fn resume(engine: &mut Engine, ports: Vec<(Side, HandedPort)>) {
     }
 }
 
-/// Leaves all that to the service manager, in case it starts this service again: it throws it away if it does not.
+fn descriptors<'a>(engine: &'a Engine, beside: &Beside<'a>) -> Vec<Named<'a>> {
+    let (up, down) = engine.ports();
+    let ports = [(Side::Up, up.sockets()), (Side::Down, down.sockets())];
+    bundle::descriptors(ports, beside)
+}
+
+/// Leaves to the service manager, while this one still forwards, what does not change any more.
+pub(in crate::run) fn keep_early(store: &mut Store, engine: &Engine, beside: &Beside<'_>) {
+    store.keep_early(&descriptors(engine, beside));
+}
+
+/// Leaves all that to the service manager, in case it starts this service again: it throws it away if it does not. Whether
+/// it has it all.
 pub(in crate::run) fn keep_for_restart(
     store: Store,
     engine: &mut Engine,
     beside: &Beside<'_>,
     obstacle: Option<&str>,
-) {
+) -> bool {
     if !store.is_there() {
-        return;
+        return false;
     }
     if let Some(setting) = obstacle {
         debug!("a restart begins anew: nothing is handed over with {setting}");
-        return;
+        return false;
     }
     let (_, memory) = bundle::written(engine);
-    let kept = memory.and_then(|memory| {
-        let (up, down) = engine.ports();
-        let ports = [(Side::Up, up.sockets()), (Side::Down, down.sockets())];
-        store.keep(&bundle::all(&memory, ports, beside))
-    });
-    match kept {
-        Ok(count) => debug!("{count} descriptors are with the service manager, for a restart"),
+    let kept =
+        memory.and_then(|memory| store.keep(bundle::named(&memory), &descriptors(engine, beside)));
+    match &kept {
+        Ok(()) => debug!("sockets and state are with the service manager, for a restart"),
         Err(error) => info!("a restart begins anew: {error:#}"),
     }
+    kept.is_ok()
 }

@@ -20,6 +20,6 @@ mod store;
 
 pub(super) use bundle::Beside;
 pub(super) use former::Former;
-pub(super) use leave::{keep_for_restart, leave_to};
+pub(super) use leave::{keep_early, keep_for_restart, leave_to};
 pub(super) use obstacle::obstacle;
 pub(super) use store::Store;

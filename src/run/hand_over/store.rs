@@ -1,14 +1,14 @@
 //! The service manager's store of descriptors (FileDescriptorStoreMax=, sd_notify(3)): it gives them to the next process of
 //! this service.
 
-use std::io::Read as _;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::bundle::Came;
+use super::bundle::{Came, Named};
 use crate::ring::passed;
 use crate::run::notify::Notify;
 
@@ -23,6 +23,8 @@ pub(in crate::run) struct Store {
     notify: Notify,
     /// Our end, and the one that the manager closes when it has read what was sent before (BARRIER=1).
     barrier: Option<(UnixStream, UnixStream)>,
+    /// It was sent all that does not change any more.
+    has_descriptors: bool,
 }
 
 impl Store {
@@ -32,6 +34,7 @@ impl Store {
         Self {
             notify: notify.again(),
             barrier: barrier.and_then(Result::ok),
+            has_descriptors: false,
         }
     }
 
@@ -53,14 +56,23 @@ impl Store {
         (!kept.is_empty()).then_some(Came(kept))
     }
 
-    /// Has it keep these, each under its name; how many. It asks which service this process is of: that must still run then.
-    pub(super) fn keep(self, all: &[(&str, BorrowedFd<'_>)]) -> Result<usize> {
+    /// Sends it these while the gateway still forwards, and waits for nothing: what it does not take now is
+    /// [sent again](Self::keep).
+    pub(super) fn keep_early(&mut self, descriptors: &[Named<'_>]) {
+        self.has_descriptors = descriptors.iter().all(|named| self.send(named).is_ok());
+    }
+
+    /// Has it keep the state, and these if they were not sent before, each under its name. It asks which service this
+    /// process is of: that must still run then.
+    pub(super) fn keep(self, state: Named<'_>, descriptors: &[Named<'_>]) -> Result<()> {
         let manager = || "the service manager does not take the descriptors";
         self.notify.wait_at_most(PATIENCE).with_context(manager)?;
-        for (name, descriptor) in all {
-            self.notify
-                .send_with(&format!("{ALL}{name}\n"), &[*descriptor])
-                .with_context(manager)?;
+        let again = match self.has_descriptors {
+            true => &[],
+            false => descriptors,
+        };
+        for named in again.iter().chain([&state]) {
+            self.send(named).with_context(manager)?;
         }
         if let Some((here, there)) = self.barrier {
             self.notify.send_with("BARRIER=1", &[there.as_fd()])?;
@@ -69,6 +81,11 @@ impl Store {
             here.set_read_timeout(Some(PATIENCE))?;
             let _ = (&here).read(&mut [0]);
         }
-        Ok(all.len())
+        Ok(())
+    }
+
+    fn send(&self, (name, descriptor): &Named<'_>) -> io::Result<()> {
+        self.notify
+            .send_with(&format!("{ALL}{name}\n"), &[*descriptor])
     }
 }

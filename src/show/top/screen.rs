@@ -171,14 +171,12 @@ impl Screen {
     }
 
     fn client_rows(&self, width: usize) -> (String, Vec<String>) {
-        let mut rows = vec![clients::HEADINGS.map(str::to_owned).to_vec()];
-        rows.extend(
-            self.clients
-                .clients
-                .iter()
-                .map(|client| clients::row(client).to_vec()),
-        );
-        let mut shown: Vec<usize> = (0..clients::HEADINGS.len()).collect();
+        let list = &self.clients;
+        let mut rows = vec![clients::headings(list)];
+        rows.extend((list.clients.iter()).map(|client| clients::cells(list, client)));
+        // A column before those of each list.
+        let before = usize::from(clients::has_several(list));
+        let mut shown: Vec<usize> = (0..before + clients::HEADINGS.len()).collect();
         let wide = |column: usize| {
             rows.iter()
                 .filter_map(|row| Some(row.get(column)?.chars().count()))
@@ -190,11 +188,11 @@ impl Screen {
             if needed <= width.saturating_add(2) {
                 break;
             }
-            shown.retain(|&column| column != least);
+            shown.retain(|&column| column != before + least);
         }
         let left = shown
             .iter()
-            .filter(|&&column| column < clients::TEXT)
+            .filter(|&&column| column < before + clients::TEXT)
             .count();
         let rows: Vec<Vec<String>> = rows
             .into_iter()

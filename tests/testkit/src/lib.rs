@@ -4,9 +4,11 @@
 //!   octets as a [`script`] of frames and time, messages that [`signatures`] sign.
 //! * [`targets`]: what is fuzzed, and what it starts from.
 //! * The program on real interfaces (feature `network`): [`segments`] of a network, a [`host`] at an end, the
-//!   [`proxy`] under test, a [`tap`], what else must be [`installed`].
+//!   [`proxy`] under test, its unit in a [`booted`] systemd, a [`tap`], what else must be [`installed`].
 //! * [`capture_files`]: captures of other people's networks (feature `network`).
 
+#[cfg(feature = "network")]
+pub mod booted;
 #[cfg(feature = "network")]
 pub mod capture_files;
 pub mod frames;

@@ -22,7 +22,8 @@
  *
  * /proc/testcard/wire    each PTP message that went over a cable, as ptp_line() writes it: the truth, by one clock. Writing clears it.
  * /proc/testcard/clocks  the first clock, and the others less that one, at one moment
- * /proc/testcard/clock   takes "step CLOCK NS" and "ppb CLOCK PPB"
+ * /proc/testcard/clock   takes "step CLOCK NS", "ppb CLOCK PPB", and "remake PORT 0" or "remake PORT 1": the port is deleted and made
+ *                        anew, with 1 its clock as well, as where a driver is unbound from its card and bound again
  */
 #include <linux/module.h>
 #include <linux/version.h>
@@ -178,6 +179,7 @@ struct record {
 	s64 correction;
 	u16 sequence, vlan;
 	u8 port, type, domain, source[10], requester[10];
+	u32 span;		/* from before the software transmit timestamp until after that of its receipt */
 };
 
 static struct record *records;
@@ -210,9 +212,9 @@ static bool is_event(const u8 *message)
 	return message && (message[0] & 15) < 4;
 }
 
-static void record(int port, const struct sk_buff *skb, const u8 *message, u16 vlan, u64 raw)
+static struct record *record(int port, const struct sk_buff *skb, const u8 *message, u16 vlan, u64 raw)
 {
-	struct record *r;
+	struct record *r = NULL;
 	unsigned long flags;
 
 	spin_lock_irqsave(&record_lock, flags);
@@ -227,19 +229,20 @@ static void record(int port, const struct sk_buff *skb, const u8 *message, u16 v
 			memcpy(r->requester, message + 44, 10);
 	}
 	spin_unlock_irqrestore(&record_lock, flags);
+	return r;
 }
 
 static void *wire_start(struct seq_file *s, loff_t *pos) { return *pos < recorded ? &records[*pos] : NULL; }
 static void *wire_next(struct seq_file *s, void *v, loff_t *pos) { return ++*pos < recorded ? &records[*pos] : NULL; }
 static void wire_stop(struct seq_file *s, void *v) { }
 
-/* NS PORT TYPE DOMAIN SEQUENCE CORRECTION(2^-16 ns) SOURCE REQUESTER VLAN */
+/* NS PORT TYPE DOMAIN SEQUENCE CORRECTION(2^-16 ns) SOURCE REQUESTER VLAN SPAN */
 static int ptp_line(struct seq_file *s, void *v)
 {
 	struct record *r = v;
 
-	seq_printf(s, "%llu %u %u %u %u %lld %10phN %10phN %u\n", r->raw, r->port, r->type, r->domain, r->sequence, r->correction,
-		   r->source, r->requester, r->vlan);
+	seq_printf(s, "%llu %u %u %u %u %lld %10phN %10phN %u %u\n", r->raw, r->port, r->type, r->domain, r->sequence, r->correction,
+		   r->source, r->requester, r->vlan, r->span);
 	return 0;
 }
 
@@ -273,6 +276,8 @@ static int clocks_show(struct seq_file *s, void *v)
 	return 0;
 }
 
+static int port_remake(int n, bool with_clock);
+
 static ssize_t clock_order(struct file *file, const char __user *text, size_t length, loff_t *at)
 {
 	char line[64] = { }, word[8];
@@ -285,6 +290,8 @@ static ssize_t clock_order(struct file *file, const char __user *text, size_t le
 	if (sscanf(line, "%7s %d %lld", word, &n, &value) != 3 || n < 0 || n >= CLOCKS)
 		return -EINVAL;
 	rate = rate_of_ppb(value);
+	if (!strcmp(word, "remake"))
+		return port_remake(n, value) ?: length;
 	if (!strcmp(word, "step"))
 		clock_change(&clock_of[n], value, NULL, NULL);
 	else if (!strcmp(word, "ppb"))
@@ -408,8 +415,9 @@ static netdev_tx_t port_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct later *l = NULL;
 	unsigned long flags;
 	bool stamped;
+	struct record *r = NULL;
 	u16 vlan;
-	u64 raw;
+	u64 before, raw;
 
 	if (skb->ip_summed == CHECKSUM_PARTIAL)
 		skb_checksum_help(skb);
@@ -423,14 +431,17 @@ static netdev_tx_t port_xmit(struct sk_buff *skb, struct net_device *dev)
 		stamped = p->taken = false;
 	if (stamped)
 		skb_shinfo(skb)->tx_flags |= SKBTX_IN_PROGRESS;
+	before = ktime_get_raw_ns();
 	if (!fault(p, no_sw))
 		skb_tx_timestamp(skb);
 	raw = ktime_get_raw_ns();
 	if (copy) {
 		message = ptp_message(copy, &vlan);
 		if (message)
-			record(p->number, copy, message, vlan, raw);
+			r = record(p->number, copy, message, vlan, raw);
 		receive(netdev_priv(p->peer), copy, message, raw);
+		if (r)
+			r->span = ktime_get_raw_ns() - before;
 	}
 	if (!l) {
 		dev_consume_skb_any(skb);
@@ -549,7 +560,8 @@ static void port_setup(struct net_device *dev)
 
 static int port_make(int n)
 {
-	struct net_device *dev = alloc_netdev(sizeof(struct port), "card%d", NET_NAME_ENUM, port_setup);
+	char name[] = { 'c', 'a', 'r', 'd', '0' + n, 0 };
+	struct net_device *dev = alloc_netdev(sizeof(struct port), name, NET_NAME_ENUM, port_setup);
 	struct port *p;
 
 	if (!dev)
@@ -568,6 +580,25 @@ static int port_make(int n)
 #endif
 	devices[n] = dev;
 	return 0;
+}
+
+/* The former device stays in memory: the other end of its cable may still look at it. */
+static int port_remake(int n, bool with_clock)
+{
+	struct clock *c = &clock_of[clocks[n] & (CLOCKS - 1)];
+	int error = 0;
+
+	unregister_netdev(devices[n]);
+	if (with_clock) {
+		ptp_clock_unregister(c->ptp);
+		error = clock_start(c - clock_of);
+	}
+	error = error ?: port_make(n);
+	if (error)
+		return error;
+	((struct port *)netdev_priv(devices[n]))->peer = devices[n ^ 1];
+	((struct port *)netdev_priv(devices[n ^ 1]))->peer = devices[n];
+	return register_netdev(devices[n]);
 }
 
 static int __init testcard_init(void)

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::number::count;
-use super::summary::Residual;
-use super::text;
-use super::verdict::{CORRECTION_LIMIT_NS, Figure, Verdict};
+use super::summary::{Residual, sync_errors};
+use super::text::{self, Table};
+use super::verdict::{self, Figure, Verdict};
 use crate::lab::figures::arrivals::Arrivals;
 use crate::lab::figures::recorder::{Counts, float};
 use crate::lab::figures::timeline::Timeline;
@@ -89,13 +89,8 @@ impl FailOverReport {
     pub fn of(options: &Options, seen: &FailOverSeen) -> (Self, FailOverDetails) {
         let (master, clients, from) = (&seen.master, &seen.clients, seen.measured_from);
         let received: Vec<_> = clients.syncs.iter().map(|sync| sync.received).collect();
-        let syncs: Vec<_> = (clients.syncs.iter())
-            .filter(|sync| sync.received >= from)
-            .filter_map(|sync| {
-                let departed = (*master.syncs.get(usize::try_from(sync.index).ok()?)?)?;
-                let error = sync.received - departed - sync.correction;
-                Some((sync.received - from, error))
-            })
+        let syncs: Vec<_> = sync_errors(master, clients, from)
+            .map(|sync| (sync.received - from, sync.error))
             .collect();
         let longest = |wanted: &dyn Fn(i64) -> bool| {
             let pairs = received
@@ -161,15 +156,9 @@ impl FailOverReport {
             limit: format!("{limit:.1} ms"),
             ok: found.is_some_and(|ms| ms <= limit),
         };
-        let none = |what, found: u64| Figure {
-            what,
-            found: count(found),
-            limit: "0".to_owned(),
-            ok: found == 0,
-        };
         let interval = self.sync_interval_ms;
         let mut figures = vec![
-            none("wrong times", self.wrong_times),
+            Figure::none("wrong times", self.wrong_times),
             at_most(
                 "from the order to the first Sync",
                 self.order_to_sync_ms,
@@ -186,31 +175,16 @@ impl FailOverReport {
                 limit: format!("{}: one each", count(self.clients.into())),
                 ok: self.requests_answered > 0 && self.requests_lost <= self.clients.into(),
             },
-            none("Delay_Resp twice or unasked", self.surplus_delivered),
-            none("foreign frames forwarded", self.foreign_delivered),
-            none("frames of the rogue master forwarded", self.rogue_delivered),
-            none("frames damaged", self.damaged),
+            Figure::none("Delay_Resp twice or unasked", self.surplus_delivered),
+            Figure::none("foreign frames forwarded", self.foreign_delivered),
+            Figure::none("frames of the rogue master forwarded", self.rogue_delivered),
+            Figure::none("frames damaged", self.damaged),
         ];
-        let corrections = [
-            ("Delay_Req correction error, median", self.residual_ns),
-            ("Sync correction error, median", self.sync_residual_ns),
-        ];
-        for (what, error) in corrections {
-            let Some(error) = error else { continue };
-            figures.push(Figure {
-                what,
-                found: format!("{} ns", count(error.p50.unsigned_abs())),
-                limit: format!("{} ns", count(CORRECTION_LIMIT_NS.unsigned_abs())),
-                ok: error.p50 <= CORRECTION_LIMIT_NS,
-            });
-        }
-        let late = self.generator_late * 1000 > self.requests_sent;
-        let lost = self.generator_ring_drops > 0;
-        let note = "The lab itself was late or lost frames: the machine is busy or too slow.";
-        let notes = (late || lost).then(|| note.to_owned());
+        figures.extend(Figure::corrections(self.residual_ns, self.sync_residual_ns));
+        let drops = self.generator_ring_drops;
         Verdict {
             figures,
-            notes: notes.into_iter().collect(),
+            notes: verdict::notes(self.generator_late, self.requests_sent, drops),
         }
     }
 
@@ -220,32 +194,26 @@ impl FailOverReport {
             "kill" => "SIGKILL of the one that forwards",
             _ => "ptpproxy standby, ptpproxy activate",
         };
+        let table = &mut Table { out };
         let after = self.failed_at_s;
-        writeln!(out, "{:<42}{what}, after {after:.1} s", "fail-over")?;
+        table.line("fail-over", Some(format!("{what}, after {after:.1} s")))?;
         let took = self.ordered_after_ms;
-        writeln!(
-            out,
-            "{:<42}{took:.1} ms later",
-            "the other one has its order"
+        table.line(
+            "the other one has its order",
+            Some(format!("{took:.1} ms later")),
         )?;
         let before = self.sync_gap_before_ms.unwrap_or(f64::NAN);
         let gap = self.sync_gap_ms.unwrap_or(f64::NAN);
-        writeln!(
-            out,
-            "{:<42}{gap:.1} ms (before {before:.1}, sent each {:.1})",
-            "longest time without a Sync", self.sync_interval_ms
+        let sent = self.sync_interval_ms;
+        table.line(
+            "longest time without a Sync",
+            Some(format!(
+                "{gap:.1} ms (before {before:.1}, sent each {sent:.1})"
+            )),
         )?;
-        for (what, errors) in [
-            ("Delay_Req correction error", self.residual_ns),
-            ("Sync correction error", self.sync_residual_ns),
-        ] {
-            let text = errors.map_or("-".to_owned(), |e| {
-                format!("p50 {}, p99 {}, max {} ns", e.p50, e.p99, e.max)
-            });
-            writeln!(out, "{what:<42}{text}")?;
-        }
+        table.errors(self.residual_ns, self.sync_residual_ns)?;
         let (sent, lost) = (count(self.requests_sent), count(self.requests_lost));
-        writeln!(out, "{:<42}{sent}, {lost} lost", "Delay_Req sent")?;
+        table.line("Delay_Req sent", Some(format!("{sent}, {lost} lost")))?;
         text::judge(verdict, out)
     }
 }

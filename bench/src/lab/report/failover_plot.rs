@@ -2,31 +2,21 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
-use plotters::coord::Shift;
-use plotters::coord::types::RangedCoordf64;
+use anyhow::Result;
 use plotters::prelude::*;
 
+use super::drawing::{self, ALARM, Axes, Chart, Drawn, ERROR, HEARD, Panel, SENT};
 use super::failover::{FailOverDetails, FailOverReport};
 use crate::lab::figures::recorder::float;
 use crate::lab::figures::timeline::BIN_NS;
 use crate::lab::options::Options;
 
-const SIZE: (u32, u32) = (1000, 1080);
-const HEADING: u32 = 70;
-const SENT: RGBColor = RGBColor(0xE0, 0x7B, 0x39);
-const HEARD: RGBColor = RGBColor(0x1F, 0x6F, 0xB2);
-const ERROR: RGBColor = RGBColor(0x2E, 0x8B, 0x57);
-const MARK: RGBColor = RGBColor(0x33, 0x33, 0x33);
-const FAILED: RGBColor = RGBColor(0xC0, 0x39, 0x2B);
+/// Height of the picture, in pixels.
+const HEIGHT: u32 = 1080;
 /// Seconds before and after the fail-over.
 const AROUND: f64 = 2.0;
 /// Seconds of a bin.
 const BIN: f64 = BIN_NS as f64 / 1e9;
-
-type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// Draws the three panels to an SVG file.
 pub fn draw(
@@ -35,24 +25,19 @@ pub fn draw(
     report: &FailOverReport,
     details: &FailOverDetails,
 ) -> Result<()> {
-    let root = SVGBackend::new(path, SIZE).into_drawing_area();
-    let result = (|| -> Result<(), Box<dyn std::error::Error + '_>> {
-        root.fill(&WHITE)?;
-        let (heading, panels) = root.split_vertically(HEADING);
-        draw_heading(&heading, options, report)?;
-        if let [first, second, third] = &panels.split_evenly((3, 1))[..] {
-            answers(first, report, details)?;
-            syncs(second, report, details)?;
-            errors(third, report, details)?;
-        }
-        root.present()?;
-        Ok(())
-    })();
-    // Their errors hold on to the drawing: only the words leave.
-    result.map_err(|error| anyhow!("{error}"))
+    drawing::picture(
+        path,
+        HEIGHT,
+        heading(options, report),
+        &[
+            &|area| answers(area, report, details),
+            &|area| syncs(area, report, details),
+            &|area| errors(area, report, details),
+        ],
+    )
 }
 
-fn draw_heading(area: &Panel<'_>, options: &Options, report: &FailOverReport) -> Drawn {
+fn heading(options: &Options, report: &FailOverReport) -> [String; 2] {
     let what = match report.fail_over {
         "kill" => "SIGKILL of the gateway that forwards",
         _ => "the role moved",
@@ -70,11 +55,7 @@ fn draw_heading(area: &Panel<'_>, options: &Options, report: &FailOverReport) ->
         "longest time without a Sync {gap} (sent each {:.1} ms), {} of {} requests lost, {} wrong times",
         report.sync_interval_ms, report.requests_lost, report.requests_sent, report.wrong_times
     );
-    for (text, at, size) in [(title, (20, 14), 20), (text, (20, 42), 15)] {
-        let style = ("sans-serif", size).into_font().color(&MARK);
-        area.draw(&Text::new(text, at, style))?;
-    }
-    Ok(())
+    [title, text]
 }
 
 /// Axes around the fail-over, with a line there; from `low` to `high`.
@@ -84,43 +65,18 @@ fn chart<'a, 'b>(
     caption: &str,
     y: &str,
     (low, high): (f64, f64),
-) -> Result<Chart<'a, 'b>, Box<dyn std::error::Error>> {
+) -> Drawn<Chart<'a, 'b>> {
     let at = report.failed_at_s;
     let range = (at - AROUND).max(0.0)..(at + AROUND).min(report.seconds);
-    let mut chart = ChartBuilder::on(area)
-        .caption(caption, ("sans-serif", 16))
-        .margin(12)
-        .x_label_area_size(38)
-        .y_label_area_size(64)
-        .build_cartesian_2d(range, low..high)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(WHITE)
-        .x_desc("time in s, from the beginning of the measurement")
-        .y_desc(y)
-        .x_label_formatter(&|x| format!("{x:.1}"))
-        .y_label_formatter(&move |y| format!("{y:.*}", usize::from(high - low < 10.0)))
-        .draw()?;
-    chart
-        .draw_series(LineSeries::new(
-            [(at, low), (at, high)],
-            FAILED.stroke_width(2),
-        ))?
-        .label("fail-over")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 14, y)], FAILED.stroke_width(2)));
+    let mut chart = Axes {
+        caption,
+        x: (range, "time in s, from the beginning of the measurement", 1),
+        y: (low..high, y, usize::from(high - low < 10.0)),
+    }
+    .on(area)?;
+    let label = "fail-over".to_owned();
+    drawing::upright(&mut chart, at, (low, high), ALARM, label)?;
     Ok(chart)
-}
-
-fn legend<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>) -> Drawn {
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.85))
-        .border_style(MARK.mix(0.3))
-        .label_font(("sans-serif", 14))
-        .draw()?;
-    Ok(())
 }
 
 /// The left end of a bin, in seconds.
@@ -145,16 +101,13 @@ fn answers(area: &Panel<'_>, report: &FailOverReport, details: &FailOverDetails)
         (sent, SENT, "sent by the clients", (0.08, 0.5)),
         (answered, HEARD, "answered", (0.5, 0.92)),
     ] {
-        let bars = counts.into_iter().enumerate().map(|(bin, count)| {
-            let corners = [(left(bin) + from * BIN, 0.0), (left(bin) + to * BIN, count)];
-            Rectangle::new(corners, color.mix(0.8).filled())
-        });
-        chart
-            .draw_series(bars)?
-            .label(label)
-            .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], color.filled()));
+        let corners = counts
+            .into_iter()
+            .enumerate()
+            .map(|(bin, count)| [(left(bin) + from * BIN, 0.0), (left(bin) + to * BIN, count)]);
+        drawing::bars(&mut chart, corners, color, label)?;
     }
-    legend(&mut chart)
+    drawing::legend(&mut chart)
 }
 
 /// Each Sync: what a client would take its time to be off by.
@@ -178,7 +131,7 @@ fn syncs(area: &Panel<'_>, report: &FailOverReport, details: &FailOverDetails) -
         .draw_series(dots.map(|point| Circle::new(point, 3, HEARD.filled())))?
         .label("a Sync")
         .legend(|(x, y)| Circle::new((x + 7, y), 3, HEARD.filled()));
-    legend(&mut chart)
+    drawing::legend(&mut chart)
 }
 
 /// The errors of the answers of each tenth of a second, from the lowest to the highest.
@@ -197,15 +150,10 @@ fn errors(area: &Panel<'_>, report: &FailOverReport, details: &FailOverDetails) 
         "t4 - t3 - correctionField, in us",
         bounds,
     )?;
-    let bars = bins.into_iter().map(|(x, low, high)| {
-        let corners = [(x + 0.2 * BIN, low), (x + 0.8 * BIN, high)];
-        Rectangle::new(corners, ERROR.mix(0.8).filled())
-    });
-    chart
-        .draw_series(bars)?
-        .label("lowest to highest")
-        .legend(|(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], ERROR.filled()));
-    legend(&mut chart)
+    let corners = bins.into_iter();
+    let corners = corners.map(|(x, low, high)| [(x + 0.2 * BIN, low), (x + 0.8 * BIN, high)]);
+    drawing::bars(&mut chart, corners, ERROR, "lowest to highest")?;
+    drawing::legend(&mut chart)
 }
 
 /// Room for all of these, and for zero.

@@ -2,46 +2,33 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
-use plotters::coord::Shift;
+use anyhow::Result;
 use plotters::prelude::*;
 
+use super::drawing::{self, ALARM, Axes, Drawn, ERROR, HEARD, MARK, Panel, SENT};
 use super::summary::{Details, Report};
 use crate::lab::figures::recorder::{Counts, float};
 use crate::lab::options::{GatewayKind, Options};
 
-const SIZE: (u32, u32) = (1000, 1180);
-const HEADING: u32 = 70;
-const SENT: RGBColor = RGBColor(0xE0, 0x7B, 0x39);
-const HEARD: RGBColor = RGBColor(0x1F, 0x6F, 0xB2);
-const MARK: RGBColor = RGBColor(0x33, 0x33, 0x33);
-const LATE: RGBColor = RGBColor(0xC0, 0x39, 0x2B);
+/// Height of the picture, in pixels.
+const HEIGHT: u32 = 1180;
 const BINS: usize = 80;
-
-type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws the three panels to an SVG file.
 pub fn draw(path: &Path, options: &Options, report: &Report, details: &Details) -> Result<()> {
-    let root = SVGBackend::new(path, SIZE).into_drawing_area();
-    let result = (|| -> Result<(), Box<dyn std::error::Error + '_>> {
-        root.fill(&WHITE)?;
-        let (heading, panels) = root.split_vertically(HEADING);
-        draw_heading(&heading, options, report)?;
-        if let [first, second, third] = &panels.split_evenly((3, 1))[..] {
-            arrivals(first, options, details)?;
-            holds(second, options, details)?;
-            errors(third, details)?;
-        }
-        root.present()?;
-        Ok(())
-    })();
-    // Their errors hold on to the drawing: only the words leave.
-    result.map_err(|error| anyhow!("{error}"))
+    drawing::picture(
+        path,
+        HEIGHT,
+        heading(options, report),
+        &[
+            &|area| arrivals(area, options, details),
+            &|area| holds(area, options, details),
+            &|area| errors(area, details),
+        ],
+    )
 }
 
-type Drawn = Result<(), Box<dyn std::error::Error>>;
-
-fn draw_heading(area: &Panel<'_>, options: &Options, report: &Report) -> Drawn {
+fn heading(options: &Options, report: &Report) -> [String; 2] {
     let through = match options.gateway {
         GatewayKind::Ours => match &options.jitter {
             Some(jitter) => format!("ptpproxy --jitter {jitter}"),
@@ -74,17 +61,7 @@ fn draw_heading(area: &Panel<'_>, options: &Options, report: &Report) -> Drawn {
         report.foreign_delivered,
         report.rogue_delivered
     );
-    area.draw(&Text::new(
-        title,
-        (20, 14),
-        ("sans-serif", 20).into_font().color(&MARK),
-    ))?;
-    area.draw(&Text::new(
-        text,
-        (20, 42),
-        ("sans-serif", 15).into_font().color(&MARK),
-    ))?;
-    Ok(())
+    [title, text]
 }
 
 /// Requests per millisecond, in a window of a few Sync intervals from the middle of the run.
@@ -104,42 +81,25 @@ fn arrivals(area: &Panel<'_>, options: &Options, details: &Details) -> Drawn {
         .map(|&(_, y)| y)
         .fold(4.0, f64::max)
         * 1.3;
-    let mut chart = ChartBuilder::on(area)
-        .caption(
-            "Requests at the grandmaster over time: as clients send them, and as they arrive through the gateway",
-            ("sans-serif", 16),
-        )
-        .margin(12)
-        .x_label_area_size(38)
-        .y_label_area_size(64)
-        .build_cartesian_2d(0.0..window.len() as f64, 0.0..top)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(WHITE)
-        .x_desc(format!(
-            "time in ms, from {:.1} s into the measurement",
-            from as f64 / 1e3
-        ))
-        .y_desc("requests per ms")
-        .x_label_formatter(&|x| format!("{x:.0}"))
-        .y_label_formatter(&|y| format!("{y:.0}"))
-        .draw()?;
-    let bars = |points: Vec<(f64, f64)>, style: ShapeStyle| {
-        points
-            .into_iter()
-            .filter(|&(_, y)| y > 0.0)
-            .map(move |(x, y)| Rectangle::new([(x, 0.0), (x + 1.0, y)], style))
-    };
-    chart
-        .draw_series(bars(sent, SENT.mix(0.75).filled()))?
-        .label("sent by the clients = arrivals without jitter")
-        .legend(|(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], SENT.filled()));
-    chart
-        .draw_series(bars(heard, HEARD.mix(0.75).filled()))?
-        .label("arriving at the grandmaster")
-        .legend(|(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], HEARD.filled()));
-    legend(&mut chart)
+    let mut chart = Axes {
+        caption: "Requests at the grandmaster over time: as clients send them, and as they arrive through the gateway",
+        x: (
+            0.0..window.len() as f64,
+            &format!("time in ms, from {:.1} s into the measurement", from as f64 / 1e3),
+            0,
+        ),
+        y: (0.0..top, "requests per ms", 0),
+    }
+    .on(area)?;
+    for (points, color, label) in [
+        (sent, SENT, "sent by the clients = arrivals without jitter"),
+        (heard, HEARD, "arriving at the grandmaster"),
+    ] {
+        let points = points.into_iter().filter(|&(_, y)| y > 0.0);
+        let corners = points.map(|(x, y)| [(x, 0.0), (x + 1.0, y)]);
+        drawing::bars(&mut chart, corners, color, label)?;
+    }
+    drawing::legend(&mut chart)
 }
 
 fn window(sent: &[u32], options: &Options) -> std::ops::Range<usize> {
@@ -186,13 +146,7 @@ fn errors(area: &Panel<'_>, details: &Details) -> Drawn {
         x: "t4 - t3 - correctionField, in ns".to_owned(),
         unit: "ns",
     };
-    histogram(
-        area,
-        &details.residual,
-        1.0,
-        RGBColor(0x2E, 0x8B, 0x57),
-        &text,
-    )
+    histogram(area, &details.residual, 1.0, ERROR, &text)
 }
 
 struct Words {
@@ -221,21 +175,12 @@ fn histogram(area: &Panel<'_>, counts: &Counts, per: f64, color: RGBColor, text:
         }
     }
     let top = bins.iter().copied().fold(0.1, f64::max) * 1.15;
-    let mut chart = ChartBuilder::on(area)
-        .caption(text.caption, ("sans-serif", 16))
-        .margin(12)
-        .x_label_area_size(38)
-        .y_label_area_size(64)
-        .build_cartesian_2d(low..high, 0.0..top)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(WHITE)
-        .x_desc(text.x.as_str())
-        .y_desc("% of requests")
-        .x_label_formatter(&|x| format!("{x:.*}", usize::from(high < 10.0)))
-        .y_label_formatter(&|y| format!("{y:.*}", usize::from(top < 10.0)))
-        .draw()?;
+    let mut chart = Axes {
+        caption: text.caption,
+        x: (low..high, &text.x, usize::from(high < 10.0)),
+        y: (0.0..top, "% of requests", usize::from(top < 10.0)),
+    }
+    .on(area)?;
     chart.draw_series(bins.iter().enumerate().map(|(bin, &share)| {
         let left = low + bin as f64 * width;
         Rectangle::new(
@@ -244,34 +189,14 @@ fn histogram(area: &Panel<'_>, counts: &Counts, per: f64, color: RGBColor, text:
         )
     }))?;
     let digits = if per > 1.0 { 2 } else { 0 };
-    for (name, q, style) in [("p50", 0.5, MARK), ("p99", 0.99, LATE)] {
-        let x = at(q);
-        chart
-            .draw_series(LineSeries::new([(x, 0.0), (x, top)], style.stroke_width(2)))?
-            .label(format!("{name} = {x:.digits$} {}", text.unit))
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style.stroke_width(2)));
+    for (name, q, color) in [("p50", 0.5, MARK), ("p99", 0.99, ALARM)] {
+        let label = format!("{name} = {:.digits$} {}", at(q), text.unit);
+        drawing::upright(&mut chart, at(q), (0.0, top), color, label)?;
     }
     // Nothing to draw: where the tail ends that the axis leaves out.
     let last = format!("largest = {:.digits$} {}", at(1.0), text.unit);
     chart
         .draw_series(LineSeries::new([(low, 0.0)], WHITE))?
         .label(last);
-    legend(&mut chart)
-}
-
-type Chart<'a, 'b> = ChartContext<
-    'a,
-    SVGBackend<'b>,
-    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
->;
-
-fn legend<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>) -> Drawn {
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.85))
-        .border_style(MARK.mix(0.3))
-        .label_font(("sans-serif", 14))
-        .draw()?;
-    Ok(())
+    drawing::legend(&mut chart)
 }

@@ -8,6 +8,7 @@ use crate::lab::figures::recorder::{Counts, float};
 use crate::lab::options::Options;
 use crate::lab::run::exchanges::Observed;
 use crate::lab::run::totals::Totals;
+use crate::lab::stations::assignment::{ClientsDone, MasterDone};
 
 /// The numbers of one run. The fields are the keys of `--json`; what was not measured is null.
 #[derive(Clone, Debug, Serialize)]
@@ -153,6 +154,38 @@ pub struct Details {
     pub sync_residual: Counts,
 }
 
+/// A Sync at the clients, in nanoseconds.
+pub(super) struct SyncError {
+    /// When it came.
+    pub(super) received: i64,
+    /// From its departure at the grandmaster.
+    pub(super) transit: i64,
+    /// What the correction left of that.
+    pub(super) error: i64,
+}
+
+/// Each Sync received from a moment on. Joined with the grandmaster's own timestamps, so that a one-step Sync is judged
+/// as well.
+pub(super) fn sync_errors(
+    master: &MasterDone,
+    clients: &ClientsDone,
+    from: i64,
+) -> impl Iterator<Item = SyncError> {
+    let measured = clients
+        .syncs
+        .iter()
+        .filter(move |seen| seen.received >= from);
+    measured.filter_map(|seen| {
+        let departed = (*master.syncs.get(usize::try_from(seen.index).ok()?)?)?;
+        let transit = seen.received - departed;
+        Some(SyncError {
+            received: seen.received,
+            transit,
+            error: transit - seen.correction,
+        })
+    })
+}
+
 impl Report {
     /// From what each process saw.
     #[must_use]
@@ -166,19 +199,9 @@ impl Report {
             measured_from,
             ..
         } = observed;
-        // Joined with the grandmaster's own stamps, so that a one-step Sync is judged as well.
-        let syncs: Vec<_> = clients
-            .syncs
-            .iter()
-            .filter(|seen| seen.received >= measured_from)
-            .filter_map(|seen| {
-                let departed = (*master.syncs.get(usize::try_from(seen.index).ok()?)?)?;
-                let transit = seen.received - departed;
-                Some((transit, transit - seen.correction))
-            })
-            .collect();
-        let sync_transit = Counts::of(syncs.iter().map(|&(transit, _)| transit));
-        let sync_residual = Counts::of(syncs.iter().map(|&(_, residual)| residual));
+        let syncs: Vec<_> = sync_errors(&master, &clients, measured_from).collect();
+        let sync_transit = Counts::of(syncs.iter().map(|sync| sync.transit));
+        let sync_residual = Counts::of(syncs.iter().map(|sync| sync.error));
         let late = master.late + clients.late;
         let own_drops = master.ring_drops + master.refused + clients.ring_drops + clients.refused;
         let per_exchange = |percent: f64| {

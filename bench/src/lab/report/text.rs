@@ -41,11 +41,7 @@ fn figures(report: &Report, table: &mut Table<'_>) -> io::Result<()> {
         "Delay_Req at the grandmaster, per busy ms",
         crowd(report.arrivals_per_ms),
     )?;
-    let errors = |errors: Option<Residual>| {
-        errors.map(|e| format!("p50 {}, p99 {}, max {} ns", e.p50, e.p99, e.max))
-    };
-    table.line("Delay_Req correction error", errors(report.residual_ns))?;
-    table.line("Sync correction error", errors(report.sync_residual_ns))?;
+    table.errors(report.residual_ns, report.sync_residual_ns)?;
     let hold = report.hold_us.map(|h| {
         format!(
             "mean {:.1}, p50 {:.1}, p99 {:.1}, max {:.1} us",
@@ -119,12 +115,29 @@ pub(super) fn judge(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-struct Table<'a> {
-    out: &'a mut dyn Write,
+/// Lines of what was measured and the value; `-` for none.
+pub(super) struct Table<'a> {
+    pub(super) out: &'a mut dyn Write,
 }
 
 impl Table<'_> {
-    fn line(&mut self, what: &str, text: Option<String>) -> io::Result<()> {
+    pub(super) fn line(&mut self, what: &str, text: Option<String>) -> io::Result<()> {
         writeln!(self.out, "{what:<42}{}", text.as_deref().unwrap_or("-"))
+    }
+
+    /// What corrections are off by.
+    pub(super) fn errors(
+        &mut self,
+        requests: Option<Residual>,
+        syncs: Option<Residual>,
+    ) -> io::Result<()> {
+        for (what, errors) in [
+            ("Delay_Req correction error", requests),
+            ("Sync correction error", syncs),
+        ] {
+            let text = errors.map(|e| format!("p50 {}, p99 {}, max {} ns", e.p50, e.p99, e.max));
+            self.line(what, text)?;
+        }
+        Ok(())
     }
 }
