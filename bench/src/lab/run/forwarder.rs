@@ -167,15 +167,20 @@ impl Forwarder {
     }
 }
 
-fn ours(binary: Option<&Path>, options: &Options) -> Result<Command> {
-    let mut command = match binary {
+/// The ptpproxy to run: another one, or that which the lab was built with.
+pub(super) fn ptpproxy(binary: Option<&Path>) -> Result<Command> {
+    Ok(match binary {
         Some(binary) => Command::new(binary),
         None => {
             let mut command = Command::new(Path::new("/proc/self/exe").canonicalize()?);
             command.arg(PART);
             command
         }
-    };
+    })
+}
+
+fn ours(binary: Option<&Path>, options: &Options) -> Result<Command> {
+    let mut command = ptpproxy(binary)?;
     command.args(["--up", UP]);
     for down in scene::downs(options) {
         command.args(["--down", &down]);

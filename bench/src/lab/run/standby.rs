@@ -3,14 +3,13 @@
 //! Who forwards is ordered by the lab itself, as keepalived would, but at once.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::exchanges::assignment;
-use super::forwarder::{Forwarder, PART};
+use super::forwarder::{Forwarder, ptpproxy};
 use super::generator::{Generator, Heard};
 use super::scene::{DOWN, MASTER_PORT, UP};
 use crate::lab::io::clock::{self, MasterClock};
@@ -137,14 +136,7 @@ fn next(heard: &Receiver<Heard>) -> Result<Heard> {
 
 /// Has a gateway forward or stand by, as keepalived's script does.
 fn order(binary: Option<&Path>, socket: &Path, role: &str) -> Result<()> {
-    let mut command = match binary {
-        Some(binary) => Command::new(binary),
-        None => {
-            let mut command = Command::new(Path::new("/proc/self/exe").canonicalize()?);
-            command.arg(PART);
-            command
-        }
-    };
+    let mut command = ptpproxy(binary)?;
     command.args([role, "--by", "lab", "--socket"]).arg(socket);
     let said = command
         .output()
