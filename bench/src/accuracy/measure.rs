@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde::Serialize;
 
+use super::beside::{Beside, Served};
 use super::case::{Case, Condition};
 use super::stats::Stats;
-use crate::ptp4l::{Ends, Rig, Role, Sample, Servo, TempDir, Transport, find_signing};
+use crate::ptp4l::{Ends, INTERFACE, Rig, Role, Sample, Servo, TempDir, Transport, find_signing};
 
 /// What a measurement takes besides: to start everything and to hear the first sample.
 const START: Duration = Duration::from_millis(2500);
@@ -25,6 +26,8 @@ pub struct Settings {
     pub samples: usize,
     /// logSyncInterval and logMinDelayReqInterval: a client takes one sample of each Sync.
     pub log_sync_interval: i8,
+    /// Simulated clients on the same cable.
+    pub beside: u32,
 }
 
 impl Settings {
@@ -52,8 +55,19 @@ pub struct Measurement {
     pub case: Case,
     /// Its figures; `None` when it failed.
     pub stats: Option<Stats>,
+    /// What came of the clients beside, if there were any.
+    pub beside: Option<Served>,
     /// Why it failed.
     pub error: Option<String>,
+}
+
+/// What one measurement gives.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The real client's samples.
+    pub samples: Vec<Sample>,
+    /// What came of the clients beside, if there were any.
+    pub beside: Option<Served>,
 }
 
 /// Measures once.
@@ -65,7 +79,7 @@ pub fn measure(
     binary: &Path,
     transport: Transport,
     settings: Settings,
-) -> Result<Vec<Sample>> {
+) -> Result<Measured> {
     let folder = TempDir::new()?;
     let keys = folder.path().join("sa.cfg");
     let ends = Ends {
@@ -78,6 +92,9 @@ pub fn measure(
     let _grandmaster = rig.start_grandmaster()?;
     let mut client = rig.start_client(Role::Client(Servo::Measure))?;
     client.wait_for("first sample", Duration::from_secs(15), Sample::parse)?;
+    let beside = (settings.beside > 0)
+        .then(|| Beside::start(&rig.client, INTERFACE, transport, settings.beside))
+        .transpose()?;
     thread::sleep(settings.warm_up);
     let from = client.line_count();
     // Twice the time: Syncs or responses that were lost leave gaps, and that is worth knowing.
@@ -89,7 +106,10 @@ pub fn measure(
             .filter_map(|line| Sample::parse(line))
             .collect();
         if samples.len() >= settings.samples {
-            return Ok(samples.into_iter().take(settings.samples).collect());
+            return Ok(Measured {
+                samples: samples.into_iter().take(settings.samples).collect(),
+                beside: beside.map(Beside::finish).transpose()?,
+            });
         }
         if Instant::now() > deadline || client.try_wait()?.is_some() {
             bail!(
@@ -102,7 +122,7 @@ pub fn measure(
     }
 }
 
-/// One busy loop per core, until dropped.
+/// Busy loops, until dropped.
 #[derive(Debug)]
 pub struct Busy {
     stop: Arc<AtomicBool>,
@@ -110,9 +130,9 @@ pub struct Busy {
 }
 
 impl Busy {
-    /// Starts the loops.
+    /// Starts one on each core, and `more`.
     #[must_use]
-    pub fn start() -> Self {
+    pub fn start(more: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let busy = |stop: Arc<AtomicBool>| {
@@ -123,7 +143,7 @@ impl Busy {
                 }
             })
         };
-        let loops = (0..cores).map(|_| busy(Arc::clone(&stop))).collect();
+        let loops = (0..cores + more).map(|_| busy(Arc::clone(&stop))).collect();
         Self { stop, loops }
     }
 }

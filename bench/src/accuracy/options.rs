@@ -53,6 +53,18 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "rest", default_missing_value = "busy", num_args = 0..=1)]
     pub load: Load,
 
+    /// Simulated clients on the real client's cable, each with one Delay_Req a second, evenly spread
+    #[arg(
+        long,
+        default_value_t = 0,
+        default_missing_value = "1000",
+        num_args = 0..=1,
+        value_name = "CLIENTS",
+        conflicts_with = "signed",
+        value_parser = clap::value_parser!(u32).range(..=10_000)
+    )]
+    pub beside: u32,
+
     /// Transports
     #[arg(
         long,
@@ -134,6 +146,7 @@ impl Options {
             warm_up: Duration::from_secs(warm_up.into()),
             samples: usize::try_from(samples).unwrap_or(usize::MAX),
             log_sync_interval: self.log_sync_interval,
+            beside: self.beside,
         }
     }
 

@@ -215,6 +215,7 @@ mod tests {
             transport: Transport::Udp4,
             case: Case::Bridge,
             stats: Some(stats),
+            beside: None,
             error: None,
         };
         Report::new(&Options::parse_from(["accuracy"]), vec![measurement])

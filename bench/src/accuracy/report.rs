@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::beside::Served;
 use super::case::{Case, Condition};
 use super::compare::{Bar, Pooled, bars};
 use super::machine::Machine;
@@ -21,6 +22,7 @@ pub struct Report {
     rounds: u32,
     samples: usize,
     log_sync_interval: i8,
+    beside: u32,
     /// In the order of measuring.
     pub measurements: Vec<Measurement>,
     /// The bars that ptpproxy with jitter has to meet.
@@ -65,6 +67,7 @@ impl Report {
             rounds: options.rounds(),
             samples: options.settings().samples,
             log_sync_interval: options.log_sync_interval,
+            beside: options.beside,
             verdicts: options
                 .conditions()
                 .iter()
@@ -109,6 +112,7 @@ impl Report {
             machine.commit,
             self.command,
         );
+        self.write_beside(&mut text);
         self.write_verdicts(&mut text);
         self.write_comparisons(&mut text);
         for condition in [Condition::Rest, Condition::Busy] {
@@ -117,12 +121,34 @@ impl Report {
         text
     }
 
+    fn write_beside(&self, text: &mut String) {
+        if self.beside == 0 {
+            return;
+        }
+        let _ = write!(
+            text,
+            "\n{} simulated clients on the client's cable, each with one Delay_Req a second. Answered:",
+            self.beside
+        );
+        for case in Case::every() {
+            let of_case = self.measurements.iter().filter(|m| m.case == case);
+            let all: Vec<Served> = of_case.filter_map(|m| m.beside).collect();
+            if !all.is_empty() {
+                let sent: u64 = all.iter().map(|served| served.sent).sum();
+                let answered: u64 = all.iter().map(|served| served.answered).sum();
+                let _ = write!(text, " {} {answered} of {sent};", case.label());
+            }
+        }
+        *text = format!("{}.\n", text.trim_end_matches(';'));
+    }
+
     fn write_verdicts(&self, text: &mut String) {
         if self.verdicts.is_empty() {
             return;
         }
         *text += "\n## ptpproxy against its bars\n\n\
-                  Median over all rounds, each compared with the same round's. At 50 ms jitter over all transports; signed messages \
+                  Median over all rounds, each compared with the same round's. At 50 ms jitter, over each transport \
+                  against a transparent clock and over all of them against the cable; signed messages \
                   over each, with 20 ms jitter, against unsigned ones.\n\n\
                   | machine | figure | found | at most | |\n|---|---|---|---|---|\n";
         for verdict in &self.verdicts {

@@ -81,6 +81,7 @@ mod tests {
                 offset_max_ns: 600.0,
                 path_delay_p50_ns,
             }),
+            beside: None,
             error: None,
         };
         use Case::{Signed, SignedMutable, Unsigned};

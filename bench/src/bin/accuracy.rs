@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use ptpproxy_lab::accuracy::{self, Busy, Case, Condition, Measurement, Options, Report, Stats};
+use ptpproxy_lab::accuracy::{
+    self, Busy, Case, Condition, Measured, Measurement, Options, Report, Stats,
+};
 use ptpproxy_lab::net::Sandbox;
 use ptpproxy_lab::ptp4l::{self, Sample};
 
@@ -70,7 +72,7 @@ fn run(options: &Options, binary: &std::path::Path) -> (Vec<Measurement>, String
     let mut measurements = Vec::with_capacity(total);
     let mut every_sample = String::from("round,load,transport,gateway,offset_ns,path_delay_ns\n");
     for &condition in options.conditions() {
-        let _busy = (condition == Condition::Busy).then(Busy::start);
+        let _busy = (condition == Condition::Busy).then(|| Busy::start(0));
         for round in 1..=rounds {
             for &transport in &options.transports {
                 // Each round begins with the next gateway.
@@ -87,12 +89,13 @@ fn run(options: &Options, binary: &std::path::Path) -> (Vec<Measurement>, String
                     progress.begin(&place);
                     let result = measure(case, binary, transport, options);
                     progress.end(&place, result.as_ref().map(|(stats, _)| stats));
-                    let (stats, error) = match result {
-                        Ok((stats, samples)) => {
-                            every_sample += &csv(round, condition, transport, case, &samples);
-                            (Some(stats), None)
+                    let (stats, beside, error) = match result {
+                        Ok((stats, measured)) => {
+                            every_sample +=
+                                &csv(round, condition, transport, case, &measured.samples);
+                            (Some(stats), measured.beside, None)
                         }
-                        Err(error) => (None, Some(format!("{error:#}"))),
+                        Err(error) => (None, None, Some(format!("{error:#}"))),
                     };
                     measurements.push(Measurement {
                         round,
@@ -100,6 +103,7 @@ fn run(options: &Options, binary: &std::path::Path) -> (Vec<Measurement>, String
                         transport,
                         case,
                         stats,
+                        beside,
                         error,
                     });
                 }
@@ -134,10 +138,10 @@ fn measure(
     binary: &std::path::Path,
     transport: ptp4l::Transport,
     options: &Options,
-) -> Result<(Stats, Vec<Sample>)> {
-    let samples = accuracy::measure(case, binary, transport, options.settings())?;
-    let stats = Stats::of(&samples).context("no samples")?;
-    Ok((stats, samples))
+) -> Result<(Stats, Measured)> {
+    let measured = accuracy::measure(case, binary, transport, options.settings())?;
+    let stats = Stats::of(&measured.samples).context("no samples")?;
+    Ok((stats, measured))
 }
 
 /// Builds the real program with the profile of this one; returns where it is.

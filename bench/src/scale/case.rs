@@ -1,7 +1,7 @@
 //! One run of the lab as a process of its own, and its report.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -47,21 +47,43 @@ impl Lab {
 
     /// Runs it once, or again where the hypervisor took its time; `proxy_args` are further options for ptpproxy.
     pub(super) fn run(&self, arguments: &str, proxy_args: &str) -> Result<Seen> {
-        least_stolen(|| self.run_once(arguments, proxy_args))
+        let command = || Command::new(&self.program);
+        least_stolen(|| self.run_once(command(), self.binary.as_deref(), arguments, proxy_args))
     }
 
-    fn run_once(&self, arguments: &str, proxy_args: &str) -> Result<Seen> {
+    /// The same at another niceness, with `binary` as the ptpproxy.
+    pub(super) fn run_at(&self, niceness: i8, binary: &Path, arguments: &str) -> Result<Seen> {
+        let command = || {
+            let mut command = Command::new("nice");
+            command.args(["-n", &niceness.to_string()]);
+            command.arg(&self.program);
+            command
+        };
+        least_stolen(|| self.run_once(command(), Some(binary), arguments, ""))
+    }
+
+    /// The ptpproxy to test, as a file of its own.
+    pub(super) fn ptpproxy(&self) -> Result<PathBuf> {
+        let path = self.binary.clone();
+        let path = path.unwrap_or_else(|| self.program.with_file_name("ptpproxy"));
+        (path.canonicalize())
+            .with_context(|| format!("no {}: name the program with --binary", path.display()))
+    }
+
+    fn run_once(
+        &self,
+        mut command: Command,
+        binary: Option<&Path>,
+        arguments: &str,
+        proxy_args: &str,
+    ) -> Result<Seen> {
         let folder = TempDir::new()?;
         let ours = !arguments.contains("--gateway");
         let json = folder.path().join("lab.json");
-        let output = Command::new(&self.program)
+        let output = command
             .args(arguments.split_whitespace())
             .args(["--seconds", &self.seconds.to_string(), "--verbose"])
-            .args(
-                self.binary
-                    .iter()
-                    .flat_map(|path| [OsStr::new("--binary"), path.as_os_str()]),
-            )
+            .args((binary.iter()).flat_map(|path| [OsStr::new("--binary"), path.as_os_str()]))
             .arg("--json")
             .arg(&json)
             .args(ours.then(|| format!("--proxy-args={} {proxy_args}", self.proxy_args)))

@@ -5,6 +5,7 @@
 
 mod bars;
 mod case;
+mod contention;
 mod downs;
 mod flood;
 mod light;
@@ -72,6 +73,8 @@ enum Bar {
     Flood,
     /// What do four ports downstream with 250 clients each cost, beside one with 1000?
     Downs,
+    /// As root: with more busy loops than cores beside it, does a gateway at its service's priority lose anything?
+    Contention,
 }
 
 /// The whole program; whether no bar was missed.
@@ -96,6 +99,7 @@ pub fn main() -> Result<bool> {
             Bar::Light => light::light(&lab, options.rounds)?,
             Bar::Flood => flood::flood(&lab, options.rounds)?,
             Bar::Downs => downs::downs(&lab, options.rounds)?,
+            Bar::Contention => contention::contention(&lab, options.rounds)?,
         };
     }
     Ok(met)
