@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `brain` | what a turn does on one port, of whichever kind |
 //! | `port_side` | what the loop knows of one port |
+//! | `number` | which of several forwarders a frame is for |
 //! | `port`, `clock` | what the loop asks of ports and clocks, real or simulated |
 //! | `clock_watch` | timestamps of CLOCK_REALTIME put on a steady clock |
 //! | `crossings` | readings of hardware clocks on their way to the loop |
@@ -18,6 +19,7 @@ mod brain;
 mod clock;
 mod clock_watch;
 mod crossings;
+mod number;
 mod port;
 mod port_side;
 

@@ -19,6 +19,11 @@ pub(super) struct Family<'a> {
     pub(super) labels: &'a [&'a str],
 }
 
+/// A family by its name, its help and its labels.
+pub(super) const fn family<'a>(name: &'a str, help: &'a str, labels: &'a [&'a str]) -> Family<'a> {
+    Family { name, help, labels }
+}
+
 /// Takes the families, one after the other.
 pub(super) trait Families {
     /// Counts since the start: `samples` adds each with the values of its labels. The name ends in `_total`.

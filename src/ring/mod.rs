@@ -7,9 +7,10 @@
 //! | `link` | interfaces: what they are, whether two may be joined, when they change |
 //! | `stamps` | who takes timestamps |
 //! | `os` | clocks, sleeping, the process, system calls |
-//! | `map` | memory shared with the kernel |
+//! | `map`, `again` | memory shared with the kernel, and that of a ring that another process opened |
 //! | `client_map` | the kernel's own table of our clients, and the filter that asks it |
 
+mod again;
 mod client_map;
 mod handed;
 mod link;

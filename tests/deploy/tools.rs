@@ -60,7 +60,7 @@ pub(crate) fn without_cargo(command: &mut Command) -> &mut Command {
         let name = name.to_string_lossy().into_owned();
         let keep = matches!(
             name.as_str(),
-            "CARGO_HOME" | "CARGO_TARGET_DIR" | "CARGO_BUILD_JOBS"
+            "CARGO_HOME" | "CARGO_TARGET_DIR" | "CARGO_BUILD_JOBS" | "CARGO_INCREMENTAL"
         );
         if (name.starts_with("CARGO") && !keep) || name == "RUST_RECURSION_COUNT" {
             command.env_remove(name);

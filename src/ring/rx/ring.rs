@@ -3,12 +3,13 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::slots::{RESERVE, RxSlots};
 use super::whole::Whole;
 use crate::engine::Received;
+use crate::ring::again::{Asked, map_again};
 use crate::ring::client_map::MapFilter;
 use crate::ring::link::{Interface, groups};
 use crate::ring::map::{FrameMap, Geometry};
@@ -62,9 +63,7 @@ pub struct RxRing {
 /// Where a receive ring is.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::ring) struct HandedRx {
-    /// Frames, and bytes of each.
-    geometry: (u32, u32),
-    stamps: StampSource,
+    asked: Asked,
     promiscuous: bool,
     /// The next frame.
     next: u32,
@@ -139,8 +138,10 @@ impl RxRing {
     pub(in crate::ring) fn hand_over(&mut self) -> HandedRx {
         let (packets, drops) = self.drops();
         HandedRx {
-            geometry: (self.slots.frames(), self.slots.frame_size()),
-            stamps: self.stamps,
+            asked: Asked {
+                frames: (self.slots.frames(), self.slots.frame_size()),
+                stamps: self.stamps,
+            },
             promiscuous: self.promiscuous,
             next: self.slots.settle(),
             counts: (packets, drops),
@@ -157,25 +158,21 @@ impl RxRing {
         handed: HandedRx,
         options: &RxOptions,
     ) -> Result<Self> {
-        let name = &interface.name;
-        let wanted = (options.frames, options.frame_size);
-        let geometry = Geometry::again(handed.geometry, wanted)
-            .map_err(|text| anyhow::anyhow!("{name}: {text}"))?;
-        ensure!(
-            handed.stamps == options.stamps,
-            "{name}: timestamps were taken by another clock"
-        );
+        let name = interface.name.as_str();
+        let wanted = Asked {
+            frames: (options.frames, options.frame_size),
+            stamps: options.stamps,
+        };
+        let map = map_again((name, "receive"), socket.as_fd(), handed.asked, wanted)?;
         ensure!(
             handed.promiscuous == options.promiscuous,
             "{name}: it received other frames (--no-promiscuous)"
         );
-        let map = FrameMap::map(socket.as_fd(), geometry)
-            .with_context(|| format!("{name}: mapping the receive ring again"))?;
         Ok(Self {
             slots: RxSlots::at(map, handed.next),
             whole: Whole::new(),
             socket,
-            stamps: handed.stamps,
+            stamps: handed.asked.stamps,
             promiscuous: handed.promiscuous,
             packets: handed.counts.0,
             drops: handed.counts.1,

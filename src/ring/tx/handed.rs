@@ -3,14 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::report::TxStats;
-use crate::ring::stamps::StampSource;
+use crate::ring::again::Asked;
 
 /// Where a transmit ring is, and what awaits its timestamp.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::ring) struct HandedTx<T> {
-    /// Frames, and bytes of each.
-    pub(super) geometry: (u32, u32),
-    pub(super) stamps: StampSource,
+    pub(super) asked: Asked,
     pub(super) bypass: bool,
     pub(super) position: (u32, u32),
     /// The id of the next timestamped frame; `None` if that is not known.

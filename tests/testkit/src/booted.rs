@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ptpproxy_lab::net::Namespace;
@@ -10,11 +11,15 @@ use ptpproxy_lab::ptp4l::{Program, TempDir};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Two at once would share their control groups.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// A booted systemd; it and all that it started end when this is dropped.
 pub struct Booted<'a> {
     home: &'a Namespace,
     program: Program,
     folder: TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// Where a booted unit sees the folder of its own units.
@@ -44,6 +49,7 @@ impl<'a> Booted<'a> {
     /// Starts this unit: the installed one, or that of a folder.
     #[must_use]
     pub fn new(home: &'a Namespace, unit: &str, units: Option<&Path>) -> Self {
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = TempDir::new().unwrap();
         let mut command = Command::new("unshare");
         command
@@ -65,6 +71,7 @@ impl<'a> Booted<'a> {
             home,
             program,
             folder,
+            _alone: alone,
         }
     }
 

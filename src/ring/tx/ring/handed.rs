@@ -5,8 +5,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use anyhow::{Context as _, Result, ensure};
 
 use super::TxRing;
+use crate::ring::again::{Asked, map_again};
 use crate::ring::link::Interface;
-use crate::ring::map::{FrameMap, Geometry};
 use crate::ring::os::sys;
 use crate::ring::tx::handed::HandedTx;
 use crate::ring::tx::options::TxOptions;
@@ -21,8 +21,10 @@ impl<T> TxRing<T> {
         self.take_back();
         let (next_id, pending) = self.ids.hand_over();
         HandedTx {
-            geometry: (self.slots.frames(), self.slots.frame_size()),
-            stamps: self.stamps,
+            asked: Asked {
+                frames: (self.slots.frames(), self.slots.frame_size()),
+                stamps: self.stamps,
+            },
             bypass: self.bypass,
             position: self.slots.position(),
             next_id,
@@ -53,21 +55,17 @@ impl<T> TxRing<T> {
         handed: HandedTx<T>,
         options: &TxOptions,
     ) -> Result<Self> {
-        let name = &interface.name;
-        let wanted = (options.frames, options.frame_size);
-        let geometry = Geometry::again(handed.geometry, wanted)
-            .map_err(|text| anyhow::anyhow!("{name}: {text}"))?;
-        ensure!(
-            handed.stamps == options.stamps,
-            "{name}: timestamps were taken by another clock"
-        );
+        let name = interface.name.as_str();
+        let fd = socket.as_fd();
+        let wanted = Asked {
+            frames: (options.frames, options.frame_size),
+            stamps: options.stamps,
+        };
+        let map = map_again((name, "transmit"), fd, handed.asked, wanted)?;
         ensure!(
             handed.bypass == options.qdisc_bypass,
             "{name}: frames took another way (--qdisc-bypass)"
         );
-        let fd = socket.as_fd();
-        let map = FrameMap::map(fd, geometry)
-            .with_context(|| format!("{name}: mapping the transmit ring again"))?;
         let queue = sys::get_option::<libc::c_int>(fd, libc::SOL_SOCKET, libc::SO_RCVBUF)
             .with_context(|| format!("{name}: its error queue"))?;
         let mut ring = Self::with(
