@@ -298,7 +298,7 @@ struct Cli {
     /// Take the place of the running gateway between the same interfaces that is this process.
     ///
     /// It hands over its packet sockets and all that it knows, and ends; if anything fails, it goes on. For root and
-    /// that gateway's user only. See Restart without loss in deploy/README.md.
+    /// that gateway's user only; not with --routed, --sa-file, hardware timestamps, or more than 60 --down. See Restart without loss in deploy/README.md.
     #[arg(long, help_heading = "Interfaces", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     take_over: Option<u32>,
     #[command(flatten)]

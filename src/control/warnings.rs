@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::reply::Warning;
 use crate::reason::Reason;
-use crate::side::Side;
+use crate::side::{PortId, Side};
 use crate::telemetry::{
     ClientView, Kind, Limits, LinkFault, MasterState, Outage, Role, Silence, Snapshot, outages,
 };
@@ -43,8 +43,35 @@ pub(super) struct Found {
     pub(super) kind: WarningKind,
     /// Tells causes of one kind apart that are alarms of their own; empty where there is one only.
     pub(super) cause: &'static str,
+    /// The interface, where it is one's alone.
+    pub(super) port: Option<PortId>,
     /// What, and what to do.
     pub(super) text: String,
+}
+
+impl Found {
+    fn new(kind: WarningKind, cause: &'static str, text: String) -> Self {
+        Self {
+            kind,
+            cause,
+            port: None,
+            text,
+        }
+    }
+
+    /// At an interface: each is an alarm of its own.
+    fn at(port: PortId, kind: WarningKind, text: String) -> Self {
+        Self {
+            port: Some(port),
+            ..Self::new(kind, port.label(), text)
+        }
+    }
+
+    /// Whether it is the same alarm.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let key = |found: &Self| (found.kind, found.cause, found.port);
+        key(self) == key(other)
+    }
 }
 
 impl From<Found> for Warning {
@@ -63,14 +90,11 @@ pub(super) fn warnings(
     clients: &Troubles,
     at: Instant,
 ) -> Vec<Found> {
-    let mut found = Vec::new();
+    let outages = outages(&now.state, at);
+    let mut found: Vec<Found> = outages.iter().map(in_words).collect();
     let mut add = |kind: WarningKind, cause: &'static str, text: String| {
-        found.push(Found { kind, cause, text });
+        found.push(Found::new(kind, cause, text));
     };
-    for outage in outages(&now.state, at) {
-        let (kind, cause, text) = in_words(&outage);
-        add(kind, cause, text);
-    }
     if now.state.no_master_yet(at) {
         let kind = WarningKind::NoMaster;
         add(
@@ -86,7 +110,10 @@ pub(super) fn warnings(
     answers(before, now, at, &mut add);
     clients.report(&mut add);
     unknown_master(now, at, &mut add);
-    machine::ports(before, now, &mut add);
+    machine::ports(before, now, &mut found);
+    let mut add = |kind: WarningKind, cause: &'static str, text: String| {
+        found.push(Found::new(kind, cause, text));
+    };
     machine::late(before, now, &mut add);
     refused::senders(before, now, &mut add);
     for &reason in Reason::ALL.iter().filter(|reason| reason.is_trouble()) {
@@ -105,17 +132,17 @@ pub(super) fn warnings(
     found
 }
 
-/// The kind and cause of an outage, and what to do about it.
-fn in_words(outage: &Outage<'_>) -> (WarningKind, &'static str, String) {
+/// What an outage is, and what to do about it.
+fn in_words(outage: &Outage<'_>) -> Found {
     match *outage {
-        Outage::Link { side, name, fault } => {
-            let side = side.label();
+        Outage::Link { port, name, fault } => {
+            let side = port.label();
             let text = match fault {
                 LinkFault::Gone => format!("{side} {name}: the interface is gone"),
                 LinkFault::Down => format!("{side} {name} is down: ip link set {name} up"),
                 LinkFault::NoLink => format!("{side} {name} has no link: check the cable"),
             };
-            (WarningKind::Link, side, text)
+            Found::at(port, WarningKind::Link, text)
         }
         Outage::NoSync(silence) => {
             let kind = WarningKind::NoSync;
@@ -141,7 +168,7 @@ fn in_words(outage: &Outage<'_>) -> (WarningKind, &'static str, String) {
                     "a grandmaster is announced but sends no Sync".into(),
                 ),
             };
-            (kind, cause, text)
+            Found::new(kind, cause, text)
         }
     }
 }

@@ -171,7 +171,7 @@ impl Watch {
     fn changes(&mut self, warnings: &[Found]) -> Vec<Change> {
         let mut lines = Vec::new();
         for reported in &mut self.reported {
-            if warnings.iter().any(|found| reported.is(found)) {
+            if warnings.iter().any(|found| reported.found.is_same(found)) {
                 continue;
             }
             reported.seen = 0;
@@ -183,7 +183,7 @@ impl Watch {
             if found.kind.logged_by_the_loop(found.cause) {
                 continue;
             }
-            let place = self.reported.iter().position(|known| known.is(found));
+            let place = (self.reported.iter()).position(|known| known.found.is_same(found));
             let place = place.unwrap_or_else(|| {
                 self.reported.push(Reported::new(found));
                 self.reported.len() - 1
@@ -212,10 +212,6 @@ impl Reported {
             logged: None,
             open: false,
         }
-    }
-
-    fn is(&self, found: &Found) -> bool {
-        (self.found.kind, self.found.cause) == (found.kind, found.cause)
     }
 }
 
@@ -257,6 +253,7 @@ mod tests {
 
     use super::super::warnings::WarningKind;
     use super::*;
+    use crate::PortId;
     use crate::telemetry::{ClientSlots, Info};
 
     fn watch() -> Watch {
@@ -276,6 +273,7 @@ mod tests {
         Found {
             kind,
             cause,
+            port: None,
             text: text.into(),
         }
     }
@@ -351,6 +349,20 @@ mod tests {
         }
         // One cause follows another without a pause.
         assert_eq!(look(&mut watch, 1, &never), [right("no Sync for 4 s")]);
+    }
+
+    #[test]
+    fn each_interface_has_an_alarm_of_its_own() {
+        let mut watch = watch();
+        let of = |number, text| Found {
+            port: Some(PortId::Down(number)),
+            ..found(WarningKind::RingDrops, "down", text)
+        };
+        let both = [of(0, "eth1: full"), of(1, "eth2: full")];
+        let lines = look(&mut watch, 3, &both);
+        assert_eq!(lines, [wrong("eth1: full"), wrong("eth2: full")]);
+        assert_eq!(look(&mut watch, 1, &both[1..]), [right("eth1: full")]);
+        assert_eq!(look(&mut watch, 1, &[]), [right("eth2: full")]);
     }
 
     #[test]

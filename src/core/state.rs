@@ -15,7 +15,7 @@ use siphasher::sip::SipHasher13;
 use crate::reason::Reason;
 
 /// Grows with each change of what a part writes. `tests/policy/handed_over.rs` notices one.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The first bytes.
 const MAGIC: [u8; 8] = *b"ptpproxy";
 /// The sum, and the layout: eight bytes each.

@@ -107,7 +107,7 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
     /// Writes all that it knows but for its ports, between two turns, for the process that takes its place.
     ///
     /// # Errors
-    /// As [`Forwarder::save`]; with several ports downstream.
+    /// As [`Forwarder::save`].
     pub fn save(&mut self, out: &mut StateWriter) -> Result<(), StateError> {
         self.brain.save(out)
     }
@@ -176,14 +176,14 @@ impl<U: Port, D: Port, C: Clock> Engine<U, D, C> {
         &mut self.downs
     }
 
-    /// The up port and the first down port.
-    pub fn ports_mut(&mut self) -> (&mut U, &mut D) {
-        (&mut self.up, &mut self.downs[0])
+    /// The up port and all down ports.
+    pub fn ports_mut(&mut self) -> (&mut U, &mut [D]) {
+        (&mut self.up, &mut self.downs)
     }
 
-    /// The up port and the first down port, to look at.
-    pub fn ports(&self) -> (&U, &D) {
-        (&self.up, &self.downs[0])
+    /// The same, to look at.
+    pub fn ports(&self) -> (&U, &[D]) {
+        (&self.up, &self.downs)
     }
 
     /// The ports, once it is done.

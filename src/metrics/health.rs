@@ -26,8 +26,8 @@ impl fmt::Display for Trouble<'_> {
         match self {
             Self::NotPublished => write!(f, "nothing was published yet"),
             Self::Hangs(ago) => write!(f, "the loop stands still for {:.0} s", ago.as_secs_f64()),
-            Self::Outage(Outage::Link { side, name, .. }) => {
-                write!(f, "{} {name}: no link", side.label())
+            Self::Outage(Outage::Link { port, name, .. }) => {
+                write!(f, "{} {name}: no link", port.label())
             }
             Self::Outage(Outage::NoSync(Silence::For(ago))) => {
                 write!(f, "no Sync for {:.1} s", ago.as_secs_f64())
@@ -54,7 +54,7 @@ pub(super) fn troubles(snapshot: Option<&Snapshot>, now: Instant) -> Vec<Trouble
     let served = snapshot.state.ports.downs.iter().any(PortState::works);
     let mut outages = outages(&snapshot.state, now);
     outages.retain(|outage| {
-        let below = matches!(outage, Outage::Link { side, .. } if *side == Side::Down);
+        let below = matches!(outage, Outage::Link { port, .. } if port.side() == Side::Down);
         !(below && served)
     });
     outages.into_iter().map(Trouble::Outage).collect()

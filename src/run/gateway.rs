@@ -20,11 +20,12 @@ use super::lap::Lap;
 use super::lateness::Lateness;
 use super::link_log::LinkLog;
 use super::loop_engine::{LoopEngine, WatchedClock};
-use super::machine::{Machine, Watches};
+use super::machine::{Links, Machine, Watches};
 use super::memory::Memory;
 use super::notify::Notify;
 use super::pacer::Pacer;
 use super::publisher::Publisher;
+use super::reload::ToLoop;
 use super::sharing::Sharing;
 use super::signals::{Signals, on_hangup};
 use super::stamping::StampChoice;
@@ -60,6 +61,8 @@ pub struct Gateway {
     claim: Option<Claim>,
     /// Where metrics are asked for.
     metrics: Option<TcpListener>,
+    /// Wakes the loop.
+    to_loop: ToLoop,
     /// The service manager keeps what the next process needs.
     store: Option<Store>,
     /// What keeps this one from being taken over from.
@@ -67,7 +70,7 @@ pub struct Gateway {
     /// Another process does all that this one did.
     handed_over: bool,
     /// Where answers come to addresses that all clients share.
-    _silent: Option<SilentPorts>,
+    silent: Option<SilentPorts>,
 }
 
 impl Gateway {
@@ -84,6 +87,7 @@ impl Gateway {
         let hangups = on_hangup().context("signal handlers")?;
         let mut clock_set = ClockSetWatch::new().context("watching the clock")?;
         let (reload, orders) = reload::prepare(&options.source, hangups).context("reload")?;
+        let to_loop = reload.to_loop();
         // Interfaces: they exist, may be joined, and take timestamps.
         let mut notify = Notify::from_environment();
         if options.wait && !ports::wait_for(options, &mut signals, &mut notify)? {
@@ -98,7 +102,7 @@ impl Gateway {
         };
         // Another process may be there, or may have been: this one goes on where it was.
         let store = Store::new(&notify);
-        let mut former = Former::find(options, first, &store)?;
+        let mut former = Former::find(options, &interfaces, &store)?;
         // Claim: no other gateway of this machine joins the same two networks.
         let beside = former.as_ref().and_then(Former::running);
         let claim = Claim::take(&interfaces, &options.settings.domains, beside)?;
@@ -116,12 +120,26 @@ impl Gateway {
         // Memory: asked for where it is there.
         let (short, memory) =
             Memory::of(options, interfaces.downs.len()).check(process::available_memory())?;
-        let obstacle = hand_over::obstacle(options, &stamping);
+        let (clocks, crossings) = HardwareClocks::new(std::mem::take(&mut stamping.clocks));
+        let routes = match options.settings.routed {
+            true => {
+                // The options allow it with one downstream only.
+                Some(routes::watch(first).context("reading the routes")?)
+            }
+            false => None,
+        };
+        let (routes, news) = routes.unzip();
+        // Groups: from here on switches send PTP our way. Links: what happens to them is seen.
+        let links = Links::join(interfaces.clone())?;
+        let obstacle = hand_over::obstacle(options, &stamping, interfaces.downs.len());
+        if let Some(setting) = obstacle.filter(|_| store.is_there()) {
+            info!("a restart begins anew: with {setting} nothing is handed over");
+        }
         // Rings: each has its filter before its first frame. Those of another process come with all that it knew.
         let mut filters = filters(options);
         let restored = match &mut former {
-            Some(former) => former.engine(options, first, &stamping, |rings| {
-                new_engine(options, rings.into())
+            Some(former) => former.engine(options, &interfaces, &stamping, |rings| {
+                new_engine(options, rings)
             })?,
             None => None,
         };
@@ -140,9 +158,7 @@ impl Gateway {
             true => warn!("{memory}"),
             false => info!("{memory}"),
         }
-        let links = LinkLog::new(&interfaces, SystemClock.now());
-        let (clocks, crossings) = HardwareClocks::new(std::mem::take(&mut stamping.clocks));
-        // Groups: from here on switches send PTP our way. Links: what happens to them is seen.
+        let link_log = LinkLog::new(&interfaces, SystemClock.now());
         if let Some(watched) = former.as_mut().and_then(Former::clock_set) {
             clock_set = watched;
             // Before the first frame is read that waits there.
@@ -151,18 +167,10 @@ impl Gateway {
             }
         }
         let watches = Watches::new(signals, clock_set, orders);
-        let routes = match options.settings.routed {
-            true => {
-                // The options allow it with one downstream only.
-                Some(routes::watch(first).context("reading the routes")?)
-            }
-            false => None,
-        };
-        let (routes, news) = routes.unzip();
         let up = engine.up_mut().rx.as_raw_fd();
         let downs = engine.downs_mut().iter().map(|down| down.rx.as_raw_fd());
         let receive: Vec<_> = [up].into_iter().chain(downs).collect();
-        let machine = Machine::new(watches, interfaces.clone(), receive, stamping, news)?;
+        let machine = Machine::new(watches, links, receive, stamping, news)?;
         // A port below 1024 takes a right.
         let metrics = metrics(options, former.as_mut())?;
         // The other process, if one runs, ends with this: all that may fail is done.
@@ -223,7 +231,7 @@ impl Gateway {
             filters,
             groups,
             lap,
-            links,
+            links: link_log,
             lateness,
             notify,
             publisher,
@@ -240,6 +248,7 @@ impl Gateway {
         Ok(Some(Self {
             forwarding: Forwarding::new(engine, machine, parts),
             metrics: again.and_then(Result::ok),
+            to_loop,
             store: Some(store),
             obstacle,
             handed_over: false,
@@ -247,7 +256,7 @@ impl Gateway {
             readers: None,
             _guard: guard,
             claim: Some(claim),
-            _silent: silent,
+            silent,
         }))
     }
 
@@ -295,7 +304,7 @@ impl Gateway {
         let Forwarding {
             engine, outside, ..
         } = &mut self.forwarding;
-        let beside = outside.beside(self.metrics.as_ref());
+        let beside = outside.beside(self.metrics.as_ref(), self.silent.as_ref());
         match hand_over::leave_to(stream, engine, &beside, self.obstacle) {
             Ok(()) => {
                 info!("another process has taken over");
@@ -341,7 +350,7 @@ impl Gateway {
         let Forwarding {
             engine, outside, ..
         } = &mut self.forwarding;
-        let beside = outside.beside(self.metrics.as_ref());
+        let beside = outside.beside(self.metrics.as_ref(), self.silent.as_ref());
         let obstacle = self.obstacle;
         Ok(hand_over::keep_for_restart(
             store, engine, &beside, obstacle,
@@ -352,15 +361,21 @@ impl Gateway {
     /// meanwhile: the kernel takes its time for packet sockets. From the end of this on nobody forwards until the next
     /// process does.
     fn make_ready(&mut self, store: &mut Store) -> Result<()> {
-        drop(self.readers.take());
-        let (up, down) = self.forwarding.engine.ports_mut();
-        let closing = ports::close_aside((self.claim.take(), up.rest(), down.rest()));
+        let (up, downs) = self.forwarding.engine.ports_mut();
+        let rest: Vec<_> = [up]
+            .into_iter()
+            .chain(downs)
+            .map(PacketPort::rest)
+            .collect();
+        // The readers' thread has the lowest priority: it is not waited for here either.
+        let closing = (self.readers.take(), self.claim.take(), rest);
+        let closed = ports::close_beside_loop(closing, self.to_loop.clone());
         let Forwarding {
             engine, outside, ..
         } = &self.forwarding;
-        let beside = outside.beside(self.metrics.as_ref());
+        let beside = outside.beside(self.metrics.as_ref(), self.silent.as_ref());
         hand_over::keep_early(store, engine, &beside);
-        while closing.as_ref().is_ok_and(|thread| !thread.is_finished()) {
+        while !closed() {
             self.forwarding.turn()?;
         }
         Ok(())

@@ -19,7 +19,7 @@ use super::wake::{Wake, Wakes};
 use crate::core::RouteTable;
 use crate::ring::{
     ClockSetWatch, GroupMembership, Interface, KeeperNews, LinkChange, Monitor, NotJoined,
-    SolicitedGroups, Stamping, own_addresses,
+    SilentPorts, SolicitedGroups, Stamping, own_addresses,
 };
 use crate::time::Instant;
 use crate::{PerPort, PortId, Side};
@@ -28,11 +28,16 @@ use crate::{PerPort, PortId, Side};
 pub(super) struct Machine {
     waiter: Waiter,
     watches: Watches,
+    links: Links,
+    stamping: Stamping,
+    routes: Option<RouteNews>,
+}
+
+/// What is watched and joined of the interfaces, beside the rings.
+pub(super) struct Links {
     monitor: Monitor,
     groups: PerPort<GroupMembership>,
     sought: PerPort<SolicitedGroups>,
-    stamping: Stamping,
-    routes: Option<RouteNews>,
 }
 
 /// What is watched from before the first port is open.
@@ -52,15 +57,9 @@ impl Watches {
     }
 }
 
-impl Machine {
-    /// Watches everything, and joins the PTP groups of all interfaces.
-    pub(super) fn new(
-        watches: Watches,
-        interfaces: PerPort<&Interface>,
-        receive: Vec<RawFd>,
-        stamping: Stamping,
-        routes: Option<RouteNews>,
-    ) -> Result<Self> {
+impl Links {
+    /// Watches the interfaces, and joins their PTP groups.
+    pub(super) fn join(interfaces: PerPort<&Interface>) -> Result<Self> {
         let joined = interfaces.clone().map(GroupMembership::join);
         let missing = interfaces.iter().zip(joined.iter());
         let missing =
@@ -71,18 +70,30 @@ impl Machine {
                 false => info!("{line}"),
             }
         }
-        let groups = joined.map(|(groups, _)| groups);
-        let sought = interfaces.clone().map(SolicitedGroups::new);
-        let monitor = Monitor::open(interfaces).context("watching the links")?;
+        Ok(Self {
+            groups: joined.map(|(groups, _)| groups),
+            sought: interfaces.clone().map(SolicitedGroups::new),
+            monitor: Monitor::open(interfaces).context("watching the links")?,
+        })
+    }
+}
+
+impl Machine {
+    /// Watches everything, the receive rings with it.
+    pub(super) fn new(
+        watches: Watches,
+        links: Links,
+        receive: Vec<RawFd>,
+        stamping: Stamping,
+        routes: Option<RouteNews>,
+    ) -> io::Result<Self> {
         // The transmit sockets are not watched: waking a sleeper between a frame's transmit timestamp and its
         // arrival would add to what every cable shows. Late timestamps are found by polling.
         let waiter = Waiter::new(receive)?;
         let machine = Self {
             waiter,
             watches,
-            monitor,
-            groups,
-            sought,
+            links,
             stamping,
             routes,
         };
@@ -95,12 +106,16 @@ impl Machine {
     }
 
     /// What another process needs of it.
-    pub(super) fn beside<'a>(&'a self, metrics: Option<&'a TcpListener>) -> Beside<'a> {
+    pub(super) fn beside<'a>(
+        &'a self,
+        metrics: Option<&'a TcpListener>,
+        silent: Option<&'a SilentPorts>,
+    ) -> Beside<'a> {
         Beside {
             clock_set: &self.watches.clock_set,
             metrics,
-            // With several downstream nothing passes.
-            groups: [&self.groups.up, &self.groups.downs[0]],
+            groups: self.links.groups.iter().map(|(_, groups)| groups).collect(),
+            silent,
         }
     }
 
@@ -113,7 +128,7 @@ impl Machine {
         Some(match wake {
             Wake::Stop => self.watches.signals.as_raw_fd(),
             Wake::ClockSet => self.watches.clock_set.as_raw_fd(),
-            Wake::Links => self.monitor.as_raw_fd(),
+            Wake::Links => self.links.monitor.as_raw_fd(),
             Wake::Orders => self.watches.orders.as_raw_fd(),
             Wake::Routes => self.routes.as_ref()?.as_raw_fd(),
             Wake::Keeper => return self.stamping.keeper_descriptor(),
@@ -151,8 +166,12 @@ impl Outside for Machine {
     }
 
     fn link_changes(&mut self, sink: &mut dyn FnMut(PortId, &LinkChange)) -> io::Result<()> {
-        let (groups, sought) = (&mut self.groups, &mut self.sought);
-        self.monitor.changes(&mut |port, change| {
+        let Links {
+            monitor,
+            groups,
+            sought,
+        } = &mut self.links;
+        monitor.changes(&mut |port, change| {
             sink(port, &change);
             // Memberships ended with the old one.
             if let LinkChange::Recreated(interface) = &change {
@@ -179,7 +198,7 @@ impl Outside for Machine {
     }
 
     fn seek(&mut self, port: PortId, addresses: &[Ipv6Addr]) -> io::Result<bool> {
-        self.sought[port].follow(addresses)
+        self.links.sought[port].follow(addresses)
     }
 
     fn routes(&mut self) -> Option<RouteTable> {

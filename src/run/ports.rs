@@ -1,6 +1,8 @@
 //! Waits for the interfaces, and opens the rings on them.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use log::{info, warn};
 
 use super::filters::Filters;
 use super::notify::Notify;
+use super::reload::ToLoop;
 use super::signals::Signals;
 use crate::options::{RingOptions, RunOptions};
 use crate::ring::{
@@ -108,9 +111,22 @@ pub(super) fn close(ports: impl IntoIterator<Item = PacketPort>, claim: Option<C
 }
 
 /// Drops it in a thread of its own, or here where there can be none.
-pub(super) fn close_aside<T: Send + 'static>(value: T) -> io::Result<JoinHandle<()>> {
+fn close_aside<T: Send + 'static>(value: T) -> io::Result<JoinHandle<()>> {
     let thread = thread::Builder::new().name("closing".into());
     thread.spawn(move || drop(value))
+}
+
+/// The same, and wakes the loop then: whether it is done.
+pub(super) fn close_beside_loop<T: Send + 'static>(value: T, to_loop: ToLoop) -> impl Fn() -> bool {
+    let done = Arc::new(AtomicBool::new(false));
+    let theirs = Arc::clone(&done);
+    let thread = thread::Builder::new().name("closing".into());
+    let started = thread.spawn(move || {
+        drop(value);
+        theirs.store(true, Ordering::Release);
+        to_loop.wake();
+    });
+    move || started.is_err() || done.load(Ordering::Acquire)
 }
 
 /// Waits until all interfaces exist, and of each pattern one. False when the process is asked to stop before.

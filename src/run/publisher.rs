@@ -29,6 +29,8 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// And only after as many frames, which is what the smallest ring has room for; or else with what changes in silence.
 const COUNT_AFTER: usize = 64;
 
+const SYNC: Kind = Kind::Message(MessageType::Sync);
+
 /// What there is to publish.
 #[derive(Clone, Copy, Debug)]
 enum Changed {
@@ -238,7 +240,11 @@ impl Publisher {
         for (core, port) in cores.iter().zip(&mut state.ports.downs) {
             port.clients = count(core.clients());
             port.asked = asked(core.counters(), port.asked, now);
+            port.events = core.counters().forwarded(Side::Up, SYNC);
         }
+        state.ports.up.events = (state.ports.downs.iter())
+            .map(|port| port.asked.requests)
+            .sum();
         state.clients = count(clients(cores));
         state.waiting = count(cores.iter().map(Forwarder::waiting).sum());
         let paths = cores.iter().map(Forwarder::path_state);

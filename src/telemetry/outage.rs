@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::master_state::MasterState;
 use super::port_state::PortState;
 use super::state::State;
-use crate::side::Side;
+use crate::side::PortId;
 use crate::time::Instant;
 
 /// A master that starts together with the gateway says nothing for longer: a ptp4l with its defaults listens for 6 to 8 s
@@ -17,8 +17,8 @@ const FIRST_MASTER: Duration = Duration::from_secs(10);
 pub enum Outage<'a> {
     /// Frames cannot pass this interface.
     Link {
-        /// Which of the two.
-        side: Side,
+        /// Which of them.
+        port: PortId,
         /// Its name.
         name: &'a str,
         /// Why.
@@ -59,7 +59,7 @@ pub enum Silence {
 pub fn outages(state: &State, now: Instant) -> Vec<Outage<'_>> {
     let links = state.ports.iter().filter_map(|(id, port)| {
         Some(Outage::Link {
-            side: id.side(),
+            port: id,
             name: &port.name,
             fault: port.fault()?,
         })

@@ -43,6 +43,8 @@ record! {
         pub clients: u32,
         /// What became of their requests.
         pub asked: Asked,
+        /// Event messages that left by it: Delay_Req upstream, Sync downstream.
+        pub events: u64,
         /// What is counted here.
         pub counts: PortCounts,
     }

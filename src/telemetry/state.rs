@@ -289,6 +289,7 @@ mod tests {
                 last: Some(Instant::from_nanos(8)),
                 messages: 10,
             },
+            events: 11,
             counts: PortCounts {
                 ring_frames: 1,
                 ring_drops: 2,

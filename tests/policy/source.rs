@@ -25,6 +25,11 @@ const WAYS: [Way; 4] = [ETHERNET, UDP4, UDP6, TAGGED];
 
 fn shared(settings: Settings) -> Gateway {
     let mut gateway = Gateway::new(settings);
+    share(&mut gateway);
+    gateway
+}
+
+fn share(gateway: &mut Gateway) {
     let macs = ptpproxy::PerSide::from_fn(|_| ptpproxy::wire::Mac(OWN_MAC));
     gateway.core.set_own_macs(macs);
     let of = |vlan, ip: &str| SourceAddress {
@@ -36,7 +41,6 @@ fn shared(settings: Settings) -> Gateway {
         of(None, "fd00::f0"),
         of(Some(5), "10.0.0.240"),
     ]);
-    gateway
 }
 
 /// The same message from the gateway: only addresses differ.
@@ -91,6 +95,20 @@ fn nothing_of_a_client_but_its_identity_leaves_upstream() {
         assert!(gateway.hears(Down, &delay_req(10, 8).on(way)).is_sent());
         let answered = delay_resp(MASTER, 8, port(10)).on(way);
         assert!(gateway.hears(Up, &answered).is_sent(), "to the group");
+    }
+}
+
+#[test]
+fn an_answer_finds_its_client_where_another_process_asked() {
+    for way in WAYS {
+        let mut former = shared(unheld());
+        let request = delay_req(10, 7).on(way).to(To::Host(MASTER));
+        assert!(former.hears(Down, &request).is_sent());
+        let mut next = former.handed_over(unheld()).expect("its own state");
+        share(&mut next);
+        let (answered, expected) = answer(7, 10, way);
+        let got = next.hears_for_host(Up, &answered);
+        assert_eq!(got, Sent(expected), "{way:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! One port upstream and several downstream: each port downstream is on its own.
 
 use ptpproxy::PerSide;
-use ptpproxy::core::Settings;
+use ptpproxy::core::{Settings, StateError, StateReader, StateWriter};
 use ptpproxy::engine::Engine;
 use ptpproxy::reason::Reason;
 use ptpproxy::telemetry::{By, Role};
@@ -28,11 +28,27 @@ struct Gateway {
 
 impl Gateway {
     fn new(downs: usize, settings: Settings) -> Self {
-        let now = Now::new(5_000 * MS);
+        Self::at(Now::new(5_000 * MS), downs, settings)
+    }
+
+    fn at(now: Now, downs: usize, settings: Settings) -> Self {
         let downs = (0..downs).map(|_| Scripted::new(&now)).collect();
         let settings = settings.validated().expect("they fit");
         let engine = Engine::with_downs(Scripted::new(&now), downs, now.clone(), &settings);
         Self { now, engine }
+    }
+
+    /// Another process goes on with the state of this one.
+    fn handed_over(&mut self, downs: usize, settings: Settings) -> Result<Self, StateError> {
+        self.engine.settle();
+        let mut out = StateWriter::new();
+        self.engine.save(&mut out)?;
+        let state = out.finish()?;
+        let mut next = Self::at(self.now.clone(), downs, settings);
+        let mut from = StateReader::new(&state)?;
+        next.engine.restore(&mut from)?;
+        from.finish()?;
+        Ok(next)
     }
 
     /// This comes from upstream; what leaves by each port downstream, in the next 150 ms.
@@ -211,15 +227,56 @@ fn unicast_goes_to_the_port_where_its_address_was_heard() {
 }
 
 #[test]
+fn another_process_goes_on_with_all_ports() {
+    let mut former = Gateway::new(4, Settings::default());
+    let at = former.now.get();
+    for (down, station) in former.engine.downs_mut().iter_mut().zip(1..) {
+        let request = message(DELAY_REQ, station, 7);
+        down.arrivals.push_back((at, request));
+    }
+    former.run();
+    assert_eq!(former.engine.up_mut().sent.len(), 4);
+    for downs in [3, 5] {
+        let refused = former.handed_over(downs, Settings::default()).err();
+        let number = StateError::Sized("the number of interfaces downstream");
+        assert_eq!(refused, Some(number));
+    }
+    let mut next = former
+        .handed_over(4, Settings::default())
+        .expect("its own state");
+    let at = next.now.get();
+    for station in [3, 1, 4, 2] {
+        let up = next.engine.up_mut();
+        up.arrivals.push_back((at, answer(station, 7)));
+    }
+    next.run();
+    for (frames, station) in next.below().iter().zip(1..) {
+        let of: Vec<u8> = frames.iter().map(|frame| frame[PTP + 51]).collect();
+        assert_eq!(of, [station]);
+    }
+    assert_eq!(next.dropped(Reason::Unsolicited), 0);
+}
+
+#[test]
 fn the_rate_upstream_is_one_and_shared() {
+    for handed_over_at in [None, Some(1_000)] {
+        shares_its_rate(handed_over_at);
+    }
+}
+
+/// In two seconds; another process goes on at this millisecond.
+fn shares_its_rate(handed_over_at: Option<u16>) {
     let settings = Settings {
         max_rate: Some(1_000),
         jitter: std::time::Duration::ZERO,
         ..Settings::default()
     };
-    let mut gateway = Gateway::new(4, settings);
+    let mut gateway = Gateway::new(4, settings.clone());
     let mut of_port = [0_u64; 4];
     for ms in 0..2_000_u16 {
+        if Some(ms) == handed_over_at {
+            gateway = (gateway.handed_over(4, settings.clone())).expect("its own state");
+        }
         // Port 0 asks for ten times what there is, two others for as much as there is, the last for a tenth of its part.
         for (port, each_ms) in [(0_usize, 10), (1, 1), (2, 1), (3, u16::from(ms % 40 == 0))] {
             for number in 0..each_ms {

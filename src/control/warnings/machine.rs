@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::WarningKind;
-use crate::side::Side;
-use crate::telemetry::{Kind, Snapshot};
-use crate::wire::MessageType;
+use super::{Found, WarningKind};
+use crate::telemetry::{PortState, Snapshot};
 
 /// Fewer missing transmit timestamps than this may be chance, and so may fewer than one in ten.
 const ENOUGH_STAMPS: u64 = 2;
@@ -16,16 +14,11 @@ const STAMPS_PART: u64 = 10;
 const STARVED: Duration = Duration::from_millis(5);
 
 /// What was lost at the interfaces.
-pub(super) fn ports(
-    before: &Snapshot,
-    now: &Snapshot,
-    add: &mut impl FnMut(WarningKind, &'static str, String),
-) {
+pub(super) fn ports(before: &Snapshot, now: &Snapshot, found: &mut Vec<Found>) {
     let ports = now.state.ports.iter().zip(before.state.ports.iter());
     for ((id, port), (_, then)) in ports {
+        let stamps_lost = stamps_lost(then, port);
         let (name, counts, then) = (&port.name, port.counts, then.counts);
-        let stamps = counts.stamps_lost.saturating_sub(then.stamps_lost);
-        let lost = stamps_lost(before, now, id.side(), stamps);
         let late = now.state.late.longest;
         let (full, why) = if late >= STARVED {
             let ms = late.as_millis();
@@ -48,26 +41,23 @@ pub(super) fn ports(
             ),
             (
                 WarningKind::StampsLost,
-                lost,
+                stamps_lost,
                 "transmit timestamps missing or late",
             ),
         ] {
             if lately > 0 {
                 let text = format!("{name}: {lately} {what}: {}", kind.remedy());
-                add(kind, id.label(), text);
+                found.push(Found::at(id, kind, text));
             }
         }
     }
 }
 
 /// Transmit timestamps of a port that were lost lately; 0 of so few that it may be chance.
-fn stamps_lost(before: &Snapshot, now: &Snapshot, side: Side, lost: u64) -> u64 {
-    let event = match side {
-        Side::Up => MessageType::DelayReq,
-        Side::Down => MessageType::Sync,
-    };
-    let since = |of: &dyn Fn(&Snapshot) -> u64| of(now).saturating_sub(of(before));
-    let sent = since(&|at| at.counters.forwarded(side.other(), Kind::Message(event)));
+fn stamps_lost(before: &PortState, now: &PortState) -> u64 {
+    let lost = now.counts.stamps_lost;
+    let lost = lost.saturating_sub(before.counts.stamps_lost);
+    let sent = now.events.saturating_sub(before.events);
     if lost >= ENOUGH_STAMPS && lost * STAMPS_PART >= sent {
         lost
     } else {

@@ -75,14 +75,11 @@ impl Quiet {
         } else {
             format!("seen downstream: {}", instead.join("; "))
         };
-        Some(Found {
-            kind,
-            cause: "",
-            text: format!(
-                "Sync passes, but no client has asked for {} s: {why}",
-                QUIET.as_secs()
-            ),
-        })
+        let text = format!(
+            "Sync passes, but no client has asked for {} s: {why}",
+            QUIET.as_secs()
+        );
+        Some(Found::new(kind, "", text))
     }
 }
 

@@ -225,19 +225,23 @@ fn each_trouble_has_its_code() {
         ("", |now| now.state.late.longest = Duration::from_millis(40)),
         ("loop-late", |now| now.state.late.times = 1),
         ("stamps-lost", |now| {
-            now.state.ports.downs[0].counts.stamps_lost = 2;
-            for _ in 0..20 {
-                now.counters
-                    .forward(Side::Up, Kind::Message(MessageType::Sync));
-            }
+            let port = &mut now.state.ports.downs[0];
+            (port.counts.stamps_lost, port.events) = (2, 20);
         }),
         ("", |now| {
             // Less than a tenth.
-            now.state.ports.downs[0].counts.stamps_lost = 2;
-            for _ in 0..21 {
-                now.counters
-                    .forward(Side::Up, Kind::Message(MessageType::Sync));
-            }
+            let port = &mut now.state.ports.downs[0];
+            (port.counts.stamps_lost, port.events) = (2, 21);
+        }),
+        ("stamps-lost", |now| {
+            // One of several: what left by the others says nothing.
+            let good = &now.state.ports.downs[0];
+            let (good, mut bad) = (good.clone(), good.clone());
+            (bad.counts.stamps_lost, bad.events) = (2, 20);
+            now.state.ports.downs = vec![bad, good];
+            now.state.ports.downs[1].events = 1_000;
+            let sync = Kind::Message(MessageType::Sync);
+            (0..1_020).for_each(|_| now.counters.forward(Side::Up, sync));
         }),
         // Chance.
         ("", |now| now.state.ports.up.counts.stamps_lost = 1),

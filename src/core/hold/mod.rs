@@ -89,9 +89,14 @@ impl Hold {
         self.pace.set_rate(rate);
     }
 
-    /// Shares the places under `--max-rate` with another forwarder.
+    /// Shares the places under `--max-rate` with another forwarder. In both requests may wait for theirs by then.
     pub(crate) fn share_pace(&mut self, other: &mut Self) {
         self.pace.share(&mut other.pace);
+        for hold in [self, other] {
+            let all = hold.store.all().into_iter();
+            let waiting = all.filter(|&frame| hold.waits_for_its_place(frame)).count();
+            hold.pace.set_waiting(waiting);
+        }
     }
 
     /// From now on nothing is kept: there is no memory for it. Nothing waits by then.

@@ -113,6 +113,11 @@ impl Pace {
         u64::from(self.waiting).saturating_mul(gap_ns) > left
     }
 
+    /// So many wait here.
+    pub(crate) fn set_waiting(&mut self, waiting: usize) {
+        self.waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+    }
+
     /// A request has its place and waits for it.
     pub(crate) const fn waits(&mut self) {
         self.waiting += 1;

@@ -15,6 +15,7 @@ use crate::core::open_management::ManagementKey;
 use crate::core::policy::Forwarder;
 use crate::core::policy::response::open_place;
 use crate::core::settings::{Settings, ValidSettings};
+use crate::core::state::{Reader as StateReader, StateError};
 use crate::core::stations::Stations;
 use crate::core::verdict::{Arrival, Verdict};
 use crate::reason::Reason;
@@ -106,17 +107,39 @@ impl Forwarder {
             Self::with_random(settings.clone(), SmallRng::seed_from_u64(seed))
         };
         let mut all: Vec<Self> = (0..ports.max(1)).map(make).collect();
-        if let Some((first, others)) = all
+        Self::join(&mut all);
+        all
+    }
+
+    /// Each of them goes on where one was that wrote what comes next: as [`restore`](Self::restore) of one alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn restore_all(
+        all: &mut [Self],
+        from: &mut StateReader<'_>,
+        now: Instant,
+    ) -> Result<(), StateError> {
+        for one in &mut *all {
+            one.restore(from, now)?;
+        }
+        Self::join(all);
+        Ok(())
+    }
+
+    /// What forwarders behind one upstream port have in common.
+    fn join(all: &mut [Self]) {
+        let Some((first, others)) = all
             .split_first_mut()
             .filter(|(_, others)| !others.is_empty())
-        {
-            for other in others {
-                other.hold.share_pace(&mut first.hold);
-                other.know_stations();
-            }
-            first.know_stations();
+        else {
+            return;
+        };
+        for other in others {
+            other.hold.share_pace(&mut first.hold);
+            other.know_stations();
         }
-        all
+        first.know_stations();
     }
 
     /// A message from upstream is for nobody downstream.

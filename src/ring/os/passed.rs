@@ -12,6 +12,8 @@ const LARGEST: u64 = 1 << 30;
 /// Nobody changes what is in it any more, whoever has a descriptor of it.
 const SEALS: libc::c_int =
     libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+/// A service keeps no more: FileDescriptorStoreMax= is 300.
+const MOST_KEPT: RawFd = 512;
 /// sd_listen_fds(3): the first descriptor.
 const FIRST: RawFd = 3;
 
@@ -48,7 +50,7 @@ pub fn unsealed(fd: OwnedFd) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Sends bytes with copies of descriptors, at most 32.
+/// Sends bytes with copies of descriptors, at most 253.
 ///
 /// # Errors
 /// The system's; not all was taken.
@@ -91,7 +93,7 @@ pub fn kept_by_manager() -> Vec<(String, OwnedFd)> {
     let own = variable("LISTEN_PID").and_then(|id| id.parse().ok()) == Some(std::process::id());
     let count: Option<RawFd> = variable("LISTEN_FDS").and_then(|count| count.parse().ok());
     let names = variable("LISTEN_FDNAMES").unwrap_or_default();
-    let Some(count) = count.filter(|&count| own && (1..=256).contains(&count)) else {
+    let Some(count) = count.filter(|&count| own && (1..=MOST_KEPT).contains(&count)) else {
         return Vec::new();
     };
     let mut names = names.split(':');

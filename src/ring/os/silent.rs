@@ -1,7 +1,7 @@
 //! UDP ports that are silent: what comes to them for this machine is discarded, and no ICMP error goes back.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::sys;
 use crate::wire::UDP_PORTS;
@@ -12,7 +12,7 @@ use crate::wire::UDP_PORTS;
 /// a PTP program on this machine still gets what is for it.
 #[derive(Debug)]
 pub struct SilentPorts {
-    _sockets: Vec<OwnedFd>,
+    sockets: Vec<OwnedFd>,
 }
 
 impl SilentPorts {
@@ -33,7 +33,12 @@ impl SilentPorts {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { _sockets: sockets })
+        Ok(Self { sockets })
+    }
+
+    /// The sockets that hold them.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.sockets.iter().map(AsFd::as_fd)
     }
 }
 

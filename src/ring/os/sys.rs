@@ -164,11 +164,12 @@ pub(in crate::ring) fn packet_address(fd: BorrowedFd<'_>) -> io::Result<(u32, u1
     Ok((index, u16::from_be(address.sll_protocol)))
 }
 
-/// Descriptors that one message carries at most.
-pub(in crate::ring) const MOST_PASSED: usize = 32;
+/// Descriptors that one message carries at most: the kernel's SCM_MAX_FD.
+pub(in crate::ring) const MOST_PASSED: usize = 253;
 
 /// Room for their control message, aligned as a cmsghdr.
-type Passed = [u64; 20];
+type Passed = [u64; PASSED_WORDS];
+const PASSED_WORDS: usize = 130;
 
 /// Sends bytes with descriptors (SCM_RIGHTS): a copy of each is the receiver's. One sendmsg(2).
 ///
@@ -189,7 +190,7 @@ pub(in crate::ring) fn send_with(
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
     message.msg_iov = &raw mut data;
     message.msg_iovlen = 1;
-    let mut control: Passed = [0; 20];
+    let mut control: Passed = [0; PASSED_WORDS];
     if !raw.is_empty() {
         // SAFETY: CMSG_SPACE only computes.
         let space = unsafe { libc::CMSG_SPACE(length) };
@@ -232,7 +233,7 @@ pub(in crate::ring) fn receive_with(
     };
     // SAFETY: msghdr holds integers and pointers that may be null: all zeroes is a valid value.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
-    let mut control: Passed = [0; 20];
+    let mut control: Passed = [0; PASSED_WORDS];
     message.msg_iov = &raw mut data;
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();

@@ -13,21 +13,21 @@ use super::obstacle::obstacle;
 use super::store::Store;
 use crate::control::client::Gateway;
 use crate::control::hand_over::{GONE, Offer, REQUEST, TAKE};
-use crate::core::StateReader;
+use crate::core::{Forwarder, StateReader};
 use crate::engine::Clock as _;
 use crate::options::RunOptions;
-use crate::ring::{
-    ClockSetWatch, HandedPort, Interface, PacketPort, Stamping, SystemClock, gateways, passed,
-};
+use crate::ring::{ClockSetWatch, Interface, PacketPort, Stamping, SystemClock, gateways, passed};
+use crate::run::cores::clients;
 use crate::run::loop_engine::LoopEngine;
 use crate::run::ports;
+use crate::side::numbers;
 use crate::telemetry::{By, Role};
-use crate::{PerSide, Side};
+use crate::{PerPort, PerSide, PortId};
 
 /// The other process lets its loop stand still, and answers at once; it may be busy with a reload before.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A line with the names of some descriptors.
-const LONGEST_LINE: usize = 4096;
+/// A line with the names of all descriptors.
+const LONGEST_LINE: usize = 8192;
 
 type Engine = LoopEngine<PacketPort, SystemClock>;
 
@@ -53,7 +53,7 @@ impl Former {
     /// That process is no gateway between these interfaces, or cannot be asked.
     pub(in crate::run) fn find(
         options: &RunOptions,
-        interfaces: PerSide<&Interface>,
+        interfaces: &PerPort<&Interface>,
         store: &Store,
     ) -> Result<Option<Self>> {
         let kept = store.take();
@@ -65,7 +65,11 @@ impl Former {
             }));
         };
         let between = || format!("between {} and {}", options.up, options.downs.join(", "));
-        let holders = gateways(interfaces).context("--take-over: the gateways of this machine")?;
+        let first = PerSide {
+            up: interfaces.up,
+            down: interfaces.downs[0],
+        };
+        let holders = gateways(first).context("--take-over: the gateways of this machine")?;
         ensure!(
             holders.contains(&process),
             "--take-over {process}: that process is no gateway {}{}",
@@ -99,11 +103,11 @@ impl Former {
     pub(in crate::run) fn engine(
         &mut self,
         options: &RunOptions,
-        interfaces: PerSide<&Interface>,
+        interfaces: &PerPort<&Interface>,
         stamping: &Stamping,
-        make: impl FnOnce(PerSide<PacketPort>) -> Engine,
+        make: impl FnOnce(PerPort<PacketPort>) -> Engine,
     ) -> Result<Option<Engine>> {
-        let outcome = match obstacle(options, stamping) {
+        let outcome = match obstacle(options, stamping, interfaces.downs.len()) {
             Some(setting) => Err(anyhow!("not with {setting}")),
             None => self.restored(options, interfaces, stamping, make),
         };
@@ -124,43 +128,54 @@ impl Former {
     fn restored(
         &mut self,
         options: &RunOptions,
-        interfaces: PerSide<&Interface>,
+        interfaces: &PerPort<&Interface>,
         stamping: &Stamping,
-        make: impl FnOnce(PerSide<PacketPort>) -> Engine,
+        make: impl FnOnce(PerPort<PacketPort>) -> Engine,
     ) -> Result<Engine> {
         if let (From::Running(stream), Some(process)) = (&mut self.from, self.process) {
-            let (asked, came) = ask(options, process)?;
+            let (asked, came) = ask(options, interfaces, process)?;
             *stream = Some(asked);
             self.came = came;
         }
         let state = self.came.state()?;
         let mut from = StateReader::new(&state)?;
-        let mut head: Head = from.take()?;
+        let head: Head = from.take()?;
         self.process = Some(head.process);
-        let mut port = |side: Side| {
-            let handed = taken(&mut head.ports, side)?;
-            let sockets = self.came.sockets(side)?;
-            let options = ports::ring_options(options, stamping, side.into());
-            PacketPort::take_over(interfaces[side], sockets, handed, (&options.0, &options.1))
+        let downs = interfaces.downs.len();
+        ensure!(
+            head.ports.len() == 1 + downs,
+            "it had {} interfaces downstream, not {downs}",
+            head.ports.len().saturating_sub(1)
+        );
+        let mut handed = head.ports.into_iter();
+        let mut port = |id: PortId| {
+            let handed = handed.next().context("a port is missing")?;
+            let sockets = self.came.sockets(id)?;
+            let options = ports::ring_options(options, stamping, id);
+            PacketPort::take_over(interfaces[id], sockets, handed, (&options.0, &options.1))
         };
-        let mut engine = make(PerSide {
-            up: port(Side::Up)?,
-            down: port(Side::Down)?,
+        let mut engine = make(PerPort {
+            up: port(PortId::Up)?,
+            downs: numbers()
+                .take(downs)
+                .map(|number| port(PortId::Down(number)))
+                .collect::<Result<_>>()?,
         });
         engine.restore(&mut from)?;
         from.finish()?;
         if options.standby && !self.is_running() {
             // While no process was here, whoever chooses between two gateways has chosen the other one.
             let now = engine.clock_mut().now();
-            engine.core_mut().set_role(Role::Standby, By::START, now);
+            for core in engine.cores_mut() {
+                core.set_role(Role::Standby, By::START, now);
+            }
         }
-        let core = engine.core();
+        let waiting: usize = engine.cores().iter().map(Forwarder::waiting).sum();
         info!(
-            "taking over from process {} (ptpproxy {}): {} clients, {} messages wait",
+            "taking over from process {} (ptpproxy {}): {} clients, {waiting} messages wait",
             head.process,
             head.version,
-            core.clients(),
-            core.waiting(),
+            clients(engine.cores()),
         );
         Ok(engine)
     }
@@ -198,18 +213,17 @@ impl Former {
     }
 }
 
-/// Where the rings of a side are.
-fn taken(ports: &mut Vec<(Side, HandedPort)>, side: Side) -> Result<HandedPort> {
-    let at = ports.iter().position(|(of, _)| *of == side);
-    let at = at.with_context(|| format!("there is no port {}", side.label()))?;
-    Ok(ports.swap_remove(at).1)
-}
-
 /// Asks a process that runs: its loop stands still from then on.
-fn ask(options: &RunOptions, process: u32) -> Result<(UnixStream, Came)> {
-    // Of several downstream nothing passes.
-    let down = options.downs.first().map_or("", String::as_str);
-    let gateway = Gateway::of_process(process, &options.control, (&options.up, down))?;
+fn ask(
+    options: &RunOptions,
+    interfaces: &PerPort<&Interface>,
+    process: u32,
+) -> Result<(UnixStream, Came)> {
+    let names = (
+        interfaces.up.name.as_str(),
+        interfaces.downs[0].name.as_str(),
+    );
+    let gateway = Gateway::of_process(process, &options.control, names)?;
     let stream = gateway.open(REQUEST)?;
     stream
         .set_read_timeout(Some(PATIENCE))

@@ -7,13 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use log::{debug, info};
 
-use super::bundle::{self, Beside, Named};
+use super::bundle::{self, Beside};
 use super::store::Store;
-use crate::Side;
 use crate::control::hand_over::{GONE, Offer, TAKE};
 use crate::control::reply::{Failure, PROTOCOL};
 use crate::ring::{HandedPort, PacketPort, SystemClock, passed};
-use crate::run::loop_engine::{LoopEngine, port};
+use crate::run::loop_engine::LoopEngine;
 
 /// Nobody forwards meanwhile: whoever does not take over within this time does not do so at all.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -57,11 +56,11 @@ fn offer(
     beside: &Beside<'_>,
 ) -> Result<()> {
     let mut all = vec![bundle::named(memory)];
-    all.extend(descriptors(engine, beside));
+    all.extend(bundle::descriptors(engine, beside));
     let (names, descriptors): (Vec<_>, Vec<_>) = all.into_iter().unzip();
     let offer = Offer {
         protocol: PROTOCOL,
-        descriptors: names.into_iter().map(str::to_owned).collect(),
+        descriptors: names,
     };
     passed::send_with(stream, &line(&offer), &descriptors).context("passing the descriptors")?;
     let mut answer = [0; TAKE.len()];
@@ -97,21 +96,16 @@ fn line(reply: &impl serde::Serialize) -> Vec<u8> {
     text
 }
 
-fn resume(engine: &mut Engine, ports: Vec<(Side, HandedPort)>) {
-    for (side, handed) in ports {
-        port(engine, side.into()).resume(handed);
+fn resume(engine: &mut Engine, handed: Vec<HandedPort>) {
+    let (up, downs) = engine.ports_mut();
+    for (port, handed) in [up].into_iter().chain(downs).zip(handed) {
+        port.resume(handed);
     }
-}
-
-fn descriptors<'a>(engine: &'a Engine, beside: &Beside<'a>) -> Vec<Named<'a>> {
-    let (up, down) = engine.ports();
-    let ports = [(Side::Up, up.sockets()), (Side::Down, down.sockets())];
-    bundle::descriptors(ports, beside)
 }
 
 /// Leaves to the service manager, while this one still forwards, what does not change any more.
 pub(in crate::run) fn keep_early(store: &mut Store, engine: &Engine, beside: &Beside<'_>) {
-    store.keep_early(&descriptors(engine, beside));
+    store.keep_early(&bundle::descriptors(engine, beside));
 }
 
 /// Leaves all that to the service manager, in case it starts this service again: it throws it away if it does not. Whether
@@ -130,8 +124,10 @@ pub(in crate::run) fn keep_for_restart(
         return false;
     }
     let (_, memory) = bundle::written(engine);
-    let kept =
-        memory.and_then(|memory| store.keep(bundle::named(&memory), &descriptors(engine, beside)));
+    let kept = memory.and_then(|memory| {
+        let descriptors = bundle::descriptors(engine, beside);
+        store.keep(bundle::named(&memory), &descriptors)
+    });
     match &kept {
         Ok(()) => debug!("sockets and state are with the service manager, for a restart"),
         Err(error) => info!("a restart begins anew: {error:#}"),

@@ -15,7 +15,7 @@ mod report;
 mod take_over;
 mod thread;
 
-pub(super) use order::{NewRole, Order, Orders};
+pub(super) use order::{NewRole, Order, Orders, ToLoop};
 #[cfg(test)]
 pub(super) use order::{NewSettings, TakenOver};
 pub use report::ReloadReport;

@@ -88,6 +88,12 @@ pub(super) fn way() -> std::io::Result<(ToLoop, Orders)> {
 }
 
 impl ToLoop {
+    /// Has the loop make its next turn now.
+    pub(in crate::run) fn wake(&self) {
+        // A loop that is over needs no turn.
+        let _ = (&*self.wake).write_all(&[1]);
+    }
+
     /// Gives an order; false when the loop takes none any more.
     pub(super) fn give(&self, order: Order) -> bool {
         let sent = self.orders.send(order).is_ok();

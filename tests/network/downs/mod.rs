@@ -1,6 +1,8 @@
 //! Several interfaces downstream: what is for all goes to each, an answer to the port that asked, nothing from one to
 //! another; and what happens to one port disturbs no other.
 
+mod load;
+
 use std::process::Command;
 use std::time::Duration;
 
@@ -47,14 +49,24 @@ impl Star {
         Host::open(&self.clients[port], END, ETHERNET)
     }
 
-    /// The gateway with these options, and all hosts.
-    fn start(&self, downs: &[&str]) -> (Proxy, Host, Vec<Host>) {
+    /// The program with these ports and more options.
+    fn command(&self, downs: &[impl AsRef<str>], options: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(["--up", UP, "--control", "off"]);
         for down in downs {
-            command.args(["--down", down]);
+            command.args(["--down", down.as_ref()]);
         }
-        let proxy = Proxy::launch(&self.gateway, &mut command);
+        command.args(options);
+        command
+    }
+
+    /// The gateway with these ports, and all hosts.
+    fn start(&self, downs: &[&str]) -> (Proxy, Host, Vec<Host>) {
+        self.start_with(downs, &[])
+    }
+
+    fn start_with(&self, downs: &[impl AsRef<str>], options: &[&str]) -> (Proxy, Host, Vec<Host>) {
+        let proxy = Proxy::launch(&self.gateway, &mut self.command(downs, options));
         proxy.wait_for("forwarding:");
         let mut above = Host::open(&self.grandmaster, END, ETHERNET);
         let below = (0..PORTS).map(|port| self.host(port)).collect();
@@ -169,11 +181,7 @@ fn what_cannot_be_joined_is_refused_in_words() {
             (&["lan*"], "--down lan*: no interface has such a name"),
             (&["port0", "up0"], "the same interface"),
         ] {
-            let mut command = Command::new(program());
-            command.args(["--up", UP, "--control", "off"]);
-            for down in downs {
-                command.args(["--down", down]);
-            }
+            let mut command = star.command(downs, &[]);
             let ended = Proxy::launch(&star.gateway, &mut command).end();
             assert!(!ended.status.success());
             let log = ended.log.join("\n");
