@@ -149,8 +149,8 @@ reasons! {
     NeighbourAnswered = "neighbour-answered",
     /// ARP or neighbour discovery that claims the address of another station.
     NeighbourClaimed = "neighbour-claimed",
-    /// More ARP or neighbour discovery than 8 messages per second of one client, 500 of a master or 1000 of all, or more new addresses than
-    /// 256 per second or than there is room for.
+    /// More ARP or neighbour discovery than 8 messages per second of one client, 500 of a master, 1000 of all that are known or 500
+    /// of all others, or more new addresses than 256 per second or than there is room for.
     NeighbourRate = "neighbour-rate",
     /// ARP or neighbour discovery for a master whose answers came another way within the last minute.
     NeighbourOtherWay = "neighbour-other-way",

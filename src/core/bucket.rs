@@ -21,6 +21,11 @@ impl Bucket {
         }
     }
 
+    /// Whether nothing was taken for a second.
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
+        self.spent_until.as_nanos() <= now.as_nanos().saturating_sub(SECOND_NS)
+    }
+
     /// Takes one of `rate` a second; false when the bucket is empty.
     pub(crate) fn take(&mut self, now: Instant, rate: u32) -> bool {
         let cost = SECOND_NS / u64::from(rate.max(1));
@@ -44,8 +49,12 @@ mod tests {
         let mut bucket = Bucket::full(now);
         let at_once = (0..100).filter(|_| bucket.take(now, 8)).count();
         assert_eq!(at_once, 8);
+        assert!(!bucket.is_full(now));
         now = now.plus_nanos(SECOND_NS / 4);
         let later = (0..100).filter(|_| bucket.take(now, 8)).count();
         assert_eq!(later, 2);
+        now = now.plus_nanos(SECOND_NS - 1);
+        assert!(!bucket.is_full(now));
+        assert!(bucket.is_full(now.plus_nanos(1)));
     }
 }

@@ -162,3 +162,19 @@ impl Unicast {
         (self.own.as_ref()).is_none_or(|own| own.binary_search(&ip).is_ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Until somebody says which addresses are this machine's, each may be: nothing is taken for routed by mistake.
+    #[test]
+    fn each_address_may_be_our_own_until_they_are_known() {
+        let ip = |last| IpAddr::from([10, 0, 0, last]);
+        let mut unicast = Unicast::new(&Settings::default(), Secret(1, 2));
+        let own = |unicast: &Unicast| [1, 2, 3].map(|last| unicast.may_be_own(ip(last)));
+        assert_eq!(own(&unicast), [true; 3]);
+        unicast.set_own(vec![ip(3), ip(1)]);
+        assert_eq!(own(&unicast), [true, false, true]);
+    }
+}

@@ -19,6 +19,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The thread before it is started.
 pub(super) struct RouteReader {
     monitor: RouteMonitor,
+    teller: Teller,
+}
+
+/// The thread's end of the way to the loop.
+struct Teller {
     tables: Sender<RouteTable>,
     wake: UnixStream,
 }
@@ -37,21 +42,21 @@ pub(super) fn watch(interfaces: PerSide<&Interface>) -> io::Result<(RouteReader,
     let mut monitor = RouteMonitor::open(interfaces)?;
     let table = monitor.read()?;
     info!("routed: {} routes of the kernel's", table.len());
+    let (teller, news) = channel()?;
+    teller.publish(table);
+    Ok((RouteReader { monitor, teller }, news))
+}
+
+fn channel() -> io::Result<(Teller, RouteNews)> {
     let (tables, news) = mpsc::channel();
     let (wake, woken) = UnixStream::pair()?;
     wake.set_nonblocking(true)?;
     woken.set_nonblocking(true)?;
-    let reader = RouteReader {
-        monitor,
-        tables,
-        wake,
-    };
-    reader.publish(table);
     let news = RouteNews {
         tables: news,
         wake: woken,
     };
-    Ok((reader, news))
+    Ok((Teller { tables, wake }, news))
 }
 
 impl RouteReader {
@@ -71,7 +76,7 @@ impl RouteReader {
             match read {
                 Ok(table) => {
                     failed = false;
-                    self.publish(table);
+                    self.teller.publish(table);
                 }
                 Err(error) => {
                     // What goes on for hours is logged once.
@@ -83,7 +88,9 @@ impl RouteReader {
             }
         }
     }
+}
 
+impl Teller {
     fn publish(&self, table: RouteTable) {
         let _ = self.tables.send(table);
         // It need not be woken twice.
@@ -102,5 +109,46 @@ impl RouteNews {
 impl AsRawFd for RouteNews {
     fn as_raw_fd(&self) -> RawFd {
         self.wake.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::core::{Route, Way};
+
+    fn of(routes: u8) -> RouteTable {
+        let to = |last| Route {
+            network: IpAddr::from([10, 0, 0, last]),
+            prefix: 32,
+            metric: 0,
+            way: Way::Elsewhere,
+        };
+        RouteTable::new((0..routes).map(to), PerSide::default())
+    }
+
+    /// However many came since, and however long the loop did not look: the thread never waits for it.
+    #[test]
+    fn the_newest_table_counts_once() {
+        let (teller, news) = channel().unwrap();
+        assert!(news.last().is_none());
+        for round in 1..=2 {
+            // More than the socket takes.
+            for _ in 0..2000 {
+                teller.publish(of(0));
+            }
+            teller.publish(of(round));
+            let last = news.last().map(|table| table.len());
+            assert_eq!(last, Some(usize::from(round)));
+            assert!(news.last().is_none());
+            let nothing = (&news.wake).read(&mut [0]).unwrap_err();
+            assert_eq!(
+                nothing.kind(),
+                io::ErrorKind::WouldBlock,
+                "or it looks for ever"
+            );
+        }
     }
 }

@@ -4,7 +4,9 @@
 //! Each test runs in a sandbox of its own, without root. Without ptp4l they are skipped, unless
 //! `PTPPROXY_REQUIRE_PEERS=1`.
 
+mod matrix;
 mod neighbours;
+mod ptpd;
 mod robust;
 mod routed;
 mod shared;

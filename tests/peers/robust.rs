@@ -21,9 +21,9 @@ use super::routed::router;
 
 const HYBRID: Role = Role::HybridClient(Servo::Measure);
 /// A kernel believes in a neighbour for up to 45 s, and then asks it for some seconds whether it is still there.
-const FORGETS: Duration = Duration::from_secs(90);
+pub(super) const FORGETS: Duration = Duration::from_secs(90);
 /// A switch floods until it has heard all answers to its first question.
-const FLOODS: Duration = Duration::from_secs(12);
+pub(super) const FLOODS: Duration = Duration::from_secs(12);
 
 fn negotiating(transport: Transport) -> Role {
     let master = match transport {
@@ -34,7 +34,7 @@ fn negotiating(transport: Transport) -> Role {
 }
 
 /// A gateway in one subnet, and a router between two; each with its control socket at this path.
-fn places(socket: &Path) -> [(&'static str, Gateway); 2] {
+pub(super) fn places(socket: &Path) -> [(&'static str, Gateway); 2] {
     let control = ["--control", socket.to_str().unwrap()];
     let routed = [&control[..], &["--routed"]].concat();
     [

@@ -13,6 +13,7 @@ mod holds;
 mod limits;
 mod masters;
 mod memory;
+mod neighbours;
 mod ntp;
 mod other_way;
 mod own_mac;

@@ -1,7 +1,9 @@
 //! What ptp4l prints.
 
+use serde::{Deserialize, Serialize};
+
 /// One measurement of a client: `master offset -338 s0 freq +417 path delay 1373`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// Client's time less grandmaster's, in ns.
     pub offset_ns: i64,

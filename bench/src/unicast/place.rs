@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::network::Network as Transport;
 use crate::ptp4l::{GRANDMASTER_ADDRESS, GRANDMASTER_ADDRESS_V6, Gateway, Role, Servo};
 
 /// How a client asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Everything by multicast: what the others are compared with
@@ -52,7 +52,7 @@ impl Kind {
 }
 
 /// Where grandmaster and client are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subnets {
     /// In the two halves of one subnet
@@ -92,7 +92,7 @@ impl Subnets {
 }
 
 /// A ptp4l at both ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ends {
     /// What it says of its version.
     pub version: String,
@@ -101,8 +101,8 @@ pub struct Ends {
     pub program: Option<PathBuf>,
 }
 
-/// One place: all kinds of clients are measured there by turns, with one grandmaster and one gateway that keep running.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// One place: all kinds of clients are measured there at the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// What PTP is carried by.
     pub transport: Transport,
@@ -113,6 +113,13 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether it is the same one, whatever paths its programs had.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        (self.transport, self.subnets) == (other.transport, other.subnets)
+            && self.ends.version == other.ends.version
+    }
+
     /// Its words.
     #[must_use]
     pub fn label(&self) -> String {

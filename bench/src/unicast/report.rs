@@ -1,10 +1,12 @@
-//! Unicast against multicast of the same round and place, over all rounds: a table, and whether the bars are met.
+//! Unicast against multicast of the same place, over all rounds: a table, and whether the bars are met.
 
 use std::fmt::Write as _;
 
 use super::measure::Measurement;
 use super::place::{Kind, Place};
+use super::pooled::{self, Ratio};
 use crate::accuracy::{Spread, Stats};
+use crate::ptp4l::Sample;
 
 /// A client is SLAVE within this time, in seconds.
 const SLAVE_S: f64 = 30.0;
@@ -24,27 +26,29 @@ pub struct Row {
     pub failed: usize,
     /// The longest time until SLAVE, in seconds.
     pub slave_s: f64,
-    /// 99th percentile of the offset, in ns.
-    pub offset_p99_ns: Spread,
-    /// Median of the path delay, in ns.
-    pub path_delay_ns: Spread,
-    /// The first as a multiple of a multicast client's of the same round.
-    pub offset_ratio: Option<Spread>,
-    /// The second less a multicast client's of the same round.
-    pub path_difference_ns: Option<Spread>,
+    /// Samples of all rounds.
+    pub samples: usize,
+    /// What they say together.
+    pub stats: Stats,
+    /// 99th percentile of the offset in each round, in ns.
+    pub of_rounds: Spread,
+    /// 99th percentile of the offset as a multiple of a multicast client's.
+    pub offset_ratio: Option<Ratio>,
+    /// Median of the path delay less a multicast client's, in ns.
+    pub path_difference_ns: Option<f64>,
 }
 
 impl Row {
-    /// Whether it keeps its bars: over rounds the median counts.
+    /// Whether it keeps its bars.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        let most = |spread: Option<Spread>, bar: f64| {
-            spread.is_none_or(|spread| spread.median.abs() <= bar)
-        };
-        self.failed == 0
-            && self.slave_s <= SLAVE_S
-            && most(self.offset_ratio, OFFSET_P99)
-            && most(self.path_difference_ns, PATH_DELAY_NS)
+        let offset = self
+            .offset_ratio
+            .is_none_or(|ratio| ratio.found <= OFFSET_P99);
+        let path = self
+            .path_difference_ns
+            .is_none_or(|ns| ns.abs() <= PATH_DELAY_NS);
+        self.failed == 0 && self.slave_s <= SLAVE_S && offset && path
     }
 }
 
@@ -56,29 +60,30 @@ pub fn rows(measurements: &[Measurement], places: &[Place]) -> Vec<Row> {
 }
 
 fn row(measurements: &[Measurement], place: &Place, kind: Kind) -> Option<Row> {
-    let here = || measurements.iter().filter(|one| one.place == *place);
-    let of = |kind| here().filter(move |one| one.kind == kind);
-    let of_round =
-        |kind, round| -> Option<Stats> { of(kind).find(|one| one.round == round)?.stats };
-    let pairs = || {
-        let own =
-            of(kind).filter_map(|one| Some((one.stats?, of_round(Kind::Multicast, one.round)?)));
-        own.filter(|_| kind != Kind::Multicast)
+    let of = |kind| {
+        let here = measurements.iter().filter(move |one| one.kind == kind);
+        here.filter(move |one| one.place.is(place))
     };
-    let figures = |figure: fn(&Stats) -> f64| {
-        Spread::of(of(kind).filter_map(|one| one.stats.as_ref().map(figure)))
+    let samples = |kind| -> Vec<Sample> {
+        let good = of(kind).filter(|one| one.error.is_none());
+        good.flat_map(|one| one.samples.iter().copied()).collect()
     };
+    let own = samples(kind);
+    let stats = Stats::of(&own)?;
+    let base = (kind != Kind::Multicast).then(|| samples(Kind::Multicast));
+    let base_stats = base.as_deref().and_then(Stats::of);
+    let each = of(kind).filter(|one| one.error.is_none());
+    let each = each.filter_map(|one| Stats::of(&one.samples));
     Some(Row {
         place: place.clone(),
         kind,
-        failed: of(kind).filter(|one| one.stats.is_none()).count(),
+        failed: of(kind).filter(|one| one.error.is_some()).count(),
         slave_s: of(kind).filter_map(|one| one.slave_s).fold(0.0, f64::max),
-        offset_p99_ns: figures(|stats| stats.offset_p99_ns)?,
-        path_delay_ns: figures(|stats| stats.path_delay_p50_ns)?,
-        offset_ratio: Spread::of(pairs().map(|(own, base)| own.offset_p99_ns / base.offset_p99_ns)),
-        path_difference_ns: Spread::of(
-            pairs().map(|(own, base)| own.path_delay_p50_ns - base.path_delay_p50_ns),
-        ),
+        samples: own.len(),
+        stats,
+        of_rounds: Spread::of(each.map(|stats| stats.offset_p99_ns))?,
+        offset_ratio: base.and_then(|base| pooled::offset_ratio(&own, &base)),
+        path_difference_ns: base_stats.map(|base| stats.path_delay_p50_ns - base.path_delay_p50_ns),
     })
 }
 
@@ -86,17 +91,14 @@ fn row(measurements: &[Measurement], place: &Place, kind: Kind) -> Option<Row> {
 #[must_use]
 pub fn markdown(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| place | client | SLAVE after at most | offset p99 | path delay | offset p99 / multicast | path delay - multicast \
-         | within |\n|---|---|---|---|---|---|---|---|\n",
+        "| place | client | samples | SLAVE after at most | offset p50 | offset p99 (of rounds) | path delay | \
+         offset p99 / multicast (95 %) | path delay - multicast | within |\n|---|---|---|---|---|---|---|---|---|---|\n",
     );
-    let us = |spread: Spread| {
-        let [median, min, max] = [spread.median, spread.min, spread.max].map(|ns| ns / 1e3);
-        format!("{median:.2} us ({min:.2} to {max:.2})")
-    };
+    let us = |ns: f64| format!("{:.2} us", ns / 1e3);
     for row in rows {
         let ratio = row.offset_ratio.map_or_else(
             || "-".to_owned(),
-            |ratio| format!("{:.2} ({:.2} to {:.2})", ratio.median, ratio.min, ratio.max),
+            |ratio| format!("{:.2} ({:.2} to {:.2})", ratio.found, ratio.low, ratio.high),
         );
         let difference = row.path_difference_ns.map_or_else(|| "-".to_owned(), us);
         let within = match (row.is_good(), row.failed) {
@@ -104,14 +106,19 @@ pub fn markdown(rows: &[Row]) -> String {
             (false, 0) => "**no**".to_owned(),
             (false, failed) => format!("**{failed} failed**"),
         };
+        let rounds = row.of_rounds;
         let _ = writeln!(
             text,
-            "| {} | {} | {:.1} s | {} | {} | {ratio} | {difference} | {within} |",
+            "| {} | {} | {} | {:.1} s | {} | {} ({:.2} to {:.2}) | {} | {ratio} | {difference} | {within} |",
             row.place.label(),
             row.kind.label(),
+            row.samples,
             row.slave_s,
-            us(row.offset_p99_ns),
-            us(row.path_delay_ns),
+            us(row.stats.offset_p50_ns),
+            us(row.stats.offset_p99_ns),
+            rounds.min / 1e3,
+            rounds.max / 1e3,
+            us(row.stats.path_delay_p50_ns),
         );
     }
     text
@@ -123,71 +130,83 @@ mod tests {
     use super::*;
     use crate::network::Network;
 
-    fn place(transport: Network) -> Place {
+    fn place(transport: Network, program: Option<&str>) -> Place {
         Place {
             transport,
             subnets: Subnets::Two,
             ends: Ends {
                 version: "4.4".to_owned(),
-                program: None,
+                program: program.map(Into::into),
             },
         }
     }
 
-    fn measured(round: u32, kind: Kind, offset: f64, delay: f64) -> Measurement {
+    /// All samples of a client are alike.
+    fn measured(round: u32, kind: Kind, offset_ns: i64, path_delay_ns: i64) -> Measurement {
+        let sample = Sample {
+            offset_ns,
+            path_delay_ns,
+            locked: true,
+        };
         Measurement {
             round,
-            place: place(Network::Udp4),
+            place: place(Network::Udp4, None),
             kind,
             slave_s: Some(f64::from(round)),
-            stats: Some(Stats {
-                offset_mean_ns: 0.0,
-                offset_p50_ns: 0.0,
-                offset_p99_ns: offset,
-                offset_max_ns: offset,
-                path_delay_p50_ns: delay,
-            }),
+            samples: vec![sample; 160],
             error: None,
         }
     }
 
     #[test]
-    fn pairs_of_one_round_are_compared() {
+    fn all_samples_of_a_place_are_compared_together() {
         let mut all = vec![
-            measured(1, Kind::Multicast, 1000.0, 2000.0),
-            measured(1, Kind::Hybrid, 1100.0, 2400.0),
-            measured(2, Kind::Hybrid, 2400.0, 3700.0),
-            measured(2, Kind::Multicast, 2000.0, 3000.0),
-            measured(3, Kind::Hybrid, 1.0, 1.0),
+            measured(1, Kind::Multicast, 1000, 2000),
+            measured(1, Kind::Hybrid, 1100, 2400),
+            measured(2, Kind::Hybrid, -2400, 2700),
+            measured(2, Kind::Multicast, 2000, 2000),
+            measured(3, Kind::Hybrid, 9000, 9000),
         ];
-        all[4].stats = None;
-        let places = [place(Network::Udp4), place(Network::Udp6)];
+        // What failed counts as failed, and tells nothing else.
+        all[4].error = Some("only 160 of 320 samples".to_owned());
+        // Read from a file, its program has no path.
+        let places = [
+            place(Network::Udp4, Some("/opt/ptp4l")),
+            place(Network::Udp6, None),
+        ];
         let rows = rows(&all, &places);
         let [multicast, hybrid] = &rows[..] else {
             panic!("{rows:?}");
         };
-        assert_eq!(multicast.offset_ratio, None);
+        assert_eq!((multicast.offset_ratio, multicast.samples), (None, 320));
         let ratio = hybrid.offset_ratio.unwrap();
-        assert!((ratio.min - 1.1).abs() < 1e-9 && (ratio.max - 1.2).abs() < 1e-9);
-        assert_eq!(hybrid.path_difference_ns.unwrap().median, 550.0);
+        assert!((ratio.found - 1.2).abs() < 1e-9, "{ratio:?}");
+        assert!(ratio.low <= ratio.found && ratio.found <= ratio.high);
+        assert_eq!(
+            (hybrid.of_rounds.min, hybrid.of_rounds.max),
+            (1100.0, 2400.0)
+        );
+        assert_eq!(hybrid.path_difference_ns, Some(550.0));
         assert_eq!((hybrid.failed, hybrid.slave_s), (1, 3.0));
         assert!(multicast.is_good() && !hybrid.is_good());
-        // Without the run that failed only the path delay is too far off.
         let mut nearer = hybrid.clone();
         nearer.failed = 0;
-        assert!(!nearer.is_good());
-        nearer.path_difference_ns = Spread::of([-500.0].into_iter());
+        nearer.path_difference_ns = Some(-500.0);
+        assert!(!nearer.is_good(), "1.2 times");
+        nearer.offset_ratio = Some(Ratio {
+            found: 1.15,
+            ..ratio
+        });
         assert!(nearer.is_good());
-        nearer.offset_ratio = Spread::of([1.16].into_iter());
+        nearer.path_difference_ns = Some(-501.0);
         assert!(!nearer.is_good());
         let text = markdown(&rows);
         assert!(
-            text.contains("| hybrid | 3.0 s | 1.75 us (1.10 to 2.40) |"),
+            text.contains(
+                "| hybrid | 320 | 3.0 s | 1.75 us | 2.40 us (1.10 to 2.40) | 2.55 us | 1.20 ("
+            ),
             "{text}"
         );
-        assert!(
-            text.contains("| 0.55 us (0.40 to 0.70) | **1 failed** |"),
-            "{text}"
-        );
+        assert!(text.contains("| 0.55 us | **1 failed** |"), "{text}");
     }
 }

@@ -3,7 +3,7 @@
 
 use super::place::Place;
 use super::row::Row;
-use super::{Decision, NEW, Neighbours, OF_A_SIDE};
+use super::{Decision, NEW, Neighbours, Speaker};
 use crate::Side;
 use crate::reason::Reason;
 use crate::time::Instant;
@@ -76,24 +76,23 @@ impl Neighbours {
 
     /// Whether a station downstream may ask once more.
     fn may_ask(&mut self, message: &Neighbour<'_>, now: Instant) -> bool {
-        if let Some(asker) = message.sender() {
-            let place = Place::new(message.lane(), asker);
-            if self.row_mut(place).is_none()
-                && (!self.new[Side::Down].take(now, NEW)
-                    || self.insert(place, Row::new(Side::Down, now), now).is_none())
-            {
-                return false;
-            }
-            let asks = |row: &mut Row| {
-                row.seen(now);
-                row.asks(now);
-                row.may_speak(now)
-            };
-            if !self.row_mut(place).is_some_and(asks) {
-                return false;
-            }
+        let Some(asker) = message.sender() else {
+            return self.may_pass(Side::Down, Speaker::Stranger, now);
+        };
+        let place = Place::new(message.lane(), asker);
+        if self.row_mut(place).is_none()
+            && (!self.new[Side::Down].take(now, NEW)
+                || self.insert(place, Row::new(Side::Down, now), now).is_none())
+        {
+            return false;
         }
-        self.all[Side::Down].take(now, OF_A_SIDE)
+        let asks = |row: &mut Row| {
+            row.seen(now);
+            row.asks(now);
+            row.speaks(now)
+        };
+        let speaker = self.row_mut(place).and_then(asks);
+        speaker.is_some_and(|speaker| self.may_pass(Side::Down, speaker, now))
     }
 
     /// The hardware address of a master, as long as it was heard or has answered lately.

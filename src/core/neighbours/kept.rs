@@ -1,5 +1,6 @@
 //! Messages that wait until a question of ours has stayed unanswered, or is answered: then they are decided on again.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::place::Place;
@@ -7,8 +8,11 @@ use crate::Side;
 use crate::time::Instant;
 use crate::wire::{Neighbour, Probe};
 
-/// Messages that wait at once: as many as may ask for new addresses while one waits.
-const MOST: usize = 128;
+/// Messages of unknown addresses that wait at once: as many as may be new while one waits, of which a second's worth
+/// may come at once.
+const OF_STRANGERS: usize = 400;
+/// Messages that wait at once: those leave as much room for whose address is known.
+const MOST: usize = 2 * OF_STRANGERS;
 /// Longer ones do not wait: no question and no answer is.
 const LONGEST: usize = 128;
 /// Somewhat more than whoever is asked has to answer.
@@ -46,30 +50,32 @@ impl KeptNeighbour {
 }
 
 /// See the module. Sorted by when they are due.
-pub(super) struct Kept(Vec<KeptNeighbour>);
+pub(super) struct Kept(VecDeque<KeptNeighbour>);
 
 impl Kept {
     pub(super) fn new() -> Self {
-        Self(Vec::with_capacity(MOST))
+        Self(VecDeque::with_capacity(MOST))
     }
 
     /// Keeps a message that led to this question, and was kept `waited` times before, `often` at most. False if there
-    /// is no room for it.
+    /// is no room for it. `known`: whether its sender is.
     pub(super) fn keep(
         &mut self,
         message: &Neighbour<'_>,
         (side, probe): (Side, &Probe),
         (waited, often): (u8, u8),
+        known: bool,
         now: Instant,
     ) -> bool {
         let mut bytes = [0; LONGEST];
         let len = message.bytes().len();
-        let may = waited < often && self.0.len() < MOST;
+        let most = if known { MOST } else { OF_STRANGERS };
+        let may = waited < often && self.0.len() < most;
         let (Some(room), true) = (bytes.get_mut(..len), may) else {
             return false;
         };
         room.copy_from_slice(message.bytes());
-        self.0.push(KeptNeighbour {
+        self.0.push_back(KeptNeighbour {
             side,
             asked: Place::new(message.lane(), probe.target()),
             due: now + WAIT,
@@ -82,22 +88,27 @@ impl Kept {
 
     /// Who has this address is known now.
     pub(super) fn known(&mut self, asked: Place, now: Instant) {
+        let mut any = false;
         for kept in self.0.iter_mut().filter(|kept| kept.asked == asked) {
             kept.due = now;
+            any = true;
         }
-        self.0.sort_unstable_by_key(|kept| kept.due);
+        if any {
+            let all = self.0.make_contiguous();
+            all.sort_unstable_by_key(|kept| kept.due);
+        }
     }
 
-    pub(super) const fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.0.first().map(|kept| kept.due)
+        self.0.front().map(|kept| kept.due)
     }
 
     pub(super) fn take_due(&mut self, now: Instant) -> Option<KeptNeighbour> {
         let due = self.next_due().is_some_and(|due| due <= now);
-        due.then(|| self.0.remove(0))
+        due.then(|| self.0.pop_front()).flatten()
     }
 }

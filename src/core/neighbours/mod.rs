@@ -57,8 +57,11 @@ pub(crate) use place::Place;
 use row::{QUESTIONS, Row, Settled};
 use sought::Sought;
 
-/// Messages a second from one side, at most.
+/// Messages a second from one side, at most, of those whose address is known. Of each of them one a second passes
+/// in any case: whoever makes up many cannot take that from the others.
 const OF_A_SIDE: u32 = 1000;
+/// The same of all others together: so they take nothing from those who are known.
+const OF_STRANGERS: u32 = 500;
 /// Addresses a second that were not seen before.
 const NEW: u32 = 256;
 /// Bounds of the table.
@@ -88,6 +91,17 @@ pub(crate) enum Decision {
     Unknown(IpAddr, IpAddr),
 }
 
+/// Whose message it is: each kind has limits of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaker {
+    /// Known by its address, and silent for a second.
+    Rare,
+    /// Known by its address.
+    Known,
+    /// Anybody else.
+    Stranger,
+}
+
 /// See the module.
 pub(crate) struct Neighbours {
     table: Table<Place, Row>,
@@ -96,7 +110,8 @@ pub(crate) struct Neighbours {
     kept: Kept,
     /// Nothing from downstream is relayed.
     alone: bool,
-    all: PerSide<Bucket>,
+    known: PerSide<Bucket>,
+    strangers: PerSide<Bucket>,
     new: PerSide<Bucket>,
     /// Where the search for a row that may go has come to.
     hand: u32,
@@ -116,7 +131,8 @@ impl Neighbours {
             sought: Sought::new(),
             kept: Kept::new(),
             alone: false,
-            all: PerSide::from_fn(|_| full),
+            known: PerSide::from_fn(|_| full),
+            strangers: PerSide::from_fn(|_| full),
             new: PerSide::from_fn(|_| full),
             hand: 0,
             clients_version: 0,
@@ -199,11 +215,15 @@ impl Neighbours {
     ) -> bool {
         // For each question to where PTP comes from, and for each to the other side.
         let often = if self.alone { QUESTIONS } else { 2 * QUESTIONS };
-        self.kept.keep(message, question, (waited, often), now)
+        let sender = message.sender().map(|ip| Place::new(message.lane(), ip));
+        let known =
+            (sender.and_then(|place| self.row_mut(place))).is_some_and(|row| row.is_known());
+        self.kept
+            .keep(message, question, (waited, often), known, now)
     }
 
     /// Messages that wait.
-    pub(crate) const fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.kept.len()
     }
 
@@ -237,20 +257,31 @@ impl Neighbours {
             Side::Down => self.hears_down(message, now),
         };
         match decided {
-            Ok(()) if self.all[side].take(now, OF_A_SIDE) => Decision::Relay,
-            Ok(()) => Decision::Drop(Reason::NeighbourRate),
+            Ok(speaker) if self.may_pass(side, speaker, now) => Decision::Relay,
+            Ok(_) => Decision::Drop(Reason::NeighbourRate),
             Err(other) => other,
+        }
+    }
+
+    /// Whether a side has room for one message more.
+    fn may_pass(&mut self, side: Side, speaker: Speaker, now: Instant) -> bool {
+        match speaker {
+            Speaker::Rare => true,
+            Speaker::Known => self.known[side].take(now, OF_A_SIDE),
+            Speaker::Stranger => self.strangers[side].take(now, OF_STRANGERS),
         }
     }
 
     // From upstream.
 
-    fn hears_up(&mut self, message: &Neighbour<'_>, now: Instant) -> Result<(), Decision> {
+    fn hears_up(&mut self, message: &Neighbour<'_>, now: Instant) -> Result<Speaker, Decision> {
         let foreign = Err(Decision::Drop(Reason::NeighbourForeign));
         let lane = message.lane();
         let Some(sender) = message.sender() else {
             return match message.said() {
-                Said::WhoHas(ip) if self.lives(Side::Down, Place::new(lane, ip)) => Ok(()),
+                Said::WhoHas(ip) if self.lives(Side::Down, Place::new(lane, ip)) => {
+                    Ok(Speaker::Stranger)
+                }
                 _ => foreign,
             };
         };
@@ -284,24 +315,26 @@ impl Neighbours {
             }
             return foreign;
         }
-        self.settle(message, place, Side::Up, now)?;
+        let speaker = self.settle(message, place, Side::Up, now)?;
         self.kept.known(place, now);
         if !self.masters.knows(place) {
             self.masters.heard(place, mac, now);
         }
-        Ok(())
+        Ok(speaker)
     }
 
     // From downstream.
 
-    fn hears_down(&mut self, message: &Neighbour<'_>, now: Instant) -> Result<(), Decision> {
+    fn hears_down(&mut self, message: &Neighbour<'_>, now: Instant) -> Result<Speaker, Decision> {
         let lane = message.lane();
         let Some(sender) = message.sender() else {
             if self.alone {
                 return Err(self.hears_alone(message, now));
             }
             return match message.said() {
-                Said::WhoHas(ip) if self.masters.knows(Place::new(lane, ip)) => Ok(()),
+                Said::WhoHas(ip) if self.masters.knows(Place::new(lane, ip)) => {
+                    Ok(Speaker::Stranger)
+                }
                 _ => Err(Decision::Drop(Reason::NeighbourForeign)),
             };
         };
@@ -387,7 +420,7 @@ impl Neighbours {
         place: Place,
         side: Side,
         now: Instant,
-    ) -> Result<(), Decision> {
+    ) -> Result<Speaker, Decision> {
         let mac = message.source();
         let new = self.row_mut(place).is_none();
         if new {
@@ -413,10 +446,10 @@ impl Neighbours {
         self.settled += usize::from(!known && row.mac().is_some());
         match settled {
             Settled::Yes { refuted: true } if reply => Err(Decision::Drop(Reason::NeighbourNew)),
-            Settled::Yes { .. } => match row.may_speak(now) {
-                true => Ok(()),
-                false => Err(Decision::Drop(Reason::NeighbourRate)),
-            },
+            Settled::Yes { .. } => {
+                let speaker = row.speaks(now);
+                speaker.ok_or(Decision::Drop(Reason::NeighbourRate))
+            }
             Settled::Ask(of) => {
                 let to = if of.is_some() { side } else { side.other() };
                 let probe = message.probe(place.ip, of);

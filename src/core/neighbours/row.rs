@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Speaker;
 use crate::Side;
 use crate::core::bucket::Bucket;
 use crate::time::Instant;
@@ -142,11 +143,15 @@ impl Row {
         matches!(self.lives, Lives::Client)
     }
 
+    /// Whether it is settled, or a client's.
+    pub(super) const fn is_known(&self) -> bool {
+        self.client() || self.mac.is_some()
+    }
+
     /// Whether a station downstream that spoke lately has the address, and this hardware address is not its own.
     pub(super) fn is_of_another(&self, mac: Mac, now: Instant) -> bool {
-        let known = self.client() || self.mac.is_some();
         let same = self.mac == Some(mac);
-        self.side() == Side::Down && known && !same && now.since(self.seen) <= TRUSTED
+        self.side() == Side::Down && self.is_known() && !same && now.since(self.seen) <= TRUSTED
     }
 
     pub(super) const fn seen(&mut self, now: Instant) {
@@ -164,13 +169,18 @@ impl Row {
             }
     }
 
-    /// One message more.
-    pub(super) fn may_speak(&mut self, now: Instant) -> bool {
+    /// One message more: as whose it counts, if it has not had its own share.
+    pub(super) fn speaks(&mut self, now: Instant) -> Option<Speaker> {
         let rate = match self.side() {
             Side::Up => OF_A_MASTER,
             Side::Down => OF_A_CLIENT,
         };
-        self.spoken.take(now, rate)
+        let speaker = match (self.is_known(), self.spoken.is_full(now)) {
+            (false, _) => Speaker::Stranger,
+            (true, true) => Speaker::Rare,
+            (true, false) => Speaker::Known,
+        };
+        self.spoken.take(now, rate).then_some(speaker)
     }
 
     /// A question of it is relayed.
@@ -214,7 +224,7 @@ impl Row {
             if same && !claim.refuted && age < GOOD_FOR {
                 if claim.asked < QUESTIONS {
                     asked += claim.asked;
-                } else if self.mac.is_some() || self.speaks(mac) {
+                } else if self.mac.is_some() || self.ptp_is_of(mac) {
                     self.has(mac, now);
                     return Settled::Yes { refuted: false };
                 } else {
@@ -233,7 +243,7 @@ impl Row {
     }
 
     /// Whether PTP comes from this hardware address, or none does from any.
-    fn speaks(&self, mac: Mac) -> bool {
+    fn ptp_is_of(&self, mac: Mac) -> bool {
         self.heard.is_none_or(|heard| heard == mac)
     }
 

@@ -1,5 +1,9 @@
 //! The table of the module's documentation: what passes, what is asked, what is refused.
 
+mod alone;
+mod claims;
+mod limits;
+
 use super::*;
 use crate::wire::{Lane, Transport};
 
@@ -396,59 +400,6 @@ fn a_silent_master_is_named_and_one_by_its_mac_is_known() {
 }
 
 #[test]
-fn what_is_listed_and_heard_counts_once_and_is_bounded() {
-    let mut rig = Rig::new(&[ip(1), ip(2), ip(1)]);
-    for last in 1..=100 {
-        rig.master_heard(last);
-    }
-    assert_eq!(rig.neighbours.counts()[0], 64);
-    assert!(!rig.neighbours.masters.knows(place(100)));
-    // Those that fell silent make room.
-    rig.now_ms += 61_000;
-    rig.master_heard(100);
-    assert!(rig.neighbours.masters.knows(place(100)));
-    assert_eq!(
-        rig.neighbours.counts()[0],
-        64 + 1,
-        "a listed one of them went"
-    );
-}
-
-impl Rig {
-    /// Somebody asks in ten thousand names for as many addresses: few of them are looked at.
-    fn is_flooded(&mut self) {
-        let (mut answered, mut limited) = (0, 0);
-        for n in 0..10_000_u32 {
-            let [_, _, c, d] = n.to_be_bytes();
-            let mut frame = arp(9, ASKS, 9, MASTER);
-            (frame[10], frame[11]) = (c, d);
-            (frame[26], frame[27]) = (c, d);
-            (frame[30], frame[31]) = (c | 0x80, d);
-            match self.says(Side::Down, &frame) {
-                Seen::Answered => answered += 1,
-                Seen::Dropped(Reason::NeighbourRate) => limited += 1,
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_eq!((answered, limited), (62, 10_000 - 62), "of a table of 64");
-    }
-}
-
-/// A flood of new addresses is cut, the table stays as large as it was, and whoever is known is served.
-#[test]
-fn a_flood_does_no_harm_to_those_who_are_known() {
-    let mut rig = Rig::settled();
-    assert_eq!(rig.up(MASTER, ANSWERS, MASTER, CLIENT), Seen::Relayed);
-    rig.is_flooded();
-    assert_eq!(rig.neighbours.table.len(), 64);
-    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Relayed);
-    assert_eq!(rig.up(MASTER, ANSWERS, MASTER, CLIENT), Seen::Relayed);
-    // One that repeats itself is limited alone.
-    let passed = (0..100).filter(|_| rig.down(CLIENT, ASKS, CLIENT, MASTER) == Seen::Relayed);
-    assert!(passed.count() <= 8);
-}
-
-#[test]
 fn vlans_are_kept_apart() {
     let mut rig = Rig::settled();
     let tagged = |mut frame: Vec<u8>| {
@@ -496,127 +447,4 @@ fn the_first_message_of_a_new_address_waits_and_passes() {
     let new = rig.up(99, ASKS, MASTER, MASTER);
     assert_eq!(new, Seen::Asked(Side::Up, ip(MASTER)));
     assert_eq!(rig.in_vain(Side::Up, MASTER), [Seen::Relayed]);
-}
-
-#[test]
-fn few_wait_at_once() {
-    let mut rig = Rig::new(&[ip(MASTER)]);
-    rig.neighbours = Neighbours::new(4096, &[ip(MASTER)], Secret(1, 2));
-    for last in 0..=255 {
-        let mut frame = arp(9, ASKS, 9, MASTER);
-        (frame[11], frame[27]) = (last, last);
-        (frame[30], frame[31]) = (1, last);
-        let seen = rig.says(Side::Down, &frame);
-        assert!(matches!(seen, Seen::Asked(Side::Up, _)), "{seen:?}");
-    }
-    for question in 1..=3 {
-        assert_eq!(rig.after(505).len(), 128, "{question}");
-    }
-    // Nor does a frame that is longer than any of them.
-    let mut frame = arp(CLIENT, ASKS, CLIENT, MASTER);
-    frame.resize(129, 0);
-    let seen = rig.says(Side::Down, &frame);
-    assert_eq!(seen, Seen::Asked(Side::Up, ip(CLIENT)));
-    assert_eq!(rig.after(505), []);
-}
-
-/// With `--source gateway`.
-#[test]
-fn alone_it_answers_for_masters_and_relays_nothing_from_below() {
-    let mut rig = Rig::new(&[ip(2)]);
-    rig.neighbours.answer_alone();
-    rig.master_heard(MASTER);
-    for (who, asker) in [("a client", CLIENT), ("nobody yet", 0)] {
-        let answered = rig.down(CLIENT, ASKS, asker, MASTER);
-        assert_eq!(answered, Seen::Answered, "{who}");
-    }
-    let foreign = Seen::Dropped(Reason::NeighbourForeign);
-    for (what, seen) in [
-        ("asks for a stranger", rig.down(CLIENT, ASKS, CLIENT, OTHER)),
-        (
-            "answers a master",
-            rig.down(CLIENT, ANSWERS, CLIENT, MASTER),
-        ),
-        ("announces itself", rig.down(CLIENT, ASKS, CLIENT, CLIENT)),
-        ("wants an address", rig.down(OTHER, ASKS, 0, OTHER)),
-    ] {
-        assert_eq!(seen, foreign, "{what}");
-    }
-    let claimed = Seen::Dropped(Reason::NeighbourClaimed);
-    assert_eq!(rig.down(66, ANSWERS, MASTER, CLIENT), claimed);
-
-    // A silent master is asked as nobody; then whoever waits has its answer.
-    let asked = Seen::Asked(Side::Up, ip(2));
-    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, 2), asked);
-    assert_eq!(rig.down(OTHER, ASKS, OTHER, 2), asked);
-    assert_eq!(rig.after(1), []);
-    assert_eq!(
-        rig.up(2, ANSWERS, 2, 0),
-        Seen::Relayed,
-        "the policy drops what is to us"
-    );
-    assert_eq!(rig.after(0), [Seen::Answered, Seen::Answered]);
-    // For as long as it was heard lately, and no longer.
-    rig.now_ms += 29_000;
-    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, 2), Seen::Answered);
-    rig.now_ms += 2_000;
-    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, 2), asked);
-    assert_eq!(
-        rig.in_vain(Side::Up, 2),
-        [Seen::Dropped(Reason::NeighbourNew)]
-    );
-    assert_eq!(
-        rig.down(CLIENT, ASKS, CLIENT, MASTER),
-        Seen::Asked(Side::Up, ip(MASTER))
-    );
-}
-
-/// The hardware address that is answered is the one that the master was heard from last.
-#[test]
-fn alone_it_answers_with_the_address_of_now() {
-    let mut rig = Rig::new(&[]);
-    rig.neighbours.answer_alone();
-    for last in [MASTER, 99] {
-        let now = rig.now();
-        rig.neighbours.master_heard(place(MASTER), mac(last), now);
-        let bytes = arp(CLIENT, ASKS, CLIENT, MASTER);
-        let asked = Neighbour::parse(&bytes).unwrap().unwrap();
-        let own = |_| false;
-        let Decision::Answer(answer) = rig.neighbours.decide(&asked, Side::Down, own, now) else {
-            panic!("no answer");
-        };
-        assert_eq!(Some(answer), asked.answer(mac(last)));
-        rig.now_ms += 1_000;
-    }
-}
-
-/// Who floods is limited alone.
-#[test]
-fn alone_a_flood_does_no_harm_to_those_who_are_known() {
-    let mut rig = Rig::new(&[]);
-    rig.neighbours.answer_alone();
-    rig.master_heard(MASTER);
-    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Answered);
-    rig.is_flooded();
-    assert_eq!(rig.down(CLIENT, ASKS, CLIENT, MASTER), Seen::Answered);
-    let passed = (0..100).filter(|_| rig.down(CLIENT, ASKS, CLIENT, MASTER) == Seen::Answered);
-    assert!(passed.count() <= 8);
-}
-
-/// A master has many to answer.
-#[test]
-fn a_master_answers_hundreds_at_once() {
-    let mut rig = Rig::new(&[]);
-    rig.neighbours = Neighbours::new(4096, &[], Secret(1, 2));
-    rig.master_heard(MASTER);
-    for last in 2..202 {
-        let seen = rig.down(last, ASKS, last, MASTER);
-        assert_eq!(seen, Seen::Answered);
-    }
-    for last in 2..202 {
-        let seen = rig.up(MASTER, ASKS, MASTER, last);
-        assert_eq!(seen, Seen::Relayed, "{last}");
-    }
-    let asked = (0..1000).filter(|_| rig.up(MASTER, ASKS, MASTER, 2) == Seen::Relayed);
-    assert!((200..=301).contains(&asked.count()), "but not for ever");
 }

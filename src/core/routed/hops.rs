@@ -23,13 +23,13 @@ const QUESTIONS: u8 = 3;
 /// Whoever did not answer is left alone for so long.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Next hops a second that were not asked for before.
-const NEW: u32 = 512;
+const NEW: u32 = 1024;
 /// One that was not used for so long gives way to another.
 const IDLE: Duration = Duration::from_secs(60);
 /// Rows that are looked at for one that may go, when the table is full.
 const LOOKED_AT: u32 = 16;
 /// Questions that wait to be sent.
-const QUEUED: usize = 512;
+const QUEUED: usize = 1024;
 
 /// A next hop: an address on one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -439,6 +439,18 @@ mod tests {
         assert!(!hops.hears(HOP, ONE, true, at(30_740)));
         assert_eq!(questions(&mut hops, 30_751), []);
         assert_eq!(hops.mac(HOP), Some(ONE));
+    }
+
+    /// What it says to others confirms nothing: anybody could say so in its name, and nobody would contradict.
+    #[test]
+    fn only_an_answer_to_us_confirms() {
+        let mut hops = known();
+        assert_eq!(hops.want_for_message(HOP, at(30_001)), Known::Yes);
+        assert_eq!(questions(&mut hops, 30_001), [Some(ONE)]);
+        assert!(!hops.hears(HOP, ONE, false, at(30_002)));
+        assert_eq!(questions(&mut hops, 30_251), [Some(ONE)]);
+        assert!(!hops.hears(HOP, ONE, true, at(30_252)));
+        assert_eq!(questions(&mut hops, 30_501), []);
     }
 
     #[test]

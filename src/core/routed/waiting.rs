@@ -5,12 +5,12 @@ use crate::core::verdict::Arrival;
 use crate::reason::Reason;
 use crate::time::Instant;
 
-/// Messages at once.
-const SLOTS: u16 = 256;
+/// Messages at once: a thousand clients of a gateway that has just started may all answer the same Sync.
+const SLOTS: u16 = 1024;
 /// Of one next hop: one that does not answer leaves room for others.
-const OF_ONE: usize = SLOTS as usize / 4;
-/// Any frame of an ordinary network.
-const SIZE: usize = 1536;
+const OF_ONE: usize = SLOTS as usize / 4 * 3;
+/// Longer ones do not wait: no request and no answer is.
+const SIZE: usize = 384;
 
 struct Entry {
     hop: Hop,
@@ -98,5 +98,50 @@ impl Waiting {
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::Side;
+
+    #[test]
+    fn one_next_hop_leaves_room_for_others() {
+        let hop = |last| Hop {
+            side: Side::Up,
+            ip: [10, 0, 0, last].into(),
+        };
+        let now = Instant::from_nanos(5);
+        let arrival = Arrival {
+            side: Side::Down,
+            stamp: Err(Reason::ClockStep),
+            at: now,
+            now,
+            to_host: true,
+            checksum_unfinished: false,
+        };
+        let mut waiting = Waiting::new();
+        let kept = |waiting: &mut Waiting, last, len| {
+            let frames =
+                (0..2000).take_while(|_| waiting.keep(&vec![last; len], &arrival, hop(last)));
+            frames.count()
+        };
+        assert_eq!(kept(&mut waiting, 1, 385), 0);
+        assert_eq!(kept(&mut waiting, 1, 384), 768);
+        assert_eq!(kept(&mut waiting, 2, 60), 256);
+        assert!(waiting.any_for(hop(1)) && !waiting.any_for(hop(3)));
+        // Those of one leave in their order, and make room.
+        let mut out = [0; 384];
+        let next = waiting.next(
+            &mut out,
+            |hop, _| hop.ip != IpAddr::from([10, 0, 0, 2]),
+            now,
+        );
+        assert_eq!(next.map(|(_, len)| len), Some(60));
+        assert_eq!(out[..60], [2; 60]);
+        assert_eq!((waiting.len(), kept(&mut waiting, 3, 60)), (1023, 1));
     }
 }

@@ -299,7 +299,16 @@ fn a_flood_of_neighbour_discovery_harms_nobody() {
             // In the midst of it.
             let from = 100 + round * 3;
             let (asked, corrections) = subnets.exchange(from..from + 3);
-            assert_eq!((asked, corrections.len()), (3, 3), "round {round}");
+            if (asked, corrections.len()) != (3, 3) {
+                let log = proxy.log();
+                let totals = proxy.stop().totals;
+                panic!(
+                    "round {round}: {asked} of 3 requests arrived, {} answers; the receive ring lost {} frames\n{}\n{log:#?}",
+                    corrections.len(),
+                    totals.count("ring_drops_down"),
+                    totals.0,
+                );
+            }
         }
         let seconds = usize::try_from(started.elapsed().as_secs()).unwrap();
         let totals = proxy.stop().totals;

@@ -17,27 +17,37 @@ use subnets::{Subnets, V4, V6};
 #[test]
 fn nothing_is_forwarded_twice_whether_the_kernel_forwards_or_not() {
     in_sandbox!({
-        for (plan, forwarding) in [(V4, true), (V4, false), (V6, true)] {
-            let subnets = Subnets::new(plan, forwarding);
+        // The kernel forwards from the start, or from some moment on, and then no longer.
+        for (plan, at_first) in [(V4, false), (V6, true)] {
+            let subnets = Subnets::new(plan, at_first);
             let proxy = subnets.start(&["--routed"]);
-            let (asked, corrections) = subnets.exchange(1..21);
-            assert_eq!((asked, corrections.len()), (20, 20), "{forwarding}");
-            // Each was held for up to 4 ms, and all of it is taken out.
-            assert!(
-                corrections
-                    .iter()
-                    .all(|ns| (1_000..1_000_000_000).contains(ns))
-            );
-            assert!(
-                corrections.iter().any(|ns| *ns > 500_000),
-                "{corrections:?}"
-            );
+            for (forwarding, first) in [(at_first, 1), (!at_first, 21)] {
+                subnets.forwards(forwarding);
+                let (asked, corrections) = subnets.exchange(first..first + 20);
+                let place = format!("{}, {forwarding}", plan.master);
+                assert_eq!((asked, corrections.len()), (20, 20), "{place}");
+                // Each was held for up to 4 ms, and all of it is taken out.
+                assert!(
+                    corrections
+                        .iter()
+                        .all(|ns| (1_000..1_000_000_000).contains(ns)),
+                    "{place}: {corrections:?}"
+                );
+                assert!(
+                    corrections.iter().any(|ns| *ns > 500_000),
+                    "{place}: {corrections:?}"
+                );
+            }
             // Killed, it leaves no table: what the kernel forwards then goes once, uncorrected.
             proxy.stop_by(libc::SIGKILL);
-            let (asked, corrections) = subnets.exchange(21..31);
-            let expected = if forwarding { 10 } else { 0 };
-            assert_eq!((asked, corrections.len()), (expected, expected));
-            assert!(corrections.iter().all(|ns| *ns == 0));
+            for (forwarding, first) in [(true, 41), (false, 51)] {
+                subnets.forwards(forwarding);
+                let (asked, corrections) = subnets.exchange(first..first + 6);
+                let expected = if forwarding { 6 } else { 0 };
+                let place = format!("{}, {forwarding}, killed", plan.master);
+                assert_eq!((asked, corrections.len()), (expected, expected), "{place}");
+                assert!(corrections.iter().all(|ns| *ns == 0), "{place}");
+            }
         }
     });
 }

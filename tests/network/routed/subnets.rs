@@ -75,10 +75,7 @@ impl Subnets {
                 end.add_default_route(END, router).unwrap();
             }
         }
-        let forwarding = if forwarding { "1" } else { "0" };
-        for key in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
-            line.gateway.sysctl(key, forwarding).unwrap();
-        }
+        forwards(&line, forwarding);
         let any = match plan.master {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -99,6 +96,11 @@ impl Subnets {
             master,
             client,
         }
+    }
+
+    /// Whether the kernel of the gateway forwards, from now on.
+    pub(super) fn forwards(&self, forwarding: bool) {
+        forwards(&self.line, forwarding);
     }
 
     /// The program, with these options, when it has listened for others.
@@ -192,6 +194,13 @@ impl Subnets {
         sequences.dedup();
         assert_eq!(sequences.len(), corrections.len(), "an answer came twice");
         (all, corrections)
+    }
+}
+
+fn forwards(line: &Line, forwarding: bool) {
+    let forwarding = if forwarding { "1" } else { "0" };
+    for key in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
+        line.gateway.sysctl(key, forwarding).unwrap();
     }
 }
 
