@@ -35,6 +35,9 @@ pub(super) struct Watch {
     clients: Vec<Judged>,
     reported: Vec<Reported>,
     looks: u64,
+    /// Which timestamps were taken at the last look, and the looks until nothing sent before that is out any more.
+    stamps: String,
+    settling: u32,
 }
 
 /// What a client's counts were when it was judged last, and whether it was served badly then.
@@ -57,6 +60,8 @@ struct Reported {
 impl Watch {
     pub(super) fn new(board: Arc<Board>) -> Self {
         Self {
+            stamps: board.info().stamps,
+            settling: 0,
             board,
             history: VecDeque::with_capacity(LOOKS + 1),
             troubles: Troubles::default(),
@@ -85,12 +90,32 @@ impl Watch {
         {
             self.history.pop_front();
         }
+        self.follow_stamps(&snapshot);
         let snapshot = Arc::new(snapshot);
         self.quiet.look(&snapshot, now);
         self.history.push_back((now, snapshot));
         let warnings = self.warnings(now);
         for change in self.changes(&warnings) {
             change.log();
+        }
+    }
+
+    /// Once other timestamps are taken, those lost before are why: that has its own line, with its own remedy.
+    fn follow_stamps(&mut self, now: &Snapshot) {
+        let stamps = self.board.info().stamps;
+        if stamps != self.stamps {
+            self.stamps = stamps;
+            self.settling = APPEARS;
+        }
+        if self.settling == 0 {
+            return;
+        }
+        self.settling -= 1;
+        for (_, before) in &mut self.history {
+            let ports = Arc::make_mut(before).state.ports.iter_mut();
+            for ((_, then), (_, now)) in ports.zip(now.state.ports.iter()) {
+                then.counts.stamps_lost = now.counts.stamps_lost;
+            }
         }
     }
 
@@ -254,7 +279,7 @@ mod tests {
     use super::super::warnings::WarningKind;
     use super::*;
     use crate::PortId;
-    use crate::telemetry::{ClientSlots, Info};
+    use crate::telemetry::{ClientSlots, Counters, Info, Measures, State};
 
     fn watch() -> Watch {
         let info = Info {
@@ -363,6 +388,34 @@ mod tests {
         assert_eq!(lines, [wrong("eth1: full"), wrong("eth2: full")]);
         assert_eq!(look(&mut watch, 1, &both[1..]), [right("eth1: full")]);
         assert_eq!(look(&mut watch, 1, &[]), [right("eth2: full")]);
+    }
+
+    #[test]
+    fn what_was_lost_before_other_timestamps_are_taken_has_no_warning_beside_theirs() {
+        let codes = |change: bool| {
+            let mut watch = watch();
+            let mut state = State::default();
+            let mut seen = Vec::new();
+            for second in 1..8_u32 {
+                // 16 at once, and two of those that were still out.
+                let lost = [0, 0, 16, 18, 18, 18, 18, 18][second as usize];
+                state.ports.up.counts.stamps_lost = lost;
+                watch
+                    .board
+                    .publish(&Counters::default(), &Measures::default(), &state);
+                if change && second == 2 {
+                    watch.board.set_stamps("software, because".into());
+                }
+                let at = Instant::from_nanos(u64::from(second) * 1_000_000_000);
+                watch.look(at);
+                let status = watch.status(at).unwrap();
+                seen.extend(status.warnings.into_iter().map(|warning| warning.code));
+            }
+            seen.retain(|code| code == "stamps-lost");
+            seen.len()
+        };
+        assert_eq!(codes(true), 0);
+        assert_eq!(codes(false), 6);
     }
 
     #[test]

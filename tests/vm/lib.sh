@@ -14,13 +14,13 @@ fail() {
 # Rounds are functions of guest/rounds. A kernel's version is its suite's newest. A root file system is in memory or on a disk.
 # Of x86_64 not even the smallest of these kernels starts in 64 MB: it takes more to unpack itself.
 GUESTS='
-x86_64-5.10   x86_64  bullseye linux-image-amd64       512 memory -              ring,lock,map,precise,rights
-x86_64-6.1    x86_64  bookworm linux-image-amd64       512 memory -              ring,lock,map,precise,rights
-x86_64-6.12   x86_64  trixie   linux-image-amd64       512 memory -              ring,lock,map,precise,rights
-x86_64-new    x86_64  sid      linux-image-amd64       512 memory -              ring,lock,map,precise,rights
-aarch64-6.12  aarch64 trixie   linux-image-arm64       512 memory -              ring,lock,map,precise,rights
-aarch64-16k   aarch64 trixie   linux-image-arm64-16k   512 memory -              ring,lock,map,precise,rights
-armv7-6.12    armv7   trixie   linux-image-armmp       512 memory -              ring,lock,map,precise,rights,year2040
+x86_64-5.10   x86_64  bullseye linux-image-amd64       512 memory -              lock,map,precise,rights,ring
+x86_64-6.1    x86_64  bookworm linux-image-amd64       512 memory -              lock,map,precise,rights,ring
+x86_64-6.12   x86_64  trixie   linux-image-amd64       512 memory -              lock,map,precise,rights,ring
+x86_64-new    x86_64  sid      linux-image-amd64       512 memory -              lock,map,precise,rights,ring
+aarch64-6.12  aarch64 trixie   linux-image-arm64       512 memory -              lock,map,precise,rights,ring
+aarch64-16k   aarch64 trixie   linux-image-arm64-16k   512 memory -              lock,map,precise,rights,ring
+armv7-6.12    armv7   trixie   linux-image-armmp       512 memory -              lock,map,precise,rights,year2040,ring
 armv7-small   armv7   trixie   linux-image-armmp        64 disk   ipv6.disable=1 memory,lock
 x86_64-small  x86_64  trixie   linux-image-cloud-amd64  96 disk   ipv6.disable=1 memory,lock
 cards         x86_64  bookworm linux-image-amd64       512 memory -              shared,two,two_precise,one16
@@ -42,7 +42,7 @@ guest() { # NAME
     rounds=${PTPPROXY_VM_ROUNDS:-$rounds}
     # The package is tried where there is one.
     case $name in
-        drivers | *-small) ;;
+        drivers | cards* | *-small) ;;
         *) if [ -z "${PTPPROXY_VM_ROUNDS:-}" ] && [ -n "${PTPPROXY_VM_FILES:-}" ]; then rounds+=,package; fi ;;
     esac
 }
@@ -57,7 +57,8 @@ debian() { # MACHINE
     esac
 }
 
-# Debian's packages for MACHINE, as of these lists: this machine's own lists and packages are not touched.
+# Debian's packages for MACHINE, as of these lists: this machine's own lists and packages are not touched. The lists are parsed once:
+# images of containers switch that off.
 apt() { # MACHINE PROGRAM ARGUMENTS...
     local architecture program=$2
     architecture=$(debian "$1")
@@ -65,6 +66,7 @@ apt() { # MACHINE PROGRAM ARGUMENTS...
     mkdir -p "$VM/apt/cache/$architecture/archives/partial"
     "$program" -qq -o Dir::Etc::sourcelist="$VM/apt/sources.list" -o Dir::Etc::sourceparts=- \
         -o Dir::State::Lists="$VM/apt/lists" -o Dir::State::status="$VM/apt/status" -o Dir::Cache="$VM/apt/cache/$architecture" \
+        -o Dir::Cache::pkgcache=pkgcache.bin -o Dir::Cache::srcpkgcache=srcpkgcache.bin \
         -o APT::Architecture="$architecture" -o APT::Architectures::="$architecture" -o APT::Sandbox::User="$(id -un)" \
         -o APT::Install-Recommends=false -o Acquire::Languages=none -o DPkg::Lock::Timeout=600 "$@"
 }

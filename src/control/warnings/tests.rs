@@ -108,7 +108,7 @@ fn codes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
 #[test]
 fn each_trouble_has_its_code() {
     type Change = fn(&mut Snapshot);
-    let table: [(&str, Change); 36] = [
+    let table: [(&str, Change); 37] = [
         ("", |_| {}),
         ("link", |now| now.state.ports.up.running = false),
         ("link", |now| now.state.ports.downs[0].present = false),
