@@ -1,5 +1,6 @@
 //! What is wrong, out of two snapshots: pure, so that a table can test it.
 
+mod found;
 mod kind;
 mod machine;
 mod named;
@@ -10,15 +11,15 @@ mod share;
 
 use std::time::Duration;
 
-use super::reply::Warning;
 use crate::reason::Reason;
-use crate::side::{PortId, Side};
+use crate::side::Side;
 use crate::telemetry::{
     ClientView, Kind, Limits, LinkFault, MasterState, Outage, Role, Silence, Snapshot, outages,
 };
 use crate::time::Instant;
 use crate::wire::MessageType;
 
+pub(super) use found::Found;
 pub use kind::WarningKind;
 use named::Named;
 pub(super) use quiet::Quiet;
@@ -36,52 +37,6 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(90);
 const FORWARDS_WITHIN: Duration = Duration::from_secs(10);
 /// Open requests of one client.
 const OPEN_REQUESTS: u32 = 8;
-
-/// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) kind: WarningKind,
-    /// Tells causes of one kind apart that are alarms of their own; empty where there is one only.
-    pub(super) cause: &'static str,
-    /// The interface, where it is one's alone.
-    pub(super) port: Option<PortId>,
-    /// What, and what to do.
-    pub(super) text: String,
-}
-
-impl Found {
-    fn new(kind: WarningKind, cause: &'static str, text: String) -> Self {
-        Self {
-            kind,
-            cause,
-            port: None,
-            text,
-        }
-    }
-
-    /// At an interface: each is an alarm of its own.
-    fn at(port: PortId, kind: WarningKind, text: String) -> Self {
-        Self {
-            port: Some(port),
-            ..Self::new(kind, port.label(), text)
-        }
-    }
-
-    /// Whether it is the same alarm.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        let key = |found: &Self| (found.kind, found.cause, found.port);
-        key(self) == key(other)
-    }
-}
-
-impl From<Found> for Warning {
-    fn from(found: Found) -> Self {
-        Self {
-            code: found.kind.code().to_owned(),
-            text: found.text,
-        }
-    }
-}
 
 /// What is wrong now, the gravest first. `before` is some seconds older than `now`.
 pub(super) fn warnings(

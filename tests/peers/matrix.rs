@@ -48,8 +48,10 @@ impl Cell {
 
     fn is_slave(&self) -> bool {
         let lines = self.client().lines_from(0);
-        let changes = lines.iter().filter_map(|line| StateChange::parse(line));
-        changes.last().is_some_and(|change| change.to == "SLAVE")
+        let mut changes = lines.iter().filter_map(|line| StateChange::parse(line));
+        changes
+            .next_back()
+            .is_some_and(|change| change.to == "SLAVE")
     }
 
     fn answered(&self) -> u64 {

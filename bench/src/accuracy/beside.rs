@@ -13,12 +13,14 @@ use crate::lab::frames::shape::Shape;
 use crate::lab::frames::station::{Role, Station};
 use crate::lab::frames::{Kind, Template};
 use crate::lab::io::pacing::Pace;
-use crate::lab::port::{self, Inbox, Outbox, Seen};
+use crate::lab::port::{self, Inbox, Outbox};
 use crate::net::Namespace;
 use crate::ptp4l::Transport;
 
 /// Time between two looks at what is due.
 const SWEEP: Duration = Duration::from_millis(1);
+/// Where requestingPortIdentity is in a Delay_Resp (IEEE 1588-2019, table 48).
+const REQUESTING: usize = 44;
 /// How long answers are awaited after the last request.
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -108,24 +110,60 @@ fn run(
             served.sent += u64::from(sent);
         }
         outbox.flush();
-        served.answered += answers(&mut inbox);
+        served.answered += answers(&mut inbox, shape);
         thread::sleep(SWEEP);
     }
     thread::sleep(PATIENCE);
-    served.answered += answers(&mut inbox);
+    served.answered += answers(&mut inbox, shape);
     served
 }
 
-/// Answers of simulated clients among what has arrived. The real client's count not.
-fn answers(inbox: &mut Inbox) -> u64 {
+/// Answers to simulated clients among what has arrived.
+fn answers(inbox: &mut Inbox, shape: Shape) -> u64 {
     let mut count = 0;
-    while let Some(seen) = inbox.receive() {
-        if let Seen::Message(view, _) = seen
-            && view.kind() == Some(Kind::DelayResp)
-            && (view.requesting()).is_some_and(|station| station.role == Role::Client)
-        {
-            count += 1;
-        }
+    while let Some(frame) = inbox.receive_any() {
+        count += u64::from(is_answer(frame, shape));
     }
     count
+}
+
+/// Whether it is a Delay_Resp of any PTP version to one of them.
+fn is_answer(frame: &[u8], shape: Shape) -> bool {
+    let message = frame.get(shape.ptp()..).unwrap_or_default();
+    let kind = message
+        .first()
+        .and_then(|first| Kind::from_type(first & 0x0F));
+    let requesting = message.get(REQUESTING..).and_then(<[u8]>::first_chunk);
+    let station = requesting.and_then(Station::from_identity);
+    kind == Some(Kind::DelayResp) && station.is_some_and(|station| station.role == Role::Client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_any_version_to_simulated_clients_count() {
+        for network in Transport::ALL {
+            let shape = Shape {
+                network,
+                vlan: None,
+            };
+            let frame = |kind, to: [u8; 10], version| {
+                let template = Template::new(shape, kind, Station::MASTER);
+                let mut slot = [0; 256];
+                let length = template
+                    .draft(&mut slot)
+                    .map(|draft| draft.requesting(to).finish());
+                slot[shape.ptp() + 1] = version;
+                slot[..length.unwrap_or(0)].to_vec()
+            };
+            let client = Station::client(7).identity();
+            assert!(is_answer(&frame(Kind::DelayResp, client, 0x12), shape));
+            assert!(is_answer(&frame(Kind::DelayResp, client, 0x02), shape));
+            assert!(!is_answer(&frame(Kind::DelayResp, [7; 10], 0x02), shape));
+            assert!(!is_answer(&frame(Kind::Sync, client, 0x02), shape));
+            assert!(!is_answer(&[], shape));
+        }
+    }
 }

@@ -55,11 +55,17 @@ pub(super) fn contention(lab: &Lab, rounds: u16) -> Result<bool> {
 
 fn one(lab: &Lab, gateway: &Path, round: u16, name: &str, arguments: &str) -> Result<Seen> {
     let seen = lab.run_at(STATIONS, gateway, &format!("{LOAD} {arguments}"))?;
+    let drops = seen.number("ring_drops");
     println!(
         "| {round} | {name} | {:.0} | {:.0} | {} | {:.2}, {:.2} |",
         seen.number("requests_sent"),
         seen.number("requests_lost"),
-        seen.number("ring_drops"),
+        // A cable has no rings.
+        if drops.is_nan() {
+            "-".to_owned()
+        } else {
+            drops.to_string()
+        },
         seen.number("residual_ns.p50") / 1e3,
         seen.number("residual_ns.p99") / 1e3,
     );

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Found, WarningKind};
+use super::found::Found;
+use super::kind::WarningKind;
 use crate::telemetry::{PortState, Snapshot};
 
 /// Fewer missing transmit timestamps than this may be chance, and so may fewer than one in ten.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Found, WarningKind};
+use super::found::Found;
+use super::kind::WarningKind;
 use crate::reason::Reason;
 use crate::side::Side;
 use crate::telemetry::{Counters, Kind, Role, Snapshot};

@@ -3,7 +3,8 @@
 
 use super::place::Place;
 use super::row::Row;
-use super::{Decision, NEW, Neighbours, Speaker};
+use super::speaker::Speaker;
+use super::{Decision, NEW, Neighbours};
 use crate::Side;
 use crate::reason::Reason;
 use crate::time::Instant;

@@ -30,6 +30,7 @@
 //! | `row` | who has an address, and who says so |
 //! | `masters` | the addresses and hardware addresses of masters |
 //! | `sought` | what is asked for and not known |
+//! | `speaker` | whose message it is, for its limits |
 //! | `kept` | what waits for the answer to a question of ours |
 //! | `answers` | what the gateway answers itself in a master's name |
 
@@ -39,6 +40,7 @@ mod masters;
 mod place;
 mod row;
 mod sought;
+mod speaker;
 
 use std::net::IpAddr;
 
@@ -56,6 +58,7 @@ pub(crate) use masters::last_word;
 pub(crate) use place::Place;
 use row::{QUESTIONS, Row, Settled};
 use sought::Sought;
+use speaker::Speaker;
 
 /// Messages a second from one side, at most, of those whose address is known. Of each of them one a second passes
 /// in any case: whoever makes up many cannot take that from the others.
@@ -89,17 +92,6 @@ pub(crate) enum Decision {
     Drop(Reason),
     /// It goes no further, and shows that this address lives upstream, which that one downstream asks for in vain.
     Unknown(IpAddr, IpAddr),
-}
-
-/// Whose message it is: each kind has limits of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speaker {
-    /// Known by its address, and silent for a second.
-    Rare,
-    /// Known by its address.
-    Known,
-    /// Anybody else.
-    Stranger,
 }
 
 /// See the module.

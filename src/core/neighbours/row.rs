@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Speaker;
+use super::speaker::Speaker;
 use crate::Side;
 use crate::core::bucket::Bucket;
 use crate::time::Instant;

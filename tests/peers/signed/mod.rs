@@ -136,6 +136,12 @@ fn counted(lines: &[String], name: &str) -> u64 {
         .sum()
 }
 
+/// Requests were held: two of three, for at this load one may be read when its moment has come.
+fn many_held(lines: &[String], case: &str) {
+    let (held, requests) = (counted(lines, "held"), counted(lines, "delay_req"));
+    assert!(requests > 40 && held > requests / 3, "{case}: {lines:#?}");
+}
+
 fn none_refused(lines: &[String], case: &str) {
     for reason in [
         "unsigned",
