@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ptpproxy_lab::lab::frames::Kind;
 
 use crate::host::Message;
+use crate::parallel::WRONG_NS;
 
 /// Pairs Syncs with Follow_Ups and requests with answers as real clients do, and notes what each pair
 /// would make of the time. All clocks are one, so what is left of a time after its correction is the
@@ -25,6 +26,8 @@ pub(crate) struct StrictClient {
     pub(crate) request_residuals: Vec<i64>,
     /// Syncs heard, copies too.
     pub(crate) syncs_heard: u64,
+    /// Of each time that is far off, what it was made of.
+    pub(crate) far_off: Vec<String>,
 }
 
 impl StrictClient {
@@ -48,6 +51,10 @@ impl StrictClient {
     fn sync_taken(&mut self, sequence: u16, residual: i64) {
         let late = self.late.get(&sequence).copied().unwrap_or_default();
         self.sync_residuals.push(residual - late);
+        if (residual - late).abs() >= WRONG_NS {
+            self.far_off
+                .push(format!("Sync {sequence}: {} ns", residual - late));
+        }
     }
 
     fn sync(&mut self, message: &Message) {
@@ -93,6 +100,12 @@ impl StrictClient {
         {
             let residual = message.time - *departed - message.correction;
             self.request_residuals.push(residual);
+            if residual.abs() >= WRONG_NS {
+                self.far_off.push(format!(
+                    "Delay_Req {number}/{}: {residual} ns, departed {departed}, correction {}",
+                    message.sequence, message.correction
+                ));
+            }
         }
     }
 }

@@ -151,6 +151,7 @@ fn cells(folder: &TempDir, transport: Transport, subnets: Subnets) -> Vec<Cell> 
             let (place, gateway) = match subnets {
                 Subnets::One => one,
                 Subnets::Two => two,
+                Subnets::Cable => unreachable!("each place has a gateway"),
             };
             let Some((rig, master)) = with_master(&gateway, transport, ends) else {
                 return cells;

@@ -1,5 +1,7 @@
 //! A second path between the segments: nothing loops, and no exchange over both passes.
 
+use std::time::Duration;
+
 use ptpproxy::Side::{self, Down, Up};
 use ptpproxy::core::{Event, ManagementPolicy, Settings};
 use ptpproxy::reason::Reason;
@@ -54,6 +56,58 @@ fn a_copy_that_is_heard_a_moment_late_is_not_too_late() {
     gateway.pass(MS * 20);
     assert_eq!(gateway.left, []);
     assert_eq!(gateway.core.waiting(), 0);
+    gateway.assert_conserved();
+}
+
+/// Nobody knows of another gateway, but this one was kept from running while it had the Sync: the other's copy may have left
+/// before ours, and be read only now.
+#[test]
+fn after_a_sync_that_was_here_for_long_a_copy_is_looked_for() {
+    let late = |age: Duration| {
+        let mut gateway = Gateway::new(unheld());
+        assert!(gateway.hears_late(Up, &sync(1, 1), age).is_sent());
+        let outcome = gateway.hears(Up, &follow_up(1, 1, 9));
+        (gateway, outcome)
+    };
+    let (_, outcome) = late(Duration::from_micros(200));
+    assert!(outcome.is_sent(), "{outcome:?}");
+
+    let (mut gateway, outcome) = late(MS);
+    assert_eq!(outcome, Outcome::Waits);
+    assert_eq!(gateway.hears(Down, &sync(1, 1)), SECOND_PATH);
+    gateway.pass(MS * 6);
+    assert_eq!(gateway.left, []);
+    gateway.assert_conserved();
+
+    let (mut gateway, _) = late(MS);
+    gateway.pass(MS * 6);
+    assert_eq!(gateway.left.len(), 1, "no copy came");
+    assert!(gateway.left[0].frame().correction() >= 1_000_000 << 16);
+    gateway.assert_conserved();
+
+    // Of a unicast Sync no other station hears a copy.
+    let mut gateway = Gateway::new(unheld());
+    assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
+    let unicast = |message: Message| message.to(To::Host(10));
+    assert!(gateway.hears_late(Up, &unicast(sync(1, 1)), MS).is_sent());
+    assert!(gateway.hears(Up, &unicast(follow_up(1, 1, 9))).is_sent());
+}
+
+/// It listened when the Sync came, and heard the other's copy before it was the turn of its own.
+#[test]
+fn a_sync_that_another_gateway_has_sent_on_meanwhile_is_not_sent_too() {
+    let mut gateway = Gateway::new(unheld());
+    gateway.core.listen_first();
+    assert!(gateway.hears(Up, &announce(1, 1, clock(1))).is_sent());
+    gateway.pass(MS * 10);
+    assert_eq!(gateway.hears(Up, &sync(1, 1)), Outcome::Waits);
+    assert_eq!(gateway.hears(Up, &sync(1, 2)), Outcome::Waits);
+    assert_eq!(gateway.hears(Down, &sync(1, 1)), SECOND_PATH);
+    gateway.pass(MS * 20);
+    let left: Vec<u16> = (gateway.left.iter())
+        .map(|left| left.frame().sequence_id())
+        .collect();
+    assert_eq!(left, [2]);
     gateway.assert_conserved();
 }
 

@@ -183,6 +183,30 @@ fn one_name_on_two_ports_gets_no_answer_of_the_other() {
     assert_eq!(counts(&gateway.comes_from_above(answer(1, 21))), [0, 1]);
 }
 
+/// Another gateway has sent it on already.
+#[test]
+fn a_request_that_was_heard_above_is_no_new_one_at_any_port() {
+    for port in 0..3 {
+        let mut gateway = Gateway::new(3, Settings::default());
+        let request = |sequence| message(DELAY_REQ, 1, sequence);
+        assert_eq!(gateway.comes_from_below(port, request(1)).len(), 1);
+        assert_eq!(counts(&gateway.comes_from_above(request(2))), [0; 3]);
+        assert_eq!(
+            gateway.comes_from_below(port, request(2)),
+            Vec::<Vec<u8>>::new(),
+            "port {port}"
+        );
+        // Nor when its client has moved since.
+        let other = (port + 1) % 3;
+        assert_eq!(counts(&gateway.comes_from_above(request(3))), [0; 3]);
+        assert_eq!(
+            gateway.comes_from_below(other, request(3)),
+            Vec::<Vec<u8>>::new(),
+            "port {other}"
+        );
+    }
+}
+
 #[test]
 fn nothing_goes_from_one_port_to_another() {
     let mut gateway = Gateway::new(3, Settings::default());

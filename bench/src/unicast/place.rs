@@ -59,6 +59,8 @@ pub enum Subnets {
     One,
     /// Each in a subnet of its own: the gateway is the router, with --routed
     Two,
+    /// One cable, without a gateway: what ptp4l itself makes of each kind
+    Cable,
 }
 
 impl Subnets {
@@ -68,6 +70,7 @@ impl Subnets {
         match self {
             Self::One => "one subnet",
             Self::Two => "two subnets",
+            Self::Cable => "one cable",
         }
     }
 
@@ -87,6 +90,7 @@ impl Subnets {
                     .chain(more)
                     .collect(),
             },
+            Self::Cable => Gateway::Direct,
         }
     }
 }
@@ -118,6 +122,12 @@ impl Place {
     pub fn is(&self, other: &Self) -> bool {
         (self.transport, self.subnets) == (other.transport, other.subnets)
             && self.ends.version == other.ends.version
+    }
+
+    /// Whether there is no gateway.
+    #[must_use]
+    pub fn is_cable(&self) -> bool {
+        self.subnets == Subnets::Cable
     }
 
     /// Its words.

@@ -15,11 +15,13 @@ const OFFSET_P99: f64 = 1.15;
 /// The most that the median of its path delay may be off that of a multicast client, in ns.
 const PATH_DELAY_NS: f64 = 500.0;
 
-/// A row of the table: one kind of client in one place.
+/// A row of the table: one kind of client in one place, or in all of them together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// Where.
-    pub place: Place,
+    pub place: String,
+    /// How it is held to the bars.
+    pub judged: Judged,
     /// Who.
     pub kind: Kind,
     /// Runs that failed.
@@ -38,31 +40,77 @@ pub struct Row {
     pub path_difference_ns: Option<f64>,
 }
 
+/// How a row is held to the bars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// There is no gateway: what ptp4l itself makes of this kind of client.
+    Not,
+    /// By its interval. Few of one place's samples are beyond the 99th percentile: one interruption decides where it is.
+    ByInterval,
+    /// By what was found: all places together.
+    ByFound,
+}
+
+/// Whether the bars are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is none.
+    NoBar,
+    /// They are.
+    Kept,
+    /// What was found is above one, which is within its interval.
+    Undecided,
+    /// One is not.
+    Missed,
+}
+
 impl Row {
     /// Whether it keeps its bars.
     #[must_use]
-    pub fn is_good(&self) -> bool {
-        let offset = self
-            .offset_ratio
-            .is_none_or(|ratio| ratio.found <= OFFSET_P99);
+    pub fn verdict(&self) -> Verdict {
         let path = self
             .path_difference_ns
             .is_none_or(|ns| ns.abs() <= PATH_DELAY_NS);
-        self.failed == 0 && self.slave_s <= SLAVE_S && offset && path
+        let above = |ratio: fn(Ratio) -> f64| self.offset_ratio.map(ratio) > Some(OFFSET_P99);
+        match self.judged {
+            _ if self.failed > 0 || self.slave_s > SLAVE_S => Verdict::Missed,
+            Judged::Not => Verdict::NoBar,
+            _ if !path => Verdict::Missed,
+            Judged::ByFound if above(|ratio| ratio.found) => Verdict::Missed,
+            Judged::ByInterval if above(|ratio| ratio.low) => Verdict::Missed,
+            Judged::ByInterval if above(|ratio| ratio.found) => Verdict::Undecided,
+            _ => Verdict::Kept,
+        }
     }
 }
 
-/// The rows, by place, in the order of the kinds; nothing for whom no run succeeded.
+/// The rows, by place, in the order of the kinds; nothing for whom no run succeeded. Then those of all places with a
+/// gateway together, and of all without one.
 #[must_use]
 pub fn rows(measurements: &[Measurement], places: &[Place]) -> Vec<Row> {
-    let each = |place: &Place| Kind::ALL.map(|kind| row(measurements, place, kind));
-    places.iter().flat_map(each).flatten().collect()
+    let mut wheres: Vec<(String, Vec<&Place>)> = Vec::new();
+    wheres.extend(places.iter().map(|place| (place.label(), vec![place])));
+    let (cables, gateways) = places
+        .iter()
+        .partition::<Vec<_>, _>(|place| place.is_cable());
+    for (label, together) in [("all gateways", gateways), ("all cables", cables)] {
+        if together.len() > 1 {
+            wheres.push((label.to_owned(), together));
+        }
+    }
+    let each = |one: &(String, Vec<&Place>)| Kind::ALL.map(|kind| row(measurements, one, kind));
+    wheres.iter().flat_map(each).flatten().collect()
 }
 
-fn row(measurements: &[Measurement], place: &Place, kind: Kind) -> Option<Row> {
+fn row(
+    measurements: &[Measurement],
+    (label, places): &(String, Vec<&Place>),
+    kind: Kind,
+) -> Option<Row> {
+    let here = |one: &&Measurement| places.iter().any(|place| one.place.is(place));
     let of = |kind| {
-        let here = measurements.iter().filter(move |one| one.kind == kind);
-        here.filter(move |one| one.place.is(place))
+        let here = measurements.iter().filter(here);
+        here.filter(move |one| one.kind == kind)
     };
     let samples = |kind| -> Vec<Sample> {
         let good = of(kind).filter(|one| one.error.is_none());
@@ -75,7 +123,12 @@ fn row(measurements: &[Measurement], place: &Place, kind: Kind) -> Option<Row> {
     let each = of(kind).filter(|one| one.error.is_none());
     let each = each.filter_map(|one| Stats::of(&one.samples));
     Some(Row {
-        place: place.clone(),
+        place: label.clone(),
+        judged: match (places.iter().all(|place| place.is_cable()), places.len()) {
+            (true, _) => Judged::Not,
+            (false, 1) => Judged::ByInterval,
+            (false, _) => Judged::ByFound,
+        },
         kind,
         failed: of(kind).filter(|one| one.error.is_some()).count(),
         slave_s: of(kind).filter_map(|one| one.slave_s).fold(0.0, f64::max),
@@ -101,16 +154,18 @@ pub fn markdown(rows: &[Row]) -> String {
             |ratio| format!("{:.2} ({:.2} to {:.2})", ratio.found, ratio.low, ratio.high),
         );
         let difference = row.path_difference_ns.map_or_else(|| "-".to_owned(), us);
-        let within = match (row.is_good(), row.failed) {
-            (true, _) => "yes".to_owned(),
-            (false, 0) => "**no**".to_owned(),
-            (false, failed) => format!("**{failed} failed**"),
+        let within = match (row.verdict(), row.failed) {
+            (Verdict::NoBar, _) => "no bar".to_owned(),
+            (Verdict::Kept, _) => "yes".to_owned(),
+            (Verdict::Undecided, _) => "undecided".to_owned(),
+            (Verdict::Missed, 0) => "**no**".to_owned(),
+            (Verdict::Missed, failed) => format!("**{failed} failed**"),
         };
         let rounds = row.of_rounds;
         let _ = writeln!(
             text,
             "| {} | {} | {} | {:.1} s | {} | {} ({:.2} to {:.2}) | {} | {ratio} | {difference} | {within} |",
-            row.place.label(),
+            row.place,
             row.kind.label(),
             row.samples,
             row.slave_s,
@@ -188,18 +243,26 @@ mod tests {
         );
         assert_eq!(hybrid.path_difference_ns, Some(550.0));
         assert_eq!((hybrid.failed, hybrid.slave_s), (1, 3.0));
-        assert!(multicast.is_good() && !hybrid.is_good());
-        let mut nearer = hybrid.clone();
-        nearer.failed = 0;
-        nearer.path_difference_ns = Some(-500.0);
-        assert!(!nearer.is_good(), "1.2 times");
-        nearer.offset_ratio = Some(Ratio {
-            found: 1.15,
-            ..ratio
-        });
-        assert!(nearer.is_good());
-        nearer.path_difference_ns = Some(-501.0);
-        assert!(!nearer.is_good());
+        assert_eq!(multicast.verdict(), Verdict::Kept);
+        assert_eq!(hybrid.verdict(), Verdict::Missed, "one failed");
+        let mut other = hybrid.clone();
+        let mut verdict = |found, low, path, judged| {
+            let ratio = Ratio {
+                found,
+                low,
+                ..ratio
+            };
+            (other.failed, other.judged) = (0, judged);
+            (other.offset_ratio, other.path_difference_ns) = (Some(ratio), Some(path));
+            other.verdict()
+        };
+        let (by_interval, by_found) = (Judged::ByInterval, Judged::ByFound);
+        assert_eq!(verdict(1.15, 1.0, -500.0, by_found), Verdict::Kept);
+        assert_eq!(verdict(1.16, 1.0, -500.0, by_found), Verdict::Missed);
+        assert_eq!(verdict(1.16, 1.15, 500.0, by_interval), Verdict::Undecided);
+        assert_eq!(verdict(1.17, 1.16, 500.0, by_interval), Verdict::Missed);
+        assert_eq!(verdict(1.0, 1.0, -501.0, by_interval), Verdict::Missed);
+        assert_eq!(verdict(9.0, 9.0, 900.0, Judged::Not), Verdict::NoBar);
         let text = markdown(&rows);
         assert!(
             text.contains(

@@ -4,7 +4,7 @@ use crate::Side;
 use crate::core::flight::window::Place;
 use crate::core::flight::{Drawn, Flight, Flights};
 use crate::core::hold::FrameRef;
-use crate::core::refs::{ClientRef, Owner};
+use crate::core::refs::{ClientRef, Owner, SyncRef};
 use crate::core::settings::Settings;
 use crate::core::verdict::Token;
 use crate::reason::Reason;
@@ -108,6 +108,14 @@ impl Flights {
         let flight = self.table.get_mut(slot)?;
         (flight.batch, flight.place) = (batch, place);
         self.table.board(slot, deadline)
+    }
+
+    /// The Sync that has this slot.
+    pub(crate) fn sync_of(&self, slot: u32) -> Option<SyncRef> {
+        match self.table.get(slot)?.owner {
+            Owner::Sync(sync) => Some(sync),
+            Owner::Request { .. } => None,
+        }
     }
 
     /// Lands one that has a slot and does not depart.

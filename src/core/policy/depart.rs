@@ -6,12 +6,14 @@ use crate::core::hold::{Answers, Due, FrameRef, Purpose, WaitingRequest, Waiting
 use crate::core::policy::Forwarder;
 use crate::core::policy::routed::{Macs, rewrite_hop};
 use crate::core::refs::Owner;
+use crate::core::second_path::GUARD;
 use crate::core::settings::Settings;
+use crate::core::syncs::{SyncProgress, Syncs};
 use crate::core::verdict::{Departure, Edit, Token};
 use crate::reason::Reason;
 use crate::telemetry::Kind;
 use crate::time::Instant;
-use crate::wire::Layout;
+use crate::wire::{Layout, MessageType};
 use crate::{PerSide, Side};
 
 impl Forwarder {
@@ -70,15 +72,16 @@ impl Forwarder {
         let macs = self.next_macs(kept.edit().0, bytes, egress);
         let mut answers = None;
         let by = (now, &*self.settings);
-        let (clients, flights) = (&mut self.clients, &mut self.flights);
+        let (clients, flights, syncs) = (&mut self.clients, &mut self.flights, &mut self.syncs);
         let launched = match (kept.purpose(), &macs) {
             (_, Err(reason)) => Err(*reason),
             (Purpose::General(general), _) => {
                 answers = general.answers;
-                Ok((None, None))
+                let follow_up = kept.message_type() == MessageType::FollowUp;
+                Ok((None, follow_up.then(|| Self::latest_follow_up(now))))
             }
             (Purpose::Sync(sync), _) => {
-                board(flights, sync, by).map(|token| (Some(token), Some(sync.end)))
+                board((flights, syncs), sync, by).map(|token| (Some(token), Some(sync.end)))
             }
             (Purpose::Request(request), _) => {
                 launch(clients, flights, (frame, request), egress, by)
@@ -117,6 +120,13 @@ impl Forwarder {
             self.reached(answers);
         }
         Some(Departure { len, token, latest })
+    }
+
+    /// A Follow_Up that is written to a batch now leaves by then, or never: a process that is kept from running for longer may
+    /// miss another gateway's copy of the Sync.
+    #[must_use]
+    pub fn latest_follow_up(now: Instant) -> Instant {
+        now + GUARD
     }
 
     /// Writes what changes in a frame that leaves by this side: what the edit says, its signature, an address that all
@@ -226,12 +236,17 @@ pub(super) const fn unadmitted(listening: bool) -> Reason {
 
 /// It is the turn of a Sync.
 fn board(
-    flights: &mut Flights,
+    (flights, syncs): (&mut Flights, &mut Syncs),
     sync: &WaitingSync,
     (now, settings): (Instant, &Settings),
 ) -> Result<Token, Reason> {
     if now > sync.stale_at {
         return Err(Reason::Stale);
+    }
+    let of = (flights.sync_of(sync.slot)).and_then(|of| syncs.same_mut(of));
+    if of.is_some_and(|sync| sync.progress() == SyncProgress::SecondPath) {
+        // Who has heard that one needs no second one.
+        return Err(Reason::SecondPath);
     }
     let token = flights.board(sync.slot, (now, settings));
     token.ok_or(Reason::InFlightFull)

@@ -107,7 +107,7 @@ impl Forwarder {
     ) {
         let correction = residence::scaled(residence_ns, self.ratio(master));
         self.hold.correct(frame, correction);
-        if self.paths.guards(owner, self.present) {
+        if self.paths.guards(owner, residence_ns, self.present) {
             self.guard(frame, owner, sequence_id, self.present);
         } else {
             self.hold.leave(frame);
@@ -123,7 +123,13 @@ impl Forwarder {
         (master, residence_ns): (u32, i64),
     ) -> Result<Verdict, Reason> {
         let owner = Owner::Sync(sync);
-        if !self.paths.guards(owner, arrival.now) {
+        // Another gateway's copy of a unicast Sync is seen by its client alone.
+        let visible_ns = if frame.is_multicast() {
+            residence_ns
+        } else {
+            0
+        };
+        if !self.paths.guards(owner, visible_ns, arrival.now) {
             let correction = residence::scaled(residence_ns, self.ratio(master));
             return Ok(arrival.forward_corrected(correction));
         }

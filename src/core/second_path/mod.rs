@@ -4,7 +4,8 @@
 //! A correction of ours is right for our copy of an event message only. Who receives the other gateway's copy too drops
 //! the exchange. But that copy may still be on its way to us, or wait in a ring, when we have all that a Follow_Up or
 //! Delay_Resp needs. So while a second path is known these wait a little longer, which harms no time. They leave only
-//! if everything was read and no copy was among it.
+//! if everything was read and no copy was among it. While none is known, only a Follow_Up whose Sync was here for long waits
+//! so: what other copies of others make of it is as wrong as that is long.
 //!
 //! The first exchange that two gateways share comes before either knows. So one that starts listens first: before its
 //! first event message it makes itself known by an Announce, which harms nobody.
@@ -49,7 +50,10 @@ pub(crate) use moves::Moves;
 const MEMORY: Duration = Duration::from_secs(10);
 /// A corrected message waits this long for a copy of its event message: longer than a process is commonly kept from
 /// running between reading a ring and filling the other.
-const GUARD: Duration = Duration::from_millis(5);
+pub(crate) const GUARD: Duration = Duration::from_millis(5);
+/// A Sync that was here for longer was read by a process that was then kept from running: its correction waits for a copy
+/// even while no second path is known. With another gateway's copy it would be wrong by so much.
+const UNDISTURBED_NS: i64 = 250_000;
 /// Corrected messages that wait so at once.
 const GUARDED: usize = 4096;
 /// How long a gateway that starts waits for an Announce to make itself known by, and then for a sign of another.
@@ -294,10 +298,13 @@ impl SecondPath {
 
     // Corrected messages that wait for copies of their event messages.
 
-    /// Whether the correction of this event message has to wait for a copy.
-    pub(crate) fn guards(&self, owner: Owner, now: Instant) -> bool {
+    /// Whether the correction of this event message, of such a residence, has to wait for a copy.
+    pub(crate) fn guards(&self, owner: Owner, residence_ns: i64, now: Instant) -> bool {
         match owner {
-            Owner::Sync(_) => self.guards_after(self.below, now),
+            Owner::Sync(_) => {
+                self.guards_after(self.below, now)
+                    || residence_ns > UNDISTURBED_NS && self.guarded.len() < GUARDED
+            }
             Owner::Request { .. } => self.guards_requests(now),
         }
     }

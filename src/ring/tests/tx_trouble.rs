@@ -32,7 +32,7 @@ on_veth! {
         assert_eq!(refused(&mut tx, 3, 1515, &[0x88, 0xF7]), [Reason::TooLarge]);
         assert_eq!(refused(&mut tx, 4, 1519, &[0x81, 0, 0, 5]), [Reason::TooLarge]);
         assert_eq!(refused(&mut tx, 5, 1518, &[0x88, 0xA8, 0, 5]), [Reason::TooLarge]);
-        assert_eq!(refused(&mut tx, 6, 1 << 40, &[0x88, 0xF7]), [Reason::TooLarge]);
+        assert_eq!(refused(&mut tx, 6, usize::MAX / 2, &[0x88, 0xF7]), [Reason::TooLarge]);
         assert_eq!(tx.queued(), 0);
         // What is accepted at the very limit does leave.
         for (len, from_type) in [

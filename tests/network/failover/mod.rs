@@ -127,6 +127,9 @@ fn fails(fault: Fault) {
     }
     let wrong = traffic.wrong();
     println!("{}", row(fault, costs, wrong));
+    if wrong > 0 {
+        println!("{:#?}", pair.logs());
+    }
     assert_eq!(wrong, 0, "wrong times");
     for member in &mut pair.members {
         member.stop();

@@ -8,7 +8,7 @@ use ptpproxy_lab::lab::frames::Kind;
 use testkit::pair::Pair;
 use testkit::segments::{END, Switched};
 
-use crate::host::{ETHERNET, Host};
+use crate::host::{ETHERNET, Host, Message};
 use crate::parallel::{WRONG_NS, true_enough};
 use crate::strict_client::StrictClient;
 
@@ -25,6 +25,8 @@ pub(super) struct Traffic {
     seen: [Seen; 2],
     /// The switch where the grandmaster is.
     pub(super) master: usize,
+    /// Requests as the grandmaster got them, copies too.
+    arrived: Vec<Message>,
     syncs: u16,
     asked: u16,
     next_sync: Instant,
@@ -64,6 +66,7 @@ impl Traffic {
             below: hosts(&network.clients),
             seen: Default::default(),
             master: 0,
+            arrived: Vec::new(),
             syncs: 0,
             asked: 0,
             next_sync: now,
@@ -132,6 +135,7 @@ impl Traffic {
             while let Some(message) = above.receive() {
                 if message.kind == Kind::DelayReq && at == self.master {
                     above.answer(&message);
+                    self.arrived.push(message);
                 }
             }
         }
@@ -198,6 +202,15 @@ impl Traffic {
         let off: Vec<_> = all.filter(|ns| ns.abs() >= WRONG_NS).collect();
         let wrong = off.len();
         println!("wrong by {off:?} ns");
+        for far in self.seen.iter().flat_map(|seen| &seen.client.far_off) {
+            println!("{far}");
+            for one in &self.arrived {
+                let who = one.source.map_or(0, |source| source.number);
+                if far.starts_with(&format!("Delay_Req {who}/{}:", one.sequence)) {
+                    println!("  arrived {}, correction {}", one.at, one.correction);
+                }
+            }
+        }
         if wrong == 0 {
             true_enough("Sync", &syncs);
             true_enough("Delay_Req", &requests);

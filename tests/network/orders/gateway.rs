@@ -31,12 +31,15 @@ pub(super) struct Life {
     pub(super) killed: Option<u64>,
     /// When its clock is set, and by how much.
     pub(super) set: Vec<(u64, i64)>,
+    /// When it is in another part of the clients' network than everybody else.
+    pub(super) apart: Vec<Range<u64>>,
 }
 
 /// Runs until the end; what its core told.
 pub(super) fn gateway(world: &Arc<World>, me: usize, settings: Settings, life: Life) -> Vec<Event> {
     world.stops(me, life.stops);
     world.sets(me, life.set);
+    world.parts(me, life.apart);
     world.sleep(me, life.start, false);
     for segment in [Side::Up, Side::Down] {
         while world.receive(me, segment).is_some() {}

@@ -6,7 +6,7 @@ use ptpproxy_lab::lab::station::Station;
 use ptpproxy_lab::lab::view::{Sight, View};
 
 use super::world::{HOSTS, Queued, World};
-use super::{Case, MS};
+use super::{Case, MS, SYNC};
 use crate::host::{ETHERNET, Message};
 use crate::strict_client::StrictClient;
 
@@ -57,7 +57,7 @@ impl<'a> Hosts<'a> {
             let next = self.due.iter().map(|(at, _)| *at).min().unwrap_or(u64::MAX);
             self.world.sleep(HOSTS, next, true);
             let now = self.world.now();
-            if now > LENGTH {
+            if now > LENGTH + self.case.longer {
                 self.world.end(HOSTS);
                 let (syncs, requests) = self.taken();
                 let late = (syncs - self.early.0, requests - self.early.1);
@@ -77,7 +77,7 @@ impl<'a> Hosts<'a> {
     }
 
     fn hear(&mut self, now: u64) {
-        if now < LATE {
+        if now < LATE + self.case.longer {
             self.early = self.taken();
         }
         while let Some(frame) = self.world.receive(HOSTS, Side::Up) {
@@ -111,7 +111,7 @@ impl<'a> Hosts<'a> {
                     let think = self.world.random(0..self.case.thinks);
                     self.due.push((now + think, Due::FollowUp(sequence, now)));
                 }
-                self.due.push((now + 40 * MS, Due::Sync));
+                self.due.push((now + SYNC, Due::Sync));
             }
             Due::FollowUp(sequence, origin) => {
                 let origin = i64::try_from(origin).unwrap();

@@ -23,6 +23,8 @@ use world::World;
 
 const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
+/// Between two Syncs; the first is sent after 5 ms.
+const SYNC: u64 = 40 * MS;
 /// Cables, and what the rate, measured over them, may get wrong of the longest hold.
 const RIGHT_NS: std::ops::RangeInclusive<i64> = -6_000..=46_000;
 
@@ -34,6 +36,8 @@ struct Case {
     thinks: u64,
     /// The second gateway starts later.
     late: u64,
+    /// All takes longer by this.
+    longer: u64,
 }
 
 #[test]
@@ -47,6 +51,7 @@ fn no_order_of_events_makes_a_wrong_time() {
             one_step: seed % 3 == 0,
             thinks: [10 * US, 300 * US, 8 * MS][(seed / 2 % 3) as usize],
             late: [0, 400 * MS][(seed / 3 % 2) as usize],
+            longer: 0,
         };
         let second = Life {
             start: case.late,

@@ -1,6 +1,6 @@
 //! Two gateways of which one is to forward, as keepalived has it, or has it wrong: they take each other's place, both
-//! forward, neither does, one stands still at any step or is killed, a clock is set meanwhile. No time is wrong, and in the
-//! end one of them serves. `PTPPROXY_ORDERS=300` has that many orders of each kind.
+//! forward, neither does, the clients' network is cut in two, one stands still at any step or is killed, a clock is set
+//! meanwhile. No time is wrong, and in the end one of them serves. `PTPPROXY_ORDERS=300` has that many orders of each kind.
 
 use std::time::Duration;
 
@@ -10,14 +10,18 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::gateway::Life;
-use super::{Case, MS, RIGHT_NS, US, run};
+use super::{Case, MS, RIGHT_NS, SYNC, US, run};
 
 /// Orders of events of each kind, if nobody asks for more.
 const EACH: u64 = 12;
 
+const IN_TWO: &str = "the clients' network in two, and whole again";
+/// For so long. Nobody expects the other one any more when it is whole again.
+const APART: u64 = 88 * SYNC;
+
 type Make = fn(&mut SmallRng) -> [Life; 2];
 
-const KINDS: [(&str, Make); 10] = [
+const KINDS: [(&str, Make); 11] = [
     ("one after the other", handover),
     ("killed", killed),
     ("stands still", stands_still),
@@ -28,6 +32,7 @@ const KINDS: [(&str, Make); 10] = [
     ("beside one that knows no roles", stranger),
     ("a clock is set at a take-over", set_at_handover),
     ("a clock is set while both forward", set_while_both),
+    (IN_TWO, partition),
 ];
 
 /// A moment about this many milliseconds after the start.
@@ -150,6 +155,22 @@ fn set_while_both(rng: &mut SmallRng) -> [Life; 2] {
     lives
 }
 
+/// It is whole again between two Syncs: of a copy that left before, in the other part, nobody could know. Then each stands
+/// still while it has a Sync.
+fn partition(rng: &mut SmallRng) -> [Life; 2] {
+    let [mut one, mut two] = pair();
+    let sync = APART + SYNC * rng.random_range(8..10) + 5 * MS;
+    let whole = sync - ms(rng, 1, 15);
+    two.apart.push(100 * MS..whole);
+    two.roles = vec![(ms(rng, 150, 250), Active)];
+    for life in [&mut one, &mut two] {
+        let at = sync + SYNC * rng.random_range(0..3) + rng.random_range(0..300 * US);
+        life.stops.push(at..at + ms(rng, 1, 20));
+    }
+    two.roles.push((whole + ms(rng, 20, 400), Standby));
+    [one, two]
+}
+
 #[test]
 fn no_order_of_events_of_a_pair_makes_a_wrong_time() {
     let (mut wrong, mut unserved) = (Vec::new(), Vec::new());
@@ -164,6 +185,7 @@ fn no_order_of_events_of_a_pair_makes_a_wrong_time() {
                 one_step: n % 3 == 0,
                 thinks: [10 * US, 300 * US, 8 * MS][(n / 2 % 3) as usize],
                 late: 0,
+                longer: if name == IN_TWO { APART } else { 0 },
             };
             let lives = make(&mut SmallRng::seed_from_u64(seed));
             let (client, late, events) = run(&case, lives.clone());

@@ -41,6 +41,8 @@ struct State {
     stopped: [Vec<Range<u64>>; 2],
     /// By gateway: when its clock is set, and by how much.
     set: [Vec<(u64, i64)>; 2],
+    /// By gateway: when nobody downstream hears it, nor it them.
+    apart: [Vec<Range<u64>>; 2],
 }
 
 /// What the clocks read at the start: none is set to before that.
@@ -52,6 +54,12 @@ pub(super) struct World {
 }
 
 impl State {
+    /// Whether a frame downstream from or to this one is lost now.
+    fn is_apart(&self, who: usize) -> bool {
+        let times = self.apart.get(who);
+        times.is_some_and(|times| times.iter().any(|times| times.contains(&self.now)))
+    }
+
     /// Until when it stands still, if it does now.
     fn stopped_until(&self, me: usize) -> Option<u64> {
         let stopped = self.stopped.get(me)?;
@@ -74,6 +82,7 @@ impl World {
                 known: Default::default(),
                 stopped: Default::default(),
                 set: Default::default(),
+                apart: Default::default(),
             }),
             turn: Condvar::new(),
         })
@@ -91,6 +100,11 @@ impl World {
     /// A gateway's clock will be set: when, and by how much.
     pub(super) fn sets(&self, me: usize, steps: Vec<(u64, i64)>) {
         self.state.lock().unwrap().set[me] = steps;
+    }
+
+    /// A gateway will be in another part of the clients' network at these times.
+    pub(super) fn parts(&self, me: usize, times: Vec<Range<u64>>) {
+        self.state.lock().unwrap().apart[me] = times;
     }
 
     /// What a gateway's clock reads at this moment.
@@ -176,6 +190,9 @@ impl World {
         let state = &mut *state;
         for to in (0..3).filter(|&to| to != from) {
             if to != HOSTS && segment == Side::Up && !passes(&state.known[to], bytes) {
+                continue;
+            }
+            if segment == Side::Down && (state.is_apart(from) || state.is_apart(to)) {
                 continue;
             }
             let last = &mut state.last[from][to][segment as usize];

@@ -83,3 +83,21 @@ fn alone_a_flood_does_no_harm_to_those_who_are_known() {
     let passed = (0..100).filter(|_| rig.down(CLIENT, ASKS, CLIENT, MASTER) == Seen::Answered);
     assert!(passed.count() <= 8);
 }
+
+/// Who has no address yet asks as nobody: all of them together are limited.
+#[test]
+fn alone_those_who_have_no_address_yet_are_limited() {
+    let mut rig = Rig::new(&[]);
+    rig.neighbours.answer_alone();
+    rig.master_heard(MASTER);
+    let seen: Vec<Seen> = (0..3_000)
+        .map(|_| rig.down(CLIENT, ASKS, 0, MASTER))
+        .collect();
+    let answered = seen.iter().filter(|one| **one == Seen::Answered).count();
+    assert!(
+        (1..=1_000).contains(&answered),
+        "{answered} of 3000 answered"
+    );
+    let limited = Seen::Dropped(Reason::NeighbourRate);
+    assert_eq!(seen.last(), Some(&limited));
+}
