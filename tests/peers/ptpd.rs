@@ -41,7 +41,7 @@ fn find() -> Option<PathBuf> {
 fn config(mode: &str, status: &Path) -> String {
     format!(
         "ptpengine:interface={INTERFACE}\nptpengine:preset=slaveonly\n{mode}\
-         ptpengine:unicast_destinations={GRANDMASTER_ADDRESS}\nptpengine:unicast_grant_duration=10\n\
+         ptpengine:unicast_destinations={GRANDMASTER_ADDRESS}\nptpengine:unicast_grant_duration=30\n\
          ptpengine:log_delayreq_override=Y\nptpengine:log_delayreq_interval=-3\n\
          clock:no_adjust=Y\nclock:no_reset=Y\nglobal:foreground=Y\nglobal:ignore_lock=Y\n\
          global:log_status=Y\nglobal:status_update_interval=1\nglobal:status_file={}\n",
