@@ -230,9 +230,14 @@ mod tests {
             place(Network::Udp6, None),
         ];
         let rows = rows(&all, &places);
-        let [multicast, hybrid] = &rows[..] else {
+        let [multicast, hybrid, _, together] = &rows[..] else {
             panic!("{rows:?}");
         };
+        assert_eq!(
+            (together.place.as_str(), together.judged),
+            ("all gateways", Judged::ByFound)
+        );
+        assert_eq!(together.samples, hybrid.samples);
         assert_eq!((multicast.offset_ratio, multicast.samples), (None, 320));
         let ratio = hybrid.offset_ratio.unwrap();
         assert!((ratio.found - 1.2).abs() < 1e-9, "{ratio:?}");

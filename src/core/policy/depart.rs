@@ -6,14 +6,13 @@ use crate::core::hold::{Answers, Due, FrameRef, Purpose, WaitingRequest, Waiting
 use crate::core::policy::Forwarder;
 use crate::core::policy::routed::{Macs, rewrite_hop};
 use crate::core::refs::Owner;
-use crate::core::second_path::GUARD;
 use crate::core::settings::Settings;
 use crate::core::syncs::{SyncProgress, Syncs};
 use crate::core::verdict::{Departure, Edit, Token};
 use crate::reason::Reason;
 use crate::telemetry::Kind;
 use crate::time::Instant;
-use crate::wire::{Layout, MessageType};
+use crate::wire::Layout;
 use crate::{PerSide, Side};
 
 impl Forwarder {
@@ -77,8 +76,7 @@ impl Forwarder {
             (_, Err(reason)) => Err(*reason),
             (Purpose::General(general), _) => {
                 answers = general.answers;
-                let follow_up = kept.message_type() == MessageType::FollowUp;
-                Ok((None, follow_up.then(|| Self::latest_follow_up(now))))
+                Ok((None, None))
             }
             (Purpose::Sync(sync), _) => {
                 board((flights, syncs), sync, by).map(|token| (Some(token), Some(sync.end)))
@@ -120,13 +118,6 @@ impl Forwarder {
             self.reached(answers);
         }
         Some(Departure { len, token, latest })
-    }
-
-    /// A Follow_Up that is written to a batch now leaves by then, or never: a process that is kept from running for longer may
-    /// miss another gateway's copy of the Sync.
-    #[must_use]
-    pub fn latest_follow_up(now: Instant) -> Instant {
-        now + GUARD
     }
 
     /// Writes what changes in a frame that leaves by this side: what the edit says, its signature, an address that all

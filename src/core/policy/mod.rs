@@ -150,8 +150,7 @@ const EARLY_FOLLOW_UPS: usize = 4;
 /// * Each token comes back once, by `stamped` or `unsent`, or never. After `tx_timestamp_timeout` the core goes on
 ///   without it, and ignores it if it comes later.
 /// * If the batch is not sent until [`Departure::latest`](crate::core::Departure::latest), and for a frame with a token
-///   until its arrival plus `max_hold`, and for a Follow_Up that goes on at once until
-///   [`latest_follow_up`](Self::latest_follow_up), the caller sends none of it, and reports each token as `unsent`
+///   until its arrival plus `max_hold`, the caller sends none of it, and reports each token as `unsent`
 ///   ([`Reason::Stale`]).
 ///
 /// # Time

@@ -50,7 +50,7 @@ pub(crate) use moves::Moves;
 const MEMORY: Duration = Duration::from_secs(10);
 /// A corrected message waits this long for a copy of its event message: longer than a process is commonly kept from
 /// running between reading a ring and filling the other.
-pub(crate) const GUARD: Duration = Duration::from_millis(5);
+const GUARD: Duration = Duration::from_millis(5);
 /// A Sync that was here for longer was read by a process that was then kept from running: its correction waits for a copy
 /// even while no second path is known. With another gateway's copy it would be wrong by so much.
 const UNDISTURBED_NS: i64 = 250_000;

@@ -2,13 +2,13 @@
 //! timestamps of each batch.
 
 use super::Brain;
-use crate::core::{Arrival, Edit, Forwarder, Token};
+use crate::core::{Arrival, Edit, Token};
 use crate::engine::clock::Clock;
 use crate::engine::number::{Number, named, port_of};
 use crate::engine::port::{Completion, Port};
 use crate::reason::Reason;
 use crate::time::Instant;
-use crate::wire::{Frame, MessageType};
+use crate::wire::Frame;
 use crate::{PortId, Side};
 
 impl<C: Clock> Brain<C> {
@@ -55,11 +55,7 @@ impl<C: Clock> Brain<C> {
             core.unsent_frame(from, frame, token, reason, now);
             return;
         }
-        let latest = match (&token, frame.message_type()) {
-            (Some(_), _) => Some(arrival.at + core.settings().max_hold),
-            (None, MessageType::FollowUp) => Some(Forwarder::latest_follow_up(now)),
-            _ => None,
-        };
+        let latest = (token.is_some()).then(|| arrival.at + core.settings().max_hold);
         self.ports[to].joins(token.is_some(), latest);
         egress.commit(bytes.len(), named(token, to, of));
         if edit.rewrite.is_some() {
