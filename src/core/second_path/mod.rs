@@ -5,7 +5,7 @@
 //! the exchange. But that copy may still be on its way to us, or wait in a ring, when we have all that a Follow_Up or
 //! Delay_Resp needs. So while a second path is known these wait a little longer, which harms no time. They leave only
 //! if everything was read and no copy was among it. While none is known, only a Follow_Up whose Sync was here for long waits
-//! so: what other copies of others make of it is as wrong as that is long.
+//! so: who mixes it with another gateway's copy is wrong by as much as that is long.
 //!
 //! The first exchange that two gateways share comes before either knows. So one that starts listens first: before its
 //! first event message it makes itself known by an Announce, which harms nobody.
@@ -52,7 +52,7 @@ const MEMORY: Duration = Duration::from_secs(10);
 /// running between reading a ring and filling the other.
 const GUARD: Duration = Duration::from_millis(5);
 /// A Sync that was here for longer was read by a process that was then kept from running: its correction waits for a copy
-/// even while no second path is known. With another gateway's copy it would be wrong by so much.
+/// even while no second path is known.
 const UNDISTURBED_NS: i64 = 250_000;
 /// Corrected messages that wait so at once.
 const GUARDED: usize = 4096;
