@@ -91,6 +91,12 @@ fn after_a_sync_that_was_here_for_long_a_copy_is_looked_for() {
     let unicast = |message: Message| message.to(To::Host(10));
     assert!(gateway.hears_late(Up, &unicast(sync(1, 1)), MS).is_sent());
     assert!(gateway.hears(Up, &unicast(follow_up(1, 1, 9))).is_sent());
+    // Nor if its Follow_Up came first.
+    let early = gateway.hears(Up, &unicast(follow_up(1, 2, 9)));
+    assert_eq!(early, Outcome::Waits);
+    let late = gateway.hears_late(Up, &unicast(sync(1, 2)), MS);
+    assert!(late.is_sent());
+    assert_eq!(gateway.left.len(), 1);
 }
 
 /// It listened when the Sync came, and heard the other's copy before it was the turn of its own.

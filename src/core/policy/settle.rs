@@ -107,7 +107,11 @@ impl Forwarder {
     ) {
         let correction = residence::scaled(residence_ns, self.ratio(master));
         self.hold.correct(frame, correction);
-        if self.paths.guards(owner, residence_ns, self.present) {
+        let to_many = self.hold.get(frame).is_some_and(|(bytes, _)| {
+            matches!(owner, Owner::Sync(_)) && Frame::parse(bytes).is_ok_and(|it| it.is_multicast())
+        });
+        let visible_ns = visible(residence_ns, to_many);
+        if self.paths.guards(owner, visible_ns, self.present) {
             self.guard(frame, owner, sequence_id, self.present);
         } else {
             self.hold.leave(frame);
@@ -123,12 +127,7 @@ impl Forwarder {
         (master, residence_ns): (u32, i64),
     ) -> Result<Verdict, Reason> {
         let owner = Owner::Sync(sync);
-        // Another gateway's copy of a unicast Sync is seen by its client alone.
-        let visible_ns = if frame.is_multicast() {
-            residence_ns
-        } else {
-            0
-        };
+        let visible_ns = visible(residence_ns, frame.is_multicast());
         if !self.paths.guards(owner, visible_ns, arrival.now) {
             let correction = residence::scaled(residence_ns, self.ratio(master));
             return Ok(arrival.forward_corrected(correction));
@@ -156,4 +155,10 @@ impl Forwarder {
         self.guard(kept, owner, Some(sequence_id), arrival.now);
         Ok(())
     }
+}
+
+/// The residence of a Sync in which another gateway's copy of it can be seen here: that of a unicast one goes to its client
+/// alone.
+const fn visible(residence_ns: i64, to_many: bool) -> i64 {
+    if to_many { residence_ns } else { 0 }
 }
