@@ -5,19 +5,17 @@
 //! `PTPPROXY_RESTARTS=20` has each happen so often, with eight requests a second of each client instead of two.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ptpproxy_lab::in_sandbox;
-use ptpproxy_lab::net::{retry, skip};
+use ptpproxy_lab::net::retry;
 use ptpproxy_lab::ptp4l::TempDir;
-use testkit::booted::{Booted, put_unit};
-use testkit::installed::find;
+use testkit::booted::{Booted, GATEWAY, can_boot, put_gateway};
 
-use crate::proxy::{DOWN, Proxy, UP, command, program};
+use crate::proxy::{DOWN, Proxy, UP, command};
 use crate::segments::Line;
 use crate::stations::Request;
 use crate::traffic::Traffic;
@@ -147,30 +145,12 @@ fn a_thousand_clients_when_another_process_takes_over() {
 
 #[test]
 fn a_thousand_clients_when_the_service_is_restarted() {
-    for (program, package) in [("systemctl", "systemd"), ("nsenter", "util-linux")] {
-        if find(program, package).is_none() {
-            return;
-        }
-    }
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return skip("a systemd is booted by root only");
+    if !can_boot() {
+        return;
     }
     let name = "a_thousand_clients_when_the_service_is_restarted";
     let passed = retry(name, || Ok(catch_unwind(restarted).is_ok()));
     assert!(passed.unwrap());
-}
-
-const UNIT: &str = "ptpproxy.service";
-
-/// The shipped unit with this build and a user that there is.
-fn unit_in(folder: &Path) {
-    let config = format!("up = \"{UP}\"\ndown = \"{DOWN}\"\n");
-    fs::write(folder.join("ptpproxy.toml"), config).unwrap();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd");
-    let shipped = fs::read_to_string(shipped.join(UNIT)).unwrap();
-    let unit = shipped.replace("User=ptpproxy\nGroup=ptpproxy\n", "User=nobody\n");
-    assert!(unit.contains("User=nobody"), "{unit}");
-    put_unit(folder, (UNIT, &unit), &program());
 }
 
 /// How long each step of the last restart took, as the service manager saw it.
@@ -198,17 +178,16 @@ fn steps(booted: &Booted<'_>) -> String {
 fn restarted() {
     let (times, every) = rounds();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("restarted");
-    fs::create_dir_all(&folder).unwrap();
-    unit_in(&folder);
+    put_gateway(&folder, &format!("up = \"{UP}\"\ndown = \"{DOWN}\"\n"));
     let line = Line::new();
-    let booted = Booted::new(&line.gateway, UNIT, Some(&folder));
+    let booted = Booted::new(&line.gateway, GATEWAY, Some(&folder));
     booted.wait_until("ActiveState", |state| state == "active");
     let traffic = Traffic::of(&line, CLIENTS, Duration::from_millis(every));
     traffic.in_sync(Instant::now() + Duration::from_secs(1));
     let mut costs = Vec::new();
     for round in 1..=times {
         costs.push(through(&traffic, || {
-            let restarted = booted.systemctl(&["restart", UNIT]);
+            let restarted = booted.systemctl(&["restart", GATEWAY]);
             assert!(restarted.status.success(), "{}", booted.log());
         }));
         assert_eq!(booted.log().matches(TAKEN_OVER).count(), round);

@@ -1,6 +1,7 @@
 //! A client that takes time from whatever would fit: the strictest judge of two paths.
 
 use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter};
 
 use ptpproxy_lab::lab::frames::Kind;
 
@@ -26,8 +27,37 @@ pub(crate) struct StrictClient {
     pub(crate) request_residuals: Vec<i64>,
     /// Syncs heard, copies too.
     pub(crate) syncs_heard: u64,
-    /// Of each time that is far off, what it was made of.
-    pub(crate) far_off: Vec<String>,
+    /// Times that are far off.
+    pub(crate) far_off: Vec<FarOff>,
+}
+
+/// A time that is far off, and what it was made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FarOff {
+    /// A Sync or a Delay_Req.
+    pub(crate) kind: Kind,
+    /// Who asked; of a Sync 0.
+    pub(crate) client: u16,
+    pub(crate) sequence: u16,
+    pub(crate) residual: i64,
+    /// All that was taken out of its way.
+    pub(crate) correction: i64,
+}
+
+impl Display for FarOff {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            client,
+            sequence,
+            residual,
+            correction,
+        } = self;
+        write!(
+            to,
+            "{kind:?} {client}/{sequence}: {residual} ns off, correction {correction} ns"
+        )
+    }
 }
 
 impl StrictClient {
@@ -48,25 +78,36 @@ impl StrictClient {
         }
     }
 
-    fn sync_taken(&mut self, sequence: u16, residual: i64) {
+    /// A Sync that arrived so long after its origin, and what is taken out of that.
+    fn sync_taken(&mut self, sequence: u16, way: i64, correction: i64) {
         let late = self.late.get(&sequence).copied().unwrap_or_default();
-        self.sync_residuals.push(residual - late);
-        if (residual - late).abs() >= WRONG_NS {
-            self.far_off
-                .push(format!("Sync {sequence}: {} ns", residual - late));
+        let residual = way - correction - late;
+        self.sync_residuals.push(residual);
+        self.look(FarOff {
+            kind: Kind::Sync,
+            client: 0,
+            sequence,
+            residual,
+            correction,
+        });
+    }
+
+    fn look(&mut self, time: FarOff) {
+        if time.residual.abs() >= WRONG_NS {
+            self.far_off.push(time);
         }
     }
 
     fn sync(&mut self, message: &Message) {
         self.syncs_heard += 1;
         if !message.two_step {
-            let residual = message.at - message.time - message.correction;
-            self.sync_taken(message.sequence, residual);
+            let way = message.at - message.time;
+            self.sync_taken(message.sequence, way, message.correction);
             return;
         }
         if let Some((origin, correction)) = self.follow_ups.remove(&message.sequence) {
-            let residual = message.at - origin - correction - message.correction;
-            self.sync_taken(message.sequence, residual);
+            let all = correction + message.correction;
+            self.sync_taken(message.sequence, message.at - origin, all);
             return;
         }
         self.syncs
@@ -83,8 +124,8 @@ impl StrictClient {
             return;
         };
         for (at, correction) in syncs {
-            let residual = at - message.time - message.correction - correction;
-            self.sync_taken(message.sequence, residual);
+            let all = message.correction + correction;
+            self.sync_taken(message.sequence, at - message.time, all);
         }
     }
 
@@ -100,12 +141,13 @@ impl StrictClient {
         {
             let residual = message.time - *departed - message.correction;
             self.request_residuals.push(residual);
-            if residual.abs() >= WRONG_NS {
-                self.far_off.push(format!(
-                    "Delay_Req {number}/{}: {residual} ns, departed {departed}, correction {}",
-                    message.sequence, message.correction
-                ));
-            }
+            self.look(FarOff {
+                kind: Kind::DelayReq,
+                client: number,
+                sequence: message.sequence,
+                residual,
+                correction: message.correction,
+            });
         }
     }
 }

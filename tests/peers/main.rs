@@ -12,6 +12,7 @@ mod routed;
 mod shared;
 mod signed;
 mod starts;
+mod statime;
 
 use std::ffi::OsString;
 use std::time::Duration;

@@ -2,15 +2,19 @@
 //! it, another process goes on with all of them; and whatever happens, nothing goes from one to another.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ptpproxy_lab::in_sandbox;
 use ptpproxy_lab::lab::frames::Kind;
 use ptpproxy_lab::ptp4l::TempDir;
+use testkit::booted::{Booted, GATEWAY, can_boot, put_gateway};
 
 use super::{CABLE_NS, PORTS, Star, interface};
 use crate::host::{Host, Message};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, UP};
 
 /// An answer that has not come by then does not come any more.
 const NO_MORE: Duration = Duration::from_millis(500);
@@ -304,4 +308,48 @@ fn another_process_goes_on_with_all_ports() {
         );
         next.stop();
     });
+}
+
+/// The service manager keeps the rings of all ports while its service is restarted.
+#[test]
+fn a_service_that_is_restarted_goes_on_with_all_ports() {
+    if !can_boot() {
+        return;
+    }
+    let star = Star::new();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ports-restarted");
+    put_gateway(&folder, &format!("up = \"{UP}\"\ndown = \"port*\"\n"));
+    let booted = Booted::new(&star.gateway, GATEWAY, Some(&folder));
+    booted.wait_until("ActiveState", |state| state == "active");
+    let (mut above, below) = star.hosts();
+    above.introduce();
+    let mut load = Load::new(above, below, 25, [50; PORTS]);
+    load.run(Duration::from_millis(800));
+    let begin = Instant::now();
+    load.run(Duration::from_millis(800));
+    thread::scope(|scope| {
+        let order = scope.spawn(|| booted.systemctl(&["restart", GATEWAY]));
+        while !order.is_finished() {
+            load.run(Duration::from_millis(2));
+        }
+        let said = order.join().unwrap();
+        assert!(said.status.success(), "{said:?} {}", booted.log());
+    });
+    let taken = Instant::now();
+    load.run(Duration::from_millis(800));
+    let end = Instant::now();
+    load.end();
+    let log = booted.log();
+    assert_eq!(log.matches("taking over from process ").count(), 1, "{log}");
+    assert!(log.contains(": 100 clients, "), "{log}");
+    for (port, crowd) in load.crowds.iter().enumerate() {
+        let (sent, lost) = crowd.lost(taken, end);
+        assert!(sent > 20, "port {port}: {sent}");
+        assert_eq!(lost, 0, "port {port}: {log}");
+        let (sent, lost) = crowd.lost(begin, taken);
+        println!("port {port}: {lost} of {sent} lost");
+        assert!(lost < sent / 2, "port {port}: {lost} of {sent}: {log}");
+    }
+    drop(booted);
+    fs::remove_dir_all(&folder).unwrap();
 }

@@ -68,10 +68,16 @@ impl Star {
     fn start_with(&self, downs: &[impl AsRef<str>], options: &[&str]) -> (Proxy, Host, Vec<Host>) {
         let proxy = Proxy::launch(&self.gateway, &mut self.command(downs, options));
         proxy.wait_for("forwarding:");
-        let mut above = Host::open(&self.grandmaster, END, ETHERNET);
-        let below = (0..PORTS).map(|port| self.host(port)).collect();
+        let (mut above, below) = self.hosts();
         above.introduce();
         (proxy, above, below)
+    }
+
+    /// The grandmaster's, and one at each port.
+    fn hosts(&self) -> (Host, Vec<Host>) {
+        let above = Host::open(&self.grandmaster, END, ETHERNET);
+        let below = (0..PORTS).map(|port| self.host(port)).collect();
+        (above, below)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod clients;
 mod traffic;
+mod witness;
 
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +17,7 @@ use ptpproxy_lab::in_sandbox;
 use testkit::pair::Pair;
 
 use traffic::{CLIENTS, INTERVAL, Traffic};
+use witness::Witness;
 
 /// Before the fault.
 const BEFORE: Duration = Duration::from_millis(700);
@@ -117,6 +119,9 @@ fn fails(fault: Fault) {
     let Some(mut pair) = Pair::start(&[]) else {
         return;
     };
+    let Some(witness) = Witness::start(&pair.network) else {
+        return;
+    };
     let mut traffic = Traffic::open(&pair.network);
     let mut active = traffic.until_decided(&pair);
     let mut costs = Vec::new();
@@ -125,7 +130,7 @@ fn fails(fault: Fault) {
         costs.push(once(fault, phase, active, &mut pair, &mut traffic));
         active = traffic.until_decided(&pair);
     }
-    let wrong = traffic.wrong();
+    let wrong = traffic.wrong(witness);
     println!("{}", row(fault, costs, wrong));
     if wrong > 0 {
         println!("{:#?}", pair.logs());

@@ -1,15 +1,22 @@
 //! A systemd of its own, booted in namespaces, that runs one unit of this repository.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ptpproxy_lab::net::Namespace;
+use ptpproxy_lab::net::{Namespace, skip};
 use ptpproxy_lab::ptp4l::{Program, TempDir};
 
+use crate::installed::find;
+use crate::proxy::program;
+
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The gateway's unit.
+pub const GATEWAY: &str = "ptpproxy.service";
 
 /// Two at once would share their control groups.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -43,6 +50,39 @@ pub fn put_unit(folder: &Path, (name, shipped): (&str, &str), program: &Path) {
         );
     assert!(unit.contains(&format!("{THERE}/ptpproxy.toml")), "{unit}");
     fs::write(folder.join(name), unit).unwrap();
+}
+
+/// Whether a systemd can be booted here; a line says so where not.
+///
+/// # Panics
+/// Without /proc.
+#[must_use]
+pub fn can_boot() -> bool {
+    for (program, package) in [("systemctl", "systemd"), ("nsenter", "util-linux")] {
+        if find(program, package).is_none() {
+            return false;
+        }
+    }
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !root {
+        skip("a systemd is booted by root only");
+    }
+    root
+}
+
+/// Puts this build's program into a folder, with the shipped unit of the gateway for a user that there is, and this
+/// configuration.
+///
+/// # Panics
+/// Where they cannot be written.
+pub fn put_gateway(folder: &Path, config: &str) {
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("ptpproxy.toml"), config).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/systemd");
+    let shipped = fs::read_to_string(shipped.join(GATEWAY)).unwrap();
+    let unit = shipped.replace("User=ptpproxy\nGroup=ptpproxy\n", "User=nobody\n");
+    assert!(unit.contains("User=nobody"), "{unit}");
+    put_unit(folder, (GATEWAY, &unit), &program());
 }
 
 impl<'a> Booted<'a> {

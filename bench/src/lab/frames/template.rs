@@ -11,7 +11,7 @@ use super::signing::{self, Signer};
 use super::station::Station;
 
 /// messageType values (IEEE 1588-2019, table 36) that the lab sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
     /// Sync.
