@@ -85,6 +85,17 @@ fn after_a_sync_that_was_here_for_long_a_copy_is_looked_for() {
     assert!(gateway.left[0].frame().correction() >= 1_000_000 << 16);
     gateway.assert_conserved();
 
+    // At 128 a second the next Sync comes after 7.8 ms, and no client takes a Follow_Up behind that.
+    let mut gateway = Gateway::new(unheld());
+    assert!(gateway.hears_late(Up, &sync(1, 1), MS).is_sent());
+    let fast = Message {
+        log_interval: -7,
+        ..follow_up(1, 1, 9)
+    };
+    assert_eq!(gateway.hears(Up, &fast), Outcome::Waits);
+    gateway.pass(MS * 2);
+    assert_eq!(gateway.left.len(), 1);
+
     // Of a unicast Sync no other station hears a copy.
     let mut gateway = Gateway::new(unheld());
     assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());

@@ -87,16 +87,16 @@ impl Forwarder {
         }
     }
 
-    /// A corrected message leaves if no copy of its event message is seen meanwhile. `sequence_id` is that of the
+    /// A corrected message leaves if no copy of its event message is seen until then. `sequence_id` is that of the
     /// request, or 0 of a Sync; `None` if that is gone.
     pub(super) fn guard(
         &mut self,
         frame: FrameRef,
         owner: Owner,
         sequence_id: Option<u16>,
-        now: Instant,
+        until: Instant,
     ) {
-        let guarded = sequence_id.is_some_and(|id| self.paths.guard(frame, owner, id, now));
+        let guarded = sequence_id.is_some_and(|id| self.paths.guard(frame, owner, id, until));
         if !guarded {
             self.drop_kept(frame, Reason::SecondPath);
         }

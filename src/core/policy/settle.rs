@@ -1,11 +1,14 @@
 //! The residence of an event message is known, or will never be: what waits for it is completed, or dropped.
 
+use std::time::Duration;
+
 use crate::core::clients::Progress;
 use crate::core::flight::{Flight, believed};
 use crate::core::hold::{FrameRef, General};
 use crate::core::policy::Forwarder;
 use crate::core::refs::{ClientRef, Owner, SyncRef};
 use crate::core::residence;
+use crate::core::second_path::patience;
 use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
 use crate::wire::Frame;
@@ -107,12 +110,13 @@ impl Forwarder {
     ) {
         let correction = residence::scaled(residence_ns, self.ratio(master));
         self.hold.correct(frame, correction);
-        let to_many = self.hold.get(frame).is_some_and(|(bytes, _)| {
-            matches!(owner, Owner::Sync(_)) && Frame::parse(bytes).is_ok_and(|it| it.is_multicast())
-        });
+        let bytes = self.hold.get(frame).map(|(bytes, _)| bytes);
+        let parsed = bytes.and_then(|bytes| Frame::parse(bytes).ok());
+        let to_many = matches!(owner, Owner::Sync(_)) && parsed.is_some_and(|it| it.is_multicast());
         let visible_ns = visible(residence_ns, to_many);
         if self.paths.guards(owner, visible_ns, self.present) {
-            self.guard(frame, owner, sequence_id, self.present);
+            let until = self.present + parsed.map_or(Duration::ZERO, |it| patience(&it));
+            self.guard(frame, owner, sequence_id, until);
         } else {
             self.hold.leave(frame);
         }
@@ -152,7 +156,8 @@ impl Forwarder {
             .keep_general(frame, arrival, general)
             .ok_or(Reason::HoldFull)?;
         self.hold.correct(kept, correction);
-        self.guard(kept, owner, Some(sequence_id), arrival.now);
+        let until = arrival.now + patience(frame);
+        self.guard(kept, owner, Some(sequence_id), until);
         Ok(())
     }
 }

@@ -40,7 +40,7 @@ use crate::core::state::{Reader, StateError, Writer};
 use crate::core::table::Secret;
 use crate::telemetry::{By, Role, RoleState};
 use crate::time::Instant;
-use crate::wire::Frame;
+use crate::wire::{Frame, MessageType};
 
 pub(crate) use copies::{Answer, Copy};
 pub(crate) use heralds::Sign;
@@ -54,6 +54,8 @@ const GUARD: Duration = Duration::from_millis(5);
 /// A Sync that was here for longer was read by a process that was then kept from running: its correction waits for a copy
 /// even while no second path is known.
 const UNDISTURBED_NS: i64 = 250_000;
+/// logMessageInterval of the fastest Syncs, 256 a second.
+const FASTEST: i8 = -8;
 /// Corrected messages that wait so at once.
 const GUARDED: usize = 4096;
 /// How long a gateway that starts waits for an Announce to make itself known by, and then for a sign of another.
@@ -110,6 +112,17 @@ enum Listening {
     /// An Announce went downstream; until then.
     Introduced(Instant),
     Over,
+}
+
+/// How long a corrected message waits for a copy of its event message: no client takes a Follow_Up once the next Sync has
+/// come.
+pub(crate) fn patience(frame: &Frame<'_>) -> Duration {
+    match (frame.message_type(), frame.log_message_interval()) {
+        (MessageType::FollowUp, log @ FASTEST..0) => {
+            GUARD.min(Duration::from_secs(1) / 4 / (1 << log.unsigned_abs()))
+        }
+        _ => GUARD,
+    }
 }
 
 impl SecondPath {
@@ -319,18 +332,18 @@ impl SecondPath {
             || now < self.new_until && self.guarded.len() < GUARDED
     }
 
-    /// A corrected message waits for a copy; false when too many do.
+    /// A corrected message waits for a copy until then; false when too many do.
     pub(crate) fn guard(
         &mut self,
         frame: FrameRef,
         owner: Owner,
         sequence_id: u16,
-        now: Instant,
+        until: Instant,
     ) -> bool {
         let room = self.guarded.len() < GUARDED;
         if room {
             self.guarded.push_back(Guarded {
-                until: now + GUARD,
+                until,
                 frame,
                 owner,
                 sequence_id,

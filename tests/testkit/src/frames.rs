@@ -82,6 +82,8 @@ pub struct Message {
     pub sender: PortIdentity,
     /// sequenceId.
     pub sequence_id: u16,
+    /// logMessageInterval.
+    pub log_interval: i8,
     /// What follows the common header: body and TLVs.
     pub body: Vec<u8>,
 }
@@ -120,6 +122,7 @@ fn plain(kind: MessageType, from: u8, sequence_id: u16, body: Vec<u8>) -> Messag
         correction: 0,
         sender: port(from),
         sequence_id,
+        log_interval: 0x7F,
         body,
     }
 }
@@ -282,7 +285,7 @@ impl Message {
         ptp.extend([0; 4]);
         ptp.extend(identity(self.sender));
         ptp.extend(self.sequence_id.to_be_bytes());
-        ptp.extend([0, 0x7F]);
+        ptp.extend([0, self.log_interval.cast_unsigned()]);
         ptp.extend(&self.body);
         ptp
     }
