@@ -39,23 +39,27 @@ pub(crate) struct FarOff {
     /// Who asked; of a Sync 0.
     pub(crate) client: u16,
     pub(crate) sequence: u16,
-    pub(crate) residual: i64,
+    /// When it departed and arrived, by the stamps of both ends.
+    pub(crate) departed: i64,
+    pub(crate) arrived: i64,
     /// All that was taken out of its way.
     pub(crate) correction: i64,
 }
 
+impl FarOff {
+    /// What is left of the time on its way.
+    const fn residual(&self) -> i64 {
+        self.arrived - self.departed - self.correction
+    }
+}
+
 impl Display for FarOff {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
-        let Self {
-            kind,
-            client,
-            sequence,
-            residual,
-            correction,
-        } = self;
+        let (kind, off) = (self.kind, self.residual());
+        let (client, sequence, correction) = (self.client, self.sequence, self.correction);
         write!(
             to,
-            "{kind:?} {client}/{sequence}: {residual} ns off, correction {correction} ns"
+            "{kind:?} {client}/{sequence}: {off} ns off, correction {correction} ns"
         )
     }
 }
@@ -78,22 +82,23 @@ impl StrictClient {
         }
     }
 
-    /// A Sync that arrived so long after its origin, and what is taken out of that.
-    fn sync_taken(&mut self, sequence: u16, way: i64, correction: i64) {
+    /// A Sync that arrived then, its origin, and all that is taken out of its way.
+    fn sync_taken(&mut self, sequence: u16, arrived: i64, origin: i64, correction: i64) {
         let late = self.late.get(&sequence).copied().unwrap_or_default();
-        let residual = way - correction - late;
-        self.sync_residuals.push(residual);
-        self.look(FarOff {
+        let time = FarOff {
             kind: Kind::Sync,
             client: 0,
             sequence,
-            residual,
+            departed: origin + late,
+            arrived,
             correction,
-        });
+        };
+        self.sync_residuals.push(time.residual());
+        self.look(time);
     }
 
     fn look(&mut self, time: FarOff) {
-        if time.residual.abs() >= WRONG_NS {
+        if time.residual().abs() >= WRONG_NS {
             self.far_off.push(time);
         }
     }
@@ -101,13 +106,17 @@ impl StrictClient {
     fn sync(&mut self, message: &Message) {
         self.syncs_heard += 1;
         if !message.two_step {
-            let way = message.at - message.time;
-            self.sync_taken(message.sequence, way, message.correction);
+            self.sync_taken(
+                message.sequence,
+                message.at,
+                message.time,
+                message.correction,
+            );
             return;
         }
         if let Some((origin, correction)) = self.follow_ups.remove(&message.sequence) {
             let all = correction + message.correction;
-            self.sync_taken(message.sequence, message.at - origin, all);
+            self.sync_taken(message.sequence, message.at, origin, all);
             return;
         }
         self.syncs
@@ -125,7 +134,7 @@ impl StrictClient {
         };
         for (at, correction) in syncs {
             let all = message.correction + correction;
-            self.sync_taken(message.sequence, at - message.time, all);
+            self.sync_taken(message.sequence, at, message.time, all);
         }
     }
 
@@ -139,15 +148,16 @@ impl StrictClient {
         if let Some((departed, answered)) = request
             && !std::mem::replace(answered, true)
         {
-            let residual = message.time - *departed - message.correction;
-            self.request_residuals.push(residual);
-            self.look(FarOff {
+            let time = FarOff {
                 kind: Kind::DelayReq,
                 client: number,
                 sequence: message.sequence,
-                residual,
+                departed: *departed,
+                arrived: message.time,
                 correction: message.correction,
-            });
+            };
+            self.request_residuals.push(time.residual());
+            self.look(time);
         }
     }
 }

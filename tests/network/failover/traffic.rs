@@ -8,7 +8,7 @@ use ptpproxy_lab::lab::frames::Kind;
 use testkit::pair::Pair;
 use testkit::segments::{END, Switched};
 
-use super::witness::Witness;
+use super::witness::{Way, Witness};
 use crate::host::{ETHERNET, Host};
 use crate::parallel::{WRONG_NS, true_enough};
 use crate::strict_client::StrictClient;
@@ -196,10 +196,13 @@ impl Traffic {
         let sightings = witness.tells();
         let mut wrong = 0;
         for far in self.seen.iter().flat_map(|seen| &seen.client.far_off) {
-            let error = sightings.error(far);
-            let by_a_cable = error.is_some_and(|error| error.abs() < EXACT_NS);
-            wrong += usize::from(!by_a_cable);
-            println!("{far}, {error:?} ns of it in a gateway");
+            let way = sightings.way(far);
+            let told = way
+                .as_ref()
+                .map_or("no gateway had it".into(), Way::to_string);
+            println!("{far}: {told}");
+            let on_a_cable = way.is_some_and(|way| way.uncorrected.abs() < EXACT_NS);
+            wrong += usize::from(!on_a_cable);
         }
         let all = |of: fn(&StrictClient) -> &Vec<i64>| -> Vec<i64> {
             let clients = self.seen.iter().flat_map(|seen| of(&seen.client));

@@ -2,6 +2,7 @@
 //! nothing that the gateway says.
 
 use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter};
 use std::fs::File;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -134,15 +135,39 @@ impl Passed {
     }
 }
 
+/// The way of a message, by the kernel's stamps: nanoseconds.
+pub(super) struct Way {
+    /// From the sender to the gateway, and from the gateway to the receiver.
+    on_cables: [i64; 2],
+    /// How much longer than its correction says the gateway had it.
+    pub(super) uncorrected: i64,
+}
+
+impl Display for Way {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        let (error, [before, after]) = (self.uncorrected, self.on_cables);
+        write!(
+            to,
+            "{before} ns to a gateway, {error} ns uncorrected in it, {after} ns from it"
+        )
+    }
+}
+
 impl Sightings {
-    /// By how much the correction of this time differs from how long a gateway kept the message: of all that sent a copy,
-    /// the one that is furthest off. `None` if none did, or one that was not seen to have got it.
-    pub(super) fn error(&self, far: &FarOff) -> Option<i64> {
+    /// The way of this message: of all gateways that sent a copy, through the one whose correction is furthest off. `None` if
+    /// none did, or one that was not seen to have got it.
+    pub(super) fn way(&self, far: &FarOff) -> Option<Way> {
         let key = (far.kind, u32::from(far.client), far.sequence);
-        let errors: Option<Vec<_>> = (self.0.iter())
+        let ways: Option<Vec<_>> = (self.0.iter())
             .filter_map(|passed| Some((passed, passed.departed.get(&key)?)))
-            .map(|(passed, departed)| Some(departed - passed.arrived.get(&key)? - far.correction))
+            .map(|(passed, departed)| {
+                let arrived = passed.arrived.get(&key)?;
+                Some(Way {
+                    on_cables: [arrived - far.departed, far.arrived - departed],
+                    uncorrected: departed - arrived - far.correction,
+                })
+            })
             .collect();
-        errors?.into_iter().max_by_key(|error| error.abs())
+        ways?.into_iter().max_by_key(|way| way.uncorrected.abs())
     }
 }
