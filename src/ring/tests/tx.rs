@@ -1,14 +1,12 @@
 //! The transmit ring on real interfaces.
 
 use std::collections::HashMap;
-use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use super::net::{in_namespace, on_veth, run, veth};
 use super::rings::{frame, next, put, quiet, realtime, rx, tx};
 use crate::reason::Reason;
-use crate::ring::os::sys;
-use crate::ring::tx::{Done, StampBudget, TxOptions, TxRing};
+use crate::ring::tx::{Done, TxOptions, TxRing};
 
 on_veth! {
     fn a_stamped_batch_after_a_pause_is_warmed_over_the_loopback_interface() {
@@ -95,18 +93,20 @@ on_veth! {
         let asked = (0..5000_u64).filter(|token| (token / 25) % 5 != 4 && (token % 25) % 7 != 3);
         assert_eq!(asked.clone().count(), sent.len());
         assert!(asked.clone().all(|token| sent.contains_key(&token)));
-        // The receive stamp of the very same frame is the judge of the match.
-        let mut close = 0;
+        // The judge is the other end: a frame arrives after it left, and before the next one leaves.
+        let (mut arrived, mut judged) = (0, 0);
         for _ in 0..4096 {
             let frame = rx.receive().unwrap();
             let token = u64::from_be_bytes(frame.bytes[20..28].try_into().unwrap());
+            let stamp = frame.stamp.unwrap().as_nanos();
             if let Some(departed) = sent.get(&token) {
-                let transit = frame.stamp.unwrap().since(*departed).unwrap();
-                assert!(transit >= 0, "{token}: arrived {transit} ns after it left");
-                close += usize::from(transit < 5_000);
+                let departed = departed.as_nanos();
+                assert!((arrived..=stamp).contains(&departed), "{token}: {arrived}, {departed}, {stamp}");
+                judged += 1;
             }
+            arrived = stamp;
         }
-        assert!(close > 1500, "{close} of about 2700 frames within 5 us");
+        assert!(judged > 2_500, "{judged}");
         assert_eq!(tx.stats().stamps_lost, 0);
     }
 }
@@ -130,26 +130,6 @@ on_veth! {
             tx.completions(&mut |done| stamped += usize::from(matches!(done, Done::Stamped(..))));
             assert_eq!(stamped, queued);
         }
-    }
-}
-
-on_veth! {
-    fn default_error_queue_is_measured() {
-        // The facts behind the budget: how many stamps a buffer of a known size keeps.
-        let (a, _b) = veth("va", "vb");
-        let mut tx = tx(&a);
-        let half: libc::c_int = 212_992 / 2;
-        sys::set_option(tx.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, &half).unwrap();
-        let now = sys::get_option::<libc::c_int>(tx.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF).unwrap();
-        let budget = StampBudget::new(usize::try_from(now).unwrap(), 1).limit();
-        for token in 0..1000 {
-            put(&mut tx, &frame(&[0x88, 0xF7], 60), Some(token));
-        }
-        assert_eq!(tx.kick().sent, 1000);
-        let mut stamped = 0_usize;
-        tx.completions(&mut |_| stamped += 1);
-        println!("{now} bytes keep {stamped} stamps; the budget is {budget}");
-        assert!(stamped < 1000 && budget <= stamped, "{stamped} kept, budget {budget}");
     }
 }
 
