@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use ptpproxy_lab::in_sandbox;
 use ptpproxy_lab::net::retry;
 use ptpproxy_lab::ptp4l::TempDir;
-use testkit::booted::{Booted, GATEWAY, can_boot, put_gateway};
+use testkit::booted::{Booted, GATEWAY_UNIT, can_boot, put_gateway};
 
 use crate::proxy::{DOWN, Proxy, UP, command};
 use crate::segments::Line;
@@ -180,14 +180,14 @@ fn restarted() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("restarted");
     put_gateway(&folder, &format!("up = \"{UP}\"\ndown = \"{DOWN}\"\n"));
     let line = Line::new();
-    let booted = Booted::new(&line.gateway, GATEWAY, Some(&folder));
+    let booted = Booted::new(&line.gateway, GATEWAY_UNIT, Some(&folder));
     booted.wait_until("ActiveState", |state| state == "active");
     let traffic = Traffic::of(&line, CLIENTS, Duration::from_millis(every));
     traffic.in_sync(Instant::now() + Duration::from_secs(1));
     let mut costs = Vec::new();
     for round in 1..=times {
         costs.push(through(&traffic, || {
-            let restarted = booted.systemctl(&["restart", GATEWAY]);
+            let restarted = booted.systemctl(&["restart", GATEWAY_UNIT]);
             assert!(restarted.status.success(), "{}", booted.log());
         }));
         assert_eq!(booted.log().matches(TAKEN_OVER).count(), round);

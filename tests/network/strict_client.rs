@@ -39,7 +39,7 @@ pub(crate) struct FarOff {
     /// Who asked; of a Sync 0.
     pub(crate) client: u16,
     pub(crate) sequence: u16,
-    /// When it departed and arrived, by the stamps of both ends.
+    /// When it departed and arrived, as the messages say that the client goes by.
     pub(crate) departed: i64,
     pub(crate) arrived: i64,
     /// All that was taken out of its way.

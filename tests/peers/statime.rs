@@ -3,36 +3,27 @@
 //!
 //! `cargo test --test peers -- --ignored statime --nocapture`
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
 use ptpproxy_lab::in_sandbox;
-use ptpproxy_lab::net::skip;
 use ptpproxy_lab::ptp4l::{Ends, INTERFACE, Program, TempDir, Transport};
+use testkit::installed::find;
 
 use super::median;
 use super::neighbours::{status, with_master};
 use super::robust::places;
 
-/// It is a slave within this time, and has measured what shows that it is served.
+/// It is a slave, and has measured often enough, within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// It makes its clockIdentity of an address that is not locally administered: one for documentation (RFC 9542, 2.1.1).
+/// It makes its clockIdentity of an address that is not locally administered: one for documentation
+/// (00-00-5E-00-53-xx, RFC 9542).
 const MAC: [u8; 6] = [0, 0, 0x5E, 0, 0x53, 0x0A];
-/// So many path delays and offsets.
+/// Path delays, and offsets, that it measures before it is judged.
 const MEASURED: usize = 20;
-
-fn find() -> Option<PathBuf> {
-    let named = env::var_os("PTPPROXY_STATIME").map(PathBuf::from);
-    let home = env::var_os("CARGO_HOME").or_else(|| env::var_os("HOME"));
-    let built = home.map(PathBuf::from).into_iter();
-    let built = built.flat_map(|home| [home.join("bin/statime"), home.join(".cargo/bin/statime")]);
-    let installed = ["/usr/bin/statime", "/usr/local/bin/statime"].map(PathBuf::from);
-    let mut all = named.into_iter().chain(built).chain(installed);
-    all.find(|path| path.is_file())
-}
 
 /// Its configuration: a clock of its own, so that it steers none. (It ends with `slave-only` and no master yet.)
 fn config(transport: Transport) -> String {
@@ -59,8 +50,10 @@ fn measured(line: &str, field: &str) -> Option<i64> {
 #[ignore = "needs statime, on demand: see the file"]
 fn statime_is_served_over_each_transport() {
     in_sandbox!({
-        let Some(statime) = find() else {
-            return skip("statime is not installed (cargo install --locked statime-linux)");
+        let named = std::env::var_os("PTPPROXY_STATIME").map(PathBuf::from);
+        let Some(statime) = named.or_else(|| find("statime", "none; cargo install statime-linux"))
+        else {
+            return;
         };
         let folder = TempDir::new().unwrap();
         let socket = folder.path().join("gateway.sock");

@@ -85,17 +85,6 @@ fn after_a_sync_that_was_here_for_long_a_copy_is_looked_for() {
     assert!(gateway.left[0].frame().correction() >= 1_000_000 << 16);
     gateway.assert_conserved();
 
-    // At 128 a second the next Sync comes after 7.8 ms, and no client takes a Follow_Up behind that.
-    let mut gateway = Gateway::new(unheld());
-    assert!(gateway.hears_late(Up, &sync(1, 1), MS).is_sent());
-    let fast = Message {
-        log_interval: -7,
-        ..follow_up(1, 1, 9)
-    };
-    assert_eq!(gateway.hears(Up, &fast), Outcome::Waits);
-    gateway.pass(MS * 2);
-    assert_eq!(gateway.left.len(), 1);
-
     // Of a unicast Sync no other station hears a copy.
     let mut gateway = Gateway::new(unheld());
     assert!(gateway.hears(Down, &delay_req(10, 1)).is_sent());
@@ -108,6 +97,40 @@ fn after_a_sync_that_was_here_for_long_a_copy_is_looked_for() {
     let late = gateway.hears_late(Up, &unicast(sync(1, 2)), MS);
     assert!(late.is_sent());
     assert_eq!(gateway.left.len(), 1);
+}
+
+/// No client takes a Follow_Up once the next Sync has come: at 256 a second after 3.9 ms.
+#[test]
+fn a_follow_up_does_not_wait_for_copies_until_the_next_sync() {
+    let mut settings = unheld();
+    settings.max_hold = MS * 2;
+    for (log_interval, wait_us) in [
+        (-8, 976),
+        (-9, 976),
+        (-7, 1_953),
+        (-5, 5_000),
+        (0x7F, 5_000),
+    ] {
+        let mut gateway = Gateway::new(settings.clone());
+        assert!(gateway.hears_late(Up, &sync(1, 1), MS).is_sent());
+        assert!(gateway.hears_late(Up, &sync(1, 2), MS).is_sent());
+        // One that waits for longer is before it.
+        assert_eq!(gateway.hears(Up, &follow_up(1, 1, 9)), Outcome::Waits);
+        let fast = Message {
+            log_interval,
+            ..follow_up(1, 2, 9)
+        };
+        assert_eq!(gateway.hears(Up, &fast), Outcome::Waits);
+        gateway.pass(Duration::from_micros(wait_us - 1));
+        assert_eq!(gateway.left, [], "{log_interval}");
+        gateway.pass(Duration::from_micros(2));
+        let left = gateway.left.iter();
+        let left: Vec<u16> = left.map(|left| left.frame().sequence_id()).collect();
+        assert!(left.contains(&2), "{log_interval}");
+        gateway.pass(MS * 6);
+        assert_eq!(gateway.left.len(), 2, "{log_interval}");
+        gateway.assert_conserved();
+    }
 }
 
 /// It listened when the Sync came, and heard the other's copy before it was the turn of its own.

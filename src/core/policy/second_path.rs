@@ -87,7 +87,7 @@ impl Forwarder {
         }
     }
 
-    /// A corrected message leaves if no copy of its event message is seen until then. `sequence_id` is that of the
+    /// A corrected message leaves if no copy of its event message is seen until `until`. `sequence_id` is that of the
     /// request, or 0 of a Sync; `None` if that is gone.
     pub(super) fn guard(
         &mut self,

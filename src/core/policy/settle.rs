@@ -8,7 +8,7 @@ use crate::core::hold::{FrameRef, General};
 use crate::core::policy::Forwarder;
 use crate::core::refs::{ClientRef, Owner, SyncRef};
 use crate::core::residence;
-use crate::core::second_path::patience;
+use crate::core::second_path::{GUARD, wait_for_copies};
 use crate::core::verdict::{Arrived, Verdict};
 use crate::reason::Reason;
 use crate::wire::Frame;
@@ -110,16 +110,25 @@ impl Forwarder {
     ) {
         let correction = residence::scaled(residence_ns, self.ratio(master));
         self.hold.correct(frame, correction);
-        let bytes = self.hold.get(frame).map(|(bytes, _)| bytes);
-        let parsed = bytes.and_then(|bytes| Frame::parse(bytes).ok());
-        let to_many = matches!(owner, Owner::Sync(_)) && parsed.is_some_and(|it| it.is_multicast());
-        let visible_ns = visible(residence_ns, to_many);
-        if self.paths.guards(owner, visible_ns, self.present) {
-            let until = self.present + parsed.map_or(Duration::ZERO, |it| patience(&it));
+        let (to_many, wait) = match owner {
+            Owner::Sync(_) => self.of_follow_up(frame),
+            Owner::Request { .. } => (false, GUARD),
+        };
+        if (self.paths).guards(owner, visible(residence_ns, to_many), self.present) {
+            let until = self.present + wait;
             self.guard(frame, owner, sequence_id, until);
         } else {
             self.hold.leave(frame);
         }
+    }
+
+    /// Of a Follow_Up that is kept, whether it goes to many, and how long it would wait for copies of its Sync.
+    fn of_follow_up(&self, frame: FrameRef) -> (bool, Duration) {
+        let bytes = self.hold.get(frame).map(|(bytes, _)| bytes);
+        let parsed = bytes.and_then(|bytes| Frame::parse(bytes).ok());
+        parsed.map_or((false, GUARD), |frame| {
+            (frame.is_multicast(), wait_for_copies(&frame))
+        })
     }
 
     /// A Follow_Up whose correction is known leaves: now, or when no copy of its Sync was seen for a while.
@@ -156,7 +165,7 @@ impl Forwarder {
             .keep_general(frame, arrival, general)
             .ok_or(Reason::HoldFull)?;
         self.hold.correct(kept, correction);
-        let until = arrival.now + patience(frame);
+        let until = arrival.now + wait_for_copies(frame);
         self.guard(kept, owner, Some(sequence_id), until);
         Ok(())
     }

@@ -48,9 +48,9 @@ pub(crate) use moves::Moves;
 
 /// A second path is gone when there was no sign of it for this long.
 const MEMORY: Duration = Duration::from_secs(10);
-/// A corrected message waits this long for a copy of its event message: longer than a process is commonly kept from
-/// running between reading a ring and filling the other.
-const GUARD: Duration = Duration::from_millis(5);
+/// A corrected message waits at most this long for a copy of its event message: longer than a process is commonly kept
+/// from running between reading a ring and filling the other.
+pub(crate) const GUARD: Duration = Duration::from_millis(5);
 /// A Sync that was here for longer was read by a process that was then kept from running: its correction waits for a copy
 /// even while no second path is known.
 const UNDISTURBED_NS: i64 = 250_000;
@@ -115,11 +115,13 @@ enum Listening {
 }
 
 /// How long a corrected message waits for a copy of its event message: no client takes a Follow_Up once the next Sync has
-/// come.
-pub(crate) fn patience(frame: &Frame<'_>) -> Duration {
+/// come. So with Syncs that are faster than 32 a second a copy may be seen too late; of such a Sync nobody would have a
+/// time otherwise.
+pub(crate) fn wait_for_copies(frame: &Frame<'_>) -> Duration {
     match (frame.message_type(), frame.log_message_interval()) {
-        (MessageType::FollowUp, log @ FASTEST..0) => {
-            GUARD.min(Duration::from_secs(1) / 4 / (1 << log.unsigned_abs()))
+        (MessageType::FollowUp, log @ ..0) => {
+            let syncs = 1 << log.max(FASTEST).unsigned_abs();
+            GUARD.min(Duration::from_secs(1) / 4 / syncs)
         }
         _ => GUARD,
     }
@@ -332,7 +334,7 @@ impl SecondPath {
             || now < self.new_until && self.guarded.len() < GUARDED
     }
 
-    /// A corrected message waits for a copy until then; false when too many do.
+    /// A corrected message waits for a copy until `until`; false when too many do.
     pub(crate) fn guard(
         &mut self,
         frame: FrameRef,
@@ -342,12 +344,15 @@ impl SecondPath {
     ) -> bool {
         let room = self.guarded.len() < GUARDED;
         if room {
-            self.guarded.push_back(Guarded {
+            // Those that wait for less overtake.
+            let place = self.guarded.partition_point(|one| one.until <= until);
+            let guarded = Guarded {
                 until,
                 frame,
                 owner,
                 sequence_id,
-            });
+            };
+            self.guarded.insert(place, guarded);
         }
         room
     }

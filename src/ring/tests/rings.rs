@@ -1,5 +1,6 @@
 //! Rings, filters and frames for the tests on real interfaces.
 
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::{Duration, Instant};
 
@@ -75,6 +76,37 @@ pub(super) fn put(ring: &mut TxRing<u64>, bytes: &[u8], token: Option<u64>) {
     let slot = ring.slot().expect("a free slot");
     slot[..bytes.len()].copy_from_slice(bytes);
     ring.commit(bytes.len(), token);
+}
+
+/// The number that a test has put into a frame.
+pub(super) fn number(bytes: &[u8]) -> u64 {
+    u64::from_be_bytes(bytes[20..28].try_into().unwrap())
+}
+
+/// The judge of transmit timestamps is the other end of the cable: a frame arrives after it left, and before the next one
+/// leaves, since veth takes both timestamps while it sends. (So net.core.netdev_tstamp_prequeue is 1, GRO is off, and the clock
+/// is not set back.) Frames go by number: those of one kick may be read in another order. How many have a timestamp.
+pub(super) fn stamps_fit(
+    arrived: impl IntoIterator<Item = (u64, Stamp)>,
+    departed: &HashMap<u64, Stamp>,
+) -> usize {
+    let arrived: BTreeMap<u64, i64> = (arrived.into_iter())
+        .map(|(number, stamp)| (number, stamp.as_nanos()))
+        .collect();
+    let (mut before, mut judged) = (0, 0);
+    for (number, arrived) in arrived {
+        if let Some(departed) = departed.get(&number) {
+            let departed = departed.as_nanos();
+            let fits = (before..=arrived).contains(&departed);
+            assert!(
+                fits,
+                "{number} left at {departed}, after {before}, arrived at {arrived}"
+            );
+            judged += 1;
+        }
+        before = arrived;
+    }
+    judged
 }
 
 /// The next frame within a second, with its stamp, `to_host` and `truncated`.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::net::{in_namespace, on_veth, raise, run, veth};
-use super::rings::{frame, next, put, quiet, rx, tx};
+use super::rings::{frame, next, number, put, quiet, rx, stamps_fit, tx};
 use crate::reason::Reason;
 use crate::ring::rx::RxRing;
 use crate::ring::tx::{Done, TxRing};
@@ -186,8 +186,7 @@ on_veth! {
         };
         let mut listen = |rx: &mut RxRing| {
             while let Some(frame) = rx.receive() {
-                let number = u64::from_be_bytes(frame.bytes[20..28].try_into().unwrap());
-                arrived.push((number, frame.stamp));
+                arrived.push((number(frame.bytes), frame.stamp.unwrap()));
             }
         };
         for round in 0..150_u64 {
@@ -215,12 +214,6 @@ on_veth! {
         assert_eq!(arrived.len(), sent);
         assert!(unsent > 100, "the queue refused too little: {unsent}");
         assert!(stamps.len() > 100, "hardly a stamp: {}", stamps.len());
-        for (number, stamp) in arrived {
-            if let Some(departed) = stamps.get(&number) {
-                let transit = stamp.unwrap().since(*departed).unwrap();
-                // Frames are 2 ms apart on this link: a neighbour's stamp would show.
-                assert!((0..500_000).contains(&transit), "{number}: {transit} ns");
-            }
-        }
+        assert!(stamps_fit(arrived, &stamps) > 100);
     }
 }

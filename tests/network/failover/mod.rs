@@ -16,7 +16,7 @@ use ptpproxy::Side::{Down, Up};
 use ptpproxy_lab::in_sandbox;
 use testkit::pair::Pair;
 
-use traffic::{CLIENTS, INTERVAL, Traffic};
+use traffic::{CLIENTS, INTERVAL, Judged, Traffic};
 use witness::Witness;
 
 /// Before the fault.
@@ -130,29 +130,31 @@ fn fails(fault: Fault) {
         costs.push(once(fault, phase, active, &mut pair, &mut traffic));
         active = traffic.until_decided(&pair);
     }
-    let wrong = traffic.wrong(witness);
-    println!("{}", row(fault, costs, wrong));
-    if wrong > 0 {
+    let judged = traffic.judge(witness);
+    println!("{}", row(fault, costs, &judged));
+    if judged.wrong > 0 {
         println!("{:#?}", pair.logs());
     }
-    assert_eq!(wrong, 0, "wrong times");
+    assert_eq!(judged.wrong, 0, "wrong times");
     for member in &mut pair.members {
         member.stop();
     }
 }
 
 /// A row of the table.
-fn row(fault: Fault, mut costs: Vec<Cost>, wrong: usize) -> String {
+fn row(fault: Fault, mut costs: Vec<Cost>, judged: &Judged) -> String {
     let rounds = costs.len();
     costs.sort_by_key(|cost| cost.gap);
     let (p50, max) = (costs[(rounds - 1) / 2].gap, costs[rounds - 1].gap);
     costs.sort_by_key(|cost| cost.lost);
     let (lost, most) = (costs[(rounds - 1) / 2].lost, costs[rounds - 1].lost);
     format!(
-        "| {} | {rounds} | {} ms, {} ms | {lost}, {most} | {wrong} |",
+        "| {} | {rounds} | {} ms, {} ms | {lost}, {most} | {} | {} |",
         fault.label(),
         p50.as_millis(),
-        max.as_millis()
+        max.as_millis(),
+        judged.wrong,
+        judged.late_on_a_cable
     )
 }
 

@@ -1,5 +1,6 @@
 //! A grandmaster and clients at both switches of the pair's networks, and what the clients make of the time.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,16 +9,14 @@ use ptpproxy_lab::lab::frames::Kind;
 use testkit::pair::Pair;
 use testkit::segments::{END, Switched};
 
-use super::witness::{Way, Witness};
+use super::witness::Witness;
 use crate::host::{ETHERNET, Host};
-use crate::parallel::{WRONG_NS, true_enough};
-use crate::strict_client::StrictClient;
+use crate::parallel::true_enough;
+use crate::strict_client::{FarOff, StrictClient};
 
 pub(super) const CLIENTS: u16 = 8;
 /// Between two Syncs.
 pub(super) const INTERVAL: Duration = Duration::from_micros(62_500);
-/// A correction is no further off, by the kernel's own stamps of what passed the gateway.
-const EXACT_NS: i64 = 200_000;
 /// Requests are answered by then.
 const ANSWERED: Duration = Duration::from_millis(300);
 
@@ -28,10 +27,22 @@ pub(super) struct Traffic {
     seen: [Seen; 2],
     /// The switch where the grandmaster is.
     pub(super) master: usize,
+    /// When each Sync departed.
+    origins: HashMap<u16, i64>,
+    /// When each request came to the grandmaster, copies too.
+    arrived: HashMap<(u32, u16), Vec<i64>>,
     syncs: u16,
     asked: u16,
     next_sync: Instant,
     next_request: Instant,
+}
+
+/// Times that were far off.
+#[derive(Default)]
+pub(super) struct Judged {
+    pub(super) wrong: usize,
+    /// A switch of this test had the frame for so long, and no gateway.
+    pub(super) late_on_a_cable: usize,
 }
 
 /// What the clients at one switch have seen.
@@ -67,6 +78,8 @@ impl Traffic {
             below: hosts(&network.clients),
             seen: Default::default(),
             master: 0,
+            origins: HashMap::new(),
+            arrived: HashMap::new(),
             syncs: 0,
             asked: 0,
             next_sync: now,
@@ -116,6 +129,7 @@ impl Traffic {
                 above.announce(self.syncs);
             }
             let origin = above.sync(self.syncs);
+            self.origins.insert(self.syncs, origin);
             above.follow_up(self.syncs, origin);
             self.syncs = self.syncs.wrapping_add(1);
             self.next_sync += INTERVAL;
@@ -135,6 +149,9 @@ impl Traffic {
             while let Some(message) = above.receive() {
                 if message.kind == Kind::DelayReq && at == self.master {
                     above.answer(&message);
+                    let client = message.source.map_or(0, |source| source.number);
+                    let key = (client, message.sequence);
+                    self.arrived.entry(key).or_default().push(message.at);
                 }
             }
         }
@@ -189,30 +206,50 @@ impl Traffic {
         usize::from(self.asked) - answered.sum::<usize>()
     }
 
-    /// How many times were wrong, and no more are suspect than the cables explain. A time that is far off is wrong unless
-    /// what passed the gateways' own interfaces shows that its correction is right: then a switch, which is the same
+    /// What the clients made of the time; no more times are suspect than the cables explain. A time that is far off is wrong
+    /// unless what passed the gateways' own interfaces shows that its correction is right: then a switch, which is the same
     /// kernel, kept a frame for so long.
-    pub(super) fn wrong(&self, witness: Witness) -> usize {
-        let sightings = witness.tells();
-        let mut wrong = 0;
+    pub(super) fn judge(&self, witness: Witness) -> Judged {
+        let sightings = witness.read();
+        let mut judged = Judged::default();
         for far in self.seen.iter().flat_map(|seen| &seen.client.far_off) {
             let way = sightings.way(far);
-            let told = way
-                .as_ref()
-                .map_or("no gateway had it".into(), Way::to_string);
-            println!("{far}: {told}");
-            let on_a_cable = way.is_some_and(|way| way.uncorrected.abs() < EXACT_NS);
-            wrong += usize::from(!on_a_cable);
+            let told = way.map_or_else(str::to_owned, |way| way.to_string());
+            let (sent, received) = (self.departed(far), self.received(far));
+            println!("{far}: {told}; sent {sent:?}, received {received:?}");
+            // What came through a gateway is what the ends themselves noted.
+            let as_noted = sent == Some(far.departed) && received == Some(far.arrived);
+            match way {
+                Ok(way) if as_noted && way.is_late_on_a_cable() => judged.late_on_a_cable += 1,
+                _ => judged.wrong += 1,
+            }
         }
         let all = |of: fn(&StrictClient) -> &Vec<i64>| -> Vec<i64> {
             let clients = self.seen.iter().flat_map(|seen| of(&seen.client));
-            clients.copied().filter(|ns| ns.abs() < WRONG_NS).collect()
+            clients.copied().collect()
         };
-        if wrong == 0 {
+        if judged.wrong == 0 {
             true_enough("Sync", &all(|client| &client.sync_residuals));
             true_enough("Delay_Req", &all(|client| &client.request_residuals));
         }
-        wrong
+        judged
+    }
+
+    /// When a message departed, as its sender noted.
+    fn departed(&self, far: &FarOff) -> Option<i64> {
+        match far.kind {
+            Kind::Sync => self.origins.get(&far.sequence).copied(),
+            _ => Some(far.departed),
+        }
+    }
+
+    /// When it arrived, as its receiver noted; of several copies the one that the time is of.
+    fn received(&self, far: &FarOff) -> Option<i64> {
+        match far.kind {
+            Kind::Sync => Some(far.arrived),
+            _ => (self.arrived.get(&(u32::from(far.client), far.sequence)))
+                .and_then(|all| all.iter().copied().find(|&at| at == far.arrived)),
+        }
     }
 
     /// Until one of the two forwards and the other stands by; which one forwards.

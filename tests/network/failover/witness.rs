@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
-use std::fs::File;
+use std::fs::{self, File};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -33,8 +33,10 @@ const FILTERS: [(&str, &str); 2] = [
 ];
 /// A capture has begun, or ended, by then.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// It reads what the kernel has for it each quarter of a second.
-const READ: Duration = Duration::from_secs(1);
+/// dumpcap writes what it has each quarter of a second; by then it has.
+const WRITTEN: Duration = Duration::from_secs(1);
+/// A correction is no further off, by the kernel's own timestamps of what passed the gateway.
+const EXACT_NS: i64 = 200_000;
 
 /// Captures on each interface of both gateways.
 pub(super) struct Witness {
@@ -42,14 +44,14 @@ pub(super) struct Witness {
     folder: TempDir,
 }
 
-/// Which message: of what kind, whose, and its sequenceId.
+/// Which message: of what kind, whose (of a Sync 0), and its sequenceId.
 type Key = (Kind, u32, u16);
 
-/// Where one gateway had each message.
+/// When one gateway had copies of each message.
 #[derive(Default)]
 struct Passed {
-    arrived: HashMap<Key, i64>,
-    departed: HashMap<Key, i64>,
+    arrived: HashMap<Key, Vec<i64>>,
+    departed: HashMap<Key, Vec<i64>>,
 }
 
 /// What both saw.
@@ -68,16 +70,18 @@ impl Witness {
         for (n, home) in network.gateways.iter().enumerate() {
             for (interface, filter) in FILTERS {
                 let path = folder.path().join(file_name(n, interface));
-                let log = File::create(path.with_extension("log")).unwrap();
+                let log = path.with_extension("log");
                 let mut command = Command::new(&dumpcap);
                 command.args(["-q", "-p", "-P", "-i", interface, "-f", filter, "-w"]);
                 command.arg(&path).stdin(Stdio::null());
-                command.stdout(Stdio::null()).stderr(log);
+                command
+                    .stdout(Stdio::null())
+                    .stderr(File::create(&log).unwrap());
                 captures.push(home.spawn(&mut command).unwrap());
                 // It makes its file when it hears the interface.
                 let started = Instant::now();
                 while !path.is_file() {
-                    let said = || std::fs::read_to_string(path.with_extension("log"));
+                    let said = || fs::read_to_string(&log);
                     assert!(started.elapsed() < PATIENCE, "{:?}", said());
                     sleep(Duration::from_millis(10));
                 }
@@ -86,31 +90,40 @@ impl Witness {
         Some(Self { captures, folder })
     }
 
-    /// Ends the captures, and reads them.
-    pub(super) fn tells(mut self) -> Sightings {
-        sleep(READ);
+    /// Ends the captures, which are whole, and reads them.
+    pub(super) fn read(mut self) -> Sightings {
+        sleep(WRITTEN);
         for capture in &mut self.captures {
             let ended = capture.stop(PATIENCE).unwrap();
             assert!(ended.success(), "{ended}");
         }
-        let all = Sightings([0, 1].map(|gateway| {
+        Sightings([0, 1].map(|gateway| {
             let mut passed = Passed::default();
             for (interface, _) in FILTERS {
                 let name = file_name(gateway, interface);
-                for (at, frame) in capture_files::frames(self.folder.path(), &name).unwrap() {
+                let log = self.folder.path().join(&name).with_extension("log");
+                let log = fs::read_to_string(log).unwrap();
+                let lost = log.lines().find_map(lost_packets);
+                assert_eq!(lost, Some(0), "{log}");
+                let frames = capture_files::frames(self.folder.path(), &name).unwrap();
+                assert!(!frames.is_empty(), "nothing passed {interface}: {log}");
+                for (at, frame) in frames {
                     passed.note(interface, at.try_into().unwrap(), &frame);
                 }
             }
             passed
-        }));
-        let departed: usize = all.0.iter().map(|passed| passed.departed.len()).sum();
-        assert!(departed > 0, "nothing left a gateway");
-        all
+        }))
     }
 }
 
+/// Of dumpcap's line at its end, `Packets received/dropped on interface 'up0': 812/0 (pcap:0/...`, the packets dropped.
+fn lost_packets(line: &str) -> Option<u64> {
+    let (_, counts) = line.split_once("received/dropped on interface ")?;
+    let (_, dropped) = counts.split_once(": ")?.1.split_once('/')?;
+    dropped.split_whitespace().next()?.parse().ok()
+}
+
 impl Passed {
-    /// The first copy counts.
     fn note(&mut self, interface: &str, at: i64, frame: &[u8]) {
         let Sight::Message(view) = View::of(frame, ETHERNET) else {
             return;
@@ -118,29 +131,37 @@ impl Passed {
         let Some(message) = Message::of(view, at) else {
             return;
         };
-        let number = message.source.map_or(0, |source| source.number);
-        let inward = (message.kind == Kind::Sync) == (interface == UP);
-        let map = if inward {
+        let (number, inward) = match message.kind {
+            Kind::Sync => (0, interface == UP),
+            _ => (
+                message.source.map_or(0, |source| source.number),
+                interface == DOWN,
+            ),
+        };
+        let times = if inward {
             &mut self.arrived
         } else {
             &mut self.departed
         };
-        let number = if message.kind == Kind::Sync {
-            0
-        } else {
-            number
-        };
-        map.entry((message.kind, number, message.sequence))
-            .or_insert(at);
+        let key = (message.kind, number, message.sequence);
+        times.entry(key).or_default().push(at);
     }
 }
 
-/// The way of a message, by the kernel's stamps: nanoseconds.
+/// The way of a message, by the kernel's timestamps: nanoseconds.
+#[derive(Clone, Copy)]
 pub(super) struct Way {
     /// From the sender to the gateway, and from the gateway to the receiver.
     on_cables: [i64; 2],
     /// How much longer than its correction says the gateway had it.
-    pub(super) uncorrected: i64,
+    uncorrected: i64,
+}
+
+impl Way {
+    /// Whether the gateway is right, and what is wrong was added by a switch: that can only delay.
+    pub(super) fn is_late_on_a_cable(&self) -> bool {
+        self.uncorrected.abs() < EXACT_NS && self.on_cables.iter().all(|&ns| ns >= 0)
+    }
 }
 
 impl Display for Way {
@@ -154,20 +175,31 @@ impl Display for Way {
 }
 
 impl Sightings {
-    /// The way of this message: of all gateways that sent a copy, through the one whose correction is furthest off. `None` if
-    /// none did, or one that was not seen to have got it.
-    pub(super) fn way(&self, far: &FarOff) -> Option<Way> {
+    /// The way of this message: of all copies that a gateway got and sent, the one whose correction is furthest off.
+    ///
+    /// # Errors
+    /// When no gateway sent it, or one did that was not seen to get it.
+    pub(super) fn way(&self, far: &FarOff) -> Result<Way, &'static str> {
         let key = (far.kind, u32::from(far.client), far.sequence);
-        let ways: Option<Vec<_>> = (self.0.iter())
-            .filter_map(|passed| Some((passed, passed.departed.get(&key)?)))
-            .map(|(passed, departed)| {
-                let arrived = passed.arrived.get(&key)?;
-                Some(Way {
-                    on_cables: [arrived - far.departed, far.arrived - departed],
-                    uncorrected: departed - arrived - far.correction,
-                })
-            })
-            .collect();
-        ways?.into_iter().max_by_key(|way| way.uncorrected.abs())
+        let mut worst: Option<Way> = None;
+        for passed in &self.0 {
+            let times = |map: &HashMap<_, Vec<i64>>| map.get(&key).cloned().unwrap_or_default();
+            let (arrived, departed) = (times(&passed.arrived), times(&passed.departed));
+            if arrived.is_empty() && !departed.is_empty() {
+                return Err("a gateway sent it that never got it");
+            }
+            for (&to, &from) in
+                (arrived.iter()).flat_map(|to| departed.iter().map(move |from| (to, from)))
+            {
+                let way = Way {
+                    on_cables: [to - far.departed, far.arrived - from],
+                    uncorrected: from - to - far.correction,
+                };
+                if worst.is_none_or(|worst| way.uncorrected.abs() > worst.uncorrected.abs()) {
+                    worst = Some(way);
+                }
+            }
+        }
+        worst.ok_or("no gateway sent it")
     }
 }

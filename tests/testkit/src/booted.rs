@@ -16,7 +16,7 @@ use crate::proxy::program;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The gateway's unit.
-pub const GATEWAY: &str = "ptpproxy.service";
+pub const GATEWAY_UNIT: &str = "ptpproxy.service";
 
 /// Two at once would share their control groups.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -79,10 +79,10 @@ pub fn put_gateway(folder: &Path, config: &str) {
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("ptpproxy.toml"), config).unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/systemd");
-    let shipped = fs::read_to_string(shipped.join(GATEWAY)).unwrap();
+    let shipped = fs::read_to_string(shipped.join(GATEWAY_UNIT)).unwrap();
     let unit = shipped.replace("User=ptpproxy\nGroup=ptpproxy\n", "User=nobody\n");
     assert!(unit.contains("User=nobody"), "{unit}");
-    put_unit(folder, (GATEWAY, &unit), &program());
+    put_unit(folder, (GATEWAY_UNIT, &unit), &program());
 }
 
 impl<'a> Booted<'a> {
