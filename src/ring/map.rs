@@ -267,10 +267,11 @@ mod tests {
 
     #[test]
     fn geometry_covers_the_ring_with_whole_blocks() {
+        // Pages have up to 64 KB.
         for (frames, frame_size) in [
-            (8, 2048),
+            (32, 2048),
             (4096, 2048),
-            (32, 256),
+            (256, 256),
             (1024, 65536),
             (64, 1 << 16),
         ] {

@@ -184,15 +184,16 @@ on_veth! {
 on_veth! {
     fn full_ring_counts_its_drops() {
         let (a, b) = veth("va", "vb");
-        let options = RxOptions { frames: 8, ..RxOptions::default() };
+        // They fill a page of 64 KB.
+        let options = RxOptions { frames: 128, ..RxOptions::default() };
         let mut rx = RxRing::open(&b, &ptp_only(), &options).unwrap();
         let mut raw = raw(&a);
-        for _ in 0..20 {
+        for _ in 0..140 {
             raw.write_all(&frame(&[0x88, 0xF7], 60)).unwrap();
         }
         std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(std::iter::from_fn(|| rx.receive().map(drop)).count(), 8);
-        assert_eq!(rx.drops(), (20, 12));
+        assert_eq!(std::iter::from_fn(|| rx.receive().map(drop)).count(), 128);
+        assert_eq!(rx.drops(), (140, 12));
     }
 }
 
