@@ -124,18 +124,24 @@ pub(crate) fn detach_filter(fd: BorrowedFd<'_>) -> io::Result<()> {
     set_option(fd, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0_i32)
 }
 
-/// Binds a packet socket to an interface; protocol 0 receives nothing.
-pub(in crate::ring) fn bind_packet(
-    fd: BorrowedFd<'_>,
-    index: u32,
-    protocol: u16,
-) -> io::Result<()> {
+/// The address of a packet socket on an interface.
+fn link_address(index: u32, protocol: u16) -> io::Result<libc::sockaddr_ll> {
     // SAFETY: sockaddr_ll holds integers only: all zeroes is a valid value.
     let mut address: libc::sockaddr_ll = unsafe { MaybeUninit::zeroed().assume_init() };
     address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or_default();
     address.sll_protocol = protocol.to_be();
     address.sll_ifindex =
         c_int::try_from(index).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    Ok(address)
+}
+
+/// Binds a packet socket to an interface; protocol 0 receives nothing.
+pub(in crate::ring) fn bind_packet(
+    fd: BorrowedFd<'_>,
+    index: u32,
+    protocol: u16,
+) -> io::Result<()> {
+    let address = link_address(index, protocol)?;
     // SAFETY: pointer and length describe `address`, which outlives the call.
     check(unsafe {
         libc::bind(
@@ -428,13 +434,22 @@ pub(in crate::ring) fn receive(fd: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Resu
 /// Kicks a transmit ring: one sendmsg(2) that never waits. With `stamp`, a SO_TIMESTAMPING control
 /// message with these flags applies to each frame of the kick. Returns the bytes that the kernel took.
 pub(in crate::ring) fn kick(fd: BorrowedFd<'_>, stamp: Option<u32>) -> io::Result<usize> {
-    send(fd, &[], stamp)
+    send(fd, (&[], None), stamp)
 }
 
-/// Sends one frame, or kicks a transmit ring where there is none; see [`kick`].
+/// Kicks a transmit ring as [`kick`] does, but its frames leave by the interface with this index.
+pub(in crate::ring) fn kick_over(
+    fd: BorrowedFd<'_>,
+    index: u32,
+    stamp: Option<u32>,
+) -> io::Result<usize> {
+    send(fd, (&[], Some(index)), stamp)
+}
+
+/// Sends one frame, or kicks a transmit ring where there is none; see [`kick`] and [`kick_over`].
 pub(in crate::ring) fn send(
     fd: BorrowedFd<'_>,
-    frame: &[u8],
+    (frame, over): (&[u8], Option<u32>),
     stamp: Option<u32>,
 ) -> io::Result<usize> {
     let mut data = libc::iovec {
@@ -446,6 +461,11 @@ pub(in crate::ring) fn send(
     if !frame.is_empty() {
         message.msg_iov = &raw mut data;
         message.msg_iovlen = 1;
+    }
+    let mut address = over.map(|index| link_address(index, 0)).transpose()?;
+    if let Some(address) = &mut address {
+        message.msg_name = std::ptr::from_mut(address).cast();
+        message.msg_namelen = size_of_len::<libc::sockaddr_ll>();
     }
     // Aligned as a cmsghdr, room for one u32.
     let mut control = [0_u64; 4];
@@ -463,8 +483,8 @@ pub(in crate::ring) fn send(
             libc::CMSG_DATA(header).cast::<u32>().write_unaligned(flags);
         }
     }
-    // SAFETY: `message`, its control buffer and `frame` outlive the call; the kernel only reads the data,
-    // despite the pointer's type; there is no address.
+    // SAFETY: `message`, its address, its control buffer and `frame` outlive the call; the kernel only reads
+    // them, despite the pointers' types.
     let sent = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }

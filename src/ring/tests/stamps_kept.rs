@@ -30,7 +30,7 @@ on_veth! {
         assert_eq!(bytes, USUAL);
         let bytes = frame(&[0x88, 0xF7], 60);
         for _ in 0..FRAMES {
-            sys::send(fd, &bytes, Some(StampSource::Software.transmit_flags())).unwrap();
+            sys::send(fd, (&bytes, None), Some(StampSource::Software.transmit_flags())).unwrap();
         }
         let mut kept = 0;
         let mut errors = ErrorQueue::new();

@@ -30,13 +30,63 @@ on_veth! {
         run("ip link set dev lo up");
         assert_eq!(kick(Some(4)), (3, 1));
         // What went over the loopback interface is seen by nobody and counted as no error.
-        let counts = std::fs::read_to_string("/proc/net/dev").unwrap();
-        let counts = counts.lines().find_map(|line| line.trim().strip_prefix("lo:")).unwrap();
-        let counts: Vec<u64> = counts.split_whitespace().map(|n| n.parse().unwrap()).collect();
-        assert_eq!((counts[1], counts[2], counts[3]), (3, 0, 0), "received, errors, drops");
+        assert_eq!(loopback_counts(), [3, 0, 0], "received, errors, drops");
         let frames = std::iter::from_fn(|| next(&mut rx)).count();
         assert_eq!(frames, 5, "and nothing more on the cable");
+        assert_eq!(tx.stats().stamps_lost, 0);
     }
+}
+
+on_veth! {
+    fn a_warmed_batch_leaves_as_it_was_filled_and_each_stamp_reaches_its_frame() {
+        let (a, b) = veth("va", "vb");
+        run("ip link set dev lo up");
+        let options = TxOptions { frames: 8, ..TxOptions::default() };
+        let (mut rx, mut tx) = (rx(&b), TxRing::<u64>::open(&a, &options).unwrap());
+        let mut sent = HashMap::new();
+        let mut next_token = 0_u64;
+        // Batches of up to as many frames as the ring has.
+        for batch in 0..64_u64 {
+            std::thread::sleep(Duration::from_millis(1));
+            for number in 0..=batch % 8 {
+                // As short as a frame can be, and longer than the one that goes nowhere.
+                let mut bytes = frame(&[0x88, 0xF7], if number % 2 == 0 { 28 } else { 200 });
+                bytes[20..28].copy_from_slice(&next_token.to_be_bytes());
+                put(&mut tx, &bytes, Some(next_token));
+                next_token += 1;
+            }
+            assert_eq!(tx.kick().sent as u64, batch % 8 + 1);
+            tx.completions(&mut |done| match done {
+                Done::Stamped(token, stamp) => assert!(sent.insert(token, stamp).is_none()),
+                other => panic!("{other:?}"),
+            });
+        }
+        assert_eq!((sent.len() as u64, tx.stats().stamps_lost, tx.stats().resets), (next_token, 0, 0));
+        assert_eq!(tx.stats().warmed, 64);
+        assert_eq!(loopback_counts(), [64, 0, 0], "received, errors, drops");
+        let mut arrived = Vec::new();
+        while let Some(frame) = rx.receive() {
+            arrived.push((number(frame.bytes), frame.stamp.unwrap()));
+        }
+        let mut numbers: Vec<u64> = arrived.iter().map(|&(number, _)| number).collect();
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(0..next_token), "each once");
+        assert!(stamps_fit(arrived.into_iter(), &sent) > 100);
+    }
+}
+
+/// What the loopback interface received, with errors and drops.
+fn loopback_counts() -> [u64; 3] {
+    let counts = std::fs::read_to_string("/proc/net/dev").unwrap();
+    let counts = counts
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("lo:"))
+        .unwrap();
+    let counts: Vec<u64> = counts
+        .split_whitespace()
+        .map(|n| n.parse().unwrap())
+        .collect();
+    [counts[1], counts[2], counts[3]]
 }
 
 on_veth! {

@@ -127,7 +127,12 @@ impl<T> TxRing<T> {
         if let Some(reason) = self.unfit(len) {
             self.stats.refused += 1;
             self.report_unsent(token, reason);
-        } else if self.slots.commit(len) {
+            return;
+        }
+        if token.is_some() && self.queued() == 0 {
+            self.warm_up(len);
+        }
+        if self.slots.commit(len) {
             self.batch_tokens += usize::from(token.is_some());
             self.batch.push(token);
         } else {
@@ -171,7 +176,9 @@ impl<T> TxRing<T> {
             self.settle_doubt();
         }
         let stamped = tokens && self.ids.may_stamp();
-        self.warm_up(stamped);
+        if self.warmer.is_some() {
+            Warmer::kicked(clock::now());
+        }
         let result = sys::kick(
             self.socket.as_fd(),
             stamped.then(|| self.stamps.transmit_flags()),
@@ -199,12 +206,23 @@ impl<T> TxRing<T> {
         }
     }
 
-    /// Warms the path of a stamped batch that leaves after a pause: before it, a frame that goes nowhere.
-    fn warm_up(&mut self, stamped: bool) {
+    /// Warms the path of a batch that begins with a frame to be stamped, `len` bytes in the next slot, after a pause.
+    fn warm_up(&mut self, len: usize) {
         let Some(warmer) = &mut self.warmer else {
             return;
         };
-        if Warmer::is_due(clock::now()) && stamped && warmer.warm() {
+        if !self.ids.is_sure() || !Warmer::is_due(clock::now()) {
+            return;
+        }
+        let path = (&mut self.slots, self.socket.as_fd());
+        let Some((result, settled)) = warmer.warm(path, len) else {
+            return;
+        };
+        // Where the interface is down, the kernel has not looked at the frame.
+        if !found_down(&result) {
+            self.budget.sent(settled.taken as usize);
+            let counted = self.count(&result, settled.taken, settled.exact);
+            self.ids.sent(&mut Vec::new(), counted);
             self.stats.warmed += 1;
         }
     }
@@ -344,10 +362,9 @@ impl<T> TxRing<T> {
                 self.stats.last_error = libc::EAGAIN;
             }
             Err(error) => {
-                let code = error.raw_os_error().unwrap_or(0);
-                self.down = matches!(code, libc::ENETDOWN | libc::ENXIO | libc::ENODEV);
+                self.down = found_down(result);
                 self.stats.failed_kicks += 1;
-                self.stats.last_error = code;
+                self.stats.last_error = error.raw_os_error().unwrap_or(0);
             }
         }
     }
@@ -393,6 +410,12 @@ impl<T> TxRing<T> {
                 sys::set_option(fd, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, flags).is_ok()
             })
     }
+}
+
+/// A kick found the interface down or gone: the kernel looked at no frame.
+fn found_down(result: &io::Result<usize>) -> bool {
+    let code = result.as_ref().err().and_then(io::Error::raw_os_error);
+    matches!(code, Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV))
 }
 
 const ETHERNET_HEADER: usize = 14;

@@ -89,6 +89,11 @@ impl TxSlots {
         self.map.body_mut(self.head).get_mut(VNET_HEADER..)
     }
 
+    /// Whether the frame after the next one is free too.
+    pub(super) fn is_next_free(&self) -> bool {
+        self.map.status(self.head.wrapping_add(1)) & BUSY == 0
+    }
+
     /// The bytes of the next frame, for a look before [`Self::commit`].
     pub(super) fn peek(&self) -> &[u8] {
         self.map

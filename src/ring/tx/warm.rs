@@ -3,15 +3,14 @@
 //! The timestamp is taken before the frame leaves; what the kernel does after it is error that nobody can
 //! take out. From cold caches that is several microseconds, and no two times the same; warm it is a few
 //! hundred nanoseconds. A gateway with few clients sends from cold caches always. So before a timestamped
-//! frame leaves after a pause, one frame that goes nowhere takes the same path over the loopback
-//! interface.
+//! frame leaves after a pause, one frame that goes nowhere takes the same path, out of the same ring, over
+//! the loopback interface.
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use super::error_queue::ErrorQueue;
-use crate::ring::os::bindings::SO_TIMESTAMPING_NEW;
+use super::slots::{Settled, TxSlots};
 use crate::ring::os::sys;
 use crate::ring::stamps::StampSource;
 use crate::time::Instant;
@@ -19,8 +18,10 @@ use crate::time::Instant;
 /// Sends frames that go nowhere.
 #[derive(Debug)]
 pub(in crate::ring) struct Warmer {
-    socket: OwnedFd,
-    errors: ErrorQueue,
+    /// Takes them and drops them, or the interface would count them as unwanted.
+    _sink: OwnedFd,
+    /// What was in the slot that such a frame takes.
+    kept: Vec<u8>,
 }
 
 thread_local! {
@@ -46,11 +47,8 @@ const FRAME: [u8; 60] = {
 impl Warmer {
     /// Opens it; it is of use while the loopback interface is up.
     pub(super) fn open() -> io::Result<Self> {
-        let socket = sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
-        let fd = socket.as_fd();
-        let flags = StampSource::Software.report_flags();
-        sys::set_option(fd, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, &flags)?;
-        // It takes its own frames and drops them, or the interface would count them as unwanted.
+        let sink = sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
+        let fd = sink.as_fd();
         let nothing = libc::sock_filter {
             code: RETURN,
             jt: 0,
@@ -60,30 +58,41 @@ impl Warmer {
         sys::attach_filter(fd, &[nothing])?;
         sys::bind_packet(fd, LOOPBACK, LOCAL_EXPERIMENTAL)?;
         Ok(Self {
-            socket,
-            errors: ErrorQueue::new(),
+            _sink: sink,
+            kept: Vec::with_capacity(FRAME.len()),
         })
     }
 
-    /// A kick is made at `now`: whether the last one, of any ring, is long enough ago for the path to be cold.
-    pub(super) fn is_due(now: Instant) -> bool {
-        let last = LAST_KICK.replace(now.as_nanos());
-        now.as_nanos().saturating_sub(last) > PAUSE_NS
+    /// A kick is made at `now`.
+    pub(super) fn kicked(now: Instant) {
+        LAST_KICK.set(now.as_nanos());
     }
 
-    /// Takes the path once, in a few microseconds. False where the loopback interface is down.
-    pub(super) fn warm(&mut self) -> bool {
-        let fd = self.socket.as_fd();
-        let flags = StampSource::Software.transmit_flags();
-        let sent = sys::send(fd, &FRAME, Some(flags)).is_ok();
-        if sent {
-            self.errors
-                .drain(fd, StampSource::Software, 1, &mut |_, _| {});
-        } else {
-            // ENETDOWN is kept until it was reported once, however long the interface has been up again.
-            sys::take_error(fd);
+    /// Whether the last kick, of any ring, is long enough ago for the path to be cold.
+    pub(super) fn is_due(now: Instant) -> bool {
+        now.as_nanos().saturating_sub(LAST_KICK.get()) > PAUSE_NS
+    }
+
+    /// Takes the path once, in a few microseconds, before the first frame of a batch, which is already in its slot
+    /// and is moved to the next one. `None` if there is none, and nothing was done.
+    pub(super) fn warm(
+        &mut self,
+        (slots, fd): (&mut TxSlots, BorrowedFd<'_>),
+        len: usize,
+    ) -> Option<(io::Result<usize>, Settled)> {
+        if !slots.is_next_free() {
+            return None;
         }
-        sent
+        let slot = slots.free()?.get_mut(..len.max(FRAME.len()))?;
+        self.kept.clear();
+        self.kept.extend_from_slice(slot);
+        slot[..FRAME.len()].copy_from_slice(&FRAME);
+        slots.commit(FRAME.len());
+        let flags = StampSource::Software.transmit_flags();
+        let result = sys::kick_over(fd, LOOPBACK, Some(flags));
+        let settled = slots.settle(result.as_ref().ok().copied());
+        slots.free()?[..self.kept.len()].copy_from_slice(&self.kept);
+        Some((result, settled))
     }
 }
 
