@@ -56,6 +56,10 @@ pub trait Port {
         None
     }
 
+    /// An event message is about to be placed: what the port prepares for it takes time, so it is asked before anything is
+    /// written about the time of departure.
+    fn prepare(&mut self) {}
+
     /// Space for one frame in the batch, or `None` when the batch or the ring is full. A second call before
     /// [`Port::commit`] returns the same space.
     fn slot(&mut self) -> Option<&mut [u8]>;

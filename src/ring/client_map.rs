@@ -109,8 +109,9 @@ impl ClientMap {
             license: LICENSE.as_ptr().expose_provenance() as u64,
             ..ProgramAttributes::default()
         };
+        let fd = unless_interrupted(|| bpf(PROGRAM_LOAD, &mut attributes))?;
         Ok(MapFilter {
-            fd: sys::owned(bpf(PROGRAM_LOAD, &mut attributes)?)?,
+            fd: sys::owned(fd)?,
         })
     }
 
@@ -224,6 +225,20 @@ impl Default for Attributes {
     fn default() -> Self {
         Self { bytes: [0; 48] }
     }
+}
+
+/// How often a program is given to the verifier at most.
+const ATTEMPTS: usize = 5;
+
+/// Calls again where the verifier gave up because a signal waited (EAGAIN), whoever handles it.
+fn unless_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..ATTEMPTS {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            other => return other,
+        }
+    }
+    call()
 }
 
 /// bpf(2). Callers fill in what `command` reads; each address in it is of memory that outlives the call

@@ -22,6 +22,10 @@ impl Port for PacketPort {
         self.rx.peek(ahead)
     }
 
+    fn prepare(&mut self) {
+        self.tx.warm();
+    }
+
     fn slot(&mut self) -> Option<&mut [u8]> {
         self.tx.slot()
     }

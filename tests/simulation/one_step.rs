@@ -22,6 +22,8 @@ fn world(two_step: bool, one_step: OneStep) -> World {
             }],
             down_port: PortModel {
                 tx_noise_ns: 500,
+                // Longer than what is allowed below: nothing written before it may count on the time of departure.
+                prepare_ns: 5_000,
                 ..PortModel::default()
             },
             ..Scenario::default()

@@ -28,6 +28,8 @@ pub struct PortModel {
     pub tx_late: (f64, u64),
     /// Share of frames that the kernel does not take.
     pub refused: f64,
+    /// Time that it takes to prepare for a lone event message.
+    pub prepare_ns: u64,
     /// Time that a kick takes, and each frame of it.
     pub kick_ns: (u64, u64),
     /// Frames that one kick can send.
@@ -87,6 +89,7 @@ impl Default for PortModel {
             tx_lost: 0.0,
             tx_late: (0.0, 0),
             refused: 0.0,
+            prepare_ns: 0,
             kick_ns: (1_000, 1_000),
             batch: 64,
             slot: 256,
@@ -339,6 +342,12 @@ impl Port for SimPort {
     fn peek(&mut self, ahead: u32) -> Option<&[u8]> {
         let waiting = self.ingress.get(usize::try_from(ahead).ok()?)?;
         Some(&waiting.bytes)
+    }
+
+    fn prepare(&mut self) {
+        if self.batch.is_empty() {
+            self.machine.spend(self.model.prepare_ns);
+        }
     }
 
     fn slot(&mut self) -> Option<&mut [u8]> {

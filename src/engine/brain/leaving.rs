@@ -30,6 +30,9 @@ impl<C: Clock> Brain<C> {
                 self.core(of).postponed(token);
             }
         }
+        if token.is_some() {
+            egress.prepare();
+        }
         let bytes = frame.bytes();
         let core = &mut self.cores[usize::from(of)];
         let Some(slot) = egress.slot() else {
@@ -134,6 +137,9 @@ impl<C: Clock> Brain<C> {
         let (to, event) = (port_of(side, of), self.core(of).next_awaits_stamp());
         if self.mixes(to, event, egress) || egress.slot().is_none() {
             self.send_batch(to, egress);
+        }
+        if event {
+            egress.prepare();
         }
         let Some(slot) = egress.slot() else {
             return false;

@@ -446,6 +446,12 @@ pub(in crate::ring) fn kick_over(
     send(fd, (&[], Some(index)), stamp)
 }
 
+/// Whether a kick found the interface down or gone: the kernel looked at no frame.
+pub(in crate::ring) fn is_down(kicked: &io::Result<usize>) -> bool {
+    let code = kicked.as_ref().err().and_then(io::Error::raw_os_error);
+    matches!(code, Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV))
+}
+
 /// Sends one frame, or kicks a transmit ring where there is none; see [`kick`] and [`kick_over`].
 pub(in crate::ring) fn send(
     fd: BorrowedFd<'_>,

@@ -16,6 +16,9 @@ on_veth! {
         let mut tx = tx(&a);
         let mut kick = |token: Option<u64>| {
             std::thread::sleep(Duration::from_millis(2));
+            if token.is_some() {
+                tx.warm();
+            }
             put(&mut tx, &frame(&[0x88, 0xF7], 60), token);
             assert_eq!(tx.kick().sent, 1);
             let mut stamped = 0;
@@ -49,6 +52,8 @@ on_veth! {
         for batch in 0..64_u64 {
             std::thread::sleep(Duration::from_millis(1));
             for number in 0..=batch % 8 {
+                // Only before the first of a batch.
+                tx.warm();
                 // As short as a frame can be, and longer than the one that goes nowhere.
                 let mut bytes = frame(&[0x88, 0xF7], if number % 2 == 0 { 28 } else { 200 });
                 bytes[20..28].copy_from_slice(&next_token.to_be_bytes());
@@ -72,6 +77,51 @@ on_veth! {
         numbers.sort_unstable();
         assert!(numbers.into_iter().eq(0..next_token), "each once");
         assert!(stamps_fit(arrived.into_iter(), &sent) > 100);
+    }
+}
+
+on_veth! {
+    fn one_warms_the_path_of_all() {
+        let (a, b) = veth("va", "vb");
+        run("ip link set dev lo up");
+        let (mut one, mut other) = (tx(&a), tx(&b));
+        for turn in 1..=3 {
+            std::thread::sleep(Duration::from_millis(1));
+            one.warm();
+            other.warm();
+            assert_eq!((one.stats().warmed, other.stats().warmed), (turn, 0));
+        }
+        put(&mut one, &frame(&[0x88, 0xF7], 60), Some(1));
+        std::thread::sleep(Duration::from_millis(1));
+        one.warm();
+        assert_eq!(one.stats().warmed, 3, "nothing leaves between the frames of a batch");
+    }
+}
+
+on_veth! {
+    fn where_the_loopback_interface_refuses_frames_it_is_left_alone() {
+        let (a, b) = veth("va", "vb");
+        run("ip link set dev lo up");
+        // Any frame is too long for it.
+        run("tc qdisc add dev lo root bfifo limit 1");
+        let (mut rx, mut tx) = (rx(&b), tx(&a));
+        let mut stamped = 0;
+        for number in 0..20_u64 {
+            std::thread::sleep(Duration::from_millis(1));
+            tx.warm();
+            put(&mut tx, &frame(&[0x88, 0xF7], 60), Some(number));
+            assert_eq!(tx.kick().sent, 1);
+            tx.completions(&mut |done| match done {
+                Done::Stamped(token, _) if token == number => stamped += 1,
+                other => panic!("{other:?}"),
+            });
+        }
+        assert_eq!((stamped, std::iter::from_fn(|| next(&mut rx)).count()), (20, 20));
+        let stats = tx.stats();
+        assert_eq!((stats.warmed, stats.stamps_lost, stats.resets), (0, 0, 0));
+        let shown = std::process::Command::new("tc").args(["-s", "qdisc", "show", "dev", "lo"]).output();
+        let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
+        assert!(shown.contains("(dropped 1,"), "{shown}");
     }
 }
 

@@ -11,8 +11,9 @@ use crate::ring::os::sys::size_of_len;
 use crate::ring::stamps::StampSource;
 use crate::time::Stamp;
 
-/// Timestamps per system call at most: one more than a batch has frames by default, so that one call empties the queue.
-const BATCH: usize = TxOptions::BATCH as usize + 1;
+/// Timestamps per system call at most: those of a batch of the default size, of the frame that warmed its path, and one more,
+/// so that one call empties the queue.
+const BATCH: usize = TxOptions::BATCH as usize + 2;
 
 /// Buffers for one batch of stamps.
 #[derive(Debug)]

@@ -109,6 +109,24 @@ impl<T> TxRing<T> {
         matches!(self.stamps, StampSource::Hardware(_))
     }
 
+    /// A batch begins with a frame to be stamped. After a pause the kernel's path to the cable is warmed first, by a frame
+    /// that goes nowhere: a few microseconds, so whatever is written about the time of departure is to be written after it.
+    pub fn warm(&mut self) {
+        let Some(warmer) = &mut self.warmer else {
+            return;
+        };
+        if self.slots.queued() > 0 || !self.ids.is_sure() || !warmer.is_due(clock::now()) {
+            return;
+        }
+        let Some((result, settled)) = warmer.warm(&mut self.slots, self.socket.as_fd()) else {
+            return;
+        };
+        self.budget.sent(settled.taken as usize);
+        self.stats.warmed += u64::from(settled.taken);
+        let counted = self.count(&result, settled.taken, settled.exact);
+        self.ids.sent(&mut Vec::new(), counted);
+    }
+
     /// Space for one frame in the current batch; `None` when the ring is full, or the batch holds as
     /// many frames as the kernel keeps stamps, or reports wait to be read: kick, ask for the
     /// completions, and go on.
@@ -127,12 +145,7 @@ impl<T> TxRing<T> {
         if let Some(reason) = self.unfit(len) {
             self.stats.refused += 1;
             self.report_unsent(token, reason);
-            return;
-        }
-        if token.is_some() && self.queued() == 0 {
-            self.warm_up(len);
-        }
-        if self.slots.commit(len) {
+        } else if self.slots.commit(len) {
             self.batch_tokens += usize::from(token.is_some());
             self.batch.push(token);
         } else {
@@ -177,7 +190,7 @@ impl<T> TxRing<T> {
         }
         let stamped = tokens && self.ids.may_stamp();
         if self.warmer.is_some() {
-            Warmer::kicked(clock::now());
+            Warmer::sends(clock::now());
         }
         let result = sys::kick(
             self.socket.as_fd(),
@@ -203,27 +216,6 @@ impl<T> TxRing<T> {
         KickReport {
             sent: taken,
             unsent: settled.left as usize,
-        }
-    }
-
-    /// Warms the path of a batch that begins with a frame to be stamped, `len` bytes in the next slot, after a pause.
-    fn warm_up(&mut self, len: usize) {
-        let Some(warmer) = &mut self.warmer else {
-            return;
-        };
-        if !self.ids.is_sure() || !Warmer::is_due(clock::now()) {
-            return;
-        }
-        let path = (&mut self.slots, self.socket.as_fd());
-        let Some((result, settled)) = warmer.warm(path, len) else {
-            return;
-        };
-        // Where the interface is down, the kernel has not looked at the frame.
-        if !found_down(&result) {
-            self.budget.sent(settled.taken as usize);
-            let counted = self.count(&result, settled.taken, settled.exact);
-            self.ids.sent(&mut Vec::new(), counted);
-            self.stats.warmed += 1;
         }
     }
 
@@ -362,7 +354,7 @@ impl<T> TxRing<T> {
                 self.stats.last_error = libc::EAGAIN;
             }
             Err(error) => {
-                self.down = found_down(result);
+                self.down = sys::is_down(result);
                 self.stats.failed_kicks += 1;
                 self.stats.last_error = error.raw_os_error().unwrap_or(0);
             }
@@ -410,12 +402,6 @@ impl<T> TxRing<T> {
                 sys::set_option(fd, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, flags).is_ok()
             })
     }
-}
-
-/// A kick found the interface down or gone: the kernel looked at no frame.
-fn found_down(result: &io::Result<usize>) -> bool {
-    let code = result.as_ref().err().and_then(io::Error::raw_os_error);
-    matches!(code, Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV))
 }
 
 const ETHERNET_HEADER: usize = 14;

@@ -20,13 +20,13 @@ use crate::time::Instant;
 pub(in crate::ring) struct Warmer {
     /// Takes them and drops them, or the interface would count them as unwanted.
     _sink: OwnedFd,
-    /// What was in the slot that such a frame takes.
-    kept: Vec<u8>,
+    /// One was refused: each refusal makes the count of timestamps doubtful, so none is sent any more.
+    refused: bool,
 }
 
 thread_local! {
     /// Of any ring of this loop, in nanoseconds: they all take the same path, on the same processor.
-    static LAST_KICK: Cell<u64> = const { Cell::new(0) };
+    static LAST_SENT: Cell<u64> = const { Cell::new(0) };
 }
 
 /// A path not taken for this long may be cold.
@@ -59,39 +59,41 @@ impl Warmer {
         sys::bind_packet(fd, LOOPBACK, LOCAL_EXPERIMENTAL)?;
         Ok(Self {
             _sink: sink,
-            kept: Vec::with_capacity(FRAME.len()),
+            refused: false,
         })
     }
 
-    /// A kick is made at `now`.
-    pub(super) fn kicked(now: Instant) {
-        LAST_KICK.set(now.as_nanos());
+    /// Something is sent by this loop at `now`.
+    pub(super) fn sends(now: Instant) {
+        LAST_SENT.set(now.as_nanos());
     }
 
-    /// Whether the last kick, of any ring, is long enough ago for the path to be cold.
-    pub(super) fn is_due(now: Instant) -> bool {
-        now.as_nanos().saturating_sub(LAST_KICK.get()) > PAUSE_NS
+    /// Whether the last thing sent, by any ring, is long enough ago for the path to be cold. Whoever asks sends now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        let last = LAST_SENT.replace(now.as_nanos());
+        !self.refused && now.as_nanos().saturating_sub(last) > PAUSE_NS
     }
 
-    /// Takes the path once, in a few microseconds, before the first frame of a batch, which is already in its slot
-    /// and is moved to the next one. `None` if there is none, and nothing was done.
+    /// Takes the path once, in a few microseconds, between two batches. `None` if only one frame is free, or if the kernel
+    /// did not look at this one: the interface is down or gone.
     pub(super) fn warm(
         &mut self,
-        (slots, fd): (&mut TxSlots, BorrowedFd<'_>),
-        len: usize,
+        slots: &mut TxSlots,
+        fd: BorrowedFd<'_>,
     ) -> Option<(io::Result<usize>, Settled)> {
         if !slots.is_next_free() {
             return None;
         }
-        let slot = slots.free()?.get_mut(..len.max(FRAME.len()))?;
-        self.kept.clear();
-        self.kept.extend_from_slice(slot);
-        slot[..FRAME.len()].copy_from_slice(&FRAME);
+        let slot = slots.free()?.get_mut(..FRAME.len())?;
+        slot.copy_from_slice(&FRAME);
         slots.commit(FRAME.len());
         let flags = StampSource::Software.transmit_flags();
         let result = sys::kick_over(fd, LOOPBACK, Some(flags));
         let settled = slots.settle(result.as_ref().ok().copied());
-        slots.free()?[..self.kept.len()].copy_from_slice(&self.kept);
+        if sys::is_down(&result) {
+            return None;
+        }
+        self.refused = settled.left > 0;
         Some((result, settled))
     }
 }
