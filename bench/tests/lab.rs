@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use ptpproxy_lab::net::skip;
+use ptpproxy_lab::net::{retry, skip};
 use ptpproxy_lab::ptp4l::TempDir;
 use serde_json::Value;
 
@@ -245,9 +245,23 @@ fn the_gateway_of_the_same_build_is_ok() {
 
 /// What comes while the gateway is kept from running for 100 ms, once a second, has room in its rings with the defaults:
 /// nothing is lost where messages may be held for as long. A busy machine keeps it longer than that, so it has three
-/// tries; with rings of a quarter it fails in each.
+/// tries, and then waits for a quiet moment; with rings of a quarter it fails in each.
 #[test]
 fn bursts_of_a_thousand_and_a_stop_lose_nothing() {
+    let mut lost = Vec::new();
+    let passed = retry("bursts_of_a_thousand_and_a_stop_lose_nothing", || {
+        Ok((0..3).any(|_| {
+            stopped_in_bursts().is_none_or(|this| {
+                lost.push(this);
+                this == [0.0, 0.0]
+            })
+        }))
+    });
+    assert!(passed.unwrap(), "requests lost and ring drops: {lost:?}");
+}
+
+/// Requests lost and ring drops; `None` where the system refuses a sandbox.
+fn stopped_in_bursts() -> Option<[f64; 2]> {
     let arguments = [
         ["--clients", "1000"],
         ["--rate", "8"],
@@ -255,19 +269,9 @@ fn bursts_of_a_thousand_and_a_stop_lose_nothing() {
         ["--stop", "100"],
         ["--proxy-args", "--max-hold 500ms"],
     ];
-    let mut lost = Vec::new();
-    for _ in 0..3 {
-        let Some((_, report)) = lab(arguments.as_flattened()) else {
-            return;
-        };
-        assert!(number(&report, "/requests_sent") > 20_000.0, "{report}");
-        let this = ["/requests_lost", "/ring_drops"].map(|path| number(&report, path));
-        if this == [0.0, 0.0] {
-            return;
-        }
-        lost.push(this);
-    }
-    panic!("requests lost and ring drops: {lost:?}");
+    let (_, report) = lab(arguments.as_flattened())?;
+    assert!(number(&report, "/requests_sent") > 20_000.0, "{report}");
+    Some(["/requests_lost", "/ring_drops"].map(|path| number(&report, path)))
 }
 
 /// What it has corrected is signed as its sender would have, over each transport; a one-step Sync as well.
