@@ -115,7 +115,9 @@ impl<T> TxRing<T> {
         let Some(warmer) = &mut self.warmer else {
             return;
         };
-        if self.slots.queued() > 0 || !self.ids.is_sure() || !warmer.is_due(clock::now()) {
+        // A hardware timestamp is taken behind the path; the source may have changed since the ring was opened.
+        let of_use = self.stamps == StampSource::Software && self.ids.is_sure();
+        if !of_use || self.slots.queued() > 0 || !warmer.is_due(clock::now()) {
             return;
         }
         let Some((result, settled)) = warmer.warm(&mut self.slots, self.socket.as_fd()) else {
